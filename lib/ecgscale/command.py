@@ -1,0 +1,58 @@
+"""What every command in bin/ shares: `--help` with an example, CPU limits, and errors without a traceback."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ecgscale import __version__
+from ecgscale.errors import UserError
+
+
+def parser(description: str, example: str) -> argparse.ArgumentParser:
+    """An argument parser that shows one example and knows --version."""
+    made = argparse.ArgumentParser(
+        description=description, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--version", action="version", version=f"ecgscale {__version__}")
+    return made
+
+
+def add_cpus(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--cpus", type=positive, metavar="N", help="threads to use (default: all this process may use)")
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def existing(text: str) -> Path:
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
+    return path
+
+
+def limit_cpus(cpus: int | None) -> int:
+    """Tell every numeric library how many threads it has. Call it before they are imported. Gives the number."""
+    cpus = cpus or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = str(cpus)
+    return cpus
+
+
+def run(main: Callable[[list[str] | None], int | None]) -> None:
+    """Run a command's `main`: a UserError ends with its message and exit code 2, Ctrl-C with 130."""
+    try:
+        sys.exit(main(None))
+    except UserError as error:
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

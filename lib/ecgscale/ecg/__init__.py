@@ -1,0 +1,1 @@
+"""Recordings: reading and guarding them, their labels, filters and splits, and a synthetic corpus. No torch."""

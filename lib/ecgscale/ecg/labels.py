@@ -1,0 +1,120 @@
+"""Label sets: diagnosis codes to classes, and the reward weights of the Challenge score. Always by code.
+
+A label set is a folder with `classes.csv` (code, abbreviation, name, group, critical) and, where a Challenge score is
+wanted, `weights.csv` (first column and first row: class codes, in any order). A class code joins the diagnosis codes
+that count as this class by `|`. The one in assets/labels/physionet2021 holds the 26 scored classes of PhysioNet/CinC
+2021 (Reyna et al., Computing in Cardiology 2021).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecgscale.contracts import digest
+from ecgscale.errors import UserError
+from ecgscale.paths import ASSETS
+
+PHYSIONET_2021 = ASSETS / "labels" / "physionet2021"
+SINUS_RHYTHM = "426783006"
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Classes in the order of classes.csv."""
+
+    codes: tuple[str, ...]
+    abbreviations: tuple[str, ...]
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    critical: tuple[bool, ...]
+    weights: np.ndarray | None      # (class, class) in the order of `codes`; None: no Challenge score
+
+    @property
+    def digest(self) -> str:
+        weights = None if self.weights is None else self.weights.tolist()
+        return digest([self.codes, self.abbreviations, self.names, weights])
+
+    def index(self) -> dict[str, int]:
+        """Diagnosis code -> position of its class."""
+        return {part: place for place, code in enumerate(self.codes) for part in code.split("|")}
+
+    def encode(self, codes: Iterable[str]) -> np.ndarray:
+        """(class,) bool of one recording's diagnosis codes. Unknown codes are ignored, repeated ones count once."""
+        index, row = self.index(), np.zeros(len(self.codes), dtype=bool)
+        row[[index[code] for code in codes if code in index]] = True
+        return row
+
+    def order_of(self, codes: Iterable[str]) -> list[int]:
+        """Positions in `codes` of this set's classes, so that `columns[order]` stands in this set's order.
+
+        Raises UserError when a class is missing or doubled.
+        """
+        codes = list(codes)
+        missing = sorted(set(self.codes) - set(codes))
+        if missing or len(set(codes)) != len(codes):
+            problem = f"classes {', '.join(missing)} are missing" if missing else "a class occurs twice"
+            raise UserError(problem, field="class columns", remedy="Name one column for each class of the label set")
+        return [codes.index(code) for code in self.codes]
+
+
+def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
+    """Read a label set's folder. Raises UserError with file and line."""
+    folder = Path(folder)
+    file = folder / "classes.csv"
+    rows = read_rows(file, ("code", "abbreviation", "name"))
+    seen: set[str] = set()
+    for line, row in enumerate(rows, 2):
+        for part in row["code"].split("|"):
+            if not part or part in seen:
+                problem = f"code {part!r} is {'empty' if not part else 'named twice'}"
+                raise UserError(problem, file=file, line=line, field="code")
+            seen.add(part)
+    codes = tuple(row["code"] for row in rows)
+    weights_file = folder / "weights.csv"
+    return LabelSet(
+        codes=codes,
+        abbreviations=tuple(row["abbreviation"] for row in rows),
+        names=tuple(row["name"] for row in rows),
+        groups=tuple(row.get("group") or "" for row in rows),
+        critical=tuple((row.get("critical") or "").lower() == "yes" for row in rows),
+        weights=read_weights(weights_file, codes) if weights_file.is_file() else None,
+    )
+
+
+def read_weights(file: Path, codes: tuple[str, ...]) -> np.ndarray:
+    """(class, class) reward weights, rows and columns put in the order of `codes` by their names."""
+    rows = read_rows(file, ("code",))
+    table = {row["code"]: row for row in rows}
+    weights = np.empty((len(codes), len(codes)))
+    for i, true in enumerate(codes):
+        for j, predicted in enumerate(codes):
+            try:
+                weights[i, j] = float(table[true][predicted])
+            except (KeyError, TypeError, ValueError):
+                raise UserError(f"no weight for {true} predicted as {predicted}", file=file, field=predicted,
+                                remedy="Give one row and one column for each class code of classes.csv") from None
+    return weights
+
+
+def read_rows(file: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
+    """Rows of a CSV written by a person: required columns checked, values stripped."""
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            missing = [name for name in required if name not in (reader.fieldnames or [])]
+            if missing:
+                raise UserError(f"column {missing[0]!r} is missing", file=file, line=1,
+                                remedy=f"The first line must name {', '.join(required)}")
+            rows = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
+    except FileNotFoundError:
+        raise UserError("no such file", file=file) from None
+    except UnicodeDecodeError:
+        raise UserError("not UTF-8 text", file=file) from None
+    if not rows:
+        raise UserError("no rows", file=file)
+    return rows
