@@ -603,7 +603,14 @@ FRONTIER = Table("frontier", 1, {
     "run_id": TEXT, "x": REAL, "y": REAL,
     "probability": REAL,    # of belonging to the front (bootstrap); null where it cannot be told
     "on_front": FLAG,
-}, optional={"z": REAL})
+}, optional={
+    "z": REAL,                              # third axis
+    "y_low": REAL, "y_high": REAL,          # 95 % interval of y: recordings, and seeds where they were repeated
+    "seeds": WHOLE,                         # runs of this configuration; y is their mean, run_id the first one
+    "setting": TEXT,                        # latency axes: runtime, device and option that x was measured with
+    # of the row's axes and group, the same in all its rows: score x decades of each cost, and its 95 % interval
+    "hypervolume": REAL, "hypervolume_low": REAL, "hypervolume_high": REAL,
+})
 
 IMPORTANCE = Table("importance", 1, {
     "group": TEXT, "model": TEXT, "feature": TEXT, "measure": TEXT,   # gini, permutation, shap
@@ -626,6 +633,10 @@ class Predictor(Document):
     features: tuple[str, ...]
     warning: str = ""                # set where there are too few runs to say much
     results: list[dict[str, Any]]    # model, scheme, statistic, group, estimate, low, high, n
+    excluded: dict[str, int] = {}    # runs left out, by status
+    correlated: list[dict[str, Any]] = []   # pairs of features: first, second, spearman
+    dependence: list[dict[str, Any]] = []   # partial dependence: group, model, feature, grid, estimate, low, high
+    claims: list[dict[str, Any]] = []       # the study's findings on this table: claim, verdict, evidence, published
     disabled: dict[str, str] = {}
     versions: dict[str, str]
 
