@@ -473,6 +473,7 @@ class Artefact(Part):
     file: str | None                 # below the model's folder; null when the export failed
     status: Literal["ok", "failed", "beyond-margin"]
     reason: str = ""
+    batch: int | None = 1            # windows a call; null: any number
     bytes: int | None = None
     digest: str | None = None
     opset: int | None = None
@@ -537,12 +538,21 @@ LATENCY = Table("latency", 1, {
     "drift": REAL,          # relative, first half against second
     "peak_memory_bytes": REAL, "energy_joules": REAL,
     "synthetic": FLAG,      # the model was trained on synthetic data
+}, optional={
+    "p90_low_ms": REAL, "p90_high_ms": REAL, "p99_low_ms": REAL, "p99_high_ms": REAL,
+    "p999_low_ms": REAL, "p999_high_ms": REAL,
+    "copy_ms": REAL,             # median of the copies to and from the device, part of the times above
+    "fallback_share": REAL,      # share of compute layers that ran in another precision or on another device
+    "ran_detail": TEXT,          # what the runtime tells of it
+    "logit_difference": REAL,    # largest, of the sample input against the trained network
+    "requests": WHOLE,           # concurrent requests
+    "warmup": WHOLE,             # calls before the measured ones
 })
 
 TIMES = Table("times", 1, {  # every single time; joins LATENCY on the first eight columns
     "run_id": TEXT, "machine": TEXT, "runtime": TEXT, "device": TEXT, "option": TEXT, "scenario": TEXT,
     "batch": WHOLE, "repeat": WHOLE, "index": WHOLE, "ms": REAL,
-})
+}, optional={"copy_ms": REAL})
 
 
 class Environment(Document):
