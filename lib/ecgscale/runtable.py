@@ -1,0 +1,56 @@
+"""What every analysis asks of a run table: finished runs, repeats of one configuration, how much a seed moves.
+
+A configuration is everything that defines a run but its seed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+Z95 = 1.959964  # half width of a 95 % interval in standard deviations
+
+SPECIFICATION = (
+    "family", "optimizer", "lr", "weight_decay", "epochs", "data_fraction", "batch_size", "window", "recipe", "leads",
+    "loss", "augment", "precision", "params", "forward_flops",
+)
+
+
+def finished(runs: pd.DataFrame, target: str) -> pd.DataFrame:
+    """The runs that ended well and have a value of `target`, in the order of run_id, index renewed."""
+    if target not in runs:
+        return runs.iloc[:0]
+    ended = runs["status"].eq("finished") if "status" in runs else np.ones(len(runs), dtype=bool)
+    return runs[ended & np.isfinite(runs[target].astype(float))].sort_values("run_id", ignore_index=True)
+
+
+def hyperparameters(runs: pd.DataFrame) -> list[str]:
+    """The columns of the architecture, in the order of the table."""
+    return [name for name in runs if name.startswith("hp_")]
+
+
+def configurations(runs: pd.DataFrame) -> np.ndarray:
+    """(run,) number of each run's configuration: runs that differ in nothing but the seed share it."""
+    keys = [name for name in SPECIFICATION if name in runs] + hyperparameters(runs)
+    if not keys:
+        return np.arange(len(runs))
+    return runs.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+
+
+def seed_deviation(values: np.ndarray, configuration: np.ndarray) -> tuple[float | None, int]:
+    """Pooled standard deviation of `values` within configurations, and its degrees of freedom.
+
+    None and 0 when no configuration was trained with a second seed: then seed noise is unknown, not zero.
+    """
+    frame = pd.DataFrame({"value": values, "configuration": configuration})
+    squares = frame.groupby("configuration")["value"].agg(lambda group: ((group - group.mean()) ** 2).sum()).sum()
+    freedom = len(frame) - frame["configuration"].nunique()
+    return (float(np.sqrt(squares / freedom)), freedom) if freedom else (None, 0)
+
+
+def recording_deviation(runs: pd.DataFrame, target: str) -> np.ndarray:
+    """(run,) standard error of `target` over the recordings, from its 95 % interval; NaN where the table has none."""
+    low, high = f"{target}_low", f"{target}_high"
+    if low not in runs or high not in runs:
+        return np.full(len(runs), np.nan)
+    return ((runs[high] - runs[low]) / (2 * Z95)).to_numpy(float)
