@@ -1,0 +1,100 @@
+"""Parameters, sample sheet and study, checked before any work starts; and the study cut into sections."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from ecgscale.contracts import write_text
+from ecgscale.ecg.labels import read_rows
+from ecgscale.errors import UserError
+from ecgscale.paths import ASSETS
+from ecgscale.study import Study, read_study
+
+# What each chapter of the pipeline reads of a study. A task sees its own section only, so that an edit of another
+# section leaves its finished work alone.
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "data": ("data",),
+    "split": ("split",),
+    "runs": ("name", "seed", "data", "runs", "budget"),
+    "evaluation": ("evaluation",),
+    "deploy": ("deploy", "evaluation"),
+    "analysis": ("analysis",),
+}
+
+
+def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sheet: Path | None, out: Path) -> None:
+    """Check everything a run is told, then write `out`/sections/<section>.json and, with a sheet, `out`/sheet.csv.
+
+    Raises UserError with all problems, one a line, and writes nothing then.
+    """
+    problems = list(params_problems(params, params_schema))
+    found: Study | None = None
+    rows: list[dict[str, str]] = []
+    try:
+        found = read_study(study)
+    except UserError as error:
+        error.file = params.get("study", study)      # as the user named it, not as the task sees it
+        problems.append(str(error))
+    try:
+        rows = read_sheet(sheet) if sheet else []
+    except UserError as error:
+        error.file = params.get("input", sheet)
+        problems.append(str(error))
+    if problems:
+        raise UserError("\n".join(problems))
+    for name, keys in SECTIONS.items():
+        body = {"name": name} | found.model_dump(mode="json", include=set(keys))
+        write_text(out / "sections" / f"{name}.json", json.dumps(body, indent=1) + "\n")
+    if sheet:
+        text = io.StringIO()
+        table = csv.DictWriter(text, ["source", "path", "patients", "line"], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        write_text(out / "sheet.csv", text.getvalue())
+
+
+def params_problems(params: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """What is wrong with the pipeline's parameters, a line each: unknown (with the nearest known name), wrong value."""
+    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    problems = []
+    for name, value in params.items():
+        if name not in known:
+            near = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
+            hint = f"Did you mean --{near[0]}?" if near else "See --help for those there are"
+            problems.append(f"--{name}: unknown parameter. {hint}")
+        elif value is not None:
+            for error in Draft202012Validator(known[name]).iter_errors(value):
+                problems.append(f"--{name}: {error.message}. {known[name]['description']}")
+    return problems
+
+
+def read_sheet(sheet: Path) -> list[dict[str, str]]:
+    """Rows of a sample sheet with `source`, `path`, `patients` ("" where not given) and their `line`.
+
+    Raises UserError with file, line, column and remedy, by assets/schema_input.json.
+    """
+    schema = json.loads((ASSETS / "schema_input.json").read_text())
+    rules = schema["items"]["properties"]
+    rows = read_rows(sheet, tuple(schema["items"]["required"]))
+    for error in Draft202012Validator(schema).iter_errors(rows):
+        line = error.path[0] + 2
+        if error.validator == "additionalProperties":
+            wrong = sorted(set(rows[error.path[0]]) - set(rules))
+            raise UserError(f"unknown column {wrong[0]!r}", file=sheet, line=1, remedy=f"Known: {', '.join(rules)}")
+        column = error.path[1]
+        raise UserError(f"{error.message}", file=sheet, line=line, field=column, remedy=rules[column]["errorMessage"])
+    seen: dict[str, int] = {}
+    for line, row in enumerate(rows, 2):
+        if row["source"] in seen:
+            problem = f"source {row['source']!r} stands in line {seen[row['source']]} already"
+            raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row and one name")
+        seen[row["source"]] = line
+    return [{"source": r["source"], "path": r["path"], "patients": r.get("patients", ""), "line": str(line)}
+            for line, r in enumerate(rows, 2)]

@@ -1,0 +1,41 @@
+#!/usr/bin/env nextflow
+// ecgscale: recordings and a study in; scaling laws, models, latencies and one report out.
+import groovy.json.JsonOutput
+
+include { help     } from './subworkflows/help'
+include { CHECK    } from './modules/check'
+include { DATA     } from './subworkflows/data'
+include { MODELS   } from './subworkflows/models'
+include { DEPLOY   } from './subworkflows/deploy'
+include { ANALYSIS } from './subworkflows/analysis'
+
+// The file of one section of the study, placed by its content: unchanged, it leaves finished tasks alone.
+def section(files, name) { files.filter { it.baseName == name }.collectFile { [it.name, it.text] }.first() }
+
+workflow {
+    if (params.help) { log.info help(); return }
+
+    study  = file(params.study, checkIfExists: true)
+    sheet  = params.input ? file(params.input, checkIfExists: true) : []
+    labels = params.labels ? file(params.labels, checkIfExists: true) : []
+    CHECK(JsonOutput.toJson(params), file("${projectDir}/nextflow_schema.json"), study, sheet)
+    CHECK.out.problems.subscribe { if (it.text) error it.text.trim() }
+    sections = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...
+
+    elsewhere = params.latency ? Channel.fromPath(params.latency.tokenize(','), type: 'dir', checkIfExists: true) : Channel.empty()
+    if (params.runs) {
+        runs = section(sections, 'analysis').map { file(params.runs, checkIfExists: true) }
+        ANALYSIS(runs, elsewhere.toList(), section(sections, 'analysis'), [], [], [])
+    } else {
+        classes = labels ? labels.resolve('classes.csv').readLines().findAll { it.trim() }.size() - 1 : 26
+        DATA(CHECK.out.sheet, section(sections, 'data'), section(sections, 'split'), labels)
+        MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), labels, classes)
+        DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels)
+        ANALYSIS(MODELS.out.runs, DEPLOY.out.latency.mix(elsewhere).toList(), section(sections, 'analysis'), DATA.out.split,
+                 MODELS.out.plan, DATA.out.corpus)
+    }
+}
+
+workflow.onComplete {
+    if (workflow.success && !params.help) log.info "\nReport: ${file(params.outdir).toAbsolutePath()}/report/report.html"
+}

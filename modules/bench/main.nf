@@ -1,0 +1,24 @@
+// Alone on its machine: label 'alone' takes every processor, so that nothing else disturbs the clock.
+process BENCH {
+    label 'alone'
+
+    input:
+    path models, stageAs: 'models/*'
+    path study
+    val runtimes               // 'torch,onnxruntime,openvino'
+    val devices                // 'cpu'
+
+    output:
+    path 'latency'             // latency.parquet, times.parquet, environment.json
+
+    script:
+    """
+    : ${task.ext.code}
+    ecg-bench --models models/* --study ${study} --runtimes ${runtimes} --devices ${devices} --out latency --cpus ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir latency && touch latency/latency.parquet latency/times.parquet latency/environment.json
+    """
+}

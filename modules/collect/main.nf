@@ -1,0 +1,22 @@
+process COLLECT {
+    label 'small'
+
+    input:
+    path trained, stageAs: 'trained/*'
+    path evaluated, stageAs: 'evaluated/*'
+
+    output:
+    path 'table/runs.parquet', emit: runs
+    path 'table/runs.csv', emit: csv
+
+    script:
+    """
+    : ${task.ext.code}
+    ecg-collect --trained trained/* --evaluated evaluated/* --out table
+    """
+
+    stub:
+    """
+    mkdir table && touch table/runs.parquet table/runs.csv
+    """
+}

@@ -1,0 +1,22 @@
+process FIT {
+    label 'cpu'
+
+    input:
+    path runs                  // runs.parquet, or any table with a score and a size
+    path latency, stageAs: 'latency/*/*'
+    path study
+
+    output:
+    path 'fit'                 // laws.json, laws.csv, frontier.csv, predictor.json, importance.csv, predicted.csv
+
+    script:
+    """
+    : ${task.ext.code}
+    ecg-fit --runs ${runs} ${latency ? '--latency latency/*/*/latency.parquet' : ''} --study ${study} --out fit --cpus ${task.cpus}
+    """
+
+    stub:
+    """
+    mkdir fit && touch fit/laws.json fit/laws.csv
+    """
+}

@@ -1,0 +1,27 @@
+process REPORT {
+    label 'small'
+
+    input:
+    path runs
+    path fit
+    path latency, stageAs: 'latency/*/*'
+    path split, stageAs: 'split/*'
+    path plan, stageAs: 'plan/*'
+    path shards, stageAs: 'corpus/*'
+
+    output:
+    path 'report/report.html', emit: page
+    path 'report/figures', emit: figures
+
+    script:
+    """
+    : ${task.ext.code}
+    ecg-report --runs ${runs} --fit ${fit} ${latency ? '--latency latency/*/*' : ''} ${split ? "--split ${split}" : ''} \\
+        ${plan ? "--plan ${plan}" : ''} ${shards ? '--shards corpus/*/shard.json' : ''} --out report
+    """
+
+    stub:
+    """
+    mkdir -p report/figures && touch report/report.html
+    """
+}

@@ -1,0 +1,20 @@
+// Tables -> laws, fronts, predictor, and the report. Needs no recording, no GPU and no network.
+include { FIT } from '../modules/fit'
+include { REPORT } from '../modules/report'
+
+workflow ANALYSIS {
+    take:
+    runs
+    latency                    // folders of latency results; may be empty
+    study
+    split                      // [] where the run began with a table
+    plan
+    shards
+
+    main:
+    FIT(runs, latency, study)
+    REPORT(runs, FIT.out, latency, split, plan, shards)
+
+    emit:
+    page = REPORT.out.page
+}

@@ -1,0 +1,45 @@
+// Recordings -> a prepared, guarded corpus and its split.
+include { SYNTH } from '../modules/synth'
+include { PREPARE } from '../modules/prepare'
+include { SPLIT } from '../modules/split'
+
+// [source: 'ptb', path: <folder>, patients: <file or []>] -> how many shards, told by the number of headers
+def shards(row) {
+    def headers = files("${row.path}/**.hea").size()
+    if (!headers) error "${row.path}: no .hea file in this folder or below it. Give the folder that holds the recordings of ${row.source}"
+    int count = Math.ceil(headers / (params.shard_size as double))
+    (1..count).collect { k -> [[id: "${row.source}-${k}of${count}", source: row.source, shard: "${k}/${count}"], row.path, row.patients] }
+}
+
+// A line of a sample sheet; its paths are relative to the folder of the sheet.
+def located(row, sheet) {
+    def place = { column ->
+        def found = file(row[column] ==~ /^(\/|[a-z0-9]+:\/\/).*/ ? row[column] : "${sheet.parent}/${row[column]}")
+        if (!found.exists()) error "${sheet}:${row.line ?: ''}: ${column}: ${found} does not exist. Paths are relative to the sheet's folder"
+        found
+    }
+    [source: row.source, path: place('path'), patients: row.patients ? place('patients') : []]
+}
+
+workflow DATA {
+    take:
+    sheet                      // checked sample sheet; empty channel: synthesize
+    study                      // section file: [data: ...]
+    split_study                // section file: [split: ...]
+    labels                     // folder, or []
+
+    main:
+    given = sheet.splitCsv(header: true).map { row -> located(row, file(params.input).toAbsolutePath()) }
+    made = Channel.empty()
+    if (!params.input) {
+        SYNTH(study.map { params.synthetic_records }, params.synthetic_seed)    // waits for the checks
+        made = SYNTH.out.map { it.resolve('sheet.csv') }.flatMap { sheet -> sheet.splitCsv(header: true).collect { row -> located(row, sheet) } }
+    }
+    PREPARE(given.mix(made).flatMap { row -> shards(row) }, study, labels)
+    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }  // [ptb-1of2/, ptb-2of2/, ...]
+    SPLIT(corpus, split_study)
+
+    emit:
+    corpus
+    split = SPLIT.out
+}

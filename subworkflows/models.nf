@@ -1,0 +1,31 @@
+// A study -> trained and evaluated runs, and one table of them.
+include { SAMPLE } from '../modules/sample'
+include { TRAIN } from '../modules/train'
+include { EVALUATE } from '../modules/evaluate'
+include { COLLECT } from '../modules/collect'
+
+workflow MODELS {
+    take:
+    corpus
+    split
+    study                      // section files: [runs: ..., evaluation: ...]
+    evaluation
+    labels
+    classes                    // how many
+
+    main:
+    SAMPLE(study, classes)
+    // lines of runs.jsonl -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
+    batches = SAMPLE.out.runs.flatMap { it.readLines().collate(params.train_batch).withIndex(1) }
+        .collectFile { lines, k -> [String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n'] }
+        .map { file -> [[id: file.baseName], file] }
+    TRAIN(batches, corpus, split, file(params.checkpoints).toAbsolutePath().toString())
+    EVALUATE(TRAIN.out.trained, corpus, split, evaluation, labels)
+    trained = TRAIN.out.trained.map { it[1] }.flatten().toSortedList { it.name }
+    COLLECT(trained, EVALUATE.out.evaluated.flatten().toSortedList { it.name })
+
+    emit:
+    trained
+    runs = COLLECT.out.runs
+    plan = SAMPLE.out.plan
+}
