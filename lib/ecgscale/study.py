@@ -152,7 +152,7 @@ class RunGroup(Part):
     family: Literal[FAMILIES]
     sampler: Literal["random", "sobol", "grid", "list"] = "random"
     count: int | None = Field(None, ge=1, le=1_000_000)
-    space: dict[str, Axis] = {}
+    space: dict[str, Axis] = Field({})
     models: tuple[str | dict[str, Scalar], ...] = ()     # names of sizes, or hyperparameters
     optimizers: Annotated[tuple[OptimizerSpace, ...], Field(min_length=1)]
     training: Training = Training()

@@ -1,0 +1,9 @@
+"""What every family's hyperparameters share."""
+
+from pydantic import ConfigDict
+
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class RejectedError(Exception):
+    """A point of a design space that is no network of its family. The message names the broken constraint."""

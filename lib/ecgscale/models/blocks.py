@@ -1,0 +1,131 @@
+"""The blocks that the networks are made of. Signals are (batch, channel, time), tokens (batch, token, channel)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ecgscale.models import convnext, regnet
+
+
+def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Convolution without bias, padded by (kernel - 1) / 2, and batch normalization."""
+    padding = (kernel - 1) // 2
+    return nn.Sequential(
+        nn.Conv1d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False), nn.BatchNorm1d(outputs))
+
+
+class SqueezeExcitation(nn.Module):
+    """Channel weights from the mean over time (Hu et al., CVPR 2018)."""
+
+    def __init__(self, channels: int, squeeze: int):
+        super().__init__()
+        self.squeeze = nn.Conv1d(channels, squeeze, 1)
+        self.excite = nn.Conv1d(squeeze, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = x.mean(2, keepdim=True)                             # (batch, channel, 1)
+        return x * torch.sigmoid(self.excite(functional.relu(self.squeeze(mean))))
+
+
+class Bottleneck(nn.Module):
+    """RegNet's residual block: 1x1, grouped 3 (with the stride), squeeze-and-excitation, 1x1."""
+
+    def __init__(self, inputs: int, stage: regnet.Stage, stride: int):
+        super().__init__()
+        inner, outputs = stage.bottleneck, stage.width
+        self.reduce = conv_norm(inputs, inner)
+        self.grouped = conv_norm(inner, inner, 3, stride, groups=inner // stage.group_width)
+        self.recalibrate = nn.Identity()
+        if stage.squeeze is not None:
+            self.recalibrate = SqueezeExcitation(inner, regnet.squeeze_width(stage.squeeze, inputs))
+        self.expand = conv_norm(inner, outputs)
+        self.shortcut = shortcut(inputs, outputs, stride)
+
+    def forward(self, x: Tensor) -> Tensor:                        # (batch, inputs, time)
+        y = functional.relu(self.reduce(x))                        # (batch, inner, time)
+        y = functional.relu(self.grouped(y))                       # (batch, inner, time / stride)
+        y = self.expand(self.recalibrate(y))                       # (batch, outputs, time / stride)
+        return functional.relu(self.shortcut(x) + y)
+
+
+class BasicBlock(nn.Module):
+    """ResNet's residual block: two convolutions of one kernel, the first one with the stride."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int):
+        super().__init__()
+        self.first = conv_norm(inputs, outputs, kernel, stride)
+        self.second = conv_norm(outputs, outputs, kernel)
+        self.shortcut = shortcut(inputs, outputs, stride)
+
+    def forward(self, x: Tensor) -> Tensor:                        # (batch, inputs, time)
+        y = self.second(functional.relu(self.first(x)))            # (batch, outputs, time / stride)
+        return functional.relu(self.shortcut(x) + y)
+
+
+def shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
+    """The way around a residual block: a projection where the shape changes."""
+    return nn.Identity() if stride == 1 and inputs == outputs else conv_norm(inputs, outputs, 1, stride)
+
+
+class TimeLayerNorm(nn.LayerNorm):
+    """Layer normalization over the channels of (batch, channel, time)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+class StochasticDepth(nn.Module):
+    """In training, leaves a residual branch out for a share of the batch's windows and scales the others up."""
+
+    def __init__(self, probability: float):
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.probability == 0:
+            return x
+        kept = torch.empty(x.shape[0], 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - self.probability)
+        return x * kept / (1 - self.probability)
+
+
+class InvertedBottleneck(nn.Module):
+    """ConvNeXt's residual block: depthwise convolution, LayerNorm, linear x4, GELU, linear, LayerScale."""
+
+    def __init__(self, width: int, layer_scale: float, drop: float):
+        super().__init__()
+        self.depthwise = nn.Conv1d(width, width, convnext.KERNEL, padding=convnext.KERNEL // 2, groups=width)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.expand = nn.Linear(width, convnext.EXPANSION * width)
+        self.reduce = nn.Linear(convnext.EXPANSION * width, width)
+        self.scale = nn.Parameter(torch.full((width,), layer_scale))
+        self.drop = StochasticDepth(drop)
+
+    def forward(self, x: Tensor) -> Tensor:                        # (batch, width, time)
+        y = self.norm(self.depthwise(x).transpose(1, 2))           # (batch, time, width)
+        y = self.scale * self.reduce(functional.gelu(self.expand(y)))
+        return x + self.drop(y.transpose(1, 2))
+
+
+class EncoderBlock(nn.Module):
+    """Pre-norm Transformer block: self-attention and a two-layer perceptron, each with its residual."""
+
+    def __init__(self, dim: int, heads: int, hidden: int):
+        super().__init__()
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(dim, eps=1e-6)
+        self.query_key_value = nn.Linear(dim, 3 * dim)
+        self.project = nn.Linear(dim, dim)
+        self.norm_perceptron = nn.LayerNorm(dim, eps=1e-6)
+        self.expand = nn.Linear(dim, hidden)
+        self.reduce = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:                        # (batch, token, dim)
+        x = x + self.attend(self.norm_attention(x))
+        return x + self.reduce(functional.gelu(self.expand(self.norm_perceptron(x))))
+
+    def attend(self, x: Tensor) -> Tensor:
+        batch, tokens, dim = x.shape
+        parts = self.query_key_value(x).reshape(batch, tokens, 3, self.heads, dim // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)             # each (batch, head, token, dim / heads)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return self.project(mixed.transpose(1, 2).reshape(batch, tokens, dim))

@@ -1,0 +1,43 @@
+"""From a spec to a network, and from a run's folder to a trained one."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from ecgscale.contracts import ModelSpec, RunResult
+from ecgscale.errors import UserError
+from ecgscale.models.complexity import architecture
+from ecgscale.models.networks import NETWORKS
+
+
+def build(model: ModelSpec, leads: int, window: int, classes: int, seed: int) -> nn.Module:
+    """An untrained network: input (batch, leads, window) float32, output logits (batch, classes).
+
+    The weights depend on `seed` only; torch's global generator is left as it was. Raises UserError or
+    architecture.RejectedError for hyperparameters that make no network.
+    """
+    made = architecture(model)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[type(made)](made, leads, window, classes)
+
+
+def load(run_dir: Path | str) -> tuple[RunResult, nn.Module]:
+    """A trained run: its run.json, and its network with weights.safetensors in evaluation mode.
+
+    Raises UserError when the weights are missing, unreadable or of another network.
+    """
+    run_dir = Path(run_dir)
+    result = RunResult.read(run_dir / "run.json")
+    spec, weights = result.spec, run_dir / "weights.safetensors"
+    network = build(spec.model, len(spec.leads), spec.window, len(result.classes), spec.seed)
+    try:
+        network.load_state_dict(load_file(weights))
+    except FileNotFoundError:
+        raise UserError("no such file", file=weights, remedy=f"The run ended as {result.status!r}") from None
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(f"not the weights of this run ({str(error).splitlines()[0]})", file=weights) from None
+    return result, network.eval()

@@ -1,0 +1,58 @@
+"""ConvNeXt-1D (Liu et al., CVPR 2022, in one dimension): hyperparameters, shapes and cost.
+
+Stem convolution 4 with stride 4; four stages of inverted bottlenecks whose widths double; between them a convolution 2
+with stride 2. The network is `networks.ConvNeXtNetwork`.
+"""
+
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ecgscale.models import cost
+from ecgscale.models.architecture import STRICT
+
+STEM_KERNEL, STEM_PADDING = 4, 4     # the study pads by 4: 1024 samples become 258 positions
+KERNEL, EXPANSION = 7, 4
+Blocks = Annotated[int, Field(ge=1, le=200)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ConvNeXt:
+    """Width of the first stage, blocks of the four stages."""
+
+    width: Annotated[int, Field(ge=1, le=8192)]
+    depth_1: Blocks
+    depth_2: Blocks
+    depth_3: Blocks
+    depth_4: Blocks
+    layer_scale: Annotated[float, Field(gt=0, le=10)] = 1e-6
+    stochastic_depth: Annotated[float, Field(ge=0, lt=1)] = 0.1   # of the last block, rising linearly from 0
+
+    @property
+    def depths(self) -> tuple[int, int, int, int]:
+        return self.depth_1, self.depth_2, self.depth_3, self.depth_4
+
+    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
+        length, width = cost.strided(window, STEM_KERNEL, STEM_KERNEL, STEM_PADDING), self.width
+        parts = [cost.conv(leads, width, STEM_KERNEL, length, bias=True, first=True), cost.norm(width)]
+        for place, depth in enumerate(self.depths):
+            if place:
+                length = cost.strided(length, 2, 2, 0)
+                parts += [cost.norm(width), cost.conv(width, 2 * width, 2, length, bias=True)]
+                width *= 2
+            parts.append(cost.times(depth, block_cost(width, length)))
+        return cost.total([*parts, cost.norm(width), cost.linear(width, classes)])
+
+    def stage_count(self, window: int) -> int:
+        return len(self.depths)
+
+
+@lru_cache(maxsize=1 << 14)
+def block_cost(width: int, length: int) -> cost.Cost:
+    scale = cost.Cost(params=width)
+    return cost.total([
+        cost.conv(width, width, KERNEL, length, groups=width, bias=True), cost.norm(width),
+        cost.linear(width, EXPANSION * width, length), cost.linear(EXPANSION * width, width, length), scale,
+    ])

@@ -1,0 +1,119 @@
+"""RegNet-1D: nine numbers that generate a convolutional network (Radosavovic et al., CVPR 2020, in one dimension).
+
+Only the generator and its cost live here; the network is `networks.RegNetwork`. The parameterization is that of the
+ECG scaling study: block j of `depth` wants the width u_j = w_0 + w_a j; widths are quantized to w_0 w_m^s_j with whole
+s_j, rounded to multiples of 8; blocks of equal width form a stage, and each stage halves the length.
+"""
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+from typing import Annotated, NamedTuple
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ecgscale.models import cost
+from ecgscale.models.architecture import STRICT, RejectedError
+
+MOST_STAGES = 7
+QUANTUM = 8                # widths are multiples of it before groups are made to fit
+LEAST_POSITIONS_LOG2 = 3   # the quantized exponent stays below log2(window) - 3
+
+
+class Stage(NamedTuple):
+    """Residual bottleneck blocks of one width. The first one has stride 2."""
+
+    depth: int
+    width: int
+    bottleneck: int        # channels of the grouped convolution
+    group_width: int
+    squeeze: float | None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class RegNet:
+    """Hyperparameters by the names of the paper and of the study."""
+
+    depth: Annotated[int, Field(ge=1, le=200)]
+    w_0: Annotated[int, Field(ge=8, le=8192, multiple_of=8)]      # initial width
+    w_a: Annotated[float, Field(ge=0, le=8192)]                   # slope of the widths
+    w_m: Annotated[float, Field(gt=1, le=16)]                     # width multiplier of a stage
+    group_width: Annotated[int, Field(ge=1, le=8192)]
+    bottleneck_multiplier: Annotated[float, Field(ge=0.125, le=16)] = 1.0
+    se_ratio: Annotated[float, Field(gt=0, le=4)] | None = None   # None: no squeeze-and-excitation
+    w_init: Annotated[int, Field(ge=1, le=8192)] = 32             # channels of the stem
+    init_kernel_size: Annotated[int, Field(ge=1, le=255)] = 3     # of the stem
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "w_0", max(self.w_0, self.w_init))
+
+    def stages(self, window: int = 1024) -> tuple[Stage, ...]:
+        """The network's stages for an input of `window` samples. Raises RejectedError beyond seven distinct widths."""
+        widths, depths = np.unique(self.block_widths(window), return_counts=True)
+        if len(widths) > MOST_STAGES:
+            raise RejectedError("more than 7 stages")
+        fitted = (fit_groups(int(width), self.bottleneck_multiplier, self.group_width) for width in widths)
+        return tuple(Stage(int(depth), *shape, self.se_ratio) for depth, shape in zip(depths, fitted, strict=True))
+
+    def block_widths(self, window: int) -> np.ndarray:
+        """(depth,) quantized widths, not decreasing.
+
+        All in float32 with halves rounded to even, as the study did: 0.4 % of its space differ in float64.
+        """
+        real = np.float32
+        w_0, w_m = real(self.w_0), real(self.w_m)
+        wanted = w_0 + real(self.w_a) * np.arange(self.depth, dtype=real)
+        exponents = np.rint(np.log(wanted / w_0) / real(math.log(self.w_m)))
+        exponents = np.minimum(exponents, real(math.log2(window) - LEAST_POSITIONS_LOG2))    # the limit stays unrounded
+        return (np.rint(w_0 * np.power(w_m, exponents) / real(QUANTUM)) * QUANTUM).astype(int)
+
+    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
+        stem = cost.strided(window, self.init_kernel_size, 2, (self.init_kernel_size - 1) // 2)
+        parts = [cost.conv(leads, self.w_init, self.init_kernel_size, stem, first=True), cost.norm(self.w_init)]
+        length, width = stem, self.w_init
+        for stage in self.stages(window):
+            parts.append(block_cost(width, stage, 2, length))
+            length, width = cost.strided(length, 3, 2, 1), stage.width
+            parts.append(cost.times(stage.depth - 1, block_cost(width, stage._replace(depth=0), 1, length)))
+        return cost.total([*parts, cost.linear(width, classes)])
+
+    def stage_count(self, window: int) -> int:
+        return len(self.stages(window))
+
+
+def fit_groups(width: int, multiplier: float, group_width: int) -> tuple[int, int, int]:
+    """(width, bottleneck width, group width) of a stage, the width raised until groups divide the bottleneck width.
+
+    The bottleneck width becomes a multiple of the group width and of the multiplier's numerator, so that it belongs to
+    a whole width.
+    """
+    bottleneck = int(width * multiplier)
+    group_width = min(group_width, bottleneck)
+    step = math.lcm(group_width, Fraction(multiplier).limit_denominator().numerator)
+    bottleneck = math.ceil(bottleneck / step) * step
+    width = round(bottleneck / multiplier)
+    return width, bottleneck, group_width
+
+
+def squeeze_width(se_ratio: float, inputs: int) -> int:
+    """Channels of the squeeze: a share of the block's input channels, not of its bottleneck."""
+    return round(se_ratio * inputs)
+
+
+@lru_cache(maxsize=1 << 16)
+def block_cost(inputs: int, stage: Stage, stride: int, length: int) -> cost.Cost:
+    """One residual bottleneck block on `length` positions."""
+    after, inner = cost.strided(length, 3, stride, 1), stage.bottleneck
+    parts = [
+        cost.conv(inputs, inner, 1, length), cost.norm(inner),
+        cost.conv(inner, inner, 3, after, groups=inner // stage.group_width), cost.norm(inner),
+        cost.conv(inner, stage.width, 1, after), cost.norm(stage.width),
+    ]
+    if stage.squeeze is not None:
+        squeeze = squeeze_width(stage.squeeze, inputs)
+        parts += [cost.linear(inner, squeeze), cost.linear(squeeze, inner)]
+    if stride != 1 or inputs != stage.width:
+        parts += [cost.conv(inputs, stage.width, 1, after), cost.norm(stage.width)]
+    return cost.total(parts)

@@ -1,0 +1,63 @@
+"""ResNet-1D, the plain baseline (He et al., CVPR 2016, basic blocks in one dimension): hyperparameters and cost.
+
+Stem convolution with stride 2 and max pooling; four stages of basic blocks whose widths double and whose lengths halve
+from the second on. The network is `networks.ResNetNetwork`.
+"""
+
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ecgscale.models import cost
+from ecgscale.models.architecture import STRICT, RejectedError
+from ecgscale.models.convnext import Blocks
+
+OddKernel = Annotated[int, Field(ge=1, le=255)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ResNet:
+    """Width of the first stage, basic blocks of the four stages."""
+
+    width: Annotated[int, Field(ge=1, le=8192)]
+    depth_1: Blocks = 2
+    depth_2: Blocks = 2
+    depth_3: Blocks = 2
+    depth_4: Blocks = 2
+    kernel_size: OddKernel = 3
+    init_kernel_size: OddKernel = 7
+
+    def __post_init__(self) -> None:
+        if self.kernel_size % 2 == 0 or self.init_kernel_size % 2 == 0:
+            raise RejectedError("even kernel")
+
+    @property
+    def depths(self) -> tuple[int, int, int, int]:
+        return self.depth_1, self.depth_2, self.depth_3, self.depth_4
+
+    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
+        length, width = cost.strided(window, self.init_kernel_size, 2, self.init_kernel_size // 2), self.width
+        parts = [cost.conv(leads, width, self.init_kernel_size, length, first=True), cost.norm(width)]
+        length = cost.strided(length, 3, 2, 1)
+        for place, depth in enumerate(self.depths):
+            stride, outputs = (2, 2 * width) if place else (1, width)
+            length = cost.strided(length, 1, stride, 0)
+            parts.append(block_cost(width, outputs, stride, self.kernel_size, length))
+            parts.append(cost.times(depth - 1, block_cost(outputs, outputs, 1, self.kernel_size, length)))
+            width = outputs
+        return cost.total([*parts, cost.linear(width, classes)])
+
+    def stage_count(self, window: int) -> int:
+        return len(self.depths)
+
+
+@lru_cache(maxsize=1 << 14)
+def block_cost(inputs: int, outputs: int, stride: int, kernel: int, after: int) -> cost.Cost:
+    """A basic block that writes `after` positions."""
+    parts = [cost.conv(inputs, outputs, kernel, after), cost.norm(outputs),
+             cost.conv(outputs, outputs, kernel, after), cost.norm(outputs)]
+    if stride != 1 or inputs != outputs:
+        parts += [cost.conv(inputs, outputs, 1, after), cost.norm(outputs)]
+    return cost.total(parts)

@@ -1,0 +1,60 @@
+"""ViT-1D (Dosovitskiy et al., ICLR 2021, with patches over time): hyperparameters, shapes and cost.
+
+A patch is `patch` samples of all leads; a window that patches do not fill is padded with zeros at its end. Learned
+position encoding, so a network is built for one window. The network is `networks.ViTNetwork`.
+"""
+
+import math
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from ecgscale.models import cost
+from ecgscale.models.architecture import STRICT, RejectedError
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ViT:
+    """Pre-norm Transformer encoder over patches."""
+
+    dim: Annotated[int, Field(ge=2, le=8192)] = 256
+    depth: Annotated[int, Field(ge=1, le=200)] = 6
+    heads: Annotated[int, Field(ge=1, le=128)] = 8
+    patch: Annotated[int, Field(ge=1, le=4096)] = 64
+    mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 4.0
+    pooling: Literal["cls", "mean"] = "cls"
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads:
+            raise RejectedError("heads do not divide dim")
+
+    @property
+    def hidden(self) -> int:
+        return round(self.mlp_ratio * self.dim)
+
+    def tokens(self, window: int) -> int:
+        """Patches of a window, and the class token where there is one."""
+        return math.ceil(window / self.patch) + (self.pooling == "cls")
+
+    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
+        tokens, patches = self.tokens(window), math.ceil(window / self.patch)
+        learned = cost.Cost(params=tokens * self.dim + (self.dim if self.pooling == "cls" else 0))
+        return cost.total([
+            cost.conv(leads, self.dim, self.patch, patches, bias=True, first=True), learned,
+            cost.times(self.depth, block_cost(self.dim, self.heads, self.hidden, tokens)),
+            cost.norm(self.dim), cost.linear(self.dim, classes),
+        ])
+
+    def stage_count(self, window: int) -> None:
+        """A Transformer has no stages."""
+
+
+@lru_cache(maxsize=1 << 14)
+def block_cost(dim: int, heads: int, hidden: int, tokens: int) -> cost.Cost:
+    return cost.total([
+        cost.norm(dim), cost.linear(dim, 3 * dim, tokens), cost.attention(tokens, dim, heads),
+        cost.linear(dim, dim, tokens), cost.norm(dim), cost.linear(dim, hidden, tokens),
+        cost.linear(hidden, dim, tokens),
+    ])
