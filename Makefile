@@ -1,0 +1,33 @@
+# A newcomer's verbs. `make demo` and `make test` need Python >= 3.11, Java 17 to 24, and Nextflow 24.10 or Maven.
+SHELL := /bin/bash
+READY := .venv/.ready
+OUT ?= results/demo
+
+.PHONY: help demo test lint bench report lock clean
+
+help:   ## show this
+	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
+
+demo: $(READY)   ## the whole thread on a small synthetic corpus: under six minutes on two cores
+	./nextflow run . --outdir $(OUT) -work-dir $(OUT)/work -resume
+
+test: $(READY)   ## unit tests, every command, and the pipeline; ends with what was skipped and why
+	.venv/bin/python -m pytest --durations=10 -m "not bench"
+
+lint: $(READY)   ## style and mistakes
+	.venv/bin/ruff check lib bin tests
+
+bench: $(READY)   ## speed and memory, as ratios against a baseline in the same run
+	.venv/bin/python -m pytest tests/benchmarks -m bench -q
+
+report: $(READY)   ## every fit and figure again, from the committed run table, offline
+	./nextflow run . --runs assets/examples/runs.csv --outdir results/report
+
+lock: $(READY)   ## renew requirements.lock after an edit of pyproject.toml
+	conf/launcher/lock.sh
+
+clean:   ## remove the environment, the fetched Nextflow and all results
+	rm -rf .venv .engine .nextflow .nextflow.log* work results
+
+$(READY): requirements.lock pyproject.toml conf/launcher/environment.sh
+	conf/launcher/environment.sh
