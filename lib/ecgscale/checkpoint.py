@@ -1,0 +1,96 @@
+"""Checkpoints that outlive the task: one folder a run, keyed by everything that its numbers depend on.
+
+    <folder>/<run_id>-<digest>/
+        state.safetensors   network, best network, optimizer; progress as JSON in the file's header
+        epochs.jsonl        one line when an epoch begins and one when it has ended and is kept
+        result/             run.json, history.csv, weights.safetensors once the run is over; state.safetensors is gone
+
+The state is one file, renamed into place: whatever kills the process leaves the last one whole. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+
+from ecgscale.contracts import RunResult, digest, whole
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Checkpoint:
+    """The checkpoint folder of one run. `key` is what must be equal for the run to be continued or taken as it is."""
+
+    def __init__(self, folder: Path, run_id: str, key: dict[str, Any]):
+        self.folder = Path(folder) / f"{run_id}-{digest(key)}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state = self.folder / "state.safetensors"
+        self.result = self.folder / "result"
+
+    def save(self, progress: dict[str, Any], tensors: Tensors) -> None:
+        """Replace the state by this one."""
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        with whole(self.state) as temporary:
+            save_file(tensors, temporary, metadata={"progress": json.dumps(progress)})
+
+    def load(self) -> tuple[dict[str, Any], Tensors] | None:
+        """Progress and tensors of the last state; None where there is none, or none that can be read."""
+        try:
+            with safetensors.safe_open(self.state, framework="pt") as file:
+                progress = json.loads(file.metadata()["progress"])
+                return progress, {name: file.get_tensor(name) for name in file.offset_keys()}
+        except FileNotFoundError:
+            return None
+        except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError):
+            self.state.unlink()
+            return None
+
+    def log(self, event: str, epoch: int) -> None:
+        """Add a line to epochs.jsonl: "begin" (or "continue", within it) and "end" of an epoch."""
+        line = {"event": event, "epoch": epoch, "process": os.getpid(), "time": round(time.time(), 3)}
+        with open(self.folder / "epochs.jsonl", "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+    def finish(self, folder: Path) -> None:
+        """Keep the folder of a run that is over, and let its state go."""
+        with whole(self.result) as temporary:
+            shutil.copytree(folder, temporary)
+        self.state.unlink(missing_ok=True)
+
+    def finished(self) -> RunResult | None:
+        """The result of a run that is over; None while it is not."""
+        return RunResult.read(self.result / "run.json") if (self.result / "run.json").is_file() else None
+
+
+def pack(model: torch.nn.Module, optimizer: torch.optim.Optimizer, best: Tensors) -> Tensors:
+    """Everything that a run continues from, as named tensors: model.*, best.*, optimizer.<parameter>.<quantity>."""
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    for name, parameter in model.named_parameters():
+        for quantity, value in optimizer.state.get(parameter, {}).items():
+            if value is not None:
+                tensors[f"optimizer.{name}.{quantity}"] = torch.as_tensor(value)
+    return tensors
+
+
+def unpack(tensors: Tensors, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
+    """Put the tensors of `pack` back where they came from. Gives the best network's state."""
+    model.load_state_dict(below(tensors, "model"))
+    for name, parameter in model.named_parameters():
+        kept = below(tensors, f"optimizer.{name}")
+        if kept:
+            optimizer.state[parameter] = {quantity: value.to(parameter.device) for quantity, value in kept.items()}
+    return below(tensors, "best")
+
+
+def below(tensors: Tensors, prefix: str) -> Tensors:
+    start = len(prefix) + 1
+    return {name[start:]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}.")}
