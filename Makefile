@@ -2,8 +2,11 @@
 SHELL := /bin/bash
 READY := .venv/.ready
 OUT ?= results/demo
+TARGETS ?= cpu
+ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/ecgscale/__init__.py)
 
-.PHONY: help demo test lint bench report lock clean
+.PHONY: help demo test lint bench report images lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -22,6 +25,10 @@ bench: $(READY)   ## speed and memory, as ratios against a baseline in the same 
 
 report: $(READY)   ## every fit and figure again, from the committed run table, offline
 	./nextflow run . --runs assets/examples/runs.csv --outdir results/report
+
+images:   ## container images by podman or docker; TARGETS="cpu openvino cuda", BUILD_ARGS for the site
+	for target in $(TARGETS); do $(ENGINE) build -f containers/Containerfile --target $$target \
+	    -t localhost/ecgscale:$(VERSION)-$$target $(BUILD_ARGS) . || exit; done
 
 lock: $(READY)   ## renew requirements.lock after an edit of pyproject.toml
 	conf/launcher/lock.sh

@@ -1,6 +1,8 @@
 """What all tests share: the folder of real recordings, where there is one."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,4 +16,14 @@ def shared() -> Path:
     folder = Path(os.environ.get("ECGSCALE_SHARED", ROOT.parent / "shared"))
     if not (folder / "data").is_dir():
         pytest.skip(f"no real recordings at {folder}: set ECGSCALE_SHARED to the folder that holds data/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory) -> Path:
+    """A synthetic corpus of 80 recordings in the eight source folders, as `ecg-synth` writes it."""
+    folder = tmp_path_factory.mktemp("synthetic") / "corpus"
+    arguments = ["--records", "80", "--seed", "7", "--out", folder, "--cpus", "1"]
+    subprocess.run([sys.executable, ROOT / "bin/ecg-synth", *arguments],
+                   check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
     return folder

@@ -1,0 +1,43 @@
+"""Nextflow, run as a user runs it. A call costs seconds: few calls, looked at from many sides."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Run:
+    code: int
+    text: str           # stdout and stderr
+    folder: Path        # where it was started
+    results: Path
+
+    def tasks(self, word: str = "Submitted") -> list[str]:
+        """Names of the processes that were submitted (or "Cached"), without their chapter."""
+        lines = [line for line in self.text.splitlines() if f"{word} process > " in line]
+        return [line.split(" > ")[1].split(" (")[0].split(":")[-1].strip() for line in lines]
+
+    def files(self) -> list[str]:
+        return sorted(p.relative_to(self.results).as_posix() for p in self.results.rglob("*") if p.is_file())
+
+
+def nextflow(folder: Path, *arguments: str, project: Path = ROOT) -> Run:
+    """`nextflow run` of the project, started in `folder`, results in its results/."""
+    done = subprocess.run(
+        [project / "nextflow", "run", project, "--outdir", "results", *arguments], cwd=folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
+        env={**os.environ, "NXF_ANSI_LOG": "false"})
+    return Run(done.returncode, done.stdout, folder, folder / "results")
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory) -> Run:
+    """The test profile for real: a synthetic corpus through every process to the report."""
+    run = nextflow(tmp_path_factory.mktemp("small"), "-profile", "test")
+    assert run.code == 0, run.text
+    return run

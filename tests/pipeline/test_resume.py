@@ -1,0 +1,52 @@
+"""-resume repeats what an edit touches and nothing else. On stubs: the graph and the hashes are the real ones."""
+
+import shutil
+
+import pytest
+
+from tests.pipeline.conftest import ROOT, nextflow
+
+AFTER_TRAINING = ["EXPORT", "BENCH", "FIT", "REPORT"]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project that a test may edit."""
+    copy = tmp_path / "project"
+    copy.mkdir()
+    for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("bin", "conf", "modules", "subworkflows", "lib", "assets"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".venv", ".engine"):
+        if (ROOT / name).exists():
+            (copy / name).symlink_to(ROOT / name)
+    return copy
+
+
+def test_resume(tmp_path, project):
+    study = tmp_path / "study.yaml"
+    study.write_text((ROOT / "assets/studies/test.yaml").read_text())
+    arguments = ("-profile", "test", "-stub-run", "-resume", "--study", "study.yaml")
+
+    first = nextflow(tmp_path, *arguments, project=project)
+    assert first.code == 0, first.text
+    assert set(first.tasks()) == {"CHECK", "SYNTH", "PREPARE", "SPLIT", "SAMPLE", "TRAIN", "EVALUATE", "COLLECT",
+                                  *AFTER_TRAINING}
+
+    second = nextflow(tmp_path, *arguments, project=project)
+    assert second.tasks() == []
+    assert sorted(second.tasks("Cached")) == sorted(first.tasks())
+
+    text = study.read_text()
+    study.write_text(text.replace("deploy:\n", "deploy:\n  margin: 0.5\n") if "deploy:" in text
+                     else text + "\ndeploy:\n  margin: 0.5\n")
+    third = nextflow(tmp_path, *arguments, project=project)
+    assert sorted(third.tasks()) == sorted(["CHECK", *AFTER_TRAINING])
+
+    source = project / "lib/ecgscale/metrics.py"
+    source = source if source.exists() else project / "lib/ecgscale/train.py"
+    source.write_text(source.read_text() + "\n# edited\n")
+    fourth = nextflow(tmp_path, *arguments, project=project)
+    assert fourth.tasks("Cached") == []
+    assert sorted(fourth.tasks()) == sorted(first.tasks())
