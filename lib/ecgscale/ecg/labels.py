@@ -2,8 +2,9 @@
 
 A label set is a folder with `classes.csv` (code, abbreviation, name, group, critical) and, where a Challenge score is
 wanted, `weights.csv` (first column and first row: class codes, in any order). A class code joins the diagnosis codes
-that count as this class by `|`. The one in assets/labels/physionet2021 holds the 26 scored classes of PhysioNet/CinC
-2021 (Reyna et al., Computing in Cardiology 2021).
+that count as this class by `|`. `unscored.csv` (code, name) may list codes that are known but belong to no class. The
+set in assets/labels/physionet2021 holds the 26 scored classes of PhysioNet/CinC 2021 and its unscored codes (Reyna et
+al., Computing in Cardiology 2021).
 """
 
 from __future__ import annotations
@@ -33,11 +34,17 @@ class LabelSet:
     groups: tuple[str, ...]
     critical: tuple[bool, ...]
     weights: np.ndarray | None      # (class, class) in the order of `codes`; None: no Challenge score
+    unscored: frozenset[str] = frozenset()      # codes that are known but belong to no class
 
     @property
     def digest(self) -> str:
         weights = None if self.weights is None else self.weights.tolist()
         return digest([self.codes, self.abbreviations, self.names, weights])
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every code that the label set names, scored or not."""
+        return self.unscored | self.index().keys()
 
     def index(self) -> dict[str, int]:
         """Diagnosis code -> position of its class."""
@@ -75,7 +82,7 @@ def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
                 raise UserError(problem, file=file, line=line, field="code")
             seen.add(part)
     codes = tuple(row["code"] for row in rows)
-    weights_file = folder / "weights.csv"
+    weights_file, unscored_file = folder / "weights.csv", folder / "unscored.csv"
     return LabelSet(
         codes=codes,
         abbreviations=tuple(row["abbreviation"] for row in rows),
@@ -83,6 +90,8 @@ def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
         groups=tuple(row.get("group") or "" for row in rows),
         critical=tuple((row.get("critical") or "").lower() == "yes" for row in rows),
         weights=read_weights(weights_file, codes) if weights_file.is_file() else None,
+        unscored=frozenset(row["code"] for row in read_rows(unscored_file, ("code", "name"))
+                           if row["code"] not in seen) if unscored_file.is_file() else frozenset(),
     )
 
 

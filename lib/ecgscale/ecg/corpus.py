@@ -1,0 +1,90 @@
+"""Several shards as one corpus: the records as a table, the signals as memory-mapped views. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.contracts import RECORDS, Shard, concatenated_digest
+from ecgscale.errors import UserError
+
+
+class Corpus:
+    """Records sorted by name. Only paths travel to another process; each maps the files for itself."""
+
+    def __init__(self, folders: list[Path], shards: list[Shard], records: pd.DataFrame):
+        self.folders, self.shards, self.records = folders, shards, records
+        first = shards[0]
+        self.classes, self.leads, self.rate, self.unit = first.classes, first.leads, first.rate, first.unit
+        self.recipe, self.recipe_digest, self.labels_digest = first.recipe, first.recipe_digest, first.labels_digest
+        self.synthetic = any(shard.synthetic for shard in shards)
+        self.digest = concatenated_digest(shard.digest for shard in shards)
+        self.labels = records[[f"y_{code}" for code in self.classes]].to_numpy(dtype=bool)      # (record, class)
+        self.places = records[["shard", "offset", "length"]].to_numpy()
+        self.maps: dict[int, np.ndarray] = {}
+
+    @classmethod
+    def open(cls, folders: Iterable[Path | str]) -> Corpus:
+        """Open shard folders as PREPARE writes them. Raises UserError where they do not belong together."""
+        folders = sorted((Path(folder) for folder in folders), key=lambda folder: folder.name)
+        if not folders:
+            raise UserError("no shard folder given", field="corpus")
+        shards = [Shard.read(folder / "shard.json") for folder in folders]
+        pairs = sorted(zip(shards, folders, strict=True), key=lambda pair: (pair[0].source, shard_place(pair[0].shard)))
+        shards, folders = [shard for shard, _ in pairs], [folder for _, folder in pairs]
+        for folder, shard in zip(folders, shards, strict=True):
+            for name in ("recipe_digest", "classes", "leads", "labels_digest", "dtype"):
+                if getattr(shard, name) != getattr(shards[0], name):
+                    raise UserError(f"differs from that of {folders[0]}", file=folder / "shard.json", field=name,
+                                    remedy="Prepare all shards with one study file and one label set")
+        tables = [RECORDS.read(folder / "records.parquet").assign(shard=place) for place, folder in enumerate(folders)]
+        filled = [table for table in tables if len(table)] or tables[:1]
+        records = pd.concat(filled, ignore_index=True).sort_values("record", ignore_index=True)
+        if records["record"].duplicated().any():
+            twice = records.loc[records["record"].duplicated(), "record"].iloc[0]
+            raise UserError(f"record {twice!r} stands in two shards", field="corpus",
+                            remedy="Give every shard once, and every source its own name")
+        return cls(folders, shards, records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"maps": {}}     # a memory map would be pickled with everything in it
+
+    def signal(self, index: int) -> np.ndarray:
+        """(samples, leads) view of record `index` in the file, of the shards' dtype, in `unit`."""
+        shard, offset, length = self.places[index]
+        if shard not in self.maps:
+            self.maps[shard] = self.map(shard)
+        return self.maps[shard][offset : offset + length]
+
+    def map(self, shard: int) -> np.ndarray:
+        file = self.folders[shard] / "signals.npy"
+        try:
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UserError(f"not a readable array ({error})", file=file, remedy="Prepare this shard again") from None
+        needed = int(self.records.loc[self.records["shard"] == shard, "length"].sum())
+        if array.shape != (needed, len(self.leads)):
+            raise UserError(f"has shape {array.shape}, not {(needed, len(self.leads))}", file=file,
+                            remedy="Prepare this shard again")
+        return array
+
+    def positions(self, records: Sequence[str]) -> np.ndarray:
+        """Where these records stand. Raises UserError naming one that is not here."""
+        positions = pd.Index(self.records["record"]).get_indexer(pd.Index(records))
+        if (positions < 0).any():
+            name = list(records)[int(np.argmax(positions < 0))]
+            raise UserError(f"record {name!r} is not in this corpus", field="record",
+                            remedy="Use the split that was made of this corpus")
+        return positions
+
+
+def shard_place(shard: str) -> tuple[int, int]:
+    """"2/5" -> (2, 5): shards sort by number."""
+    number, _, of = shard.partition("/")
+    return int(number), int(of)

@@ -1,0 +1,223 @@
+"""One shard of a source: every recording read, guarded, filtered and appended to one memory-mappable file."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgscale import provenance
+from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
+from ecgscale.ecg import guards
+from ecgscale.ecg.guards import Rejected
+from ecgscale.ecg.labels import LabelSet, read_rows
+from ecgscale.ecg.recipe import Recipe, prepare
+from ecgscale.ecg.wfdb_record import Recording, read_recording
+from ecgscale.errors import UserError
+
+DTYPE = np.float16      # see docs/log.md for what was measured
+OLDEST = 120.0          # years; some sources write 300 for "above 89"
+NO_CODE = {"", "unknown", "nan", "none", "na"}
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def headers_below(folder: Path) -> list[Path]:
+    """Every .hea file below a folder, sorted by its path there. Linked folders are followed once."""
+    found, seen = [], set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(place, name) for name in files if name.endswith(".hea")]
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """"2/5" -> (2, 5)."""
+    first, _, last = text.partition("/")
+    if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+        raise UserError(f"{text!r} is not a shard", field="--shard", remedy="Write it as 2/5: the second of five")
+    return int(first), int(last)
+
+
+def read_patients(file: Path) -> dict[str, str]:
+    """A table `record,patient`: the record by its name or by its path below the source folder, without ending."""
+    patients: dict[str, str] = {}
+    for line, row in enumerate(read_rows(file, ("record", "patient")), 2):
+        known = patients.setdefault(row["record"], row["patient"])
+        if known != row["patient"]:
+            raise UserError(f"record {row['record']!r} has two patients", file=file, line=line, field="patient")
+    return patients
+
+
+@contextmanager
+def growing_array(path: Path, columns: int) -> Iterator[SignalWriter]:
+    """A .npy file that grows by rows: nothing is collected in memory."""
+    with open(path, "wb") as stream:
+        writer = SignalWriter(stream, columns)
+        yield writer
+        writer.finish()
+
+
+class SignalWriter:
+    """Appends (samples, columns) blocks; numpy leaves room in the header for the rows that are known at the end."""
+
+    def __init__(self, stream, columns: int):
+        self.stream, self.columns, self.rows = stream, columns, 0
+        self.sha256 = hashlib.sha256()
+        self.write_header()
+
+    def write_header(self) -> None:
+        description = {"descr": np.lib.format.dtype_to_descr(np.dtype(DTYPE)), "fortran_order": False,
+                       "shape": (self.rows, self.columns)}
+        np.lib.format.write_array_header_1_0(self.stream, description)
+
+    def append(self, block: np.ndarray) -> None:
+        raw = block.astype(DTYPE).data
+        self.stream.write(raw)
+        self.sha256.update(raw)
+        self.rows += len(block)
+
+    def finish(self) -> None:
+        self.stream.seek(0)
+        self.write_header()
+
+
+def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels: LabelSet, out: Path,
+                  max_rejected: float, patients: dict[str, str] | None = None) -> Shard:
+    """Write signals.npy, records.parquet, rejects.csv and shard.json of `files[k-1::n]` into the folder `out`.
+
+    Raises UserError when there is no header at all, or when more than `max_rejected` of the recordings are rejected.
+    """
+    number, of = parse_shard(shard)
+    found = headers_below(folder)
+    if not found:
+        raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
+    files = found[number - 1 :: of]
+    with whole(out) as temporary:
+        temporary.mkdir()
+        with growing_array(temporary / "signals.npy", len(LEADS)) as signals:
+            rows, rejects = prepare_files(files, folder, source, recipe, labels, signals, patients or {})
+        check_share(rejects, len(files), max_rejected, folder)
+        records = pd.DataFrame(rows, columns=[*RECORDS.columns, *(f"y_{code}" for code in labels.codes)])
+        RECORDS.write(records, temporary / "records.parquet")
+        REJECTS.write(pd.DataFrame(rejects, columns=list(REJECTS.columns)), temporary / "rejects.csv")
+        identity = [signals.sha256.hexdigest(), recipe.digest, labels.digest, rows]
+        made = Shard(
+            source=source, shard=shard, found=len(files), accepted=len(rows), rejected=len(rejects),
+            synthetic=any(row["synthetic"] for row in rows), recipe=recipe.parameters(), recipe_digest=recipe.digest,
+            rate=recipe.rate, unit=recipe.unit, dtype=np.dtype(DTYPE).name, classes=labels.codes,
+            labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions())
+        made.write(temporary / "shard.json")
+    return made
+
+
+def prepare_files(files: list[Path], folder: Path, source: str, recipe: Recipe, labels: LabelSet,
+                  signals: SignalWriter, patients: dict[str, str]) -> tuple[list[dict], list[dict]]:
+    """Rows of records.parquet and of rejects.csv; every file is in one of them."""
+    rows, rejects, same = [], [], {}
+    started = spoken = time.monotonic()
+    for count, path in enumerate(files, 1):
+        place = path.relative_to(folder).with_suffix("").as_posix()
+        try:
+            recording = read_recording(path)
+            flags = inspect(recording)
+            prepared = prepare(recording.millivolts(), recording.rate, recipe)
+        except Rejected as error:
+            rejects.append({"record": f"{source}/{place}", "source": source, "reason": error.reason,
+                            "detail": error.detail})
+        else:
+            patient = patients.get(place) or patients.get(path.stem)
+            row = describe(recording, flags, labels) | {
+                "record": f"{source}/{place}", "source": source, "patient": f"{source}/{patient}" if patient else None,
+                "offset": signals.rows, "length": len(prepared)}
+            same.setdefault(row["content"], []).append(len(rows))
+            rows.append(row)
+            signals.append(prepared)
+        if time.monotonic() - spoken > SECONDS_BETWEEN_LINES:
+            spoken = time.monotonic()
+            print(f"{source}: {count} of {len(files)} recordings, {count / (spoken - started):.0f} a second, "
+                  f"{len(rejects)} rejected", file=sys.stderr, flush=True)
+    for copies in same.values():
+        for position in copies if len(copies) > 1 else ():
+            rows[position]["flags"] |= {"duplicate-content"}
+    for row in rows:
+        row["flags"] = ";".join(sorted(row["flags"]))
+    return rows, rejects
+
+
+def inspect(recording: Recording) -> set[str]:
+    """Every guard on the samples. Gives flags, raises Rejected."""
+    rows = np.ascontiguousarray(recording.digital.T)
+    seen = guards.scan(rows, recording.rate)
+    for lead, (name, total, first) in enumerate(recording.sums):
+        guards.check_sums(name, int(seen.total[lead]), int(rows[lead, 0]), total, first)
+    guards.check_invalid(rows, seen, recording.invalid)
+    return (recording.flags | guards.check_amplitude(seen, recording.gain, recording.factor)
+            | guards.check_shape(seen, recording.rate, rows.shape[1])
+            | guards.check_limb_leads(rows, seen, recording.gain, recording.baseline, recording.factor))
+
+
+def describe(recording: Recording, flags: set[str], labels: LabelSet) -> dict:
+    """What the header says of the person and the diagnoses, and the digest of the samples as stored."""
+    comments = recording.comments
+    given = [code.strip() for code in comments.get("dx", "").split(",")]
+    given = [code for code in given if code.casefold() not in NO_CODE]
+    codes = list(dict.fromkeys(given))
+    marks = labels.encode(codes)
+    flags = set(flags)
+    if not codes:
+        flags.add("no-diagnosis")
+    if not marks.any():
+        flags.add("no-scored-label")
+    if len(codes) < len(given):
+        flags.add("repeated-code")
+    if any(code not in labels.known for code in codes):
+        flags.add("unknown-code")
+    return {
+        "rate": recording.rate, "age": age_of(comments.get("age", "")), "sex": sex_of(comments.get("sex", "")),
+        "flags": flags, "codes": ";".join(codes), "content": content_digest(recording.digital),
+        "synthetic": comments.get("synthetic", "").casefold() == "yes",
+        **{f"y_{code}": bool(mark) for code, mark in zip(labels.codes, marks, strict=True)}}
+
+
+def age_of(text: str) -> float | None:
+    try:
+        age = float(text)
+    except ValueError:
+        return None
+    return age if math.isfinite(age) and 0 <= age <= OLDEST else None
+
+
+def sex_of(text: str) -> str | None:
+    return {"f": "female", "female": "female", "m": "male", "male": "male"}.get(text.strip().casefold())
+
+
+def content_digest(digital: np.ndarray) -> str:
+    """SHA-256 of the samples in the standard lead order, 16 hex digits; the same whatever format stored them."""
+    if digital.dtype != np.int16 and np.abs(digital).max(initial=0) < 1 << 15:
+        digital = digital.astype(np.int16)
+    return hashlib.sha256(digital.data).hexdigest()[:16]
+
+
+def check_share(rejects: list[dict], found: int, limit: float, folder: Path) -> None:
+    if len(rejects) <= limit * found:
+        return
+    reasons = Counter(reject["reason"] for reject in rejects)
+    told = "; ".join(f"{count} x {reason} ({guards.REASONS[reason]})" for reason, count in reasons.most_common(3))
+    first = rejects[0]
+    raise UserError(
+        f"{len(rejects)} of {found} recordings are rejected, more than data.max_rejected = {limit:g}: {told}; "
+        f"for example {first['record']}: {first['detail']}", file=folder, field="data.max_rejected",
+        remedy="Mend the recordings, or raise the limit in the study file")

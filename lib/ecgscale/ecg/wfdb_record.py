@@ -1,0 +1,256 @@
+"""One recording from disk by the WFDB rules: header, samples as stored, and what belongs to the 12 leads.
+
+Headers are read here; samples of the usual case (format 16, one file, one sample a frame, as in the MATLAB v4 files
+of PhysioNet/CinC 2021) are mapped straight from the file, every other format is decoded by the wfdb package. Both
+give the same numbers. Format: https://wfdb.io/spec/header-files.html; MATLAB v4: MathWorks, "MAT-File Format".
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecgscale.ecg.guards import (
+    MOST_VALUES,
+    Rejected,
+    check_rate_and_length,
+    check_sums,
+    lead_order,
+    millivolts_per_unit,
+)
+
+LARGEST_HEADER = 1_000_000      # bytes
+MOST_SIGNALS = 1_000
+PLAIN_NAME = re.compile(r"[^/\\:\0]+")
+# bytes a sample; FLAC-coded formats (508, 516, 524) have no fixed size
+BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3, "311": 4 / 3}
+MATRIX_TYPES = {"16": 30, "32": 20, "80": 50}       # MATLAB v4: little-endian matrix of int16, int32, uint8
+INVALID = {"80": -(1 << 7), "508": -(1 << 7), "310": -(1 << 9), "311": -(1 << 9), "212": -(1 << 11),
+           "16": -(1 << 15), "61": -(1 << 15), "160": -(1 << 15), "516": -(1 << 15),
+           "24": -(1 << 23), "524": -(1 << 23), "32": -(1 << 31), "8": -(1 << 31)}
+
+RECORD_LINE = re.compile(
+    r"(?P<name>[^\s/]+)(?:/(?P<segments>\d{1,9}))?\s+(?P<signals>\d{1,9})"
+    r"(?:\s+(?P<rate>[\d.eE+-]+)(?:/\S*)?(?:\s+(?P<samples>\d{1,15})(?:\s.*)?)?)?\s*")
+SIGNAL_LINE = re.compile(
+    r"(?P<file>\S+)\s+(?P<format>\d{1,4})(?:x(?P<frame>\d{1,6}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,15}))?"
+    r"(?:\s+(?P<gain>[^\s(/]+)(?:\((?P<baseline>-?\d{1,15})\))?(?:/(?P<unit>\S+))?"
+    r"(?:\s+(?P<bits>\d{1,4})(?:\s+(?P<zero>-?\d{1,15})(?:\s+(?P<first>-?\d{1,15})(?:\s+(?P<sum>-?\d{1,15})"
+    r"(?:\s+(?P<block>\d{1,9})(?:\s+(?P<name>.*?))?)?)?)?)?)?)?\s*")
+COMMENT = re.compile(r"#\s*(\w[\w ]*?)\s*:\s*(.*?)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One signal line. `first` and `sum` are None where the header does not give them."""
+
+    name: str
+    file: str
+    format: str
+    frame: int          # samples a frame
+    skew: int
+    offset: int         # bytes before the samples
+    gain: float         # digital steps a unit; nan where missing or not a number
+    baseline: int       # digital value of 0
+    unit: str
+    first: int | None
+    sum: int | None
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header file. `frames` is None where the header leaves it to the file's size."""
+
+    rate: float                 # frames a second
+    frames: int | None
+    segments: int               # 0: the signals stand in this header
+    signals: tuple[Signal, ...]
+    comments: dict[str, str]    # key in lower case -> value; a repeated key's values joined by a comma
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The 12 leads in the standard order, as stored: millivolts = (digital - baseline) / gain x per lead factor."""
+
+    rate: float                 # samples a second
+    digital: np.ndarray         # (samples, 12) int16 or int32
+    gain: np.ndarray            # (12,) digital steps a unit
+    baseline: np.ndarray        # (12,)
+    factor: np.ndarray          # (12,) millivolts a unit
+    invalid: np.ndarray         # (12,) the value that marks an invalid sample
+    sums: tuple[tuple[str, int | None, int | None], ...]    # name, checksum, initial value; empty once checked
+    flags: frozenset[str]
+    comments: dict[str, str]
+
+    def physical(self) -> np.ndarray:
+        """(samples, 12) float64 in the header's units, invalid samples NaN: what wfdb calls p_signal."""
+        values = (self.digital.astype(np.float64) - self.baseline) / self.gain
+        values[self.digital == self.invalid] = np.nan
+        return values
+
+    def millivolts(self) -> np.ndarray:
+        """(samples, 12) float64."""
+        return self.physical() * self.factor
+
+
+def read_header(path: Path) -> Header:
+    """Read a .hea file. Raises Rejected."""
+    with open(path, "rb") as stream:
+        raw = stream.read(LARGEST_HEADER + 1)
+    if len(raw) > LARGEST_HEADER or b"\0" in raw:
+        raise Rejected("header", "larger than a header or not text")
+    lines, comments = [], {}
+    for line in raw.decode("utf-8", errors="replace").splitlines():
+        line = line.strip()
+        if line.startswith("#"):
+            if found := COMMENT.match(line):
+                key, value = found[1].lower(), found[2]
+                comments[key] = f"{comments[key]},{value}" if key in comments else value
+        elif line:
+            lines.append(line)
+    record = RECORD_LINE.fullmatch(lines[0]) if lines else None
+    if record is None:
+        raise Rejected("header", f"record line {lines[0][:80]!r}" if lines else "no record line")
+    count, segments = int(record["signals"]), int(record["segments"] or 0)
+    if not segments and (len(lines) - 1 < count or count > MOST_SIGNALS):
+        raise Rejected("header", f"{count} signals announced, {len(lines) - 1} described")
+    return Header(
+        rate=number(record["rate"]),
+        frames=int(record["samples"]) if record["samples"] else None,
+        segments=segments,
+        signals=() if segments else tuple(read_signal_line(line) for line in lines[1 : count + 1]),
+        comments=comments,
+    )
+
+
+def read_signal_line(line: str) -> Signal:
+    found = SIGNAL_LINE.fullmatch(line)
+    if found is None:
+        raise Rejected("header", f"signal line {line[:80]!r}")
+    (file, kind, frame, skew, offset, gain, baseline, unit, _bits, zero, first, total, _block, name) = found.groups()
+    if not PLAIN_NAME.fullmatch(file) or file in (".", ".."):
+        raise Rejected("path", f"signal file {file!r}")
+    return Signal(
+        name=name or "", file=file, format=kind, frame=int(frame or 1), skew=int(skew or 0), offset=int(offset or 0),
+        gain=number(gain), baseline=int(baseline if baseline is not None else zero or 0), unit=unit or "mV",
+        first=None if first is None else int(first), sum=None if total is None else int(total))
+
+
+def number(text: str | None) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording by the path of its .hea file. Raises Rejected with a reason code."""
+    header = read_header(path)
+    if header.segments:
+        raise Rejected("header", "a record of several segments: join them first (wfdb.rdrecord, wfdb.wrsamp)")
+    order, flags = lead_order([signal.name for signal in header.signals])
+    leads = [header.signals[position] for position in order]
+    for lead in leads:
+        if not np.isfinite(lead.gain) or lead.gain == 0:
+            raise Rejected("gain", f"lead {lead.name}: no gain, so no voltage")
+    factor = np.array([millivolts_per_unit(lead.unit) for lead in leads])
+    check_files(path.parent, header)
+    if any(lead.sum is None for lead in leads):
+        flags.add("no-checksum")
+    if is_plain(header):
+        digital, rate = read_plain(path.parent, header), header.rate
+        if order != list(range(digital.shape[1])):
+            digital = np.ascontiguousarray(digital[:, order])
+    else:
+        digital, rate, mixed = read_by_wfdb(path, header, order)
+        flags |= mixed
+    check_rate_and_length(rate, *digital.shape)
+    return Recording(
+        rate=rate, digital=digital, factor=factor, gain=np.array([lead.gain for lead in leads]),
+        baseline=np.array([float(lead.baseline) for lead in leads]),
+        invalid=np.array([INVALID.get(lead.format, -(1 << 31)) for lead in leads]),
+        sums=tuple((lead.name, lead.sum, lead.first) for lead in leads) if is_plain(header) else (),
+        flags=frozenset(flags), comments=header.comments)
+
+
+def check_files(folder: Path, header: Header) -> None:
+    """Every signal file is there and long enough for what the header announces; nothing is allocated before."""
+    for file in dict.fromkeys(signal.file for signal in header.signals):
+        inside = [signal for signal in header.signals if signal.file == file]
+        try:
+            size = (folder / file).stat().st_size
+        except OSError:
+            raise Rejected("missing-file", file) from None
+        width = BYTES.get(inside[0].format)
+        if header.frames is None or width is None:
+            continue
+        needed = inside[0].offset + int(header.frames * width * sum(signal.frame for signal in inside))
+        if size < max(needed, 1):
+            raise Rejected("truncated", f"{file} has {size} bytes, {needed} are announced")
+        if file.endswith(".mat"):
+            check_matrix(folder / file, inside, header.frames)
+    values = (header.frames or 0) * sum(signal.frame for signal in header.signals)
+    if values > MOST_VALUES:
+        raise Rejected("too-long", f"{values} values are announced, at most {MOST_VALUES} are read")
+
+
+def check_matrix(file: Path, signals: list[Signal], frames: int) -> None:
+    """The MATLAB v4 header (type, rows, columns, imaginary, length of the name) says what the WFDB header says."""
+    with open(file, "rb") as stream:
+        kind, rows, columns, imaginary, name = struct.unpack("<5i", stream.read(20).ljust(20, b"\0"))
+    expected = MATRIX_TYPES.get(signals[0].format)
+    told = (kind, rows, columns, imaginary, 20 + name)
+    asked = (kind if expected is None else expected, len(signals), frames, 0, signals[0].offset)
+    if told != asked:
+        raise Rejected("matrix-header", f"{file.name}: type, rows, columns, imaginary, offset are {told}, not {asked}")
+
+
+def is_plain(header: Header) -> bool:
+    """Whether the samples are int16, interleaved in one file."""
+    first = header.signals[0]
+    return header.frames is not None and all(
+        signal.format == "16" and signal.frame == 1 and signal.skew == 0
+        and signal.file == first.file and signal.offset == first.offset for signal in header.signals)
+
+
+def read_plain(folder: Path, header: Header) -> np.ndarray:
+    """(samples, signals) int16."""
+    first, signals = header.signals[0], len(header.signals)
+    with open(folder / first.file, "rb", buffering=0) as stream:
+        stream.seek(first.offset)
+        raw = stream.read(2 * header.frames * signals)
+    return np.frombuffer(raw, "<i2").reshape(header.frames, signals)
+
+
+def read_by_wfdb(path: Path, header: Header, order: list[int]) -> tuple[np.ndarray, float, set[str]]:
+    """Any other format: (samples, 12) int32 or int64, samples a second, flags. Checks sums, for the samples as stored.
+
+    Leads of several samples a frame keep them all; where leads differ in that, wfdb averages each frame.
+    """
+    import wfdb
+
+    def read(**options) -> wfdb.Record:
+        try:
+            return wfdb.rdrecord(str(path.with_suffix("")), physical=False, return_res=64, **options)
+        except Exception as error:      # wfdb and soundfile raise many kinds on a broken file
+            raise Rejected("unreadable", f"{type(error).__name__}: {error}"[:200]) from None
+
+    stored = read(smooth_frames=False, ignore_skew=True).e_d_signal
+    leads = [header.signals[position] for position in order]
+    for position, lead in zip(order, leads, strict=True):
+        check_sums(lead.name, int(stored[position].sum()), int(stored[position][0]), lead.sum, lead.first)
+    frames = {lead.frame for lead in leads}
+    skew = max(signal.skew for signal in header.signals)
+    if len(frames) > 1:
+        digital, rate, flags = read(smooth_frames=True).d_signal[:, order], header.rate, {"mixed-rates"}
+    else:
+        if skew:
+            stored = read(smooth_frames=False).e_d_signal
+        digital = np.stack([stored[position] for position in order], axis=1)
+        rate, flags = header.rate * frames.pop(), set()
+    samples = len(digital) - skew * round(rate / header.rate)      # skewed leads have no samples for the last frames
+    return np.ascontiguousarray(digital[:samples], dtype=np.int32), rate, flags
