@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "lib" / "ecgscale"
 BIN = PACKAGE.parents[1] / "bin"
 MODULES = sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
-TORCH_FREE = ("contracts", "errors", "paths", "provenance", "command", "check", "study", "space", "metrics", "bootstrap",
-              "collect", "bench", "latency", "frontier", "predictor", "importance")
+TORCH_FREE = ("contracts", "errors", "paths", "provenance", "command", "check", "study", "space", "metrics",
+              "bootstrap", "collect", "bench", "latency", "frontier", "predictor", "importance")
 FREE_FOLDERS = ("ecg/", "laws/", "report")
 
 

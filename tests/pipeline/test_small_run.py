@@ -1,0 +1,86 @@
+"""The test profile, for real: every process, every published file, and what the files say."""
+
+import json
+
+import pandas as pd
+from ecgscale import contracts
+
+PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "SAMPLE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT", "BENCH", "FIT",
+             "REPORT"}
+
+
+def test_every_process_ran(small_run):
+    assert set(small_run.tasks()) == PROCESSES
+    assert "report/report.html" in small_run.text
+
+
+def test_published_files(small_run):
+    """The results tree of docs/output.md."""
+    files = small_run.files()
+    for name in ("table/runs.parquet", "table/runs.csv", "fit/laws.json", "fit/laws.csv", "fit/frontier.csv",
+                 "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet", "latency/times.parquet",
+                 "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
+                 "corpus/split/split.json", "report/report.html"):
+        assert name in files
+    runs = [contracts.RunResult.read(path) for path in (small_run.results / "trained").glob("*/run.json")]
+    assert len(runs) >= 2
+    for run in runs:
+        trained, evaluated = f"trained/{run.spec.run_id}", f"evaluated/{run.spec.run_id}"
+        assert {f"{trained}/weights.safetensors", f"{trained}/history.csv", f"{evaluated}/predictions.parquet",
+                f"{evaluated}/metrics.csv"} <= set(files)
+    assert len(list((small_run.results / "corpus").glob("*/shard.json"))) == 8
+    assert any(name.startswith("report/figures/") and name.endswith(".svg") for name in files)
+
+
+def test_accepted_and_rejected_are_found(small_run):
+    shards = [contracts.Shard.read(path) for path in (small_run.results / "corpus").glob("*/shard.json")]
+    assert sum(shard.found for shard in shards) == 160
+    assert all(shard.accepted + shard.rejected == shard.found for shard in shards)
+
+
+def test_every_output_says_synthetic(small_run):
+    results = small_run.results
+    assert contracts.RUNS.read(results / "table/runs.parquet")["synthetic"].all()
+    assert contracts.LATENCY.read(results / "latency/latency.parquet")["synthetic"].all()
+    for document in ("fit/laws.json", "fit/predictor.json", "corpus/split/split.json"):
+        assert json.loads((results / document).read_text())["synthetic"] is True, document
+    for path in results.glob("models/*/export.json"):
+        assert contracts.Export.read(path).synthetic
+    assert "synthetic" in (results / "report/report.html").read_text().lower()
+
+
+def test_every_run_carries_its_origin(small_run):
+    runs = contracts.RUNS.read(small_run.results / "table/runs.parquet")
+    split = contracts.SplitInfo.read(small_run.results / "corpus/split/split.json")
+    assert (runs["status"] == "finished").all()
+    assert set(runs["corpus_digest"]) == {split.corpus_digest}
+    assert set(runs["split_digest"]) == {split.digest}
+    assert runs["run_id"].is_unique
+
+
+def test_latency_was_measured_and_every_time_kept(small_run):
+    latency = contracts.LATENCY.read(small_run.results / "latency/latency.parquet")
+    times = contracts.TIMES.read(small_run.results / "latency/times.parquet")
+    measured = latency[latency["status"] == "ok"]
+    assert {"torch", "onnxruntime", "openvino"} <= set(measured["runtime"])
+    assert measured["p50_ms"].gt(0).all()
+    assert len(times) >= measured["count"].sum()
+
+
+def test_few_runs_give_no_law(small_run):
+    """Two or three runs identify nothing, and the table says so."""
+    laws = contracts.Laws.read(small_run.results / "fit/laws.json")
+    assert laws.fits
+    assert {fit.verdict for fit in laws.fits} <= {"not identifiable", "failed"}
+
+
+def test_report_is_one_offline_file(small_run):
+    page = (small_run.results / "report/report.html").read_text()
+    for word in ("<script src", "<link rel=\"stylesheet\"", "src=\"http", "url(http"):
+        assert word not in page
+
+
+def test_csv_and_parquet_agree(small_run):
+    parquet = contracts.RUNS.read(small_run.results / "table/runs.parquet")
+    csv = contracts.RUNS.read(small_run.results / "table/runs.csv")
+    pd.testing.assert_frame_equal(parquet[["run_id", "params", "valid_loss"]], csv[["run_id", "params", "valid_loss"]])
