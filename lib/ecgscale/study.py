@@ -8,20 +8,30 @@ the JSON Schema of these classes, for editors and other programs; a test keeps t
 from __future__ import annotations
 
 import difflib
-import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
+from ecgscale import marked_yaml
 from ecgscale.contracts import LossSpec, Part, ScheduleSpec
 from ecgscale.errors import UserError
+from ecgscale.models.architecture import RejectedError
+from ecgscale.models.complexity import FAMILIES, SIZES
 
-FAMILIES = ("regnet", "convnext", "vit", "resnet")
 AUGMENTATIONS = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead_dropout")
-LARGEST_FILE = 1_000_000        # bytes; a study is a page or two
-LARGEST_TREE = 100_000          # values once YAML aliases are written out
 
 
 class Range(Part):
@@ -60,9 +70,29 @@ def axis_of(scalar: Any) -> Any:
     return Annotated[shapes, Discriminator(shape_of)]
 
 
+def within(low: float, high: float = float("inf"), open_low: bool = False) -> AfterValidator:
+    """Every value of a numeric axis lies between `low` and `high`."""
+
+    def check(axis: Any) -> Any:
+        for value in ends(axis):
+            if not low <= value <= high or (open_low and value == low):
+                least = f"above {low:g}" if open_low else f"at least {low:g}"
+                most = f" and at most {high:g}" if high < float("inf") else ""
+                raise ValueError(f"{value:g} must be {least}{most}")
+        return axis
+
+    return AfterValidator(check)
+
+
+def ends(axis: Any) -> tuple:
+    """The values of an axis, or the two ends of a range."""
+    return (axis.low, axis.high) if isinstance(axis, Range) else axis if isinstance(axis, tuple) else (axis,)
+
+
 Scalar = int | float | str | None
 Axis = axis_of(Scalar)
 Number = axis_of(int | float)
+Whole = axis_of(int)
 
 
 class Bounds(Part):
@@ -93,26 +123,17 @@ class OptimizerSpace(Part):
     """Ranges of one optimizer. Learning rate and decay are axes of the design space like any other."""
 
     name: Literal["sgd", "sgdm", "adamw"]
-    lr: Number
-    weight_decay: Number = 0.0
-    momentum: Number | None = None      # sgdm: 0.9 where nothing is given; the others have none
-
-    @model_validator(mode="after")
-    def check(self) -> Self:
-        for field, least, most in (("lr", 0.0, float("inf")), ("weight_decay", 0.0, float("inf")),
-                                   ("momentum", 0.0, 1.0)):
-            low, high = extent(getattr(self, field))
-            if low < least or high > most or (field == "lr" and low == 0) or (field == "momentum" and high == 1):
-                raise ValueError(f"{field} must lie {'above 0' if field == 'lr' else 'in its range'}")
-        return self
+    lr: Annotated[Number, within(0, open_low=True)]
+    weight_decay: Annotated[Number, within(0)] = 0.0
+    momentum: Annotated[Number, within(0, 0.9999)] | None = None    # null: 0.9 for sgdm, 0 for the others
 
 
 class Training(Part):
-    """How every run of a group is trained. Axes (epochs, data_fraction, batch_size) may hold several values."""
+    """How every run of a group is trained. Epochs, data fraction and batch size are axes too."""
 
-    epochs: Number = 20
-    data_fraction: Number = 1.0
-    batch_size: Number = 32
+    epochs: Annotated[Whole, within(1, 100_000)] = 20
+    data_fraction: Annotated[Number, within(0, 1, open_low=True)] = 1.0
+    batch_size: Annotated[Whole, within(1, 65_536)] = 32
     loss: LossSpec = LossSpec()
     schedule: ScheduleSpec = ScheduleSpec()
     clip_norm: float | None = Field(1.0, gt=0)
@@ -120,25 +141,9 @@ class Training(Part):
     augment: tuple[Literal[AUGMENTATIONS], ...] = ()
     precision: Literal["float32", "bf16", "auto"] = "float32"
 
-    @model_validator(mode="after")
-    def check(self) -> Self:
-        low, high = extent(self.data_fraction)
-        if low <= 0 or high > 1:
-            raise ValueError("data_fraction must lie above 0 and at most at 1")
-        for field in ("epochs", "batch_size"):
-            if extent(getattr(self, field))[0] < 1:
-                raise ValueError(f"{field} must be at least 1")
-        return self
 
-
-def extent(axis: Number | None) -> tuple[float, float]:
-    """Smallest and largest value of a numeric axis."""
-    if axis is None:
-        return 0.0, 0.0
-    if isinstance(axis, Range):
-        return axis.low, axis.high
-    values = axis if isinstance(axis, tuple) else (axis,)
-    return min(values), max(values)
+LeadCount = Literal[12, 6, 4, 3, 2]
+Window = Annotated[int, Field(ge=32, le=1_000_000)]     # samples at the recipe's rate
 
 
 class RunGroup(Part):
@@ -149,28 +154,29 @@ class RunGroup(Part):
     Every sample is trained once for each of `seeds`.
     """
 
-    family: Literal[FAMILIES]
+    family: Literal[tuple(FAMILIES)]
     sampler: Literal["random", "sobol", "grid", "list"] = "random"
     count: int | None = Field(None, ge=1, le=1_000_000)
     space: dict[str, Axis] = Field({})
     models: tuple[str | dict[str, Scalar], ...] = ()     # names of sizes, or hyperparameters
     optimizers: Annotated[tuple[OptimizerSpace, ...], Field(min_length=1)]
     training: Training = Training()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
-    leads: int | Annotated[tuple[int, ...], Field(min_length=1)] = 12
-    window: int | Annotated[tuple[int, ...], Field(min_length=1)] | None = None     # None: data.window
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    leads: LeadCount | Annotated[tuple[LeadCount, ...], Field(min_length=1)] = 12
+    window: Window | Annotated[tuple[Window, ...], Field(min_length=1)] | None = None     # null: data.window
     constraints: Constraints = Constraints()
 
     @model_validator(mode="after")
     def check(self) -> Self:
-        if self.sampler in ("random", "sobol") and self.count is None:
+        drawn = self.sampler in ("random", "sobol")
+        if drawn and self.count is None:
             raise ValueError(f"sampler {self.sampler!r} needs a count")
-        if self.sampler in ("grid", "list") and self.count is not None:
+        if not drawn and self.count is not None:
             raise ValueError(f"sampler {self.sampler!r} takes every combination: it has no count")
+        if bool(self.models) == bool(self.space):
+            raise ValueError("give either a space or a list of models")
         if (self.sampler == "list") != bool(self.models):
-            raise ValueError("sampler 'list' needs models, and no other sampler takes them")
-        if self.sampler == "list" and self.space:
-            raise ValueError("sampler 'list' takes models, not a space")
+            raise ValueError("sampler 'list' takes models, the others a space")
         return self
 
 
@@ -179,7 +185,7 @@ class Data(Part):
 
     recipe: str = "study"
     max_rejected: float = Field(0.05, ge=0, le=1)
-    window: int = Field(1024, ge=32, le=1_000_000)      # samples at the recipe's rate
+    window: Window = 1024
 
 
 class Split(Part):
@@ -243,69 +249,60 @@ class Study(BaseModel):
     analysis: Analysis = Analysis()
 
 
-# ----------------------------------------------------------------------------------------------------- reading a file
-
-
-class Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-3 as a number, as YAML 1.2 and JSON do, and refuses a key named twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen and key.value != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-Loader.yaml_implicit_resolvers = {key: list(rules) for key, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()}
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789"))
-
-
 def read_study(path: Path | str) -> Study:
     """Read and check a study file (YAML or JSON). Raises UserError with file, line, field and remedy."""
-    path = Path(path)
+    values, tree = marked_yaml.read(path)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"larger than {LARGEST_FILE} bytes", file=path, remedy="A study file is a page of YAML")
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError("no such file", file=path, remedy="Name a study file, e.g. assets/studies/mini.yaml") from None
-    except UnicodeDecodeError:
-        raise UserError("not UTF-8 text", file=path) from None
-    loader = Loader(text)
-    try:
-        tree = loader.get_single_node()
-        if not isinstance(tree, yaml.MappingNode):
-            raise UserError("holds no mapping of sections", file=path, line=1, remedy="Start with `name: my-study`")
-        if tree_size(tree, {}) > LARGEST_TREE:
-            raise UserError("aliases unfold into too many values", file=path, line=1)
-        values = loader.construct_document(tree)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise UserError(f"not valid YAML: {error.problem}", file=path, line=line) from None
-    finally:
-        loader.dispose()
-    try:
-        return Study.model_validate(values)
+        study = Study.model_validate(values)
     except ValidationError as error:
-        raise explained(error, tree, path) from None
+        raise explained(error, tree, Path(path)) from None
+    for loc, problem, remedy in misplaced(study):
+        place, line = marked_yaml.located(tree, loc)
+        raise UserError(problem, file=path, line=line, field=".".join(map(str, place)), remedy=remedy)
+    return study
 
 
-def tree_size(node: yaml.Node, sizes: dict[int, int]) -> float:
-    """Values below a node with aliases written out; infinite when an alias holds itself."""
-    if id(node) not in sizes:
-        sizes[id(node)] = float("inf")
-        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
-        sizes[id(node)] = 1 + (0 if isinstance(node, yaml.ScalarNode) else sum(tree_size(p, sizes) for p in parts))
-    return sizes[id(node)]
+def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
+    """Spaces and models that are none of their family's: location, problem, remedy."""
+    for place, group in enumerate(study.runs):
+        kinds = get_type_hints(FAMILIES[group.family], include_extras=True)
+        for name, axis in group.space.items():
+            loc = ("runs", place, "space", name)
+            if name not in kinds:
+                near = difflib.get_close_matches(name, kinds, n=1)
+                remedy = f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(kinds)
+                yield loc, f"{group.family} has no hyperparameter {name!r}", remedy
+                continue
+            for value in ends(axis):
+                try:
+                    TypeAdapter(kinds[name]).validate_python(value)
+                except ValidationError as error:
+                    yield loc, f"{value!r}: {error.errors()[0]['msg']}", ""
+            if isinstance(axis, Range) and axis.step is None and int in (kinds[name], *get_args(kinds[name])):
+                yield loc, f"{name} takes whole numbers", "Give the range a step, e.g. step: 1"
+        for turn, model in enumerate(group.models):
+            yield from misplaced_model(group.family, model, ("runs", place, "models", turn))
+
+
+def misplaced_model(family: str, model: str | dict[str, Any], loc: tuple) -> Iterator[tuple[tuple, str, str]]:
+    if isinstance(model, str):
+        if type(SIZES.get(model)) is not FAMILIES[family]:
+            names = [name for name in SIZES if name.startswith(family)]
+            yield loc, f"no {family} is named {model!r}", "Known: " + ", ".join(names)
+        return
+    try:
+        FAMILIES[family](**model)
+    except ValidationError as error:
+        first = error.errors()[0]
+        yield (*loc, *first["loc"]), f"{'.'.join(map(str, first['loc']))}: {first['msg']}", ""
+    except RejectedError as error:
+        yield loc, str(error), ""
 
 
 def explained(error: ValidationError, tree: yaml.Node, path: Path) -> UserError:
     """The first mistake as a UserError."""
     detail = error.errors(include_url=False)[0]
-    place, line = located(tree, detail["loc"])
+    place, line = marked_yaml.located(tree, detail["loc"])
     field = ".".join(str(step) for step in place) or None
     if detail["type"] == "extra_forbidden":
         wrong = str(place[-1])
@@ -316,27 +313,6 @@ def explained(error: ValidationError, tree: yaml.Node, path: Path) -> UserError:
         field = ".".join(str(step) for step in (*place, detail["loc"][-1]))
         return UserError("is missing", file=path, line=line, field=field)
     return UserError(detail["msg"].removeprefix("Value error, "), file=path, line=line, field=field)
-
-
-def located(node: yaml.Node, loc: tuple) -> tuple[list[str | int], int]:
-    """Follow pydantic's location through the YAML tree: the steps that exist in the file, and the last one's line.
-
-    Steps that name a member of a union ("Range", "tuple[...]") are not in the file and are passed over.
-    """
-    place, line = [], node.start_mark.line + 1
-    for step in loc:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == step), None)
-            if pair is None:
-                continue
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            line = node.start_mark.line + 1
-        else:
-            continue
-        place.append(step)
-    return place, line
 
 
 def names_at(place: list[str | int]) -> list[str]:

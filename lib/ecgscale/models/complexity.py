@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from ecgscale.contracts import Ledger, ModelSpec
 from ecgscale.errors import UserError
+from ecgscale.models import convnext, regnet, resnet, vit
 from ecgscale.models.convnext import ConvNeXt
 from ecgscale.models.regnet import RegNet
 from ecgscale.models.resnet import ResNet
@@ -15,6 +16,7 @@ from ecgscale.models.vit import ViT
 
 Architecture = RegNet | ConvNeXt | ViT | ResNet
 FAMILIES: dict[str, type[Architecture]] = {"regnet": RegNet, "convnext": ConvNeXt, "vit": ViT, "resnet": ResNet}
+SIZES: dict[str, Architecture] = regnet.SIZES | convnext.SIZES | vit.SIZES | resnet.SIZES
 
 
 def architecture(model: ModelSpec) -> Architecture:

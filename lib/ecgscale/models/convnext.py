@@ -56,3 +56,23 @@ def block_cost(width: int, length: int) -> cost.Cost:
         cost.conv(width, width, KERNEL, length, groups=width, bias=True), cost.norm(width),
         cost.linear(width, EXPANSION * width, length), cost.linear(EXPANSION * width, width, length), scale,
     ])
+
+
+def size(width: int, *depths: int) -> ConvNeXt:
+    """A row of SIZES."""
+    return ConvNeXt(width=width, **{f"depth_{stage}": depth for stage, depth in enumerate(depths, 1)})
+
+
+# Compound scaling by parameters N: blocks = 4 (N / 20,000)^(1/4), parted 1 : 1 : 3 : 1; the width takes the rest.
+# The names count parameters for 12 leads and 26 classes.
+SIZES = {
+    "convnext-20k": size(4, 1, 1, 2, 1),
+    "convnext-60k": size(7, 1, 1, 3, 1),
+    "convnext-200k": size(13, 1, 1, 4, 1),
+    "convnext-600k": size(18, 2, 2, 5, 2),
+    "convnext-2m": size(32, 2, 2, 6, 2),
+    "convnext-6m": size(46, 3, 3, 8, 3),
+    "convnext-20m": size(73, 4, 4, 11, 4),
+    "convnext-60m": size(112, 5, 5, 15, 5),
+    "convnext-200m": size(175, 7, 7, 20, 7),
+}

@@ -117,3 +117,23 @@ def block_cost(inputs: int, stage: Stage, stride: int, length: int) -> cost.Cost
     if stride != 1 or inputs != stage.width:
         parts += [cost.conv(inputs, stage.width, 1, after), cost.norm(stage.width)]
     return cost.total(parts)
+
+
+def size(depth: int, w_0: int, w_a: int, group_width: int = 16) -> RegNet:
+    """A row of SIZES: widths double from stage to stage over a factor of about 8, as in ResNet."""
+    return RegNet(depth=depth, w_0=w_0, w_a=w_a, w_m=2.0, group_width=group_width, w_init=min(w_0, 64))
+
+
+# Compound scaling by parameters N: depth = 4 (N / 20,000)^(1/4), w_a = 7 w_0 / (depth - 1), w_0 takes the rest.
+# The names count parameters for 12 leads and 26 classes.
+SIZES = {
+    "regnet-20k": size(4, 8, 18, group_width=8),
+    "regnet-60k": size(5, 16, 24, group_width=8),
+    "regnet-200k": size(7, 24, 22, group_width=8),
+    "regnet-600k": size(9, 32, 28),
+    "regnet-2m": size(13, 48, 28),
+    "regnet-6m": size(17, 80, 33),
+    "regnet-20m": size(22, 120, 40),
+    "regnet-60m": size(30, 192, 43),
+    "regnet-200m": size(40, 296, 53),
+}

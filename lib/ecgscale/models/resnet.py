@@ -61,3 +61,23 @@ def block_cost(inputs: int, outputs: int, stride: int, kernel: int, after: int) 
     if stride != 1 or inputs != outputs:
         parts += [cost.conv(inputs, outputs, 1, after), cost.norm(outputs)]
     return cost.total(parts)
+
+
+def size(width: int, depth: int) -> ResNet:
+    """A row of SIZES: the same number of blocks in every stage."""
+    return ResNet(width=width, depth_1=depth, depth_2=depth, depth_3=depth, depth_4=depth)
+
+
+# Compound scaling by parameters N: blocks = 4 (N / 20,000)^(1/4), alike in all stages; the width takes the rest.
+# The names count parameters for 12 leads and 26 classes.
+SIZES = {
+    "resnet-20k": size(6, 1),
+    "resnet-60k": size(11, 1),
+    "resnet-200k": size(14, 2),
+    "resnet-600k": size(25, 2),
+    "resnet-2m": size(37, 3),
+    "resnet-6m": size(55, 4),
+    "resnet-20m": size(82, 6),
+    "resnet-60m": size(131, 7),
+    "resnet-200m": size(200, 10),
+}

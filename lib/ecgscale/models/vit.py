@@ -58,3 +58,18 @@ def block_cost(dim: int, heads: int, hidden: int, tokens: int) -> cost.Cost:
         cost.linear(dim, dim, tokens), cost.norm(dim), cost.linear(dim, hidden, tokens),
         cost.linear(hidden, dim, tokens),
     ])
+
+
+# Compound scaling by parameters N: depth = 2 (N / 20,000)^(1/4); dim takes the rest, about 32 of it a head. The study's
+# smallest ViT (dim 256, depth 6, heads 8) is ViT() itself. The names count parameters for 12 leads and 26 classes.
+SIZES = {
+    "vit-20k": ViT(dim=16, depth=2, heads=2),
+    "vit-60k": ViT(dim=32, depth=3, heads=2),
+    "vit-200k": ViT(dim=56, depth=4, heads=2),
+    "vit-600k": ViT(dim=93, depth=5, heads=3),
+    "vit-2m": ViT(dim=160, depth=6, heads=5),
+    "vit-6m": ViT(dim=248, depth=8, heads=8),
+    "vit-20m": ViT(dim=384, depth=11, heads=12),
+    "vit-60m": ViT(dim=576, depth=15, heads=18),
+    "vit-200m": ViT(dim=896, depth=20, heads=28),
+}
