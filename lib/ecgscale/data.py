@@ -84,11 +84,11 @@ def tile(length: int, window: int) -> np.ndarray:
 def windows(signal: np.ndarray, window: int) -> np.ndarray:
     """All fixed windows of a recording (samples, leads) as (windows, lead, window) float32, zero-padded at the end."""
     starts = tile(len(signal), window)
-    cut = np.zeros((len(starts), window, signal.shape[1]), dtype=np.float32)
+    cut = np.zeros((len(starts), signal.shape[1], window), dtype=np.float32)
     for row, start in zip(cut, starts, strict=True):
         piece = signal[start : start + window]
-        row[: len(piece)] = piece
-    return np.ascontiguousarray(cut.transpose(0, 2, 1))
+        row[:, : len(piece)] = piece.T
+    return cut
 
 
 def fixed_batches(corpus, positions: np.ndarray, leads: Sequence[str], window: int,
@@ -140,18 +140,18 @@ class Crops:
             chosen = order[step * size : (step + 1) * size]
             x = augment(self.cut(chosen, places), self.spec.augment,
                         lambda number, step=step: generator(seed, epoch, step, FIRST_AUGMENTATION + number))
-            yield np.ascontiguousarray(x.transpose(0, 2, 1)), self.targets[chosen]
+            yield x, self.targets[chosen]
 
     def cut(self, chosen: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Crops (batch, time, lead) of the recordings `chosen`, each at its place."""
+        """Crops (batch, lead, time) of the recordings `chosen`, each at its place."""
         window = self.spec.window
-        crops = np.zeros((len(chosen), window, len(self.spec.leads)), dtype=np.float32)
+        crops = np.zeros((len(chosen), len(self.spec.leads), window), dtype=np.float32)
         for crop, index in zip(crops, chosen, strict=True):
             signal, place = self.corpus.signal(self.positions[index]), places[index]
             if len(signal) >= window:
-                crop[:] = signal[place : place + window, self.columns]
+                crop[:] = signal[place : place + window, self.columns].T
             else:
-                crop[place : place + len(signal)] = signal[:, self.columns]
+                crop[:, place : place + len(signal)] = signal[:, self.columns].T
         return crops
 
 

@@ -237,7 +237,7 @@ class Training:
         rate = learning_rate(spec.optimizer.lr, spec.schedule, number, spec.epochs * self.crops.steps, self.crops.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         total = torch.zeros((), device=device)
         share = 1 / y.size if spec.loss.reduction == "mean" else 1.0
         inputs, targets = torch.from_numpy(x), torch.from_numpy(y)
