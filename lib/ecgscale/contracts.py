@@ -425,12 +425,14 @@ class RunResult(Document):
 # ---------------------------------------------------------------------------- EVALUATE: one folder a run (run_id)/
 # predictions.parquet, metrics.csv
 
-PREDICTIONS = Table("predictions", 1, {"record": TEXT, "part": TEXT}, prefixes={"p_": REAL})  # p_<class code>
+PREDICTIONS = Table("predictions", 1, {"record": TEXT, "part": TEXT},
+                    optional={"loss": REAL},    # the run's own loss, mean over windows and classes
+                    prefixes={"p_": REAL})      # p_<class code>: probability of the whole recording
 
 METRICS = Table("metrics", 1, {
     "run_id": TEXT,
     "part": TEXT,           # valid or test
-    "threshold": TEXT,      # "0.5", "tuned" (on validation, a class) or "" where none is used
+    "threshold": TEXT,      # "0.5", "tuned" or "specificity 0.95" (a class, on validation), or "" where none is used
     "group": TEXT,          # "all", or the kind: class, source, sex, age
     "value": TEXT,          # which class code, source, ...; "" for all
     "metric": TEXT,
@@ -454,11 +456,13 @@ RUNS = Table("runs", 1, {
     "train_loss": REAL, "valid_loss": REAL, "clipped_share": REAL, "best_epoch": REAL,
     "seconds": REAL, "device": TEXT,
     "corpus_digest": TEXT, "split_digest": TEXT, "code_digest": TEXT,
-}, optional={"peak_memory_bytes": REAL, "energy_joules": REAL, "test_loss": REAL, "activations": REAL},
+}, optional={"peak_memory_bytes": REAL, "energy_joules": REAL, "test_loss": REAL, "activations": REAL,
+             "configuration": TEXT},    # digest of everything but the seed: runs that share it differ by seed only
     prefixes={
         "hp_": REAL,        # hyperparameters of the family: hp_depth, hp_w_m, ...; null where not of this family
         "valid_": REAL,     # valid_challenge_score, valid_auroc, ...
         "test_": REAL,      # test_challenge_score, test_challenge_score_low, test_challenge_score_high, ...
+                            # ending _tuned, _tuned_low, _tuned_high: at the tuned thresholds
     })
 
 
