@@ -1,0 +1,65 @@
+"""Calibration: does a probability of 0.3 come true in three of ten recordings?
+
+Expected calibration error of one class: sum over bins of (recordings in the bin / all) * |mean probability - share of
+positives|, 10 bins of equal width (Naeini et al. 2015); for several classes the mean over classes (class-wise ECE,
+Kull et al. 2019). It is biased upwards in small samples: chance alone makes a gap in every bin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+BINS = 10
+
+
+def bin_of(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Bin of each probability: [0, 0.1), [0.1, 0.2), ..., [0.9, 1]."""
+    return np.minimum((np.asarray(probabilities, dtype=float) * bins).astype(int), bins - 1)
+
+
+def gaps(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> sparse.csr_array:
+    """(class * bins, recording) sparse: probability minus label, in the row of the recording's bin.
+
+    For recordings that count `weights` (recording, replicate) times, |gaps @ weights| summed over a class's bins and
+    divided by the summed weights is the class's calibration error.
+    """
+    recordings, classes = probabilities.shape
+    rows = bin_of(probabilities, bins) + bins * np.arange(classes)
+    columns = np.broadcast_to(np.arange(recordings)[:, None], rows.shape)
+    values = np.asarray(probabilities, dtype=float) - np.asarray(labels, dtype=bool)
+    return sparse.csr_array((values.ravel(), (rows.ravel(), columns.ravel())), shape=(classes * bins, recordings))
+
+
+def calibration_error(gap: sparse.csr_array, weights: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """(class, replicate) expected calibration error from `gaps` and weights (recording, replicate)."""
+    summed = np.abs(gap @ weights).reshape(-1, bins, weights.shape[1]).sum(axis=1)
+    total = weights.sum(axis=0)
+    return np.divide(summed, total, out=np.full(summed.shape, np.nan), where=total > 0)
+
+
+def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """(class,) expected calibration error of a fold."""
+    return calibration_error(gaps(labels, probabilities, bins), np.ones((len(labels), 1)), bins)[:, 0]
+
+
+def reliability(labels: np.ndarray, probabilities: np.ndarray, codes: tuple[str, ...],
+                bins: int = BINS) -> pd.DataFrame:
+    """What is drawn as a reliability diagram: class, bin, low, high, n, mean probability and share of positives.
+
+    One row for each class and bin that holds recordings; class "" pools all classes.
+    """
+    labels = np.asarray(labels, dtype=bool)
+    long = pd.DataFrame({
+        "value": np.tile(np.array(codes, dtype=object), len(labels)), "bin": bin_of(probabilities, bins).ravel(),
+        "probability": np.asarray(probabilities, dtype=float).ravel(), "share": labels.ravel().astype(float),
+    })
+    both = pd.concat([long.assign(value=""), long])
+    table = both.groupby(["value", "bin"], sort=False).agg(
+        n=("share", "size"), probability=("probability", "mean"), share=("share", "mean")).reset_index()
+    table["value"] = pd.Categorical(table["value"], ["", *codes])
+    table = table.sort_values(["value", "bin"]).astype({"value": str})
+    table.insert(2, "low", table["bin"] / bins)
+    table.insert(3, "high", (table["bin"] + 1) / bins)
+    return table.reset_index(drop=True)

@@ -1,0 +1,84 @@
+"""All runs of a study as one table: what was asked, what it cost, what it scored. Every run is a row, whatever became
+of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ecgscale.contracts import METRICS, RUNS, RunResult, digest
+from ecgscale.errors import UserError
+
+ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
+
+
+def collect(trained: Iterable[Path], evaluated: Iterable[Path]) -> pd.DataFrame:
+    """RUNS rows, sorted by run_id, from folders with run.json and folders with metrics.csv.
+
+    A finished run without metrics gets the status "unevaluated"; a run that did not finish has null numbers.
+    Raises UserError when a run is given twice or metrics belong to no run.
+    """
+    rows: dict[str, dict] = {}
+    for folder in map(Path, trained):
+        result = RunResult.read(folder / "run.json")
+        if result.spec.run_id in rows:
+            raise UserError("a run that was given before", file=folder, field="run_id", remedy="Give every run once")
+        rows[result.spec.run_id] = row_of(result)
+    scored: set[str] = set()
+    for folder in map(Path, evaluated):
+        metrics = METRICS.read(folder / "metrics.csv")
+        for run_id, table in metrics.groupby("run_id"):
+            if run_id not in rows:
+                raise UserError(f"metrics of the run {run_id}, which is not among the trained ones", file=folder,
+                                remedy="Give its folder with --trained")
+            rows[run_id] = summary(table) | rows[run_id]
+            scored.add(run_id)
+    for run_id, row in rows.items():
+        if row["status"] == "finished" and run_id not in scored:
+            row |= {"status": "unevaluated", "reason": "no metrics were given for this run"}
+            print(f"{run_id}: trained but not evaluated", file=sys.stderr)
+    frame = pd.DataFrame([rows[run_id] for run_id in sorted(rows)])
+    return ordered(frame) if len(frame) else RUNS.empty()
+
+
+def row_of(result: RunResult) -> dict:
+    """What a run was and cost, as a row of RUNS."""
+    spec, ledger = result.spec, result.ledger
+    numbers = {name: value for name, value in spec.model.params.items() if not isinstance(value, str)}
+    asked = spec.model_dump(mode="json", exclude={"run_id", "seed"})
+    return {
+        "run_id": spec.run_id, "study": spec.study, "status": result.status, "reason": result.reason,
+        "synthetic": result.synthetic, "family": spec.model.family, "optimizer": spec.optimizer.name,
+        "lr": spec.optimizer.lr, "weight_decay": spec.optimizer.weight_decay, "seed": spec.seed, "epochs": spec.epochs,
+        "data_fraction": spec.data_fraction, "batch_size": spec.batch_size, "window": spec.window,
+        "recipe": spec.recipe, "leads": len(spec.leads), "loss": f"{spec.loss.name}/{spec.loss.reduction}",
+        "augment": ";".join(spec.augment), "precision": result.precision,
+        "params": ledger.params, "forward_flops": ledger.forward_flops, "published_flops": ledger.published_flops,
+        "train_flops": result.train_flops, "train_records": result.train_records, "samples_seen": result.samples_seen,
+        "train_loss": result.train_loss, "valid_loss": result.valid_loss, "clipped_share": result.clipped_share,
+        "best_epoch": result.best_epoch, "seconds": result.seconds, "device": result.device,
+        "corpus_digest": result.corpus_digest, "split_digest": result.split_digest, "code_digest": result.code_digest,
+        "peak_memory_bytes": result.peak_memory_bytes, "energy_joules": result.energy_joules,
+        "activations": ledger.activations, "configuration": digest(asked, 12),
+        "hp_stages": ledger.stages, **{f"hp_{name}": value for name, value in numbers.items()},
+    }
+
+
+def summary(metrics: pd.DataFrame) -> dict[str, float]:
+    """<part>_<metric>[_tuned][_low|_high] of the whole fold."""
+    whole = metrics[(metrics["group"] == "all") & metrics["threshold"].isin(ENDINGS)]
+    values = {}
+    for row in whole.itertuples():
+        name = f"{row.part}_{row.metric}{ENDINGS[row.threshold]}"
+        values |= {name: row.estimate, f"{name}_low": row.low, f"{name}_high": row.high}
+    return values
+
+
+def ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns: those of the contract, then the optional ones, then hyperparameters and scores by name."""
+    known = [name for name in (*RUNS.columns, *RUNS.optional) if name in frame]
+    numbers = {name: float for name in frame if RUNS.type_of(name) == RUNS.columns["lr"]}
+    return frame.astype(numbers)[known + sorted(set(frame) - set(known))]

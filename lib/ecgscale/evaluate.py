@@ -1,0 +1,118 @@
+"""Trained runs on whole recordings: deterministic probabilities, and every metric of the validation and test fold.
+
+A recording is cut into fixed windows (`data.tile`); the probabilities of its windows are averaged (or their maximum is
+taken). Nothing is drawn at random but the bootstrap. Validation chose the epoch and chooses the thresholds; the test
+fold decides nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ecgscale import device as hardware
+from ecgscale.contracts import METRICS, PREDICTIONS, RunResult, RunSpec, SplitInfo, whole
+from ecgscale.data import fixed_batches
+from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.labels import LabelSet
+from ecgscale.errors import UserError
+from ecgscale.fold import Judged, age_bands, metrics_of
+from ecgscale.loss import terms
+from ecgscale.models.build import load
+from ecgscale.study import Evaluation
+
+BATCH = {"cpu": 64, "mps": 256, "cuda": 1024}  # windows
+JUDGED_PARTS = ("valid", "test")
+
+
+def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo,
+                  label_set: LabelSet, evaluation: Evaluation, out: Path, device: str = "auto", cpus: int = 1) -> None:
+    """Write `out`/<run_id>/predictions.parquet and metrics.csv for each run; empty tables for a run without weights."""
+    torch.set_num_threads(cpus)
+    chosen = hardware.choose(device)
+    for number, run_dir in enumerate(run_dirs, 1):
+        started = time.perf_counter()
+        result = RunResult.read(Path(run_dir) / "run.json")
+        if result.status == "finished":
+            predictions, metrics = evaluate_run(run_dir, corpus, split, split_info, label_set, evaluation, chosen)
+        else:
+            predictions, metrics = PREDICTIONS.empty(), METRICS.empty()
+        run_id = result.spec.run_id
+        with whole(Path(out) / run_id) as folder:
+            folder.mkdir()
+            PREDICTIONS.write(predictions, folder / "predictions.parquet")
+            METRICS.write(metrics, folder / "metrics.csv")
+        told = headline(metrics) if len(metrics) else f"{result.status}, nothing to evaluate"
+        print(f"run {number}/{len(run_dirs)} {run_id} {told} ({time.perf_counter() - started:.1f} s)",
+              file=sys.stderr, flush=True)
+
+
+def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo, label_set: LabelSet,
+                 evaluation: Evaluation, device: torch.device | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """PREDICTIONS and METRICS of one finished run on the validation and the test part.
+
+    Raises UserError when the run was trained on another corpus or split (its test fold could hold training
+    recordings), or when the label set does not name the run's classes.
+    """
+    result, network = load(run_dir)
+    for given, used, field in ((corpus.digest, result.corpus_digest, "corpus"),
+                               (split_info.digest, result.split_digest, "split")):
+        if given != used:
+            raise UserError(f"the run was trained with {field} {used}, this is {given}",
+                            file=Path(run_dir) / "run.json", field=f"{field}_digest",
+                            remedy=f"Give the {field} that the run was trained with")
+    order = label_set.order_of(result.classes)
+    truth = corpus.labels[:, label_set.order_of(corpus.classes)]
+    rows = split[split["part"].isin(JUDGED_PARTS)]
+    positions = corpus.positions(rows["record"])
+    probabilities, loss = predict(network, result.spec, corpus, positions, list(result.classes), evaluation.aggregation,
+                                  device or torch.device("cpu"))
+    probabilities = probabilities[:, order]
+    records = corpus.records.iloc[positions]
+    judged = Judged(truth[positions], probabilities, records["patient"].to_numpy(dtype=object), loss, {
+        "source": records["source"].to_numpy(dtype=object), "sex": records["sex"].to_numpy(dtype=object),
+        "age": age_bands(records["age"])})
+    predictions = pd.DataFrame({"record": records["record"].to_numpy(), "part": rows["part"].to_numpy(), "loss": loss})
+    columns = pd.DataFrame(probabilities, columns=[f"p_{code}" for code in label_set.codes])
+    metrics = metrics_of(judged, rows["part"].to_numpy(), label_set, evaluation.bootstrap)
+    metrics.insert(0, "run_id", result.spec.run_id)
+    return pd.concat([predictions, columns], axis=1), metrics
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, spec: RunSpec, corpus: Corpus, positions: np.ndarray, classes: list[str],
+            aggregation: str, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (recording, class) of whole recordings, in the order of `classes`, and their loss (recording,).
+
+    A recording's probability is the mean (or maximum) of its fixed windows' sigmoid outputs; its loss is the mean over
+    windows and classes of the run's own loss, as train.py's validation loss.
+    """
+    network = network.to(device)
+    labels = corpus.labels[np.ix_(positions, [corpus.classes.index(code) for code in classes])].astype(np.float32)
+    join = np.maximum if aggregation == "max" else np.add
+    probabilities, loss, count = np.zeros(labels.shape), np.zeros(len(labels)), np.zeros(len(labels))
+    for x, owner in fixed_batches(corpus, positions, spec.leads, spec.window, BATCH[device.type]):
+        logits = network(torch.from_numpy(x).to(device)).float()
+        losses = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1)
+        join.at(probabilities, owner, torch.sigmoid(logits).cpu().double().numpy())
+        np.add.at(loss, owner, losses.cpu().double().numpy())
+        np.add.at(count, owner, 1)
+    if aggregation == "mean":
+        probabilities /= count[:, None]
+    return probabilities, loss / count
+
+
+def headline(metrics: pd.DataFrame) -> str:
+    """The test fold's Challenge score (macro AUROC where the label set has no weights) for people who watch."""
+    rows = metrics[(metrics["part"] == "test") & (metrics["group"] == "all") & metrics["threshold"].isin(["", "0.5"])]
+    rows = rows.set_index("metric")
+    name = "challenge_score" if "challenge_score" in rows.index else "auroc"
+    if name not in rows.index:
+        return "no test recordings"
+    return f"test {name} {rows.estimate[name]:.3f} [{rows.low[name]:.3f}, {rows.high[name]:.3f}]"

@@ -1,0 +1,129 @@
+"""Anyone's predictions against anyone's truth: the same metrics, without the rest of the pipeline.
+
+A table is a CSV with a first column `record` and one column for each class, named by its code, or an NPZ file with the
+arrays `records`, `classes` and `values` (recording, class). Truth holds 0 and 1, predictions hold probabilities (or 0
+and 1). Truth may name `patient`, `source`, `sex` and `age` of a recording (CSV columns, or NPZ arrays). Rows and
+columns may stand in any order: recordings are matched by name, classes by code. Two columns that are codes of one class
+(733534002 and 164909002) become one as in the official scorer: true if one is, and the mean of the probabilities.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.contracts import METRICS
+from ecgscale.ecg.labels import LabelSet, read_label_set
+from ecgscale.errors import UserError
+from ecgscale.fold import Fold, Judged, age_bands
+from ecgscale.thresholds import DEFAULT
+
+KNOWN = ("patient", "source", "sex", "age")
+LARGEST = 8 << 30   # bytes of one array of an NPZ file
+
+
+def score(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet | None = None, replicates: int = 1000,
+          seed: int = 0, name: str = "") -> pd.DataFrame:
+    """METRICS rows of predictions for the recordings of `truth`; both indexed by record, columns named by class code.
+
+    Decisions are probabilities at or above 0.5. Intervals resample patients where `truth` names them. Raises UserError
+    when recordings differ, a class is missing, or a value is neither a label nor a probability.
+    """
+    label_set = label_set or read_label_set()
+    labels = by_class(truth, label_set, "truth")
+    if not np.isin(labels, (0, 1)).all():
+        raise UserError("a label is neither 0 nor 1", field="truth")
+    missing = truth.index.difference(predictions.index)
+    if len(missing) or len(predictions) != len(truth):
+        problem = f"no prediction for {missing[0]!r}" if len(missing) else "predictions for recordings without truth"
+        raise UserError(f"{problem} ({len(truth)} recordings in truth, {len(predictions)} predicted)", field="record")
+    probabilities = by_class(predictions.loc[truth.index], label_set, "predictions")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise UserError("a prediction is missing or not between 0 and 1", field="predictions",
+                        remedy="Give probabilities, or decisions as 0 and 1")
+    groups = {kind: truth[kind].to_numpy(dtype=object) for kind in ("source", "sex") if kind in truth}
+    if "age" in truth:
+        groups["age"] = age_bands(pd.to_numeric(truth["age"], errors="coerce"))
+    patients = truth["patient"].to_numpy(dtype=object) if "patient" in truth else None
+    judged = Judged(labels.astype(bool), probabilities, patients, None, groups)
+    table = Fold(judged, label_set, {"0.5": DEFAULT}).table(replicates, seed)
+    table.insert(0, "run_id", name)
+    table.insert(1, "part", "test")
+    return table[list(METRICS.columns)]
+
+
+def by_class(table: pd.DataFrame, label_set: LabelSet, what: str) -> np.ndarray:
+    """(recording, class) float in the label set's order, columns found by code. Raises UserError if one is missing."""
+    if not len(table):
+        raise UserError("no recordings", field=what)
+    if table.index.has_duplicates:
+        raise UserError(f"record {table.index[table.index.duplicated()][0]!r} stands twice", field=what)
+    index, columns = label_set.index(), [[] for _ in label_set.codes]
+    for place, name in enumerate(table.columns):
+        classes = {index[code] for code in str(name).split("|") if code in index}
+        if len(classes) > 1:
+            raise UserError(f"column {name!r} names codes of two classes", field=what)
+        for number in classes:
+            columns[number].append(place)
+    missing = [code for code, places in zip(label_set.codes, columns, strict=True) if not places]
+    if missing:
+        raise UserError(f"no column for the class {', '.join(missing)}", field=what,
+                        remedy="Name one column for each class of the label set by its code")
+    joined = np.max if what == "truth" else np.mean
+    try:
+        parts = [joined(table.iloc[:, places].to_numpy(dtype=float), axis=1) for places in columns]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"not a number ({error})", field=what) from None
+    return np.stack(parts, axis=1)
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """A truth or prediction table from CSV or NPZ, indexed by record. Nothing pickled is read."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError("no such file", file=path)
+    frame = read_npz(path) if path.suffix == ".npz" else read_csv(path)
+    return frame.set_index("record")
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path, dtype={"record": str, "patient": str, "source": str, "sex": str}, comment="#")
+    except (ValueError, UnicodeDecodeError) as error:   # pandas' parser errors are ValueErrors
+        raise UserError(f"not a readable CSV ({error})", file=path) from None
+    if not len(frame.columns) or frame.columns[0] != "record":
+        raise UserError("the first column is not 'record'", file=path, line=1, remedy="Name it so in the first line")
+    return frame
+
+
+def read_npz(path: Path) -> pd.DataFrame:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if any(info.file_size > LARGEST for info in arrays.zip.infolist()):
+                raise UserError(f"an array is larger than {LARGEST >> 30} GiB", file=path)
+            found = {name: arrays[name] for name in ("records", "classes", "values", *KNOWN) if name in arrays}
+    except (OSError, ValueError) as error:
+        raise UserError(f"not a readable NPZ file without pickled objects ({error})", file=path) from None
+    for name in ("records", "classes", "values"):
+        if name not in found:
+            raise UserError(f"array {name!r} is missing", file=path, remedy="It holds records, classes and values")
+    records, classes, values = found["records"], found["classes"], found["values"]
+    if values.shape != (len(records), len(classes)):
+        raise UserError(f"has shape {values.shape} for {len(records)} records and {len(classes)} classes", file=path,
+                        field="values")
+    frame = pd.DataFrame(values, columns=[str(code) for code in classes])
+    frame.insert(0, "record", [str(record) for record in records])
+    for name in KNOWN:
+        if name in found:
+            frame[name] = found[name]
+    return frame
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """The whole fold's metrics for a terminal, widest meaning first."""
+    shown = table[table["group"] == "all"].copy()
+    shown["interval"] = [f"[{row.low:.4f}, {row.high:.4f}]" if row.low == row.low else "" for row in shown.itertuples()]
+    columns = shown[["metric", "threshold", "estimate", "interval", "n", "note"]]
+    return columns.to_string(index=False, float_format=lambda value: f"{value:.4f}")
