@@ -8,11 +8,10 @@ The same study and seed give the same runs on every machine.
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from scipy.stats import qmc
 
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
 from ecgscale.errors import UserError
@@ -103,12 +102,19 @@ def points(group: RunGroup, axes: dict[str, object], rng: np.random.Generator, w
         return
     free = [name for name, axis in axes.items() if choices(axis) is None or len(choices(axis)) > 1]
     fixed = {name: choices(axis)[0] for name, axis in axes.items() if name not in free}
-    sobol = qmc.Sobol(max(len(free), 1), scramble=True, rng=rng) if group.sampler == "sobol" else None
+    uniform = sobol(len(free), rng) if group.sampler == "sobol" else lambda count: rng.random((count, len(free)))
     while True:
-        unit = sobol.random(BLOCK) if sobol else rng.random((BLOCK, len(free)))
+        unit = uniform(BLOCK)      # (draw, axis)
         columns = [place_on(axes[name], unit[:, column]) for column, name in enumerate(free)]
         for values in zip(*columns, strict=True) if columns else [()] * BLOCK:
             yield fixed | dict(zip(free, values, strict=True))
+
+
+def sobol(axes: int, rng: np.random.Generator) -> Callable[[int], np.ndarray]:
+    """Draws `count` further points of a scrambled Sobol sequence: (count, axes)."""
+    from scipy.stats import qmc  # a second to import, and most studies do without
+
+    return qmc.Sobol(max(axes, 1), scramble=True, rng=rng).random
 
 
 def choices(axis: object) -> tuple | None:
