@@ -608,8 +608,17 @@ class Laws(Document):
     fits: tuple[LawFit, ...]
     disabled: dict[str, str] = {}    # analysis -> the column it misses or why it says nothing
     allocation: list[dict[str, Any]] = []
+    differences: list[dict[str, Any]] = []   # exponents of two groups: law, x, y, exponent, groups, estimate, low, high
     versions: dict[str, str]
 
+
+LAW_TABLE = Table("law-table", 1, {   # laws.csv: laws.json as rows, one a parameter
+    "law": TEXT, "subset": TEXT, "x": TEXT, "y": TEXT, "points": WHOLE, "verdict": TEXT, "reason": TEXT,
+    "parameter": TEXT, "estimate": REAL, "error": REAL, "low": REAL, "high": REAL,
+    "profile_low": REAL, "profile_high": REAL,
+    "weight": REAL,         # information weight among the laws of the same points
+    "rmse_log": REAL, "held_out_rmse_log": REAL,
+})
 
 FRONTIER = Table("frontier", 1, {
     "axes": TEXT,           # "score~forward_flops"
