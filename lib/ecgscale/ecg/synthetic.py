@@ -91,8 +91,12 @@ def write_corpus(out: Path, count: int, seed: int, difficulty: float = 0.5, sour
     """Write a corpus of `count` recordings below `out` and give the recordings of each source.
 
     difficulty 0 (no hum, faint noise, textbook signs) to 1 (heavy noise, signs near their threshold).
-    Raises UserError for an unknown source, a folder that is in use, or too little space.
+    Raises UserError for a number out of range, an unknown source, a folder that is in use, or too little space.
     """
+    if not 0 <= difficulty <= 1:
+        raise UserError(f"{difficulty} is not a number from 0 to 1", field="difficulty")
+    if seed < 0:
+        raise UserError(f"{seed} is not 0 or above", field="seed")
     if out.exists() and any(out.iterdir()):
         raise UserError("the folder is not empty", file=out, remedy="Name a new folder: nothing is overwritten")
     planned = plan(count, seed, sources, holter_seconds)
@@ -245,7 +249,8 @@ def make(one: Planned, seed: int, difficulty: float) -> tuple[np.ndarray, dict[s
     heart = heart_with(one.diagnoses, body, difficulty, rng)
     samples = leads(heart, one.seconds, source.rate, difficulty, source.mains, rng)
     unknown = rng.random(2) < 0.01
-    return samples, {"Age": "NaN" if unknown[0] else str(body.age), "Sex": "Unknown" if unknown[1] else body.sex.title()}
+    age, sex = "NaN" if unknown[0] else str(body.age), "Unknown" if unknown[1] else body.sex.title()
+    return samples, {"Age": age, "Sex": sex}
 
 
 def write_record(path: Path, samples: np.ndarray, person: dict[str, str], source: Source, codes: tuple[str, ...],

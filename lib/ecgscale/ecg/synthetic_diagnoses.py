@@ -20,6 +20,8 @@ UNSCORED = {"STD": "429622005", "STE": "164931005", "LVH": "164873001"}
 RHYTHMS = ("NSR", "SB", "STach", "AF", "AFL", "PR", "Brady")      # at most one; none: a sinus rhythm nobody named
 BLOCKS = ("LBBB", "RBBB", "IRBBB", "NSIVCB", "BBB")               # at most one
 
+Q_WAVES = np.array([(0.05, -0.85, -0.10), (0.05, 0.05, 0.70), (-0.75, -0.05, 0.0)])   # inferior, anterior, lateral
+
 # In the order they are drawn: diagnosis -> those it never stands beside. Symmetric; rhythms and blocks exclude
 # each other anyway.
 EXCLUDES = {
@@ -123,9 +125,9 @@ def heart_with(diagnoses: Collection[str], body: Body, difficulty: float, rng: n
     if has("LVH"):
         heart.voltage = beyond(1.5, 2.0)
     if has("PRWP"):
-        heart.anterior_loss = beyond(0.6, 1.1)
+        heart.r_of_v3 = max(0.02, beyond(0.26, 0.12))
     if has("QAb"):
-        heart.q_wave = mild * np.array([(0.05, -0.55, -0.10), (0.05, 0.05, 0.60), (-0.50, -0.05, 0.0)][rng.integers(3)])
+        heart.q_wave = mild * Q_WAVES[rng.integers(3)]
     if has("PAC"):
         heart.atrial_premature = rng.uniform(0.12, 0.28) * mild + 0.05
     if has("PVC"):
@@ -190,7 +192,7 @@ def set_conduction(heart: Heart, has, beyond, rng: np.random.Generator) -> None:
 def set_repolarization(heart: Heart, has, beyond, rng: np.random.Generator) -> None:
     usual = heart.t_wave if heart.t_wave is not None else T_OF.get(heart.shape, NORMAL_T)
     if has("TInv"):
-        targets = (-usual, np.array([0.10, 0.15, 0.28]), np.array([0.22, -0.22, -0.10]))   # global, anterior, inferior
+        targets = (-usual, np.array([0.10, 0.15, 0.28]), np.array([0.15, -0.32, -0.10]))   # global, anterior, inferior
         heart.t_wave = beyond(0.35, 0.95) * targets[rng.choice(3, p=[0.5, 0.3, 0.2])]
     elif has("TAb"):
         heart.t_biphasic = 0.75 if rng.random() < 0.35 else 0.0

@@ -31,16 +31,20 @@ CHEST = DOWER[:6] @ np.linalg.inv(FRONTAL)                                      
 # Waves of a QRS: centre and width (standard deviation) as fractions of its duration, dipole in mV, and whether the
 # wave turns with the frontal axis.
 QRS = {name: np.array(waves) for name, waves in {
-    "normal": [(0.22, 0.09, -0.08, 0.02, -0.28, 1), (0.45, 0.11, 0.70, 0.70, 0.35, 1), (0.74, 0.10, -0.12, -0.08, 0.38, 1)],
-    "rbbb": [(0.14, 0.06, -0.08, 0.02, -0.30, 1), (0.31, 0.08, 0.70, 0.70, 0.30, 1), (0.48, 0.07, -0.05, -0.05, 0.30, 1),
-             (0.74, 0.12, -0.42, 0.00, -0.62, 0)],
-    "irbbb": [(0.18, 0.08, -0.08, 0.02, -0.28, 1), (0.39, 0.10, 0.70, 0.70, 0.32, 1), (0.60, 0.07, -0.10, -0.06, 0.34, 1),
-              (0.83, 0.08, -0.24, 0.02, -0.40, 0)],
-    "lbbb": [(0.18, 0.08, 0.25, 0.10, 0.35, 1), (0.40, 0.12, 0.55, 0.30, 0.62, 1), (0.68, 0.13, 0.60, 0.30, 0.55, 1)],
-    "nsivcb": [(0.16, 0.08, -0.06, 0.02, -0.24, 1), (0.37, 0.09, 0.62, 0.60, 0.30, 1), (0.61, 0.10, 0.42, 0.40, 0.38, 1),
-               (0.83, 0.08, -0.12, -0.10, 0.25, 1)],
-    "lafb": [(0.20, 0.09, -0.05, 0.24, -0.24, 0), (0.45, 0.12, 0.70, 0.70, 0.32, 1), (0.74, 0.10, 0.02, -0.10, 0.36, 0)],
-    "paced": [(0.20, 0.09, 0.20, -0.30, 0.30, 0), (0.45, 0.14, 0.60, -0.85, 0.75, 0), (0.72, 0.12, 0.30, -0.45, 0.45, 0)],
+    "normal": [(0.22, 0.09, -0.08, 0.02, -0.28, 1), (0.45, 0.11, 0.70, 0.70, 0.35, 1),
+               (0.74, 0.10, -0.12, -0.08, 0.38, 1)],
+    "rbbb": [(0.14, 0.06, -0.08, 0.02, -0.30, 1), (0.31, 0.08, 0.70, 0.70, 0.30, 1),
+             (0.48, 0.07, -0.05, -0.05, 0.30, 1), (0.74, 0.12, -0.42, 0.00, -0.62, 0)],
+    "irbbb": [(0.18, 0.08, -0.08, 0.02, -0.28, 1), (0.39, 0.10, 0.70, 0.70, 0.32, 1),
+              (0.60, 0.07, -0.10, -0.06, 0.34, 1), (0.83, 0.08, -0.24, 0.02, -0.40, 0)],
+    "lbbb": [(0.18, 0.08, 0.25, 0.10, 0.35, 1), (0.40, 0.12, 0.55, 0.30, 0.62, 1),
+             (0.68, 0.13, 0.60, 0.30, 0.55, 1)],
+    "nsivcb": [(0.16, 0.08, -0.06, 0.02, -0.24, 1), (0.37, 0.09, 0.62, 0.60, 0.30, 1),
+               (0.61, 0.10, 0.42, 0.40, 0.38, 1), (0.83, 0.08, -0.12, -0.10, 0.25, 1)],
+    "lafb": [(0.20, 0.09, -0.05, 0.24, -0.24, 0), (0.45, 0.12, 0.70, 0.70, 0.32, 1),
+             (0.74, 0.10, 0.02, -0.10, 0.36, 0)],
+    "paced": [(0.20, 0.09, 0.20, -0.30, 0.30, 0), (0.45, 0.14, 0.60, -0.85, 0.75, 0),
+              (0.72, 0.12, 0.30, -0.45, 0.45, 0)],
     "pvc_right": [(0.30, 0.13, 0.15, 0.70, 0.60, 0), (0.58, 0.16, 0.35, 1.00, 0.90, 0)],
     "pvc_left": [(0.30, 0.13, -0.30, -0.35, -0.70, 0), (0.58, 0.16, -0.55, -0.70, -1.00, 0)],
 }.items()}
@@ -66,7 +70,7 @@ class Heart:
     axis: float | None = 45.0           # frontal, of the forces that turn; None: as the shape has it
     voltage: float = 1.0
     low_voltage: bool = False
-    anterior_loss: float = 0.0          # 0 to 1: R waves lost in V1 to V4
+    r_of_v3: float | None = None        # mV; None: as the shape has it
     t_wave: np.ndarray | None = None    # mV; None: as the shape has it
     t_biphasic: float = 0.0             # share of the T wave that comes first with the other sign
     q_wave: np.ndarray = field(default_factory=lambda: np.zeros(3))  # dipole of the first 40 ms
@@ -144,13 +148,17 @@ def shaped(heart: Heart) -> np.ndarray:
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         waves[turns, 2:4] = waves[turns, 2:4] @ turn.T
     waves = waves[:, :5]
-    if heart.anterior_loss:
-        waves[:, 4] += heart.anterior_loss * np.maximum(0.45 * np.abs(waves[:, 2]), -waves[:, 4])
     if heart.q_wave.any():
-        centre, width = 0.022 / heart.qrs, 0.0095 / heart.qrs
+        waves[:, 0] += 0.006 / heart.qrs
+        centre, width = 0.021 / heart.qrs, 0.0105 / heart.qrs
         waves = np.vstack([[centre, width, *heart.q_wave], waves[waves[:, 0] > centre]])
     waves[:, 2:] *= heart.voltage
     waves[:, 2:] *= voltage_limit(waves, heart)
+    if heart.r_of_v3 is not None:                         # turn the forces back until V3 sees an R of this height
+        seen = waves[:, 2:] @ heart.chest[2]
+        surplus = np.maximum(seen, 0) * max(0.0, 1 - heart.r_of_v3 / seen.max())
+        waves[:, 4] -= surplus / heart.chest[2, 2]
+        waves[:, 2:] *= voltage_limit(waves, heart) if heart.low_voltage else 1.0
     return waves
 
 
@@ -159,8 +167,8 @@ def voltage_limit(waves: np.ndarray, heart: Heart) -> float:
     grid = np.linspace(-0.1, 1.2, 66)
     dipole = np.exp(-0.5 * ((grid - waves[:, :1]) / waves[:, 1:2]) ** 2).T @ waves[:, 2:]      # (grid, xyz)
     limb = dipole @ LIMB.T
-    augmented = np.column_stack([limb, limb[:, 1] - limb[:, 0], limb[:, 0] - limb[:, 1] / 2, limb[:, 1] - limb[:, 0] / 2])
-    in_limbs, in_chest = np.ptp(augmented, axis=0).max(), np.ptp(dipole @ heart.chest.T, axis=0).max()
+    limbs = limb @ np.array([[1, 0, -1, 0.5, 1, -0.5], [0, 1, 1, 0.5, -0.5, 1]])               # I II III aVR aVL aVF
+    in_limbs, in_chest = np.ptp(limbs, axis=0).max(), np.ptp(dipole @ heart.chest.T, axis=0).max()
     if heart.low_voltage:
         return min(0.40 / in_limbs, 0.90 / in_chest)
     return max(1.0, 0.75 / in_limbs)
@@ -220,7 +228,7 @@ def add_atria(out, rate, heart: Heart, made: Beats, times, rng: np.random.Genera
     elif heart.rhythm == "afl":
         turns = 2 * np.pi * flutter_rate(heart) / 60 * times + rng.uniform(0, 2 * np.pi)
         saw = sum(np.sin(k * turns) / k for k in range(1, 5)) / 1.6
-        out += rng.uniform(0.7, 1.3) * np.array([[0.04], [-0.20], [-0.10]]) * saw
+        out += rng.uniform(0.9, 1.5) * np.array([[0.04], [-0.20], [-0.10]]) * saw
 
 
 def fibrillation(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -229,8 +237,8 @@ def fibrillation(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for direction in ((0.01, 0.05, -0.09), (0.03, 0.03, 0.04)):
         turns = 2 * np.pi * rng.uniform(5.0, 8.0) * times
         turns += 1.5 * np.sin(2 * np.pi * rng.uniform(0.3, 0.7) * times + rng.uniform(0, 6.3))
-        size = rng.uniform(0.6, 1.3) * (1 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * times + rng.uniform(0, 6.3)))
-        waves += np.array(direction)[:, None] * (size * np.sin(turns + rng.uniform(0, 6.3)))
+        swell = 1 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * times + rng.uniform(0, 6.3))
+        waves += np.array(direction)[:, None] * (rng.uniform(0.6, 1.3) * swell * np.sin(turns + rng.uniform(0, 6.3)))
     return waves
 
 

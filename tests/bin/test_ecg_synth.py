@@ -1,0 +1,43 @@
+"""ecg-synth: a corpus from the command line, and its refusals."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import wfdb
+
+ROOT = Path(__file__).parents[2]
+
+
+def synth(*arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
+    return subprocess.run([sys.executable, ROOT / "bin" / "ecg-synth", *arguments], env=environment, text=True,
+                          capture_output=True, check=False)
+
+
+def test_writes_a_corpus(tmp_path):
+    made = synth("--out", str(tmp_path / "corpus"), "--records", "12", "--seed", "7", "--sources", "georgia,ptb",
+                 "--cpus", "1")
+    assert made.returncode == 0, made.stderr
+    assert "georgia" in made.stderr
+    headers = sorted((tmp_path / "corpus").glob("*/**/*.hea"))
+    assert len(headers) == 12
+    assert "Synthetic: yes" in wfdb.rdheader(str(headers[0].with_suffix(""))).comments
+    assert (tmp_path / "corpus" / "sheet.csv").read_text().startswith("source,path,patients\n")
+
+
+def test_help_shows_an_example():
+    made = synth("--help")
+    assert made.returncode == 0
+    assert "example:\n  ecg-synth" in made.stdout
+
+
+def test_refusals_leave_nothing(tmp_path):
+    for arguments, problem in ((["--sources", "mars"], "no source 'mars'"), (["--difficulty", "2"], "from 0 to 1"),
+                               (["--records", "0"], "whole number above 0"), (["--seed", "-1"], "0 or above")):
+        made = synth("--out", str(tmp_path / "corpus"), *arguments)
+        assert made.returncode == 2
+        assert problem in made.stderr
+        assert "Traceback" not in made.stderr
+    assert not list(tmp_path.iterdir())
