@@ -1,0 +1,63 @@
+"""A corpus, a split and trained runs in folders as their stages leave them, made in a second: for evaluation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from ecgscale.contracts import LEADS, RECORDS, SPLIT, RunResult, Shard, SplitInfo, concatenated_digest
+from ecgscale.ecg.labels import read_label_set
+
+from tests.tiny_models import trained_run
+
+LABELS = read_label_set()
+RATE = 100.0
+
+
+@dataclass(frozen=True)
+class Folders:
+    corpus: Path
+    split: Path
+    runs: list[Path]
+    study: Path
+
+
+def tiny_folders(folder: Path, families: tuple[str, ...] = ("regnet",), count: int = 60, seed: int = 0) -> Folders:
+    """`count` random recordings of 1 to 12 seconds (windows of 256 samples) of two sources, in thirds."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(100, 1200, count)
+    ends = np.cumsum(lengths)
+    records = pd.DataFrame({
+        "record": [f"toy/r{k:03d}" for k in range(count)], "source": np.where(np.arange(count) % 2, "toy", "other"),
+        "patient": [f"toy/{k // 2}" if k % 5 else None for k in range(count)], "offset": ends - lengths,
+        "length": lengths, "rate": RATE, "age": rng.integers(10, 95, count).astype(float),
+        "sex": rng.choice(["female", "male"], count), "flags": "", "codes": "", "content": "", "synthetic": True,
+    })
+    labels = pd.DataFrame(rng.random((count, len(LABELS.codes))) < 0.3, columns=[f"y_{code}" for code in LABELS.codes])
+    shard = folder / "shard"
+    shard.mkdir(parents=True)
+    np.save(shard / "signals.npy", rng.normal(size=(ends[-1], len(LEADS))).astype(np.float32))
+    RECORDS.write(pd.concat([records, labels], axis=1), shard / "records.parquet")
+    Shard(source="toy", shard="1/1", found=count, accepted=count, rejected=0, synthetic=True, recipe={"name": "study"},
+          recipe_digest="r", rate=RATE, unit="z", dtype="float32", classes=LABELS.codes, labels_digest=LABELS.digest,
+          digest="s", versions={}).write(shard / "shard.json")
+    split = folder / "split"
+    parts = [("train", "valid", "test")[3 * k // count] for k in range(count)]
+    SPLIT.write(records[["record", "source", "patient"]].assign(fold=0, part=parts), split / "split.parquet")
+    info = SplitInfo(method="records", seed=0, counts={part: parts.count(part) for part in parts}, audit={},
+                     corpus_digest=concatenated_digest(["s"]), digest="d", synthetic=True)
+    info.write(split / "split.json")
+    runs = []
+    for family in families:
+        result = trained_run(folder / "trained", family)
+        runs.append(folder / "trained" / result.spec.run_id)
+        known = result.model_copy(update={"corpus_digest": info.corpus_digest, "split_digest": info.digest})
+        known.write(runs[-1] / "run.json")
+    study = folder / "study.yaml"
+    study.write_text("name: toy\nevaluation: {bootstrap: 50}\n")
+    return Folders(shard, split, runs, study)
+
+
+def rewrite(run: Path, **changes) -> None:
+    """Change members of a run's run.json."""
+    RunResult.read(run / "run.json").model_copy(update=changes).write(run / "run.json")
