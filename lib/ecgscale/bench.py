@@ -1,0 +1,289 @@
+"""Latency after the MLPerf rules of single-stream and fixed batch: every single time kept, what really ran read back.
+
+One block is one configuration (model, runtime, device, option, batch) loaded, compiled, warmed up and timed. Blocks of
+all configurations are measured in a new random order in every round, so that a slow minute of the machine does not fall
+on one runtime. A block whose times drift, or that disagrees with its own repeats, is void and measured again.
+"""
+
+from __future__ import annotations
+
+import gc
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgscale import machine
+from ecgscale.contracts import LATENCY, TIMES
+from ecgscale.errors import UserError
+from ecgscale.latency import TOLERANCE, judge, summarize, windows_per_recording
+from ecgscale.runtimes import DeployedModel, Device, Ran, Runtime, Unavailable, one_line, runtime_class
+from ecgscale.study import Deploy
+
+GROUP_SECONDS, GROUP_CALLS = 0.05, 3     # a warm-up group lasts as long and has as many calls
+STABLE, MAX_GROUPS = 0.05, 20            # two groups whose medians differ by less end the warm-up
+
+
+@dataclass(frozen=True)
+class Configuration:
+    model: DeployedModel
+    runtime: str
+    device: str
+    option: str
+    scenario: str
+    batch: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one measurement of one configuration gave."""
+
+    columns: dict[str, Any]               # of LATENCY
+    times: np.ndarray                     # ms, in the order of measurement
+    copies: np.ndarray                    # ms, part of the times
+
+
+# --------------------------------------------------------------------------------------------------------- one block
+
+
+class NoOp:
+    """A request that does nothing: what the timing loop itself costs."""
+
+    def put(self, windows: np.ndarray) -> None: ...
+
+    def execute(self) -> None: ...
+
+    def get(self) -> None: ...
+
+
+def time_calls(request, windows: np.ndarray, count: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times in ms of at least `count` calls and `seconds`: the whole call, and the copies within it."""
+    put, execute, get, now = request.put, request.execute, request.get, perf_counter_ns
+    times: list[int] = []
+    copies: list[int] = []
+    gc.disable()
+    try:
+        deadline = now() + seconds * 1e9
+        while True:
+            a = now()
+            put(windows)
+            b = now()
+            execute()
+            c = now()
+            get()
+            d = now()
+            times.append(d - a)
+            copies.append(b - a + d - c)
+            if d >= deadline and len(times) >= count:
+                break
+    finally:
+        gc.enable()
+    return np.array(times) / 1e6, np.array(copies) / 1e6
+
+
+def loop_cost(windows: np.ndarray, calls: int = 1000, runs: int = 21) -> float:
+    """Microseconds that one turn of the timing loop takes around a request that does nothing: median of the runs."""
+    costs = [elapsed_ms(time_calls, NoOp(), windows, calls, 0) * 1e3 / calls for _ in range(runs)]
+    return float(np.median(costs))
+
+
+def warm_up(request, windows: np.ndarray) -> int:
+    """Call until the medians of two groups agree, or until MAX_GROUPS. Gives the number of calls."""
+    calls, last = 0, None
+    for _ in range(MAX_GROUPS):
+        times, _ = time_calls(request, windows, GROUP_CALLS, GROUP_SECONDS)
+        calls += len(times)
+        median = np.median(times)
+        if last is not None and abs(median / last - 1) < STABLE:
+            break
+        last = median
+    return calls
+
+
+def measure(wanted: Configuration, deploy: Deploy, threads: int) -> Block:
+    """Load, compile, first inference, warm-up, timed loop, reading back. Raises Unavailable."""
+    runtime: Runtime = runtime_class(wanted.runtime)()
+    windows = wanted.model.windows(wanted.batch)
+    with machine.PeakMemory() as memory:
+        load = elapsed_ms(runtime.load, wanted.model, wanted.device, wanted.option, wanted.batch, threads)
+        compiling = elapsed_ms(runtime.compile)
+        request = runtime.request()
+        first = elapsed_ms(lambda: (request.put(windows), request.execute(), request.get()))
+        gc.collect()
+        warmup = warm_up(request, windows)
+        joules = machine.energy_counter()
+        times, copies = time_calls(request, windows, deploy.min_count, deploy.min_seconds)
+        energy = None if joules is None else joules() / len(times)
+    ran, spec = runtime.ran(), wanted.model.export.spec
+    calls = -(-windows_per_recording(spec.window, wanted.model.export.rate) // wanted.batch)
+    statistics = summarize(times)
+    return Block({
+        **statistics, **ran_columns(ran), "artefact_digest": runtime.artefact.digest,
+        "load_ms": load, "compile_ms": compiling, "first_ms": first, "warmup": warmup,
+        "per_recording_ms": None if statistics["p50_ms"] is None else calls * statistics["p50_ms"],
+        "records_per_s": 1e3 / (calls * statistics["mean_ms"]),
+        "copy_ms": float(np.median(copies)), "requests": 1,
+        "logit_difference": float(np.abs(request.get() - wanted.model.expected).max()),
+        "peak_memory_bytes": memory.bytes, "energy_joules": energy,
+    }, times, copies)
+
+
+def elapsed_ms(function, *arguments) -> float:
+    start = perf_counter_ns()
+    function(*arguments)
+    return (perf_counter_ns() - start) / 1e6
+
+
+def ran_columns(ran: Ran) -> dict[str, Any]:
+    return {"ran_device": ran.device, "ran_precision": ran.precision, "fallback": ran.fallback,
+            "fallback_share": ran.fallback_share, "ran_detail": ran.detail}
+
+
+# -------------------------------------------------------------------------------------------------------- all blocks
+
+
+def plan(models: list[DeployedModel], runtimes: Iterable[str], devices: Iterable[str], deploy: Deploy,
+         levels: str) -> tuple[list[Configuration], list[tuple[Configuration, str]]]:
+    """Configurations to measure, and those that cannot be, with the reason. A runtime ignores devices of others.
+
+    Raises UserError for a device that no runtime knows.
+    """
+    wanted, absent, known = [], [], set()
+    for name in runtimes:
+        try:
+            runtime = runtime_class(name)
+        except Unavailable as error:
+            absent += [(Configuration(m, name, d, "", "single", 1), str(error)) for m in models for d in devices]
+            known.update(devices)
+            continue
+        known.update(runtime.DEVICES)
+        usable = {device.device: device for device in runtime.devices()}
+        for device in (usable[d] for d in devices if d in usable):
+            for model in models:
+                if not device.available:
+                    absent.append((Configuration(model, name, device.device, "", "single", 1), device.reason))
+                    continue
+                wanted += [Configuration(model, name, device.device, option, "single" if batch == 1 else "batch", batch)
+                           for option in runtime.options(device.device, levels) if offered(option, deploy)
+                           for batch in deploy.batch]
+    if foreign := sorted(set(devices) - known):
+        raise UserError(f"no runtime of {', '.join(runtimes)} knows the device {foreign[0]!r}",
+                        field="--devices", remedy=f"Known: {', '.join(sorted(known))}")
+    return wanted, absent
+
+
+def offered(option: str, deploy: Deploy) -> bool:
+    """INT8 is measured only where the study asks for it."""
+    return "precision=int8" not in option or "int8" in deploy.precisions
+
+
+def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], deploy: Deploy, out: Path, threads: int,
+          name: str = "", levels: str = "few", seed: int = 0, tolerance: float = TOLERANCE) -> pd.DataFrame:
+    """Measure every model on every runtime and device, write latency.parquet, times.parquet, environment.json.
+
+    Raises UserError for bad folders or names; whatever a runtime cannot do becomes a row with its reason.
+    """
+    models, name = [DeployedModel.read(folder) for folder in model_folders(folders)], name or platform.node()
+    surroundings = machine.environment(name, threads, [vars(device) for device in list_devices(runtimes)])
+    wanted, absent = plan(models, runtimes, devices, deploy, levels)
+    rows = [row(c, name, threads, 1, {"status": "unavailable", "reason": reason}) for c, reason in absent]
+    blocks: dict[Configuration, list[Block]] = {configuration: [] for configuration in wanted}
+    generator, waiting, broken = np.random.default_rng(seed), list(wanted), set()
+    for turn in range(2 * deploy.repeats):           # the second half measures void ones again
+        if turn >= deploy.repeats:
+            waiting = [c for c in waiting if any(verdicts(blocks[c], tolerance))]
+        for index in generator.permutation(len(waiting)):
+            configuration = waiting[index]
+            say(f"round {turn + 1}, {describe(configuration)}")
+            try:
+                blocks[configuration].append(measure(configuration, deploy, threads))
+                continue
+            except UserError:
+                raise
+            except Unavailable as error:
+                problem = {"status": "unavailable", "reason": str(error)}
+            except Exception as error:  # one runtime's failure must not lose the others
+                problem = {"status": "failed", "reason": one_line(error)}
+            rows.append(row(configuration, name, threads, turn + 1, problem))
+            broken.add(configuration)
+        waiting = [c for c in waiting if c not in broken]
+    cost = loop_cost(models[0].sample)
+    times = []
+    for configuration, measured in blocks.items():
+        for repeat, (block, reason) in enumerate(zip(measured, verdicts(measured, tolerance), strict=True), 1):
+            state = {"status": "void" if reason else "ok", "reason": reason, "loop_us": cost}
+            rows.append(row(configuration, name, threads, repeat, block.columns | state))
+            times.append(single_times(rows[-1], block))
+    table = pd.DataFrame(rows)
+    LATENCY.write(table, out / "latency.parquet")
+    TIMES.write(pd.concat(times, ignore_index=True) if times else TIMES.empty(), out / "times.parquet")
+    surroundings.write(out / "environment.json")
+    return table
+
+
+def verdicts(blocks: list[Block], tolerance: float) -> list[str]:
+    return judge([float(np.median(b.times)) for b in blocks], [b.columns["drift"] or 0.0 for b in blocks], tolerance)
+
+
+def row(configuration: Configuration, name: str, threads: int, repeat: int, columns: dict[str, Any]) -> dict[str, Any]:
+    """One row of LATENCY: what was asked, then `columns`; null for the rest."""
+    export = configuration.model.export
+    asked = {
+        "run_id": export.run_id, "model": export.label, "family": export.spec.model.family,
+        "params": export.ledger.params, "forward_flops": export.ledger.forward_flops, "machine": name,
+        "runtime": configuration.runtime, "device": configuration.device, "option": configuration.option,
+        "scenario": configuration.scenario, "batch": configuration.batch, "threads": threads, "repeat": repeat,
+        "synthetic": export.synthetic,
+    }
+    return dict.fromkeys([*LATENCY.columns, *LATENCY.optional]) | asked | columns
+
+
+def single_times(measured: dict[str, Any], block: Block) -> pd.DataFrame:
+    shared = {column: measured[column] for column in TIMES.columns if column not in ("index", "ms")}
+    return pd.DataFrame({**shared, "index": np.arange(len(block.times)), "ms": block.times, "copy_ms": block.copies})
+
+
+def model_folders(folders: Iterable[Path]) -> list[Path]:
+    """Each folder that holds export.json, or the folders below it that do. Raises UserError where there are none."""
+    found = []
+    for folder in folders:
+        below = [folder] if (folder / "export.json").is_file() else []
+        below += sorted(file.parent for file in folder.glob("*/export.json"))
+        if not below:
+            raise UserError("no exported model here", file=folder, remedy="Give folders that ecg-export wrote")
+        found += below
+    return found
+
+
+def list_devices(runtimes: Iterable[str]) -> list[Device]:
+    """Every device that each runtime knows, and why the missing ones are missing."""
+    found: list[Device] = []
+    for name in runtimes:
+        try:
+            found += runtime_class(name).devices()
+        except Unavailable as error:
+            found.append(Device(name, "", False, reason=str(error)))
+    return found
+
+
+def listing(runtimes: Iterable[str]) -> str:
+    """What this machine has, one device a line, and why the rest is missing."""
+    lines = [(f"{d.runtime} {d.device}".strip(), "available" if d.available else "missing", d.name if d.available else
+              d.reason) for d in list_devices(runtimes)]
+    width = max(len(name) for name, _, _ in lines)
+    return "\n".join(f"{name:{width}}  {state:9}  {detail}" for name, state, detail in lines)
+
+
+def describe(configuration: Configuration) -> str:
+    c = configuration
+    return f"{c.model.export.label}, {c.runtime} {c.device} {c.option or 'as it comes'}, batch {c.batch}"
+
+
+def say(line: str) -> None:
+    print(f"bench: {line}", file=sys.stderr, flush=True)

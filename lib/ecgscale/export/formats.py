@@ -1,0 +1,146 @@
+"""A trained network as ONNX, OpenVINO IR or Core ML file that names its input, classes, rate and origin.
+
+All shapes are static: (batch, leads, samples) float32 in, logits (batch, classes) float32 out, whatever the precision
+within.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+INPUT, OUTPUT = "ecg", "logits"
+NEWEST_OPSET, DIRECTML_OPSET = 20, 17
+
+
+class HalfPrecision(nn.Module):
+    """The same network computing in float16 between float32 input and output."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = copy.deepcopy(network).half()
+
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        return self.network(windows.half()).float()
+
+
+class Exporter:
+    """One network to be written in many formats. What several of them start from is made once.
+
+    `calibration`: (windows, leads, samples) float32 of the training fold. `metadata` goes inside every file.
+    """
+
+    def __init__(self, network: nn.Module, shape: tuple[int, int, int], metadata: dict[str, str],
+                 calibration: np.ndarray):
+        self.network, self.shape, self.metadata, self.calibration = network.eval(), shape, metadata, calibration
+
+    def write(self, form: str, precision: str, path: Path, opset: int | None = None) -> None:
+        """Write one file (or package) at `path`. Raises whatever the converters raise."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with quiet():
+            if form == "onnx":
+                self.write_onnx(precision, path, opset)
+            elif form == "openvino":
+                self.write_openvino(precision, path)
+            else:
+                self.write_coreml(precision, path)
+
+    @cached_property
+    def program(self) -> torch.export.ExportedProgram:
+        return torch.export.export(self.network, (torch.zeros(self.shape),))
+
+    def write_onnx(self, precision: str, path: Path, opset: int) -> None:
+        """The newest operator set by torch.export; 17, for DirectML, by the tracing exporter."""
+        import onnx
+
+        chosen, traced = self.network, opset == DIRECTML_OPSET
+        if precision == "float16":
+            chosen = HalfPrecision(self.network).eval()
+        elif not traced:
+            chosen = self.program
+        example = (torch.zeros(self.shape),)
+        torch.onnx.export(chosen, example, str(path), input_names=[INPUT], output_names=[OUTPUT], opset_version=opset,
+                          dynamo=not traced, external_data=False, verbose=False)
+        model = onnx.load(str(path))
+        model.producer_name, model.doc_string = "ecgscale", self.metadata["description"]
+        onnx.helper.set_model_props(model, self.metadata)
+        onnx.checker.check_model(model)
+        onnx.save(model, str(path))
+
+    @cached_property
+    def openvino_model(self):
+        import openvino
+
+        model = openvino.convert_model(self.program, input=[list(self.shape)])
+        model.inputs[0].get_node().set_friendly_name(INPUT)
+        model.inputs[0].get_tensor().set_names({INPUT})
+        model.outputs[0].get_tensor().set_names({OUTPUT})
+        for key, value in self.metadata.items():
+            model.set_rt_info(value, ["ecgscale", key])
+        return model
+
+    def write_openvino(self, precision: str, path: Path) -> None:
+        """float16: weights stored as float16. int8: NNCF post-training quantization, one call a calibration window."""
+        import openvino
+
+        model = self.openvino_model
+        if precision == "int8":
+            import nncf
+
+            batch = self.shape[0]
+            calls = [self.calibration[i : i + batch] for i in range(0, len(self.calibration) - batch + 1, batch)]
+            model = nncf.quantize(model.clone(), nncf.Dataset(calls), subset_size=len(calls),
+                                  preset=nncf.QuantizationPreset.MIXED)
+        openvino.save_model(model, path, compress_to_fp16=precision == "float16")
+
+    def write_coreml(self, precision: str, path: Path) -> None:
+        """mlprogram, built anywhere, run on Apple hardware only. int8: float16 with weights stored as 8 bits."""
+        model = self.coreml_float16 if precision != "float32" else self.coreml("FLOAT32")
+        if precision == "int8":
+            from coremltools.optimize import coreml as compression
+
+            config = compression.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=512)
+            model = compression.linear_quantize_weights(model, compression.OptimizationConfig(config))
+        model.short_description, model.license = self.metadata["description"], self.metadata["license"]
+        model.user_defined_metadata.update({f"ecgscale.{key}": value for key, value in self.metadata.items()})
+        model.save(str(path))
+
+    @cached_property
+    def coreml_float16(self):
+        return self.coreml("FLOAT16")
+
+    def coreml(self, precision: str):
+        import coremltools as ct
+
+        return ct.convert(
+            self.program.run_decompositions({}), convert_to="mlprogram", minimum_deployment_target=ct.target.iOS17,
+            compute_precision=getattr(ct.precision, precision),
+            inputs=[ct.TensorType(name=INPUT, shape=self.shape, dtype=np.float32)],
+            outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
+        )
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep the exporters' chatter (untested-version warnings, progress bars) out of the log; errors still raise."""
+    loggers = [logging.getLogger(name) for name in ("nncf", "coremltools", "torch.onnx", "onnxscript", "openvino")]
+    levels = [logger.level for logger in loggers]
+    sink = io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

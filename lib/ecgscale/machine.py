@@ -1,0 +1,141 @@
+"""What a latency was measured on: processor, clocks, heat, power source, memory peak, energy counters.
+
+Everything that cannot be read here is None, never a guess. Linux counters are files below /proc and /sys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ecgscale.contracts import Environment
+from ecgscale.provenance import cpu_name, usable_cpus, versions
+
+SYS = Path("/sys")
+RAPL = "class/powercap"
+
+
+def environment(machine: str, threads: int, devices: list[dict[str, Any]]) -> Environment:
+    return Environment(
+        machine=machine, cpu=cpu_name(), cores=usable_cpus(), threads=threads, memory_bytes=memory_bytes(),
+        os=f"{platform.system()} {platform.release()} {platform.machine()}", container=container(), devices=devices,
+        state=state(), versions=versions(), started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def memory_bytes() -> int | None:
+    """Physical memory of the machine."""
+    with contextlib.suppress(AttributeError, ValueError, OSError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
+def container() -> str | None:
+    """The container engine that this process runs in, as its own marks tell."""
+    for variable in ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER", "container"):
+        if os.environ.get(variable):
+            return os.environ[variable]
+    marks = {"/.dockerenv": "docker", "/run/.containerenv": "podman"}
+    return next((name for mark, name in marks.items() if Path(mark).exists()), None)
+
+
+def state(root: Path = SYS) -> dict[str, Any]:
+    """Clocks (MHz), governor, temperature (°C), power source, load: what a person needs to doubt a measurement."""
+    cpu = root / "devices/system/cpu"
+    heat = [number(zone) for zone in sorted((root / "class/thermal").glob("thermal_zone*/temp"))]
+    supplies = {text(p / "type"): text(p / "online") or text(p / "status")
+                for p in sorted((root / "class/power_supply").glob("*"))}
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "governor": text(cpu / "cpu0/cpufreq/scaling_governor"),
+        "clock_mhz": scaled(number(cpu / "cpu0/cpufreq/scaling_cur_freq"), 1e-3) or proc_clock(),
+        "max_clock_mhz": scaled(number(cpu / "cpu0/cpufreq/cpuinfo_max_freq"), 1e-3),
+        "boost": text(cpu / "cpufreq/boost"),
+        "temperature_c": scaled(max((h for h in heat if h is not None), default=None), 1e-3),
+        "power": supplies or None,
+        "load_1min": load,
+        "gpu": nvidia(),
+    }
+
+
+def text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
+
+
+def number(path: Path) -> float | None:
+    content = text(path)
+    return float(content) if content and content.lstrip("-").isdigit() else None
+
+
+def scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def proc_clock() -> float | None:
+    lines = (text(Path("/proc/cpuinfo")) or "").splitlines()
+    return next((float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")), None)
+
+
+def nvidia() -> str | None:
+    """Name, driver, clock, temperature and power of each NVIDIA GPU, as nvidia-smi tells."""
+    query = "name,driver_version,clocks.sm,temperature.gpu,power.draw"
+    try:
+        return subprocess.run(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"], check=True,
+                              capture_output=True, text=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+class PeakMemory:
+    """Growth of this process's resident memory to its peak within a `with` block, in bytes. None where unreadable."""
+
+    bytes: int | None = None
+
+    def __enter__(self) -> PeakMemory:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)           # or the next model reuses what the last one left
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")     # resets VmHWM
+            self.before = status_bytes("VmRSS")
+        return self
+
+    def __exit__(self, *error) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self.bytes = max(0, status_bytes("VmHWM") - self.before)
+
+
+def status_bytes(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise OSError(field)
+
+
+def energy_counter(root: Path = SYS) -> Callable[[], float] | None:
+    """A function that reads joules used since it was made by all processor packages (RAPL), or None without counter."""
+    zones = [zone for zone in sorted((root / RAPL).glob("intel-rapl:?")) if number(zone / "energy_uj") is not None]
+    if not zones:
+        return None
+    spans = [number(zone / "max_energy_range_uj") or float("inf") for zone in zones]
+    last = [number(zone / "energy_uj") for zone in zones]
+    total = 0.0
+
+    def read() -> float:
+        nonlocal total
+        for i, zone in enumerate(zones):
+            now = number(zone / "energy_uj") or last[i]
+            total += (now - last[i] + (spans[i] if now < last[i] else 0)) * 1e-6     # the counter wraps
+            last[i] = now
+        return total
+
+    return read

@@ -1,0 +1,113 @@
+"""Small networks in run folders as training leaves them, and a corpus in memory: where export and bench tests start."""
+
+import atexit
+import shutil
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec
+from ecgscale.ecg.labels import read_label_set
+from ecgscale.export import export_models
+from ecgscale.models.build import build
+from ecgscale.models.complexity import ledger
+from ecgscale.study import Deploy
+from safetensors.torch import save_file
+
+WINDOW, RATE = 256, 100.0
+LABELS = read_label_set()
+SPECS = {
+    "regnet": {"depth": 4, "w_init": 16, "w_0": 16, "w_a": 16.0, "w_m": 2.0, "group_width": 4,
+               "bottleneck_multiplier": 1.0, "se_ratio": 0.25, "init_kernel_size": 3},
+    "convnext": {"width": 8, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1, "layer_scale": 0.5},
+    "vit": {"dim": 32, "depth": 2, "heads": 2, "patch": 32},
+    "resnet": {"width": 16, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1},
+}
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """The members of ecg.corpus.Corpus that export reads."""
+
+    records: pd.DataFrame
+    signals: list[np.ndarray]           # (samples, leads) float32 each
+    labels: np.ndarray                  # (recordings, classes) bool
+    classes: tuple[str, ...] = LABELS.codes
+    leads: tuple[str, ...] = LEADS
+    rate: float = RATE
+    unit: str = "z"
+    synthetic: bool = True
+
+    @property
+    def recipe(self) -> dict:
+        return {"name": "study"}
+
+    def signal(self, position: int) -> np.ndarray:
+        return self.signals[position]
+
+    def positions(self, records) -> np.ndarray:
+        return pd.Index(self.records["record"]).get_indexer(list(records))
+
+
+def recordings(count: int = 24, seed: int = 0) -> tuple[Recordings, pd.DataFrame]:
+    """Random 10-second recordings, one patient a pair, and their split in thirds."""
+    rng = np.random.default_rng(seed)
+    names = [f"toy/r{i:03d}" for i in range(count)]
+    frame = pd.DataFrame({"record": names, "source": "toy", "patient": [f"toy/{i // 2}" for i in range(count)]})
+    signals = [rng.normal(size=(int(RATE * 10), 12)).astype(np.float32).cumsum(axis=0) / 5 for _ in names]
+    labels = rng.random((count, len(LABELS.codes))) < 0.1
+    split = frame.assign(fold=0, part=[("train", "valid", "test")[3 * i // count] for i in range(count)])
+    return Recordings(frame, signals, labels), split
+
+
+def trained_run(folder: Path, family: str = "regnet", seed: int = 0) -> RunResult:
+    """A run's folder: a random network whose batch norms have seen data, so that folding them is tested."""
+    model = ModelSpec(family=family, params=SPECS[family])
+    spec = RunSpec.make(study="toy", model=model, window=WINDOW, seed=seed,
+                        optimizer=OptimizerSpec(name="adamw", lr=1e-3))
+    network = build(model, 12, WINDOW, len(LABELS.codes), seed).train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randn(8, 12, WINDOW, generator=torch.Generator().manual_seed(seed)))
+    result = RunResult(
+        spec=spec, ledger=ledger(model, 12, WINDOW, len(LABELS.codes)), status="finished", synthetic=True,
+        corpus_digest="", split_digest="", code_digest="", classes=LABELS.codes, train_records=8, samples_seen=8,
+        train_flops=0.0, best_epoch=1, train_loss=0.5, valid_loss=0.5, clipped_share=0.0, device="cpu", threads=1,
+        precision="float32", seconds=1.0, versions={},
+    )
+    run = folder / spec.run_id
+    run.mkdir(parents=True)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, run / "weights.safetensors")
+    result.write(run / "run.json")
+    return result
+
+
+def run_table(results: list[RunResult], scores: list[float]) -> pd.DataFrame:
+    """The columns of runs.parquet that export reads."""
+    return pd.DataFrame({
+        "run_id": [r.spec.run_id for r in results], "status": [r.status for r in results],
+        "family": [r.spec.model.family for r in results], "valid_challenge_score": scores,
+    })
+
+
+
+
+@cache
+def exported_model() -> Path:
+    """A folder as ecg-export writes it: one RegNet as torch, ONNX and OpenVINO files. Made once a test process."""
+    folder = Path(tempfile.mkdtemp(prefix="exported-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    result, (corpus, split) = trained_run(folder / "runs"), recordings()
+    deploy = Deploy(formats=("onnx", "openvino"), precisions=("float32", "float16", "int8"), margin=1.0)
+    made = export_models([folder / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
+                         LABELS, folder / "models", threads=1, replicates=50)
+    return folder / "models" / made[0].label
+
+
+def copy_of_exported(folder: Path) -> Path:
+    """The same, to be changed by a test."""
+    return shutil.copytree(exported_model(), folder / exported_model().name)
