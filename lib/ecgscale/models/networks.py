@@ -5,6 +5,7 @@ Each one sets its own weights by its family's published initialization.
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -68,7 +69,7 @@ class ConvNeXtNetwork(nn.Module):
 
     def __init__(self, made: ConvNeXt, leads: int, window: int, classes: int):
         super().__init__()
-        width, drops = made.width, torch.linspace(0, made.stochastic_depth, sum(made.depths)).tolist()
+        width, drops = made.width, np.linspace(0, made.stochastic_depth, sum(made.depths)).tolist()
         layers = [nn.Conv1d(leads, width, STEM_KERNEL, STEM_KERNEL, STEM_PADDING), TimeLayerNorm(width, eps=1e-6)]
         for place, depth in enumerate(made.depths):
             if place:

@@ -47,6 +47,8 @@ class RegNet:
     init_kernel_size: Annotated[int, Field(ge=1, le=255)] = 3     # of the stem
 
     def __post_init__(self) -> None:
+        if self.se_ratio is not None and squeeze_width(self.se_ratio, min(self.w_init, QUANTUM)) < 1:
+            raise RejectedError("squeeze without channels")
         object.__setattr__(self, "w_0", max(self.w_0, self.w_init))
 
     def stages(self, window: int = 1024) -> tuple[Stage, ...]:
