@@ -27,8 +27,8 @@ class Recipe:
     """One way to prepare a recording.
 
     Band edges in Hz (None: open on that side; an upper edge at or above 0.49 x the recording's rate is left out, since
-    nothing is recorded there). `normalize`: "lead" z-score of each lead, "record" one mean-free z-score over all leads,
-    which keeps the ratios between them, "none" millivolts.
+    nothing is recorded there). `normalize`: "lead" z-score of each lead, "record" each lead's mean but one standard
+    deviation for all leads, which keeps the ratios between them, "none" millivolts.
     """
 
     name: str
@@ -98,37 +98,43 @@ def filter_of(order: int, low: float | None, high: float | None, rate: float) ->
 
 @compiled
 def zero_phase(signal, sections, start, edge):
-    """Filter (samples, leads) forwards and backwards; time outside, leads inside, so that the leads share registers."""
+    """Filter (samples, leads) forwards and backwards, extended by `edge` samples mirrored in the end points."""
     samples, leads = signal.shape
-    longer = samples + 2 * edge
-    out = np.empty((longer, leads))
-    for i in range(edge):
+    longer, out = np.empty((samples + 2 * edge, leads)), np.empty((samples, leads))
+    for k in range(leads):
+        for i in range(edge):
+            longer[i, k] = 2 * signal[0, k] - signal[edge - i, k]
+            longer[edge + samples + i, k] = 2 * signal[samples - 1, k] - signal[samples - 2 - i, k]
+    for i in range(samples):
         for k in range(leads):
-            out[i, k] = 2 * signal[0, k] - signal[edge - i, k]
-            out[edge + samples + i, k] = 2 * signal[samples - 1, k] - signal[samples - 2 - i, k]
-    out[edge : edge + samples] = signal
-    filter_in_place(out, sections, start)
-    filter_in_place(out[::-1], sections, start)
-    return out[edge : edge + samples].copy()
+            longer[edge + i, k] = signal[i, k]
+    filter_in_place(longer, sections, start, False)
+    filter_in_place(longer, sections, start, True)
+    for i in range(samples):
+        for k in range(leads):
+            out[i, k] = longer[edge + i, k]
+    return out
 
 
 @compiled
-def filter_in_place(out, sections, start):
-    """Direct form II transposed, every section; the state starts as if the first sample had lasted for ever."""
-    count, leads = len(sections), out.shape[1]
-    state = np.empty((count, 2, leads))
-    for s in range(count):
+def filter_in_place(signal, sections, start, backwards):
+    """Direct form II transposed, section by section, as if the first sample had lasted for ever before."""
+    samples, leads = signal.shape
+    state, origin = np.empty((2, leads)), np.empty(leads)
+    for k in range(leads):
+        origin[k] = signal[samples - 1 if backwards else 0, k]
+    for s in range(len(sections)):
+        b0, b1, b2, a1, a2 = sections[s, 0], sections[s, 1], sections[s, 2], sections[s, 4], sections[s, 5]
         for k in range(leads):
-            state[s, 0, k], state[s, 1, k] = start[s, 0] * out[0, k], start[s, 1] * out[0, k]
-    for i in range(len(out)):
-        for s in range(count):
-            b0, b1, b2, a1, a2 = sections[s, 0], sections[s, 1], sections[s, 2], sections[s, 4], sections[s, 5]
+            state[0, k], state[1, k] = start[s, 0] * origin[k], start[s, 1] * origin[k]
+        for step in range(samples):
+            i = samples - 1 - step if backwards else step
             for k in range(leads):
-                x = out[i, k]
-                y = b0 * x + state[s, 0, k]
-                state[s, 0, k] = b1 * x - a1 * y + state[s, 1, k]
-                state[s, 1, k] = b2 * x - a2 * y
-                out[i, k] = y
+                x = signal[i, k]
+                y = b0 * x + state[0, k]
+                state[0, k] = b1 * x - a1 * y + state[1, k]
+                state[1, k] = b2 * x - a2 * y
+                signal[i, k] = y
 
 
 def resample(signal: np.ndarray, rate: float, target: float) -> np.ndarray:
@@ -149,19 +155,14 @@ def resample(signal: np.ndarray, rate: float, target: float) -> np.ndarray:
 
 
 def normalize(signal: np.ndarray, recipe: Recipe) -> np.ndarray:
-    if recipe.normalize == "none":
-        return signal
-    mean, deviation = moments(signal)
-    if recipe.normalize == "record":
-        deviation = np.full_like(deviation, math.sqrt(np.mean(deviation**2)))
-    return standardize(signal, mean, deviation + EPSILON)
+    return signal if recipe.normalize == "none" else z_score(signal, recipe.normalize == "record", EPSILON)
 
 
 @compiled
-def moments(signal):
-    """Mean and standard deviation (over n) of each column."""
+def z_score(signal, together, epsilon):
+    """(x - mean of the lead) / (standard deviation over n + epsilon): the lead's, or of all leads together."""
     samples, leads = signal.shape
-    mean, deviation = np.zeros(leads), np.zeros(leads)
+    mean, variance, out = np.zeros(leads), np.zeros(leads), np.empty((samples, leads))
     for i in range(samples):
         for k in range(leads):
             mean[k] += signal[i, k]
@@ -169,16 +170,12 @@ def moments(signal):
         mean[k] /= samples
     for i in range(samples):
         for k in range(leads):
-            deviation[k] += (signal[i, k] - mean[k]) ** 2
+            out[i, k] = signal[i, k] - mean[k]
+            variance[k] += out[i, k] * out[i, k]
     for k in range(leads):
-        deviation[k] = math.sqrt(deviation[k] / samples)
-    return mean, deviation
-
-
-@compiled
-def standardize(signal, mean, scale):
-    out = np.empty_like(signal)
-    for i in range(signal.shape[0]):
-        for k in range(signal.shape[1]):
-            out[i, k] = (signal[i, k] - mean[k]) / scale[k]
+        variance[k] /= samples
+    scale = 1 / (np.sqrt(np.full(leads, variance.mean()) if together else variance) + epsilon)
+    for i in range(samples):
+        for k in range(leads):
+            out[i, k] *= scale[k]
     return out

@@ -1,7 +1,7 @@
 """One recording from disk by the WFDB rules: header, samples as stored, and what belongs to the 12 leads.
 
 Headers are read here; samples of the usual case (format 16, one file, one sample a frame, as in the MATLAB v4 files
-of PhysioNet/CinC 2021) are mapped straight from the file, every other format is decoded by the wfdb package. Both
+of PhysioNet/CinC 2021) are read straight from the file, every other format is decoded by the wfdb package. Both
 give the same numbers. Format: https://wfdb.io/spec/header-files.html; MATLAB v4: MathWorks, "MAT-File Format".
 """
 
@@ -17,8 +17,10 @@ import numpy as np
 from ecgscale.ecg.guards import (
     MOST_VALUES,
     Rejected,
-    check_rate_and_length,
+    check_length,
+    check_rate,
     check_sums,
+    compiled,
     lead_order,
     millivolts_per_unit,
 )
@@ -28,19 +30,22 @@ MOST_SIGNALS = 1_000
 PLAIN_NAME = re.compile(r"[^/\\:\0]+")
 # bytes a sample; FLAC-coded formats (508, 516, 524) have no fixed size
 BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3, "311": 4 / 3}
+PLAIN = {"16": "<i2", "61": ">i2"}
 MATRIX_TYPES = {"16": 30, "32": 20, "80": 50}       # MATLAB v4: little-endian matrix of int16, int32, uint8
+# the value that marks an invalid sample
 INVALID = {"80": -(1 << 7), "508": -(1 << 7), "310": -(1 << 9), "311": -(1 << 9), "212": -(1 << 11),
            "16": -(1 << 15), "61": -(1 << 15), "160": -(1 << 15), "516": -(1 << 15),
-           "24": -(1 << 23), "524": -(1 << 23), "32": -(1 << 31), "8": -(1 << 31)}
+           "24": -(1 << 23), "524": -(1 << 23), "32": -(1 << 31)}
+NO_MARK = -(1 << 31) - 1         # format 8 stores differences and cannot mark a sample
 
 RECORD_LINE = re.compile(
     r"(?P<name>[^\s/]+)(?:/(?P<segments>\d{1,9}))?\s+(?P<signals>\d{1,9})"
     r"(?:\s+(?P<rate>[\d.eE+-]+)(?:/\S*)?(?:\s+(?P<samples>\d{1,15})(?:\s.*)?)?)?\s*")
-SIGNAL_LINE = re.compile(
+SIGNAL_LINE = re.compile(      # as wfdb reads it, a name may follow although fields before it are left out
     r"(?P<file>\S+)\s+(?P<format>\d{1,4})(?:x(?P<frame>\d{1,6}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,15}))?"
-    r"(?:\s+(?P<gain>[^\s(/]+)(?:\((?P<baseline>-?\d{1,15})\))?(?:/(?P<unit>\S+))?"
-    r"(?:\s+(?P<bits>\d{1,4})(?:\s+(?P<zero>-?\d{1,15})(?:\s+(?P<first>-?\d{1,15})(?:\s+(?P<sum>-?\d{1,15})"
-    r"(?:\s+(?P<block>\d{1,9})(?:\s+(?P<name>.*?))?)?)?)?)?)?)?\s*")
+    r"(?:\s+(?P<gain>[^\s(/]+)(?:\((?P<baseline>-?\d{1,15})\))?(?:/(?P<unit>\S+))?)?"
+    r"(?:\s+(?P<bits>\d{1,4}))?(?:\s+(?P<zero>-?\d{1,15}))?(?:\s+(?P<first>-?\d{1,15}))?(?:\s+(?P<sum>-?\d{1,15}))?"
+    r"(?:\s+(?P<block>\d{1,9}))?(?:\s+(?P<name>\S.*?))?\s*")
 COMMENT = re.compile(r"#\s*(\w[\w ]*?)\s*:\s*(.*?)\s*$")
 
 
@@ -93,8 +98,17 @@ class Recording:
         return values
 
     def millivolts(self) -> np.ndarray:
-        """(samples, 12) float64."""
-        return self.physical() * self.factor
+        """(samples, 12) float64, of a recording without invalid samples."""
+        return to_millivolts(self.digital, self.gain, self.baseline, self.factor)
+
+
+@compiled
+def to_millivolts(digital, gain, baseline, factor):
+    out = np.empty(digital.shape)
+    for i in range(digital.shape[0]):
+        for k in range(digital.shape[1]):
+            out[i, k] = (digital[i, k] - baseline[k]) / gain[k] * factor[k]
+    return out
 
 
 def read_header(path: Path) -> Header:
@@ -158,6 +172,7 @@ def read_recording(path: Path) -> Recording:
         if not np.isfinite(lead.gain) or lead.gain == 0:
             raise Rejected("gain", f"lead {lead.name}: no gain, so no voltage")
     factor = np.array([millivolts_per_unit(lead.unit) for lead in leads])
+    check_rate(header.rate * max(lead.frame for lead in leads))
     check_files(path.parent, header)
     if any(lead.sum is None for lead in leads):
         flags.add("no-checksum")
@@ -168,11 +183,12 @@ def read_recording(path: Path) -> Recording:
     else:
         digital, rate, mixed = read_by_wfdb(path, header, order)
         flags |= mixed
-    check_rate_and_length(rate, *digital.shape)
+    check_rate(rate)
+    check_length(rate, len(digital))
     return Recording(
         rate=rate, digital=digital, factor=factor, gain=np.array([lead.gain for lead in leads]),
         baseline=np.array([float(lead.baseline) for lead in leads]),
-        invalid=np.array([INVALID.get(lead.format, -(1 << 31)) for lead in leads]),
+        invalid=np.array([INVALID.get(lead.format, NO_MARK) for lead in leads]),
         sums=tuple((lead.name, lead.sum, lead.first) for lead in leads) if is_plain(header) else (),
         flags=frozenset(flags), comments=header.comments)
 
@@ -212,18 +228,19 @@ def check_matrix(file: Path, signals: list[Signal], frames: int) -> None:
 def is_plain(header: Header) -> bool:
     """Whether the samples are int16, interleaved in one file."""
     first = header.signals[0]
-    return header.frames is not None and all(
-        signal.format == "16" and signal.frame == 1 and signal.skew == 0
+    return header.frames is not None and first.format in PLAIN and all(
+        signal.format == first.format and signal.frame == 1 and signal.skew == 0
         and signal.file == first.file and signal.offset == first.offset for signal in header.signals)
 
 
 def read_plain(folder: Path, header: Header) -> np.ndarray:
     """(samples, signals) int16."""
-    first, signals = header.signals[0], len(header.signals)
-    with open(folder / first.file, "rb", buffering=0) as stream:
-        stream.seek(first.offset)
-        raw = stream.read(2 * header.frames * signals)
-    return np.frombuffer(raw, "<i2").reshape(header.frames, signals)
+    samples = np.empty((header.frames, len(header.signals)), dtype=PLAIN[header.signals[0].format])
+    with open(folder / header.signals[0].file, "rb", buffering=0) as stream:
+        stream.seek(header.signals[0].offset)
+        if stream.readinto(samples.data) != samples.nbytes:
+            raise Rejected("truncated", f"{header.signals[0].file} ended early")
+    return samples.astype(np.int16, copy=False)
 
 
 def read_by_wfdb(path: Path, header: Header, order: list[int]) -> tuple[np.ndarray, float, set[str]]:

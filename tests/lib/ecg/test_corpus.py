@@ -1,0 +1,96 @@
+"""Shards as one corpus: order, views, what does not belong together."""
+
+import pickle
+
+import numpy as np
+import pytest
+from ecgscale.contracts import concatenated_digest
+from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.labels import read_label_set
+from ecgscale.ecg.prepare import prepare_shard
+from ecgscale.ecg.recipe import RECIPES
+from ecgscale.errors import UserError
+
+LABELS = read_label_set()
+
+
+@pytest.fixture
+def shards(tmp_path, record, signal):
+    for place in range(5):
+        record(f"A{place}", signal(1500 + 100 * place, seed=place), dx="164889003" if place % 2 else "426783006")
+    folders = [tmp_path / f"shard{number}" for number in (1, 2, 3)]
+    for number, folder in enumerate(folders, 1):
+        prepare_shard(tmp_path / "source", "ptb", f"{number}/3", RECIPES["study"], LABELS, folder, 0.0)
+    return folders
+
+
+def test_records_are_sorted_whatever_the_order_of_the_shards(shards):
+    one, other = Corpus.open(shards), Corpus.open(shards[::-1])
+    assert list(one.records["record"]) == [f"ptb/A{place}" for place in range(5)]
+    assert one.records.equals(other.records)
+    assert one.digest == other.digest == concatenated_digest(shard.digest for shard in one.shards)
+    assert list(one.records["shard"]) == [0, 1, 2, 0, 1]
+    assert (one.rate, one.unit, one.synthetic, len(one)) == (500, "z", False, 5)
+
+
+def test_signals_are_memory_mapped_views_of_the_right_rows(shards):
+    corpus = Corpus.open(shards)
+    for index in range(5):
+        view = corpus.signal(index)
+        assert view.shape == (1500 + 100 * index, 12)
+        assert isinstance(view, np.memmap)
+        np.testing.assert_allclose(view.astype(float).std(axis=0), 1, atol=1e-2)
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 0
+
+
+def test_labels_stand_in_the_order_of_the_classes(shards):
+    corpus = Corpus.open(shards)
+    rhythm, fibrillation = corpus.classes.index("426783006"), corpus.classes.index("164889003")
+    np.testing.assert_array_equal(corpus.labels[:, rhythm], [True, False, True, False, True])
+    np.testing.assert_array_equal(corpus.labels[:, fibrillation], [False, True, False, True, False])
+
+
+def test_another_process_maps_for_itself(shards):
+    corpus = Corpus.open(shards)
+    before = np.array(corpus.signal(3))
+    sent = pickle.dumps(corpus)
+    assert len(sent) < 100_000
+    np.testing.assert_array_equal(pickle.loads(sent).signal(3), before)  # noqa: S301 - what a DataLoader worker does
+
+
+def test_positions_by_name(shards):
+    corpus = Corpus.open(shards)
+    np.testing.assert_array_equal(corpus.positions(["ptb/A3", "ptb/A0"]), [3, 0])
+    with pytest.raises(UserError, match="'ptb/A9' is not in this corpus"):
+        corpus.positions(["ptb/A3", "ptb/A9"])
+
+
+def test_an_empty_shard_is_harmless(shards, tmp_path):
+    prepare_shard(tmp_path / "source", "ptb", "9/9", RECIPES["study"], LABELS, tmp_path / "none", 0.0)
+    assert len(Corpus.open([*shards, tmp_path / "none"])) == 5
+
+
+def test_shards_of_two_recipes_are_refused(shards, tmp_path):
+    prepare_shard(tmp_path / "source", "ptb", "1/1", RECIPES["wide"], LABELS, tmp_path / "wide", 0.0)
+    with pytest.raises(UserError, match=r"recipe_digest: differs from that of"):
+        Corpus.open([*shards, tmp_path / "wide"])
+
+
+def test_a_shard_given_twice_is_refused(shards):
+    with pytest.raises(UserError, match="'ptb/A0' stands in two shards"):
+        Corpus.open([*shards, shards[0]])
+
+
+def test_a_cut_signal_file_is_named(shards):
+    with open(shards[0] / "signals.npy", "r+b") as stream:
+        stream.truncate(5000)
+    with pytest.raises(UserError, match=r"signals\.npy: not a readable array"):
+        Corpus.open(shards).signal(0)
+
+
+def test_no_folder_and_no_shard(tmp_path):
+    with pytest.raises(UserError, match="no shard folder given"):
+        Corpus.open([])
+    with pytest.raises(UserError, match="no such file"):
+        Corpus.open([tmp_path])

@@ -1,0 +1,186 @@
+"""A shard: accepted + rejected = found, values as the recipe makes them, nothing half-written."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
+from ecgscale.ecg.guards import FLAGS, REASONS
+from ecgscale.ecg.labels import read_label_set
+from ecgscale.ecg.prepare import headers_below, prepare_shard, read_patients
+from ecgscale.ecg.recipe import RECIPES, prepare
+from ecgscale.errors import UserError
+
+LABELS = read_label_set()
+
+
+@pytest.fixture
+def source(tmp_path, record, signal):
+    """Eight records in nested folders, of which one is truncated and one has a wrong checksum."""
+    for place in range(8):
+        record(f"A{place:04d}", signal(2500, seed=place))
+    folder = tmp_path / "source"
+    for place in (1, 3, 5):
+        nested = folder / "g1" / "deep"
+        nested.mkdir(parents=True, exist_ok=True)
+        for ending in (".hea", ".mat"):
+            (folder / f"A{place:04d}{ending}").rename(nested / f"A{place:04d}{ending}")
+    with open(folder / "A0002.mat", "r+b") as stream:
+        stream.truncate(1000)
+    with open(folder / "A0004.mat", "r+b") as stream:
+        stream.seek(5000)
+        stream.write(b"\x12\x34")
+    return folder
+
+
+def made(folder, out, shard="1/1", recipe="study", limit=1.0, patients=None):
+    return prepare_shard(folder, "georgia", shard, RECIPES[recipe], LABELS, out, limit, patients)
+
+
+def test_accepted_and_rejected_are_what_was_found(source, tmp_path):
+    shard = made(source, tmp_path / "out")
+    records = RECORDS.read(tmp_path / "out" / "records.parquet")
+    rejects = REJECTS.read(tmp_path / "out" / "rejects.csv")
+    assert (shard.found, shard.accepted, shard.rejected) == (8, 6, 2)
+    assert list(records["record"]) == ["georgia/A0000", "georgia/A0006", "georgia/A0007", "georgia/g1/deep/A0001",
+                                       "georgia/g1/deep/A0003", "georgia/g1/deep/A0005"]
+    assert dict(zip(rejects["record"], rejects["reason"], strict=True)) == {
+        "georgia/A0002": "truncated", "georgia/A0004": "checksum"}
+    assert Shard.read(tmp_path / "out" / "shard.json") == shard
+
+
+def test_signals_are_the_prepared_recordings_end_to_end(source, tmp_path, signal):
+    made(source, tmp_path / "out")
+    records = RECORDS.read(tmp_path / "out" / "records.parquet")
+    signals = np.load(tmp_path / "out" / "signals.npy", mmap_mode="r", allow_pickle=False)
+    assert signals.shape == (6 * 2500, 12)
+    for row in records.itertuples():
+        expected = prepare(signal(2500, seed=int(row.record[-1])) / 1000, 500.0, RECIPES["study"])
+        found = signals[row.offset : row.offset + row.length].astype(float)
+        np.testing.assert_allclose(found, expected, rtol=2**-11, atol=2**-24)       # half precision
+
+
+def test_shards_part_the_sorted_list(source, tmp_path):
+    whole = [path.relative_to(source).as_posix() for path in headers_below(source)]
+    assert whole == sorted(whole)
+    names = []
+    for number in (1, 2, 3):
+        out = tmp_path / f"s{number}"
+        shard = made(source, out, f"{number}/3")
+        assert shard.found == len(whole[number - 1 :: 3])
+        names += list(RECORDS.read(out / "records.parquet")["record"])
+        names += list(REJECTS.read(out / "rejects.csv")["record"])
+    assert sorted(names) == sorted("georgia/" + name.removesuffix(".hea") for name in whole)
+
+
+def test_a_shard_beyond_the_last_record_is_empty_not_an_error(source, tmp_path):
+    assert made(source, tmp_path / "out", "9/9").found == 0
+    assert np.load(tmp_path / "out" / "signals.npy", allow_pickle=False).shape == (0, 12)
+
+
+def test_the_digest_is_of_recordings_and_recipe(source, tmp_path):
+    first, again = made(source, tmp_path / "a"), made(source, tmp_path / "b")
+    assert first == again
+    assert (tmp_path / "a" / "signals.npy").read_bytes() == (tmp_path / "b" / "signals.npy").read_bytes()
+    assert made(source, tmp_path / "c", recipe="wide").digest != first.digest
+
+
+def test_too_many_rejects_stop_the_run_and_leave_nothing(source, tmp_path):
+    message = (r"2 of 8 recordings are rejected, more than data.max_rejected = 0.1: 1 x truncated \(.*\); "
+               r"1 x checksum .*for example georgia/A0002: A0002.mat has")
+    with pytest.raises(UserError, match=message):
+        made(source, tmp_path / "out", limit=0.1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
+
+
+def test_a_folder_without_headers_is_named(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: no \.hea file below this folder"):
+        made(tmp_path / "empty", tmp_path / "out")
+
+
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
+def test_an_impossible_shard(source, tmp_path, shard):
+    with pytest.raises(UserError, match="is not a shard"):
+        made(source, tmp_path / "out", shard)
+
+
+def test_linked_folders_are_followed_once(source):
+    (source / "loop").symlink_to(source)
+    (source / "more").symlink_to(source / "g1")
+    assert len(headers_below(source)) == 8
+
+
+def test_patients_by_name_or_by_path(source, tmp_path):
+    table = tmp_path / "patients.csv"
+    table.write_text("record,patient\nA0000,p1\ng1/deep/A0001,p1\nA0003,p2\n")
+    made(source, tmp_path / "out", patients=read_patients(table))
+    patients = RECORDS.read(tmp_path / "out" / "records.parquet").set_index("record")["patient"]
+    assert patients["georgia/A0000"] == patients["georgia/g1/deep/A0001"] == "georgia/p1"
+    assert patients["georgia/g1/deep/A0003"] == "georgia/p2"
+    assert pd.isna(patients["georgia/A0006"])
+
+
+def test_a_record_with_two_patients_is_an_error_with_its_line(tmp_path):
+    table = tmp_path / "patients.csv"
+    table.write_text("record,patient\nA0000,p1\nA0000,p2\n")
+    with pytest.raises(UserError, match=r"patients.csv:3: patient: record 'A0000' has two patients"):
+        read_patients(table)
+
+
+def test_what_the_header_says_of_person_and_diagnosis(record, tmp_path):
+    record("A1", dx="426783006,59118001,713427006,426783006,999", extra="#Synthetic: yes")
+    record("A2", dx="")
+    for name, age, sex in (("A2", "300", "Unknown"), ("A3", "NaN", "M"), ("A4", "0", "female")):
+        path = record(name)
+        path.write_text(path.read_text().replace("#Age: 61", f"#Age: {age}").replace("Female", sex))
+    shard = made(tmp_path / "source", tmp_path / "out")
+    rows = RECORDS.read(tmp_path / "out" / "records.parquet").set_index("record")
+    first = rows.loc["georgia/A1"]
+    assert first["codes"] == "426783006;59118001;713427006;999"
+    assert first["y_713427006|59118001"]
+    assert first["y_426783006"]
+    assert rows.filter(like="y_").loc["georgia/A1"].sum() == 2
+    assert set(first["flags"].split(";")) == {"repeated-code", "unknown-code", "duplicate-content"}
+    assert first["synthetic"]
+    assert shard.synthetic
+    assert not rows.loc["georgia/A2", "synthetic"]
+    assert rows["age"].isna().tolist() == [False, True, True, False]
+    assert rows.loc["georgia/A4", "age"] == 0
+    assert rows["sex"].tolist()[2:] == ["male", "female"]
+    assert pd.isna(rows["sex"].iloc[1])
+
+
+def test_duplicate_content_is_found_across_formats_and_lead_order(record, tmp_path, signal):
+    record("A1")
+    record("A2", signal()[:, ::-1], leads=LEADS[::-1])
+    record("A3", signal(seed=2))
+    wfdb.wrsamp("A4", fs=500, units=["mV"] * 12, sig_name=list(LEADS), d_signal=signal().astype(np.int64),
+                fmt=["32"] * 12, adc_gain=[1000.0] * 12, baseline=[0] * 12, write_dir=str(tmp_path / "source"))
+    made(tmp_path / "source", tmp_path / "out")
+    flags = RECORDS.read(tmp_path / "out" / "records.parquet")["flags"]
+    assert ["duplicate-content" in flag.split(";") for flag in flags] == [True, True, False, True]
+
+
+@pytest.mark.parametrize(("rate", "length", "at_500"), [(1000, 4000, 2000), (250, 1000, 2000), (257, 2570, 5000)])
+def test_other_rates_arrive_at_the_recipes_rate(record, tmp_path, signal, rate, length, at_500):
+    record(digital=signal(length), rate=rate)
+    made(tmp_path / "source", tmp_path / "out")
+    row = RECORDS.read(tmp_path / "out" / "records.parquet").iloc[0]
+    assert (row["rate"], row["length"]) == (rate, at_500)
+
+
+def test_real_recordings_go_through(shared, tmp_path):
+    """E07509 and E07510 of the public release hold the same samples."""
+    shard = made(shared / "data" / "physionet2021" / "georgia", tmp_path / "out", limit=0)
+    rows = RECORDS.read(tmp_path / "out" / "records.parquet").set_index("record")
+    assert (shard.accepted, shard.rejected, shard.synthetic) == (14, 0, False)
+    twins = rows.index[rows["flags"].str.contains("duplicate-content")]
+    assert list(twins) == ["georgia/E07509", "georgia/E07510"]
+    assert {flag for flags in rows["flags"] for flag in flags.split(";") if flag} <= set(FLAGS)
+    assert rows.loc["georgia/E07503", ["age", "sex", "codes"]].tolist() == [77, "female", "253352002;427084000"]
+    assert rows.loc["georgia/E07503", "y_427084000"]
+
+
+def test_codes_are_known_words():
+    assert all(code == code.lower() and " " not in code for code in (*REASONS, *FLAGS))
