@@ -20,9 +20,9 @@ def asymmetric(logits: Tensor, targets: Tensor, gamma_neg: float, gamma_pos: flo
     p = torch.sigmoid(logits)
     positive = torch.sigmoid(-logits).pow(gamma_pos) * functional.logsigmoid(logits)
     if clip > 0:
-        # p_m is kept a hair above 0, where the slope of a power below 1 would be infinite
-        shifted = (p - clip).clamp(min=1e-12)
-        negative = shifted.pow(gamma_neg) * torch.log1p(-shifted)
+        shifted = (p - clip).clamp(min=0)
+        # a power below 1 has no slope at 0: it is taken a hair above
+        negative = shifted.clamp(min=1e-12).pow(gamma_neg) * torch.log1p(-shifted)
     else:
         negative = p.pow(gamma_neg) * functional.logsigmoid(-logits)
     return -(targets * positive + (1 - targets) * negative)
