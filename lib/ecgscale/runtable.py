@@ -31,6 +31,8 @@ def hyperparameters(runs: pd.DataFrame) -> list[str]:
 
 def configurations(runs: pd.DataFrame) -> np.ndarray:
     """(run,) number of each run's configuration: runs that differ in nothing but the seed share it."""
+    if "configuration" in runs and runs["configuration"].notna().all():
+        return runs.groupby("configuration", sort=False).ngroup().to_numpy()
     keys = [name for name in SPECIFICATION if name in runs] + hyperparameters(runs)
     if not keys:
         return np.arange(len(runs))

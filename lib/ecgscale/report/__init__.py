@@ -1,0 +1,1 @@
+"""Figures and one HTML page from the tables of a run: inputs -> figures, tables -> page."""

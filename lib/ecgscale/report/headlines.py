@@ -1,0 +1,104 @@
+"""What was asked and what came out: one answer a question, with its interval, n and protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ecgscale.report.figures import setting, statistic
+from ecgscale.report.inputs import Inputs
+from ecgscale.report.style import interval, label, number
+
+
+@dataclass(frozen=True)
+class Headline:
+    question: str
+    answer: str
+    detail: str
+
+
+def headlines(inputs: Inputs) -> list[Headline]:
+    """The answers that these inputs can give."""
+    return [made for ask in (size, best, optimizer, laws, predictor, latency) if (made := ask(inputs))]
+
+
+def size(inputs: Inputs) -> Headline:
+    counts = inputs.runs["status"].value_counts() if "status" in inputs.runs else pd.Series({"rows": len(inputs.runs)})
+    planned = f"{inputs.plan.runs} planned; " if inputs.plan else ""
+    return Headline("How many runs is this?", f"{len(inputs.runs)} runs",
+                    planned + ", ".join(f"{count} {name}" for name, count in counts.items()) + ".")
+
+
+def best(inputs: Inputs) -> Headline | None:
+    """The model chosen on validation, scored on test: choosing on test would flatter it."""
+    scored, target = inputs.scored, inputs.target
+    if scored.empty:
+        return None
+    valid = target.replace("test_", "valid_")
+    honest = valid != target and valid in scored and scored[valid].notna().any()
+    run = scored.loc[scored[valid if honest else target].idxmax()]
+    low = run.get(f"{target}_low")
+    chance = ""
+    if "challenge" in target and low is not None and pd.notna(low):
+        chance = ("Clearly" if low > 0 else "Not clearly") + " above the classifier that always says sinus rhythm (0). "
+    n = f", {inputs.split.counts['test']} recordings" if inputs.split and "test" in inputs.split.counts else ""
+    chosen = f"Chosen on the validation part, scored once on the test part{n}" if honest else \
+        "Chosen by the same score that is reported, so it is flattered"
+    return Headline(
+        f"Which model is best, and how good ({label(target)})?",
+        interval(run[target], low, run.get(f"{target}_high")),
+        f"{chance}{label(str(run.get('family', '')))} with {label(str(run.get('optimizer', '')))}, "
+        f"{number(run.get('params'))} parameters, run {run['run_id']}. {chosen}; 95 % interval over recordings.")
+
+
+def optimizer(inputs: Inputs) -> Headline | None:
+    rows = inputs.frontier
+    rows = rows[rows["axes"].eq("score~forward_flops") & rows["group"].str.startswith("optimizer=")]
+    if "hypervolume" not in rows or rows["group"].nunique() < 2:
+        return None
+    rows = rows.drop_duplicates("group").sort_values("hypervolume", ascending=False)
+    first, second = rows.iloc[0], rows.iloc[1]
+    apart = pd.notna(first["hypervolume_low"]) and first["hypervolume_low"] > second["hypervolume_high"]
+    volumes = ", ".join(f"{label(row.group)} {interval(row.hypervolume, row.hypervolume_low, row.hypervolume_high)}"
+                        for row in rows.itertuples())
+    return Headline(
+        "Which optimizer has the best front?",
+        label(first["group"]) if apart else "Not told apart: " + " ≥ ".join(label(group) for group in rows["group"]),
+        f"Hypervolume of score against forward FLOPs: {volumes}. Published order: AdamW > SGD-momentum > SGD, at "
+        "untuned learning rates.")
+
+
+def laws(inputs: Inputs) -> Headline | None:
+    if inputs.laws is None:
+        return None
+    fits = inputs.laws.fits
+    found = [fit for fit in fits if fit.verdict == "identified"]
+    detail = "; ".join(f"{fit.y} over {', '.join(fit.x)} ({fit.subset}): {fit.law}" for fit in found[:3])
+    return Headline("Is there a scaling law in these runs?",
+                    f"{len(found)} of {len(fits)} fits identified" if fits else "nothing to fit",
+                    detail or "The data cannot tell the laws' parameters: more runs, or a wider range of sizes, would.")
+
+
+def predictor(inputs: Inputs) -> Headline | None:
+    pooled, within = (statistic(inputs, "random forest", "3-fold", "pearson", group) for group in ("all", "within"))
+    if pooled == "–":
+        return None
+    warning = f"{inputs.predictor.warning}. " if inputs.predictor.warning else ""
+    return Headline("Do hyperparameters predict the score?",
+                    f"r = {pooled}" if within == "–" else f"r = {within} within optimizers",
+                    f"{warning}Pooled r = {pooled}. Random forest, 3-fold cross-validation, "
+                    f"n = {inputs.predictor.runs}. Published: 0.94, pooled.")
+
+
+def latency(inputs: Inputs) -> Headline | None:
+    rows = inputs.latency
+    rows = rows[rows["status"].eq("ok") & rows["scenario"].eq("single") & ~rows["fallback"].eq(True)]
+    rows = rows[rows["p50_ms"].notna()]
+    if rows.empty:
+        return None
+    best = rows.loc[rows["p50_ms"].idxmin()]
+    return Headline("How fast does it run here?",
+                    interval(best["p50_ms"], best["p50_low_ms"], best["p50_high_ms"], number) + " ms",
+                    f"Fastest median of one window: {best['model']}, {setting(best)}, {best['threads']} thread(s), "
+                    f"{best['count']} timed calls; {number(best['per_recording_ms'])} ms for a 10-second recording.")

@@ -1,0 +1,113 @@
+"""What a report is made of: every input but the run table may be missing, and its section then says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ecgscale.contracts import (
+    FRONTIER,
+    IMPORTANCE,
+    LATENCY,
+    PREDICTED,
+    REJECTS,
+    RUNS,
+    Environment,
+    Laws,
+    Plan,
+    Predictor,
+    Shard,
+    SplitInfo,
+    file_digest,
+    read_all,
+)
+
+SCORE = "test_challenge_score"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The tables and documents of one run of the pipeline; None or empty where not given."""
+
+    runs: pd.DataFrame
+    laws: Laws | None = None
+    frontier: pd.DataFrame = field(default_factory=FRONTIER.empty)
+    predictor: Predictor | None = None
+    importance: pd.DataFrame = field(default_factory=IMPORTANCE.empty)
+    predicted: pd.DataFrame = field(default_factory=PREDICTED.empty)
+    latency: pd.DataFrame = field(default_factory=LATENCY.empty)
+    environments: tuple[Environment, ...] = ()
+    split: SplitInfo | None = None
+    plan: Plan | None = None
+    shards: tuple[Shard, ...] = ()
+    rejects: pd.DataFrame = field(default_factory=REJECTS.empty)
+    files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
+    missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
+
+    @property
+    def synthetic(self) -> bool:
+        tables = any(bool(frame["synthetic"].fillna(False).any()) for frame in (self.runs, self.latency)
+                     if "synthetic" in frame)
+        return tables or any(one is not None and one.synthetic for one in (self.laws, self.split, *self.shards))
+
+    @property
+    def target(self) -> str:
+        """The score that the analyses look at."""
+        return self.predictor.target if self.predictor else SCORE
+
+    @property
+    def scored(self) -> pd.DataFrame:
+        """Finished runs with a score."""
+        if self.target not in self.runs:
+            return self.runs.iloc[:0]
+        ended = self.runs["status"].eq("finished") if "status" in self.runs else True
+        return self.runs[ended & self.runs[self.target].notna()]
+
+
+def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
+         shards: Iterable[Path] = ()) -> Inputs:
+    """Read what is there. A file that is there but of another version is an error (ContractError), never skipped."""
+    files, missing = {}, {}
+
+    def found(path: Path | None, name: str, option: str) -> Path | None:
+        if path is None or not path.is_file():
+            missing[name] = f"no {path or option} was given"
+            return None
+        files[name] = file_digest(path)
+        return path
+
+    def table(contract, name):
+        path = found(fit / name, name, "--fit")
+        return contract.read(path) if path else contract.empty()
+
+    def document(kind, path, name, option):
+        path = found(path, name, option)
+        return kind.read(path) if path else None
+
+    files["runs"] = file_digest(runs)
+    latency, shards = list(latency), list(shards)
+    measured = [path for folder in latency if (path := found(folder / "latency.parquet", str(folder), "--latency"))]
+    if not latency:
+        missing["latency"] = "no --latency was given"
+    if not shards:
+        missing["shards"] = "no --shards were given"
+    rejects = [path.with_name("rejects.csv") for path in shards if path.with_name("rejects.csv").is_file()]
+    return Inputs(
+        runs=RUNS.read(runs),
+        laws=document(Laws, fit / "laws.json", "laws.json", "--fit"),
+        frontier=table(FRONTIER, "frontier.csv"),
+        predictor=document(Predictor, fit / "predictor.json", "predictor.json", "--fit"),
+        importance=table(IMPORTANCE, "importance.csv"),
+        predicted=table(PREDICTED, "predicted.csv"),
+        latency=read_all(LATENCY, measured),
+        environments=tuple(Environment.read(folder / "environment.json") for folder in latency
+                           if (folder / "environment.json").is_file()),
+        split=document(SplitInfo, split / "split.json" if split else None, "split.json", "--split"),
+        plan=document(Plan, plan, "plan.json", "--plan"),
+        shards=tuple(sorted((Shard.read(path) for path in shards), key=lambda one: (one.source, one.shard))),
+        rejects=read_all(REJECTS, rejects),
+        files=files, missing=missing,
+    )

@@ -1,0 +1,143 @@
+"""The page: sections in the order of the data, each with its figures, tables and what is missing; one file, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ecgscale.contracts import whole, write_text
+from ecgscale.paths import ASSETS
+from ecgscale.report import figures, tables
+from ecgscale.report.headlines import headlines
+from ecgscale.report.inputs import Inputs
+from ecgscale.report.style import Drawing, label, number, save
+
+
+@dataclass
+class Section:
+    """`notices` are warnings set off from the text; `parts` are Drawings and DataTables in reading order."""
+
+    id: str
+    title: str
+    text: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    parts: list = field(default_factory=list)
+
+    def add(self, *parts) -> Section:
+        self.parts += [part for part in parts if part is not None]
+        return self
+
+
+def write(inputs: Inputs, out: Path) -> None:
+    """Write report.html and figures/*.svg, *.png below `out`. The same inputs give the same bytes."""
+    sections = [make(inputs) for make in SECTIONS]
+    with whole(out / "figures") as folder:
+        folder.mkdir()
+        pictures = {part.name: Markup(save(part, folder, inputs.synthetic))
+                    for section in sections for part in section.parts if isinstance(part, Drawing)}
+    folder = ASSETS / "report"
+    environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True)
+    environment.tests["drawing"] = lambda part: isinstance(part, Drawing)
+    studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
+    page = environment.get_template("page.html.j2").render(
+        name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
+        headlines=headlines(inputs), style=Markup((folder / "style.css").read_text(encoding="utf-8")))
+    write_text(out / "report.html", page)
+
+
+def without(section: Section, inputs: Inputs, *names: str) -> Section:
+    """Say which inputs of the section were not given."""
+    section.notices += [f"{name.capitalize()}: {inputs.missing[name]}." for name in names if name in inputs.missing]
+    return section
+
+
+def data(inputs: Inputs) -> Section:
+    section = Section("data", "Data: recordings, rejects, split")
+    if inputs.shards:
+        first = inputs.shards[0]
+        recipe = ", ".join(f"{name} {tables.words(value)}" for name, value in first.recipe.items())
+        accepted, found = (sum(getattr(one, name) for one in inputs.shards) for name in ("accepted", "found"))
+        section.text.append(f"{accepted} of {found} recordings accepted; {len(first.leads)} leads at "
+                            f"{number(first.rate)} Hz in units of {first.unit}; {len(first.classes)} classes. "
+                            f"Recipe: {recipe}.")
+    if inputs.split:
+        section.text.append(f"Split by {inputs.split.method}, seed {inputs.split.seed}.")
+    section.add(tables.shards(inputs), tables.rejects(inputs), tables.audit(inputs))
+    return without(section, inputs, "shards", "split.json")
+
+
+def runs(inputs: Inputs) -> Section:
+    section = Section("runs", "Runs: every one, however it ended")
+    lost = len(inputs.runs) - len(inputs.scored)
+    if lost:
+        section.notices.append(f"{lost} of {len(inputs.runs)} runs have no score (diverged, failed or not evaluated). "
+                               "They are listed, and left out of the analyses below.")
+    if inputs.plan:
+        rejected = tables.words(inputs.plan.rejected) if inputs.plan.rejected else "none"
+        section.text.append(f"Planned: {inputs.plan.runs} runs, seed {inputs.plan.seed}; samples rejected by "
+                            f"constraint: {rejected}; duplicates: {inputs.plan.duplicates}.")
+    section.add(tables.statuses(inputs), tables.runs(inputs))
+    return without(section, inputs, "plan.json")
+
+
+def laws(inputs: Inputs) -> Section:
+    section = Section("laws", "Scaling laws")
+    section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
+                        "they cannot tell. Intervals resample whole runs.")
+    section.add(figures.law(inputs), tables.laws(inputs))
+    section.notices += [f"{name}: {why}." for name, why in (inputs.laws.disabled if inputs.laws else {}).items()]
+    return without(section, inputs, "laws.json")
+
+
+def frontier(inputs: Inputs) -> Section:
+    section = Section("frontier", "Frontier: the best score for each cost")
+    section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
+                        "The probability of standing on the front resamples the scores within their intervals.")
+    for axes in dict.fromkeys(inputs.frontier["axes"]):
+        section.add(figures.front(inputs, axes), tables.front(inputs, axes))
+    section.add(tables.hypervolumes(inputs), tables.published_findings(1, "Published, figure 1 of the study"))
+    return without(section, inputs, "frontier.csv")
+
+
+def predictor(inputs: Inputs) -> Section:
+    section = Section("predictor", "Predictor: which hyperparameters matter")
+    if inputs.predictor:
+        if inputs.predictor.warning:
+            section.notices.append(inputs.predictor.warning + ".")
+        section.notices += [f"{name}: {why}." for name, why in inputs.predictor.disabled.items()]
+        pairs = ", ".join(f"{pair['first']} and {pair['second']} ({pair['spearman']:+.2f})"
+                          for pair in inputs.predictor.correlated)
+        if pairs:
+            section.notices.append(f"Correlated hyperparameters (Spearman), whose importance is shared: {pairs}.")
+        section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
+                            f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
+    section.add(figures.true_against_predicted(inputs), tables.predictor(inputs),
+                tables.published_findings(2, "Published, figure 2 of the study"))
+    section.add(*(figures.importance(inputs, measure) for measure in figures.MEASURES), tables.importance(inputs),
+                tables.published_findings(3, "Published, figure 3 of the study"))
+    return without(section, inputs, "predictor.json", "importance.csv", "predicted.csv")
+
+
+def latency(inputs: Inputs) -> Section:
+    section = Section("latency", "Latency: how fast on which runtime")
+    fallbacks = int(inputs.latency["fallback"].eq(True).sum())
+    if fallbacks:
+        section.notices.append(f"{fallbacks} measurements fell back: what ran is not what was asked. They are marked "
+                               "and take no part in the frontier.")
+    section.add(figures.latency(inputs), tables.latency(inputs), tables.unavailable(inputs),
+                figures.published_latency(tables.published(4)))
+    named = [name for name in inputs.missing if name == "latency" or name.endswith("latency")]
+    return without(section, inputs, *named)
+
+
+def provenance(inputs: Inputs) -> Section:
+    return Section("provenance", "Provenance: versions, digests, devices, seeds").add(
+        tables.digests(inputs), tables.versions(inputs), tables.machines(inputs), tables.devices(inputs))
+
+
+SECTIONS: tuple[Callable[[Inputs], Section], ...] = (data, runs, laws, frontier, predictor, latency, provenance)

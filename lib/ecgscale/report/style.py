@@ -1,0 +1,118 @@
+"""How numbers and figures look: one palette, one set of markers, one way to write an interval."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from ecgscale.contracts import whole
+
+# Okabe and Ito's palette: told apart by every common kind of colour vision, and by marker and line in grey print
+COLOURS = {"blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "sky": "#56B4E9",
+           "orange": "#E69F00", "black": "#000000"}
+INK, MUTED, GRID = "#1b1f24", "#5b6570", "#dfe3e8"
+LOOKS = [(COLOURS[name], marker, line) for name, marker, line in (
+    ("blue", "o", "-"), ("vermillion", "s", "--"), ("green", "^", "-."), ("purple", "D", ":"), ("sky", "v", "-"),
+    ("orange", "P", "--"), ("black", "X", "-."))]
+KNOWN = ("adamw", "sgdm", "sgd")  # always the same look, whichever of them a table holds
+NAMES = {"adamw": "AdamW", "sgdm": "SGD-momentum", "sgd": "SGD", "regnet": "RegNet", "convnext": "ConvNeXt",
+         "vit": "ViT", "resnet": "ResNet", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch",
+         "coreml": "Core ML", "test_challenge_score": "Challenge score", "test_auroc": "macro AUROC"}
+
+RC = {
+    "figure.dpi": 100, "savefig.dpi": 160, "svg.hashsalt": "ecgscale", "svg.fonttype": "path",
+    "font.family": "DejaVu Sans", "font.size": 9.5, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED,
+    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.8,
+    "axes.axisbelow": True, "axes.titlesize": 10.5, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "legend.frameon": False, "lines.linewidth": 1.6, "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the words that belong to it. `name` is its file's; `alt` tells what it shows without seeing it."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    figure: Figure
+
+
+def figure(width: float = 9.0, height: float = 4.2) -> Figure:
+    with mpl.rc_context(RC):
+        return Figure(figsize=(width, height))
+
+
+def look(name: str, names: Iterable[str]) -> tuple[str, str, str]:
+    """(colour, marker, line) of a group among its fellows: the known optimizers first, the others in their order."""
+    others = [one for one in sorted(set(names)) if one not in KNOWN]
+    return LOOKS[([*KNOWN, *others].index(name) if name in KNOWN or set(names) & set(KNOWN) else others.index(name))
+                 % len(LOOKS)]
+
+
+def save(drawing: Drawing, folder: Path, synthetic: bool) -> str:
+    """Write NAME.svg and NAME.png; give the SVG for inlining. Synthetic data is named in the figure itself."""
+    with mpl.rc_context(RC):
+        heading = ("SYNTHETIC DATA · " if synthetic else "") + drawing.title
+        drawing.figure.suptitle(heading, x=0.01, ha="left", fontsize=12, fontweight="bold",
+                                color=COLOURS["vermillion"] if synthetic else INK)
+        buffer = io.StringIO()
+        drawing.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": heading})
+        text = buffer.getvalue()
+        with whole(folder / f"{drawing.name}.svg") as path:
+            path.write_text(text, encoding="utf-8")
+        with whole(folder / f"{drawing.name}.png") as path:
+            drawing.figure.savefig(path, format="png", metadata={"Software": None, "Title": heading})
+    return inline(text, drawing.name, drawing.alt)
+
+
+def inline(svg: str, name: str, alt: str) -> str:
+    """An SVG file as an element of a page: ids made unique by `name`, size left to the page, alternative text added."""
+    body = svg[svg.index("<svg"):]
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'url\(#', f"url(#{name}-", body)
+    body = re.sub(r'href="#', f'href="#{name}-', body)
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" role="img" aria-label="@ALT@" '
+                  r'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">', body)
+    safe = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return body.replace("@ALT@", safe)
+
+
+def label(text: str) -> str:
+    """A name of the tables as people write it: "optimizer=adamw" -> "AdamW"."""
+    value = text.split("=", 1)[-1]
+    return NAMES.get(value, value)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """1234567 -> "1.23 M", 0.53 -> "0.53", None -> "–"."""
+    if value is None or not np.isfinite(value):
+        return "–"
+    size = abs(value)
+    for factor, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if size >= factor:
+            return f"{value / (1e3 if unit == 'k' else factor):.{digits}g} {unit}"
+    if size >= 10 ** digits or value == int(value):
+        return f"{value:.0f}"
+    return f"{value:.{digits}g}" if size >= 1e-3 else f"{value:.1e}"
+
+
+def score(value: float | None) -> str:
+    return "–" if value is None or not np.isfinite(value) else f"{value:.3f}"
+
+
+def interval(estimate: float | None, low: float | None, high: float | None, write=score) -> str:
+    """ "0.532 [0.510, 0.554]"; the bracket is left out where there is no interval."""
+    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+        return write(estimate)
+    return f"{write(estimate)} [{write(low)}, {write(high)}]"

@@ -1,0 +1,224 @@
+"""Every table of the report: a caption, column heads, rows of text. Numbers carry their interval and their n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.frontier import COSTS
+from ecgscale.paths import ASSETS
+from ecgscale.report.figures import setting
+from ecgscale.report.inputs import Inputs
+from ecgscale.report.style import interval, label, number, score
+from ecgscale.runtable import hyperparameters
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """Rows are texts; `numeric` says which columns are set flush right. More than `shown` rows fold away."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+    shown: int = 15
+
+
+def table(caption: str, head: dict[str, bool], rows: Iterable[Iterable]) -> DataTable | None:
+    """`head`: column -> numeric. None without rows."""
+    made = tuple(tuple("–" if cell is None else str(cell) for cell in row) for row in rows)
+    return DataTable(caption, tuple(head), made, tuple(head.values())) if made else None
+
+
+def shards(inputs: Inputs) -> DataTable | None:
+    by_source: dict[str, list[int]] = {}
+    for one in inputs.shards:
+        counts = by_source.setdefault(one.source, [0, 0, 0, 0])
+        for place, value in enumerate((1, one.found, one.accepted, one.rejected)):
+            counts[place] += value
+    return table("Recordings by source", {"source": False, "shards": True, "found": True, "accepted": True,
+                                          "rejected": True},
+                 [(name, *counts) for name, counts in by_source.items()])
+
+
+def rejects(inputs: Inputs) -> DataTable | None:
+    counts = inputs.rejects.groupby(["source", "reason"]).size()
+    return table("Rejected recordings by reason", {"source": False, "reason": False, "recordings": True},
+                 [(*key, count) for key, count in counts.items()])
+
+
+def audit(inputs: Inputs) -> DataTable | None:
+    if inputs.split is None:
+        return None
+    entries = [(f"recordings in {part}", number(count, 6)) for part, count in inputs.split.counts.items()]
+    entries += [(name.replace("_", " "), words(value)) for name, value in inputs.split.audit.items()]
+    return table("Split and its audit", {"what": False, "value": False}, entries)
+
+
+def words(value) -> str:
+    """A nested value of a document as one line."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {words(one)}" for name, one in value.items()) or "none"
+    return number(value, 6) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def statuses(inputs: Inputs) -> DataTable | None:
+    keys = [name for name in ("family", "optimizer", "status", "reason") if name in inputs.runs]
+    counts = inputs.runs.fillna(dict.fromkeys(keys, "")).groupby(keys).size()
+    return table("How the runs ended", {**dict.fromkeys(keys, False), "runs": True},
+                 [(*(label(str(one)) for one in np.atleast_1d(key)), count) for key, count in counts.items()])
+
+
+def runs(inputs: Inputs) -> DataTable | None:
+    """Every run, best first; runs without a score last, with their status."""
+    frame, target = inputs.runs, inputs.target
+    if target in frame:
+        frame = frame.sort_values(target, ascending=False, na_position="last")
+    hyper = [name for name in hyperparameters(frame) if len(frame[name].drop_duplicates()) > 1]
+    rows = []
+    for row in frame.to_dict("records"):
+        spec = ", ".join(f"{name.removeprefix('hp_')} {number(row[name])}" for name in hyper if pd.notna(row[name]))
+        value = interval(row.get(target), row.get(f"{target}_low"), row.get(f"{target}_high"))
+        rows.append((str(row["run_id"]), label(str(row.get("family", "–"))), label(str(row.get("optimizer", "–"))),
+                     number(row.get("lr")), number(row.get("params")), number(row.get("forward_flops")),
+                     number(row.get("train_flops")), score(row.get(target.replace("test_", "valid_"))), value,
+                     row.get("status", "–"), spec))
+    return table(f"Every run, best test score first ({label(target)}, 95 % interval)", {
+        "run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
+        "forward FLOPs": True, "training FLOPs": True, "validation": True, "test": True, "status": False,
+        "hyperparameters that vary": False}, rows)
+
+
+def laws(inputs: Inputs) -> DataTable | None:
+    rows = []
+    for fit in inputs.laws.fits if inputs.laws else ():
+        values = [f"{name} = {interval(value, *fit.intervals.get(name, (None, None)), number)}"
+                  for name, value in fit.estimates.items()]
+        rows.append((fit.verdict, fit.law, fit.formula, f"{fit.y} over {', '.join(fit.x)}", fit.subset, fit.points,
+                     "; ".join(values), fit.reason))
+    return table("Fitted laws: estimates with 90 % run-level bootstrap intervals", {
+        "verdict": False, "law": False, "formula": False, "of": False, "runs": False, "n": True, "estimates": False,
+        "why": False}, rows)
+
+
+def front(inputs: Inputs, axes: str) -> DataTable | None:
+    """The members of the front over all runs, cheapest first."""
+    rows = inputs.frontier
+    rows = rows[rows["axes"].eq(axes) & rows["group"].eq("all") & rows["on_front"]].sort_values("x")
+    costs = axes.split("~")[1].split(",")
+    head = {"run": False} | {f"{COSTS[cost].title}": True for cost in costs} | {
+        "score": True, "probability of the front": True, "seeds": True, "setting": False}
+    made = [(row.run_id, *(number(value) for value in (row.x, getattr(row, "z", None))[: len(costs)]),
+             interval(row.y, getattr(row, "y_low", None), getattr(row, "y_high", None)),
+             "unknown" if np.isnan(row.probability) else f"{row.probability:.2f}", getattr(row, "seeds", "–"),
+             getattr(row, "setting", None) or "–") for row in rows.itertuples()]
+    if all(row[-1] == "–" for row in made):
+        head.pop("setting")
+        made = [row[:-1] for row in made]
+    return table(f"Front over all runs: score against {' and '.join(COSTS[cost].title for cost in costs)}", head, made)
+
+
+def hypervolumes(inputs: Inputs) -> DataTable | None:
+    rows = inputs.frontier
+    if "hypervolume" not in rows:
+        return None
+    rows = rows[rows["group"].ne("published")].drop_duplicates(["axes", "group"])
+    return table("Hypervolume of each front: larger is better; compare within one row of axes only", {
+        "axes": False, "group": False, "hypervolume (score × decades)": True},
+        [(row.axes.replace("~", " against "), label(row.group),
+          interval(row.hypervolume, row.hypervolume_low, row.hypervolume_high)) for row in rows.itertuples()])
+
+
+STATISTICS = {"pearson_fold_mean": "Pearson r, mean over folds (as published)", "pearson": "Pearson r",
+              "kendall": "Kendall τ", "rmse": "RMSE", "rmse_over_group_mean": "RMSE over that of the group's mean",
+              "rmse_over_seed_noise": "RMSE over seed noise", "seed_noise": "seed noise (standard deviation)",
+              "recording_error": "standard error over recordings"}
+
+
+def predictor(inputs: Inputs) -> DataTable | None:
+    results = inputs.predictor.results if inputs.predictor else []
+    return table("How well hyperparameters predict the score (95 % intervals over architectures)", {
+        "model": False, "cross-validation": False, "statistic": False, "runs": False, "value": True, "n": True},
+        [(entry["model"] or "–", entry["scheme"] or "–", STATISTICS.get(entry["statistic"], entry["statistic"]),
+          {"all": "all, pooled", "within": "within groups"}.get(entry["group"], label(entry["group"])),
+          interval(entry["estimate"], entry["low"], entry["high"]), entry["n"]) for entry in results])
+
+
+def importance(inputs: Inputs) -> DataTable | None:
+    frame = inputs.importance.sort_values(["group", "model", "measure", "estimate"],
+                                          ascending=[True, True, True, False])
+    return table("Importance of every hyperparameter (95 % intervals)", {
+        "runs": False, "model": False, "measure": False, "hyperparameter": False, "importance": True,
+        "Spearman ρ": True, "note": False},
+        [(label(row.group), row.model, row.measure, row.feature, interval(row.estimate, row.low, row.high),
+          "–" if np.isnan(row.spearman) else f"{row.spearman:+.2f}", row.note or "") for row in frame.itertuples()])
+
+
+def latency(inputs: Inputs) -> DataTable | None:
+    rows = inputs.latency[inputs.latency["status"].eq("ok")].sort_values(["model", "p50_ms"])
+    return table("Measured latency", {
+        "model": False, "what ran": False, "scenario": False, "batch": True, "threads": True, "median ms": True,
+        "p99 ms": True, "first ms": True, "10-s recording ms": True, "recordings/s": True, "n": True,
+        "fallback": False},
+        [(row.model, setting(row), row.scenario, row.batch, row.threads,
+          interval(row.p50_ms, row.p50_low_ms, row.p50_high_ms, number), number(row.p99_ms), number(row.first_ms),
+          number(row.per_recording_ms), number(row.records_per_s), row.count,
+          f"yes: asked {row.device}, ran {row.ran_device}" if row.fallback else "no")
+         for row in rows.itertuples(index=False)])
+
+
+def unavailable(inputs: Inputs) -> DataTable | None:
+    rows = inputs.latency[inputs.latency["status"].ne("ok")]
+    keys = ["machine", "runtime", "device", "status", "reason"]
+    counts = rows.fillna(dict.fromkeys(keys, "")).groupby(keys).size()
+    return table("Not measured, and why", {**dict.fromkeys(keys, False), "settings": True},
+                 [(machine, label(runtime), *rest, count) for (machine, runtime, *rest), count in counts.items()])
+
+
+def published(figure: int) -> pd.DataFrame:
+    """The published findings of one of the study's four figures (assets/published/findings.csv)."""
+    frame = pd.read_csv(ASSETS / "published" / "findings.csv", comment="#")
+    return frame[frame["figure"].eq(figure)]
+
+
+def published_findings(figure: int, caption: str) -> DataTable | None:
+    return table(caption, {"quantity": False, "of": False, "value": True, "unit": False, "grade": False, "note": False},
+                 [(row.quantity.replace("_", " "), label(row.group), row.value, row.unit, row.grade,
+                   "" if pd.isna(row.note) else row.note) for row in published(figure).itertuples()])
+
+
+def devices(inputs: Inputs) -> DataTable | None:
+    rows = [(one.machine, label(str(device.get("runtime", "–"))), device.get("device", device.get("id", "–")),
+             "yes" if device.get("available") else "no", device.get("name") or device.get("reason") or "–")
+            for one in inputs.environments for device in one.devices]
+    return table("Devices of the machines that measured", {
+        "machine": False, "runtime": False, "device": False, "available": False, "name or reason": False}, rows)
+
+
+def machines(inputs: Inputs) -> DataTable | None:
+    rows = [(one.machine, one.cpu, one.cores, one.threads, number(one.memory_bytes), one.os, one.container or "none",
+             one.started, words(one.state)) for one in inputs.environments]
+    return table("Machines", {
+        "machine": False, "processor": False, "cores": True, "threads": True, "memory (bytes)": True, "system": False,
+        "container": False, "started": False, "state": False}, rows)
+
+
+def versions(inputs: Inputs) -> DataTable | None:
+    sources = {"analysis": inputs.laws or inputs.predictor, "data": inputs.shards[0] if inputs.shards else None}
+    sources |= {f"latency on {one.machine}": one for one in inputs.environments}
+    return table("Versions", {"stage": False, "versions": False},
+                 [(name, ", ".join(f"{key} {value}" for key, value in sorted(one.versions.items())))
+                  for name, one in sources.items() if one])
+
+
+def digests(inputs: Inputs) -> DataTable | None:
+    rows = [("file", name, value) for name, value in sorted(inputs.files.items())]
+    for column in ("corpus_digest", "split_digest", "code_digest", "device", "seed", "recipe", "study"):
+        if column in inputs.runs:
+            values = sorted({str(value) for value in inputs.runs[column].dropna()})
+            more = f" and {len(values) - 12} more" if len(values) > 12 else ""
+            rows.append(("run table", column.replace("_", " "), ", ".join(values[:12]) + more))
+    return table("Where the numbers come from", {"source": False, "what": False, "value": False}, rows)

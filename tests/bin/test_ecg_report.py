@@ -1,0 +1,68 @@
+"""ecg-report from the smallest inputs: only a run table, everything, a file of another version."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ecgscale.contracts import FRONTIER, RUNS
+
+ROOT = Path(__file__).parents[2]
+
+
+def report(*arguments) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "bin" / "ecg-report", *map(str, arguments)]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT / "lib")}, capture_output=True, text=True,
+                          check=False)
+
+
+@pytest.fixture
+def runs(tmp_path) -> Path:
+    frame = RUNS.empty().reindex(range(2))
+    frame = frame.assign(run_id=["a", "b"], study="small", status=["finished", "diverged"], reason=["", "loss is NaN"],
+                         synthetic=True, optimizer="adamw", family="regnet", params=1e5, forward_flops=1e7,
+                         test_challenge_score=[0.4, None], test_challenge_score_low=[0.3, None],
+                         test_challenge_score_high=[0.5, None])
+    for name in ("seed", "epochs", "batch_size", "window", "leads"):
+        frame[name] = 1
+    RUNS.write(frame, tmp_path / "runs.parquet")
+    (tmp_path / "fit").mkdir()
+    return tmp_path / "runs.parquet"
+
+
+def test_a_run_table_alone_makes_a_page_that_names_what_is_missing(runs, tmp_path):
+    done = report("--runs", runs, "--fit", tmp_path / "fit", "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "out" / "report.html").read_text()
+    for name in ("laws.json", "frontier.csv", "predictor.json", "--latency", "--split", "--plan", "--shards"):
+        assert re.search(f"no [^<]*{name} w", page), name
+    assert "Synthetic data." in page
+    assert "loss is NaN" in page
+
+
+def test_a_file_of_another_version_is_refused_by_name(runs, tmp_path):
+    FRONTIER.write(FRONTIER.empty(), tmp_path / "fit" / "frontier.csv")
+    text = (tmp_path / "fit" / "frontier.csv").read_text()
+    (tmp_path / "fit" / "frontier.csv").write_text(text.replace("frontier/1", "frontier/9"))
+    done = report("--runs", runs, "--fit", tmp_path / "fit", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "ecgscale.frontier/9" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_shows_an_example():
+    done = report("--help")
+    assert done.returncode == 0
+    assert "example:" in done.stdout
+
+
+def test_a_foreign_file_is_refused(tmp_path):
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "runs.parquet")
+    (tmp_path / "fit").mkdir()
+    done = report("--runs", tmp_path / "runs.parquet", "--fit", tmp_path / "fit", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "names no schema" in done.stderr
