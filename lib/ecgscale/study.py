@@ -8,7 +8,9 @@ the JSON Schema of these classes, for editors and other programs; a test keeps t
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
@@ -265,7 +267,8 @@ def read_study(path: Path | str) -> Study:
 def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
     """Spaces and models that are none of their family's: location, problem, remedy."""
     for place, group in enumerate(study.runs):
-        kinds = get_type_hints(FAMILIES[group.family], include_extras=True)
+        family = FAMILIES[group.family]
+        kinds = get_type_hints(family, include_extras=True)
         for name, axis in group.space.items():
             loc = ("runs", place, "space", name)
             if name not in kinds:
@@ -280,6 +283,9 @@ def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
                     yield loc, f"{value!r}: {error.errors()[0]['msg']}", ""
             if isinstance(axis, Range) and axis.step is None and int in (kinds[name], *get_args(kinds[name])):
                 yield loc, f"{name} takes whole numbers", "Give the range a step, e.g. step: 1"
+        for part in fields(family):
+            if group.space and part.default is MISSING and part.name not in group.space:
+                yield ("runs", place, "space"), f"{part.name} is missing", f"{group.family} has no default for it"
         for turn, model in enumerate(group.models):
             yield from misplaced_model(group.family, model, ("runs", place, "models", turn))
 
@@ -300,8 +306,9 @@ def misplaced_model(family: str, model: str | dict[str, Any], loc: tuple) -> Ite
 
 
 def explained(error: ValidationError, tree: yaml.Node, path: Path) -> UserError:
-    """The first mistake as a UserError."""
-    detail = error.errors(include_url=False)[0]
+    """The first mistake as a UserError; an unknown key before all others, since it may be why one is missing."""
+    details = error.errors(include_url=False)
+    detail = min(details, key=lambda found: found["type"] != "extra_forbidden")
     place, line = marked_yaml.located(tree, detail["loc"])
     field = ".".join(str(step) for step in place) or None
     if detail["type"] == "extra_forbidden":
@@ -328,3 +335,12 @@ def names_at(place: list[str | int]) -> list[str]:
             if "$ref" in shape:
                 node = schema["$defs"][shape["$ref"].rsplit("/", 1)[1]]
     return list(node.get("properties", {}))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a study file."""
+    return Study.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))
