@@ -49,7 +49,7 @@ QRS = {name: np.array(waves) for name, waves in {
     "pvc_left": [(0.30, 0.13, -0.30, -0.35, -0.70, 0), (0.58, 0.16, -0.55, -0.70, -1.00, 0)],
 }.items()}
 
-NORMAL_T = np.array([0.22, 0.22, -0.12])
+NORMAL_T = np.array([0.20, 0.20, -0.09])
 T_OF = {"rbbb": np.array([0.25, 0.20, 0.12]), "lbbb": np.array([-0.26, -0.08, -0.32]),  # discordant to late forces
         "paced": np.array([-0.25, 0.36, -0.30])}
 P_WAVES = np.array([[0.035, 0.016, 0.05, 0.10, -0.06], [0.072, 0.018, 0.06, 0.05, 0.05]])  # right, left atrium; s, mV
@@ -94,29 +94,31 @@ class Beats:
 
 
 def beats(heart: Heart, seconds: float, rng: np.random.Generator) -> Beats:
-    """Event list from before the first sample to after the last."""
+    """Event list from before the first sample to after the last. Each kind of ectopic beat occurs at least once."""
     base = 60.0 / heart.rate
     onset, rr, kind = [], [], []
     breathing, phase = rng.uniform(0.18, 0.30), rng.uniform(0, 2 * np.pi)
-    premature = {PREMATURE_ATRIAL: heart.atrial_premature, PREMATURE_VENTRICULAR: heart.ventricular_premature}
+    due = rng.uniform(0.2, 0.6) * seconds
+    missing = [PREMATURE_ATRIAL] * (heart.atrial_premature > 0) + [PREMATURE_VENTRICULAR] * (
+        heart.ventricular_premature > 0)
+    usual = SINUS if heart.rhythm in ("sinus", "af", "afl") else PACED if heart.rhythm == "paced" else JUNCTIONAL
     now, pause = -base * rng.uniform(0.5, 1.5) - 0.5, None
-    every = SINUS if heart.rhythm in ("sinus", "af", "afl") else PACED if heart.rhythm == "paced" else JUNCTIONAL
     while now < seconds + 1.0:
-        regular = interval(heart, base * (1 + heart.respiratory * np.sin(2 * np.pi * breathing * now + phase)), rng)
-        this, step = every, regular
+        step = interval(heart, base * (1 + heart.respiratory * np.sin(2 * np.pi * breathing * now + phase)), rng)
+        draw, this = rng.random(), usual
         if pause is not None:
             step, pause = pause, None
-        else:
-            draw = rng.random()
-            if draw < premature[PREMATURE_ATRIAL]:
-                this, step = PREMATURE_ATRIAL, regular * rng.uniform(0.60, 0.76)
-                pause = regular * rng.uniform(1.02, 1.15)      # the sinus node is reset: less than compensatory
-            elif draw < premature[PREMATURE_ATRIAL] + premature[PREMATURE_VENTRICULAR]:
-                this, step = PREMATURE_VENTRICULAR, regular * rng.uniform(0.55, 0.72)
-                pause = 2 * regular - step                     # full compensation: the sinus node is not reset
-        step = max(step, 0.30)
-        now += step
-        onset.append(now), rr.append(step), kind.append(this)
+        elif (now > due and PREMATURE_ATRIAL in missing) or draw < heart.atrial_premature:
+            this, regular = PREMATURE_ATRIAL, step
+            step, pause = regular * rng.uniform(0.60, 0.76), regular * rng.uniform(1.02, 1.15)  # sinus node is reset
+        elif (now > due and PREMATURE_VENTRICULAR in missing) or draw > 1 - heart.ventricular_premature:
+            this, regular = PREMATURE_VENTRICULAR, step
+            step = regular * rng.uniform(0.55, 0.72)
+            pause = 2 * regular - step                                     # sinus node is not: full compensation
+        now += max(step, 0.30)
+        if this in missing and now > 0:
+            missing.remove(this)
+        onset.append(now), rr.append(max(step, 0.30)), kind.append(this)
     kinds = np.array(kind)
     has_atria = heart.rhythm == "sinus" or heart.atrial_pacing
     return Beats(np.array(onset), np.array(rr), kinds, has_atria & (kinds != PREMATURE_VENTRICULAR))
@@ -281,7 +283,7 @@ def leads(heart: Heart, seconds: float, rate: float, difficulty: float, mains: f
     hum = 0.02 * difficulty * rng.random((8, 1))
     seen += hum * np.sin(2 * np.pi * mains * times + rng.uniform(0, 6.3))
     for frequency in (rng.uniform(0.1, 0.2), rng.uniform(0.2, 0.35), rng.uniform(0.35, 0.6)):
-        size = (0.02 + 0.20 * difficulty * rng.random()) * rng.standard_normal((8, 1)) / 2
+        size = (0.01 + 0.15 * difficulty * rng.random()) * rng.standard_normal((8, 1))
         seen += size * np.sin(2 * np.pi * frequency * times + rng.uniform(0, 6.3))
     steps = np.clip(np.rint(seen * 1000), -15000, 15000).astype(np.int32)
     first, second = steps[0], steps[1]
