@@ -423,11 +423,13 @@ class RunResult(Document):
 
 
 # ---------------------------------------------------------------------------- EVALUATE: one folder a run (run_id)/
-# predictions.parquet, metrics.csv
+# predictions.parquet, metrics.csv, reliability.csv, recalibration.csv
 
-PREDICTIONS = Table("predictions", 1, {"record": TEXT, "part": TEXT},
-                    optional={"loss": REAL},    # the run's own loss, mean over windows and classes
-                    prefixes={"p_": REAL})      # p_<class code>: probability of the whole recording
+PREDICTIONS = Table("predictions", 1, {"record": TEXT, "part": TEXT}, optional={
+    "patient": TEXT,
+    "loss": REAL,           # the run's own loss, mean over windows and classes
+    "gained": REAL, "possible": REAL,   # at 0.5: the Challenge score of any recordings is sum(gained) / sum(possible)
+}, prefixes={"p_": REAL})   # p_<class code>: probability of the whole recording
 
 METRICS = Table("metrics", 1, {
     "run_id": TEXT,
@@ -441,6 +443,18 @@ METRICS = Table("metrics", 1, {
     "n": WHOLE,             # recordings
     "positives": WHOLE,     # where the group is a class
     "note": TEXT,
+})
+
+RELIABILITY = Table("reliability", 1, {
+    "run_id": TEXT, "part": TEXT,
+    "value": TEXT,          # class code, "" for all classes together
+    "bin": WHOLE, "low": REAL, "high": REAL, "n": WHOLE,
+    "probability": REAL,    # mean of the bin
+    "share": REAL,          # of positives
+})
+
+RECALIBRATION = Table("recalibration", 1, {  # isotonic, fitted on validation: linear between the rows of a class
+    "run_id": TEXT, "value": TEXT, "probability": REAL, "calibrated": REAL,
 })
 
 
@@ -464,6 +478,28 @@ RUNS = Table("runs", 1, {
         "test_": REAL,      # test_challenge_score, test_challenge_score_low, test_challenge_score_high, ...
                             # ending _tuned, _tuned_low, _tuned_high: at the tuned thresholds
     })
+
+DIFFERENCES = Table("differences", 1, {  # paired, on the test part
+    "run_id": TEXT, "reference": TEXT,   # the run that validation chose
+    "metric": TEXT, "difference": REAL, "low": REAL, "high": REAL,   # run minus reference, 95 % interval
+    "probability": REAL,                 # share of replicates in which the run is at least as good
+    "n": WHOLE,
+})
+
+NOISE = Table("noise", 1, {  # seed noise beside sampling noise
+    "configuration": TEXT,  # "" for all that were trained with several seeds, pooled
+    "family": TEXT, "optimizer": TEXT, "metric": TEXT, "seeds": WHOLE, "mean": REAL,
+    "seed_deviation": REAL,       # standard deviation between seeds
+    "sampling_error": REAL,       # standard error over patients, mean of the runs
+})
+
+SOURCES = Table("sources", 1, {  # what a model is worth on a source that its training knew, or did not
+    "run_id": TEXT, "configuration": TEXT, "source": TEXT,
+    "left_out": FLAG,       # of training
+    "metric": TEXT, "estimate": REAL, "low": REAL, "high": REAL, "n": WHOLE,
+    "internal": REAL,       # the same metric on the run's validation part
+    "note": TEXT,
+})
 
 
 # -------------------------------------------------------------------------------------- EXPORT: one folder a model/
