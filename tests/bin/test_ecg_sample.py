@@ -1,0 +1,38 @@
+"""ecg-sample as a person or the pipeline calls it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ecgscale.contracts import Plan, PlannedRun
+
+ROOT = Path(__file__).parents[2]
+
+
+def ecg_sample(*arguments: str | Path) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "bin" / "ecg-sample", *arguments]
+    return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT / "lib")}, capture_output=True, text=True,
+                          check=False)
+
+
+def test_writes_runs_and_plan(tmp_path):
+    done = ecg_sample("--study", ROOT / "assets" / "studies" / "mini.yaml", "--out", tmp_path / "runs")
+    assert done.returncode == 0, done.stderr
+    runs = PlannedRun.read_lines(tmp_path / "runs" / "runs.jsonl")
+    plan = Plan.read(tmp_path / "runs" / "plan.json")
+    assert plan.runs == len(runs) == 12
+    assert {run.spec.model.family for run in runs} == {"regnet", "convnext"}
+    assert {run.spec.optimizer.name for run in runs} == {"sgd", "sgdm", "adamw"}
+    assert len({run.spec.model.model_dump_json() for run in runs}) == 4
+    assert "12 runs" in done.stdout
+
+
+def test_a_mistake_in_the_study_leaves_nothing_behind(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text("name: x\nruns:\n  - family: vit\n    sampler: list\n    models: [vit-20k]\n    optimizers:\n"
+                     "      - {name: sgd, lr: -1}\n")
+    done = ecg_sample("--study", study, "--out", tmp_path / "runs")
+    assert done.returncode == 2
+    assert done.stderr == f"ecg-sample: {study}:7: runs.0.optimizers.0.lr: -1 must be above 0\n"
+    assert not (tmp_path / "runs").exists()
