@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from ecgscale.contracts import LEADS
+from ecgscale.ecg.filters import compiled
 
 REASONS = {
     "header": "the header is not a WFDB header",
@@ -137,14 +137,6 @@ def scan(rows: np.ndarray, rate: float) -> Scan:
     whole, real = np.empty((6, leads), np.int64), np.empty(leads)
     scan_leads(rows, max(1, int(FLAT_SECONDS * rate) // 2), whole, real)
     return Scan(whole[0], whole[1], whole[2], whole[3], real, whole[4], whole[5])
-
-
-def compiled(function):
-    """numba.njit, kept on disk where the installation or the user's cache folder can be written."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:        # no folder to keep it in: compile it in every process
-        return njit(nogil=True)(function)
 
 
 @compiled

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgscale.ecg.filters import compiled
 from ecgscale.ecg.guards import (
     MOST_VALUES,
     Rejected,
     check_length,
     check_rate,
     check_sums,
-    compiled,
     lead_order,
     millivolts_per_unit,
 )
