@@ -158,11 +158,9 @@ def plan(count: int, seed: int, sources: list[str] | None = None, holter_seconds
                                    source.normal_alone, rng)
         patients = draw_patients(diagnoses, source, rng)
         for number, (found, patient) in enumerate(zip(diagnoses, patients, strict=True)):
-            ordered = tuple(sorted(found))
-            planned.append(Planned(
-                source.folder, number, path_of(source, number), patient, ordered,
-                tuple(code_of(name, published[source.folder], rng) for name in ordered),
-                draw_seconds(source, holter_seconds, rng)))
+            codes = tuple(code_of(name, published[source.folder], rng) for name in found)
+            seconds = draw_seconds(source, holter_seconds, rng)
+            planned.append(Planned(source.folder, number, path_of(source, number), patient, found, codes, seconds))
     return planned
 
 
@@ -192,12 +190,11 @@ def code_of(name: str, published: dict[str, dict[str, int]], rng: np.random.Gene
     """The SNOMED CT code of a diagnosis: where two count as one class, as often as this source uses each."""
     if name in UNSCORED:
         return UNSCORED[name]
-    codes = list(published[name])
-    weights = np.array(list(published[name].values()), dtype=float)
-    return codes[rng.choice(len(codes), p=weights / weights.sum())]
+    codes, counts = list(published[name]), np.cumsum(list(published[name].values()))
+    return codes[int(np.searchsorted(counts, rng.random() * counts[-1], side="right"))]
 
 
-def draw_patients(diagnoses: list[set[str]], source: Source, rng: np.random.Generator) -> list[int]:
+def draw_patients(diagnoses: list[tuple[str, ...]], source: Source, rng: np.random.Generator) -> list[int]:
     """Patient number of each recording. Recordings of one patient share what lasts: blocks, axis, pacing."""
     count = len(diagnoses)
     if source.patients is None:

@@ -44,34 +44,34 @@ EXCLUDES = {
 
 
 def draw_diagnoses(expected: Mapping[str, float], count: int, normal_alone: bool,
-                   rng: np.random.Generator) -> list[set[str]]:
+                   rng: np.random.Generator) -> list[tuple[str, ...]]:
     """Diagnoses of `count` recordings of one source, close to the expected number of each.
 
     normal_alone: sinus rhythm means a normal ECG and stands alone (CPSC 2018). Fewer than expected are given where
     too few recordings may carry the diagnosis.
     """
-    given: list[set[str]] = [set() for _ in range(count)]
+    given = {name: np.zeros(count, dtype=bool) for name in (*RHYTHMS, *EXCLUDES, *UNSCORED)}
     wanted = {name: int(expected.get(name, 0.0) + rng.random()) for name in (*RHYTHMS, *EXCLUDES)}
-    order = rng.permutation(count)
     shrink = min(1.0, count / max(1, sum(wanted[name] for name in RHYTHMS)))
-    start = 0
+    order, start = rng.permutation(count), 0
     for name in RHYTHMS:
         end = start + int(shrink * wanted[name])
-        for i in order[start:end]:
-            given[i].add(name)
+        given[name][order[start:end]] = True
         start = end
     for name, excluded in EXCLUDES.items():
-        never = {*excluded, *(BLOCKS if name in BLOCKS else ()), *(("NSR",) if normal_alone else ())}
-        free = [i for i in range(count) if not given[i] & never and name not in given[i]]
-        already = sum(name in one for one in given)
-        for i in rng.permutation(free)[: max(0, wanted[name] - already)].astype(int):
-            given[i].add(name)
-            if name == "LAnFB":
-                given[i].add("LAD")                                     # the block is what turns the axis
-    for one in given:
-        if not one or (rng.random() < 0.06 and "NSR" not in one and "PR" not in one):
-            one.add(tuple(UNSCORED)[rng.integers(3)])
-    return given
+        never = {name, *excluded, *(BLOCKS if name in BLOCKS else ()), *(("NSR",) if normal_alone else ())}
+        free = np.flatnonzero(~np.any([given[other] for other in never], axis=0))
+        more = max(0, wanted[name] - int(given[name].sum()))
+        given[name][rng.permutation(free)[:more]] = True
+        if name == "LAnFB":
+            given["LAD"] |= given["LAnFB"]                              # the block is what turns the axis
+    bare = ~np.any(list(given.values()), axis=0)
+    filled = bare | ((rng.random(count) < 0.06) & ~given["NSR"] & ~given["PR"])
+    which = rng.integers(len(UNSCORED), size=count)
+    for place, name in enumerate(UNSCORED):
+        given[name] = filled & (which == place)
+    names, matrix = sorted(given), np.column_stack([given[name] for name in sorted(given)])
+    return [tuple(names[place] for place in np.flatnonzero(row)) for row in matrix]
 
 
 @dataclass(frozen=True)
