@@ -674,7 +674,7 @@ FRONTIER = Table("frontier", 1, {
 IMPORTANCE = Table("importance", 1, {
     "group": TEXT, "model": TEXT, "feature": TEXT, "measure": TEXT,   # gini, permutation, shap
     "estimate": REAL, "low": REAL, "high": REAL, "spearman": REAL, "note": TEXT,
-})
+}, optional={"first": REAL})  # share of the bootstrap draws in which this feature comes first
 
 PREDICTED = Table("predicted", 1, {   # true against predicted, one row a run and fold
     "model": TEXT, "scheme": TEXT, "fold": WHOLE, "run_id": TEXT, "group": TEXT, "truth": REAL, "prediction": REAL,
