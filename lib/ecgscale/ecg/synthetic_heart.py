@@ -279,12 +279,12 @@ def leads(heart: Heart, seconds: float, rate: float, difficulty: float, mains: f
     """
     times = np.arange(round(seconds * rate)) / rate
     seen = np.vstack([LIMB, heart.chest]) @ dipole(heart, times, rng)               # (8, time) mV
-    seen += rng.standard_normal(seen.shape, dtype=np.float32) * (0.004 + 0.03 * difficulty * rng.lognormal(0, 0.5))
+    seen += rng.standard_normal(seen.shape, dtype=np.float32) * (0.004 + 0.027 * difficulty * rng.lognormal(0, 0.6))
     hum = 0.02 * difficulty * rng.random((8, 1))
     seen += hum * np.sin(2 * np.pi * mains * times + rng.uniform(0, 6.3))
+    drift = 0.004 + 0.08 * difficulty * rng.lognormal(0, 0.7)
     for frequency in (rng.uniform(0.1, 0.2), rng.uniform(0.2, 0.35), rng.uniform(0.35, 0.6)):
-        size = (0.01 + 0.15 * difficulty * rng.random()) * rng.standard_normal((8, 1))
-        seen += size * np.sin(2 * np.pi * frequency * times + rng.uniform(0, 6.3))
+        seen += drift * rng.standard_normal((8, 1)) * np.sin(2 * np.pi * frequency * times + rng.uniform(0, 6.3))
     steps = np.clip(np.rint(seen * 1000), -15000, 15000).astype(np.int32)
     first, second = steps[0], steps[1]
     limbs = [first, second, second - first, half(-(first + second)), half(2 * first - second), half(2 * second - first)]

@@ -10,10 +10,11 @@ import pytest
 import wfdb
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.labels import PHYSIONET_2021, read_label_set
-from ecgscale.ecg.synthetic import SOURCES, balance, plan, share, write_corpus
+from ecgscale.ecg.synthetic import SOURCES, balance, make, plan, share, write_corpus
 from ecgscale.ecg.synthetic_diagnoses import BLOCKS, EXCLUDES, RHYTHMS
 from ecgscale.errors import UserError
 from scipy.io import loadmat
+from scipy.signal import butter, sosfiltfilt
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +94,37 @@ def test_layout(corpus):
     assert len(names) == len(set(names))
 
 
-def test_several_recordings_of_one_patient_share_sex():
+def test_several_recordings_of_one_patient():
+    """As many a patient as published (PTB-XL: 21,837 of 18,885 patients), and they agree on the sex."""
     for source in ("st_petersburg_incart", "ptb", "ptb-xl"):
         planned = plan(400, seed=1, sources=[source])
         patients = Counter(one.patient for one in planned)
         expected = SOURCES[source].published / SOURCES[source].patients
         assert len(planned) / len(patients) == pytest.approx(expected, rel=0.15)
     assert max(Counter(one.patient for one in plan(400, 1, ["georgia"])).values()) == 1
+    planned = plan(40, 1, ["st_petersburg_incart"], holter_seconds=5)
+    sexes: dict[int, set[str]] = {}
+    for one in planned:
+        sexes.setdefault(one.patient, set()).add(make(one, 1, 0.5)[1]["Sex"])
+    assert len(sexes) < len(planned)
+    assert all(len(found - {"Unknown"}) <= 1 for found in sexes.values())
+    assert {"Female", "Male"} <= set().union(*sexes.values())
+
+
+def noise_wander_voltage(header: Path) -> list[float]:
+    """Standard deviations above 45 Hz and below 0.6 Hz, and the span of 99 % of the samples: mV, means over leads."""
+    samples = wfdb.rdrecord(str(header.with_suffix(""))).p_signal
+    bands = [sosfiltfilt(butter(3, edge, kind, fs=500, output="sos"), samples, axis=0)[250:-250].std(axis=0).mean()
+             for edge, kind in ((45, "highpass"), (0.6, "lowpass"))]
+    return [*bands, np.mean(np.percentile(samples, 99.5, axis=0) - np.percentile(samples, 0.5, axis=0))]
+
+
+def test_noise_wander_and_voltage_are_those_of_real_recordings(shared, tmp_path):
+    """Medians over 34 real recordings of Georgia, PTB-XL and Ningbo and 60 of ours at the default difficulty."""
+    write_corpus(tmp_path / "corpus", 60, seed=1, sources=["georgia", "ptb-xl", "ningbo"])
+    real, ours = (np.median([noise_wander_voltage(header) for header in folder.glob("*/**/*.hea")], axis=0)
+                  for folder in (shared / "data" / "physionet2021", tmp_path / "corpus"))
+    assert np.abs(np.log(ours / real)).max() < np.log(1.6)
 
 
 def digest(folder: Path) -> str:
