@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ecgscale.models import cost
 from ecgscale.models.architecture import STRICT
+from ecgscale.models.cost import Cost, conv, linear, norm, strided, times, total
 
 STEM_KERNEL, STEM_PADDING = 4, 4     # the study pads by 4: 1024 samples become 258 positions
 KERNEL, EXPANSION = 7, 4
@@ -34,27 +34,27 @@ class ConvNeXt:
     def depths(self) -> tuple[int, int, int, int]:
         return self.depth_1, self.depth_2, self.depth_3, self.depth_4
 
-    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
-        length, width = cost.strided(window, STEM_KERNEL, STEM_KERNEL, STEM_PADDING), self.width
-        parts = [cost.conv(leads, width, STEM_KERNEL, length, bias=True, first=True), cost.norm(width)]
+    def cost(self, leads: int, window: int, classes: int) -> Cost:
+        length, width = strided(window, STEM_KERNEL, STEM_KERNEL, STEM_PADDING), self.width
+        parts = [conv(leads, width, STEM_KERNEL, length, bias=True, first=True), norm(width)]
         for place, depth in enumerate(self.depths):
             if place:
-                length = cost.strided(length, 2, 2, 0)
-                parts += [cost.norm(width), cost.conv(width, 2 * width, 2, length, bias=True)]
+                length = strided(length, 2, 2, 0)
+                parts += [norm(width), conv(width, 2 * width, 2, length, bias=True)]
                 width *= 2
-            parts.append(cost.times(depth, block_cost(width, length)))
-        return cost.total([*parts, cost.norm(width), cost.linear(width, classes)])
+            parts.append(times(depth, block_cost(width, length)))
+        return total([*parts, norm(width), linear(width, classes)])
 
     def stage_count(self, window: int) -> int:
         return len(self.depths)
 
 
 @lru_cache(maxsize=1 << 14)
-def block_cost(width: int, length: int) -> cost.Cost:
-    scale = cost.Cost(params=width)
-    return cost.total([
-        cost.conv(width, width, KERNEL, length, groups=width, bias=True), cost.norm(width),
-        cost.linear(width, EXPANSION * width, length), cost.linear(EXPANSION * width, width, length), scale,
+def block_cost(width: int, length: int) -> Cost:
+    scale = Cost(params=width)
+    return total([
+        conv(width, width, KERNEL, length, groups=width, bias=True), norm(width),
+        linear(width, EXPANSION * width, length), linear(EXPANSION * width, width, length), scale,
     ])
 
 

@@ -6,6 +6,7 @@ s_j, rounded to multiples of 8; blocks of equal width form a stage, and each sta
 """
 
 import math
+from collections import Counter
 from fractions import Fraction
 from functools import lru_cache
 from typing import Annotated, NamedTuple
@@ -14,8 +15,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ecgscale.models import cost
 from ecgscale.models.architecture import STRICT, RejectedError
+from ecgscale.models.cost import Cost, conv, linear, norm, strided, times, total
 
 MOST_STAGES = 7
 QUANTUM = 8                # widths are multiples of it before groups are made to fit
@@ -53,11 +54,7 @@ class RegNet:
 
     def stages(self, window: int = 1024) -> tuple[Stage, ...]:
         """The network's stages for an input of `window` samples. Raises RejectedError beyond seven distinct widths."""
-        widths, depths = np.unique(self.block_widths(window), return_counts=True)
-        if len(widths) > MOST_STAGES:
-            raise RejectedError("more than 7 stages")
-        fitted = (fit_groups(int(width), self.bottleneck_multiplier, self.group_width) for width in widths)
-        return tuple(Stage(int(depth), *shape, self.se_ratio) for depth, shape in zip(depths, fitted, strict=True))
+        return generate(self, window)
 
     def block_widths(self, window: int) -> np.ndarray:
         """(depth,) quantized widths, not decreasing.
@@ -71,20 +68,29 @@ class RegNet:
         exponents = np.minimum(exponents, real(math.log2(window) - LEAST_POSITIONS_LOG2))    # the limit stays unrounded
         return (np.rint(w_0 * np.power(w_m, exponents) / real(QUANTUM)) * QUANTUM).astype(int)
 
-    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
-        stem = cost.strided(window, self.init_kernel_size, 2, (self.init_kernel_size - 1) // 2)
-        parts = [cost.conv(leads, self.w_init, self.init_kernel_size, stem, first=True), cost.norm(self.w_init)]
-        length, width = stem, self.w_init
+    def cost(self, leads: int, window: int, classes: int) -> Cost:
+        length, width = strided(window, self.init_kernel_size, 2, (self.init_kernel_size - 1) // 2), self.w_init
+        parts = [conv(leads, width, self.init_kernel_size, length, first=True), norm(width)]
         for stage in self.stages(window):
-            parts.append(block_cost(width, stage, 2, length))
-            length, width = cost.strided(length, 3, 2, 1), stage.width
-            parts.append(cost.times(stage.depth - 1, block_cost(width, stage._replace(depth=0), 1, length)))
-        return cost.total([*parts, cost.linear(width, classes)])
+            for stride, count in ((2, 1), (1, stage.depth - 1)):
+                parts.append(times(count, block_cost(width, *stage[1:], stride, length)))
+                length, width = strided(length, 3, stride, 1), stage.width
+        return total([*parts, linear(width, classes)])
 
     def stage_count(self, window: int) -> int:
         return len(self.stages(window))
 
 
+@lru_cache(maxsize=256)
+def generate(made: RegNet, window: int) -> tuple[Stage, ...]:
+    depths = Counter(made.block_widths(window).tolist())      # in the order of the blocks
+    if len(depths) > MOST_STAGES:
+        raise RejectedError("more than 7 stages")
+    fitted = [fit_groups(width, made.bottleneck_multiplier, made.group_width) for width in depths]
+    return tuple(Stage(depth, *shape, made.se_ratio) for depth, shape in zip(depths.values(), fitted, strict=True))
+
+
+@lru_cache(maxsize=1 << 14)
 def fit_groups(width: int, multiplier: float, group_width: int) -> tuple[int, int, int]:
     """(width, bottleneck width, group width) of a stage, the width raised until groups divide the bottleneck width.
 
@@ -104,21 +110,19 @@ def squeeze_width(se_ratio: float, inputs: int) -> int:
     return round(se_ratio * inputs)
 
 
-@lru_cache(maxsize=1 << 16)
-def block_cost(inputs: int, stage: Stage, stride: int, length: int) -> cost.Cost:
+@lru_cache(maxsize=1 << 14)
+def block_cost(inputs: int, outputs: int, inner: int, group_width: int, se_ratio: float | None, stride: int,
+               length: int) -> Cost:
     """One residual bottleneck block on `length` positions."""
-    after, inner = cost.strided(length, 3, stride, 1), stage.bottleneck
-    parts = [
-        cost.conv(inputs, inner, 1, length), cost.norm(inner),
-        cost.conv(inner, inner, 3, after, groups=inner // stage.group_width), cost.norm(inner),
-        cost.conv(inner, stage.width, 1, after), cost.norm(stage.width),
-    ]
-    if stage.squeeze is not None:
-        squeeze = squeeze_width(stage.squeeze, inputs)
-        parts += [cost.linear(inner, squeeze), cost.linear(squeeze, inner)]
-    if stride != 1 or inputs != stage.width:
-        parts += [cost.conv(inputs, stage.width, 1, after), cost.norm(stage.width)]
-    return cost.total(parts)
+    after = strided(length, 3, stride, 1)
+    parts = [conv(inputs, inner, 1, length), conv(inner, inner, 3, after, groups=inner // group_width),
+             conv(inner, outputs, 1, after), norm(2 * inner + outputs)]
+    if se_ratio is not None:
+        squeeze = squeeze_width(se_ratio, inputs)
+        parts += [linear(inner, squeeze), linear(squeeze, inner)]
+    if stride != 1 or inputs != outputs:
+        parts += [conv(inputs, outputs, 1, after), norm(outputs)]
+    return total(parts)
 
 
 def size(depth: int, w_0: int, w_a: int, group_width: int = 16) -> RegNet:

@@ -10,9 +10,9 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ecgscale.models import cost
 from ecgscale.models.architecture import STRICT, RejectedError
 from ecgscale.models.convnext import Blocks
+from ecgscale.models.cost import Cost, conv, linear, norm, strided, times, total
 
 OddKernel = Annotated[int, Field(ge=1, le=255)]
 
@@ -37,30 +37,30 @@ class ResNet:
     def depths(self) -> tuple[int, int, int, int]:
         return self.depth_1, self.depth_2, self.depth_3, self.depth_4
 
-    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
-        length, width = cost.strided(window, self.init_kernel_size, 2, self.init_kernel_size // 2), self.width
-        parts = [cost.conv(leads, width, self.init_kernel_size, length, first=True), cost.norm(width)]
-        length = cost.strided(length, 3, 2, 1)
+    def cost(self, leads: int, window: int, classes: int) -> Cost:
+        length, width = strided(window, self.init_kernel_size, 2, self.init_kernel_size // 2), self.width
+        parts = [conv(leads, width, self.init_kernel_size, length, first=True), norm(width)]
+        length = strided(length, 3, 2, 1)
         for place, depth in enumerate(self.depths):
             stride, outputs = (2, 2 * width) if place else (1, width)
-            length = cost.strided(length, 1, stride, 0)
+            length = strided(length, 1, stride, 0)
             parts.append(block_cost(width, outputs, stride, self.kernel_size, length))
-            parts.append(cost.times(depth - 1, block_cost(outputs, outputs, 1, self.kernel_size, length)))
+            parts.append(times(depth - 1, block_cost(outputs, outputs, 1, self.kernel_size, length)))
             width = outputs
-        return cost.total([*parts, cost.linear(width, classes)])
+        return total([*parts, linear(width, classes)])
 
     def stage_count(self, window: int) -> int:
         return len(self.depths)
 
 
 @lru_cache(maxsize=1 << 14)
-def block_cost(inputs: int, outputs: int, stride: int, kernel: int, after: int) -> cost.Cost:
+def block_cost(inputs: int, outputs: int, stride: int, kernel: int, after: int) -> Cost:
     """A basic block that writes `after` positions."""
-    parts = [cost.conv(inputs, outputs, kernel, after), cost.norm(outputs),
-             cost.conv(outputs, outputs, kernel, after), cost.norm(outputs)]
+    parts = [conv(inputs, outputs, kernel, after), norm(outputs),
+             conv(outputs, outputs, kernel, after), norm(outputs)]
     if stride != 1 or inputs != outputs:
-        parts += [cost.conv(inputs, outputs, 1, after), cost.norm(outputs)]
-    return cost.total(parts)
+        parts += [conv(inputs, outputs, 1, after), norm(outputs)]
+    return total(parts)
 
 
 def size(width: int, depth: int) -> ResNet:

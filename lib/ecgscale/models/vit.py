@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from ecgscale.models import cost
 from ecgscale.models.architecture import STRICT, RejectedError
+from ecgscale.models.cost import Cost, attention, conv, linear, norm, times, total
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -38,13 +38,13 @@ class ViT:
         """Patches of a window, and the class token where there is one."""
         return math.ceil(window / self.patch) + (self.pooling == "cls")
 
-    def cost(self, leads: int, window: int, classes: int) -> cost.Cost:
+    def cost(self, leads: int, window: int, classes: int) -> Cost:
         tokens, patches = self.tokens(window), math.ceil(window / self.patch)
-        learned = cost.Cost(params=tokens * self.dim + (self.dim if self.pooling == "cls" else 0))
-        return cost.total([
-            cost.conv(leads, self.dim, self.patch, patches, bias=True, first=True), learned,
-            cost.times(self.depth, block_cost(self.dim, self.heads, self.hidden, tokens)),
-            cost.norm(self.dim), cost.linear(self.dim, classes),
+        learned = Cost(params=tokens * self.dim + (self.dim if self.pooling == "cls" else 0))
+        return total([
+            conv(leads, self.dim, self.patch, patches, bias=True, first=True), learned,
+            times(self.depth, block_cost(self.dim, self.heads, self.hidden, tokens)),
+            norm(self.dim), linear(self.dim, classes),
         ])
 
     def stage_count(self, window: int) -> None:
@@ -52,11 +52,11 @@ class ViT:
 
 
 @lru_cache(maxsize=1 << 14)
-def block_cost(dim: int, heads: int, hidden: int, tokens: int) -> cost.Cost:
-    return cost.total([
-        cost.norm(dim), cost.linear(dim, 3 * dim, tokens), cost.attention(tokens, dim, heads),
-        cost.linear(dim, dim, tokens), cost.norm(dim), cost.linear(dim, hidden, tokens),
-        cost.linear(hidden, dim, tokens),
+def block_cost(dim: int, heads: int, hidden: int, tokens: int) -> Cost:
+    return total([
+        norm(dim), linear(dim, 3 * dim, tokens), attention(tokens, dim, heads),
+        linear(dim, dim, tokens), norm(dim), linear(dim, hidden, tokens),
+        linear(hidden, dim, tokens),
     ])
 
 
