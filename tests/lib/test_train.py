@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ecgscale import train
+from ecgscale import loop, train
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.data import Crops, part_of, windows
 from ecgscale.errors import UserError
@@ -46,14 +46,14 @@ class Killed(BaseException):
 
 def kill_at(monkeypatch, *steps: int) -> None:
     """End the process, as it were, at the given counts of steps."""
-    plain, count = train.Training.step, iter(range(10**6))
+    plain, count = loop.Training.step, iter(range(10**6))
 
     def step(self, x, y):
         if next(count) in steps:
             raise Killed
         return plain(self, x, y)
 
-    monkeypatch.setattr(train.Training, "step", step)
+    monkeypatch.setattr(loop.Training, "step", step)
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
@@ -143,7 +143,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(corpus, tmp_path, monkeypatch
     plan = planned(model=model, optimizer=OptimizerSpec(name=name, lr=0.01))
     whole, = run(corpus, tmp_path / "whole", plan)
     kill_at(monkeypatch, 6, 12)
-    monkeypatch.setattr(train, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
     for _ in range(2):
         with pytest.raises(Killed):
             run(corpus, tmp_path / "cut", plan)
@@ -207,14 +207,14 @@ def test_out_of_memory_is_retried_once_with_parts_of_a_batch(corpus, tmp_path, m
     model = CONVNEXT.model_copy(update={"params": CONVNEXT.params | {"stochastic_depth": 0.0}})
     plan = planned(model=model, epochs=2, optimizer=OptimizerSpec(name="sgd", lr=0.01))
     run(corpus, tmp_path / "whole", plan)
-    plain = train.Training.step
+    plain = loop.Training.step
 
     def step(self, x, y):
         if self.progress.microbatches == 1 and self.progress.epoch == 1:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return plain(self, x, y)
 
-    monkeypatch.setattr(train.Training, "step", step)
+    monkeypatch.setattr(loop.Training, "step", step)
     result, = run(corpus, tmp_path / "parts", plan)
     assert result.status == "finished"
     assert result.notes == ("out of memory at batch 8: gradients of 4 parts accumulated",)
@@ -225,7 +225,7 @@ def test_out_of_memory_is_retried_once_with_parts_of_a_batch(corpus, tmp_path, m
     def never(self, x, y):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(train.Training, "step", never)
+    monkeypatch.setattr(loop.Training, "step", never)
     result, = run(corpus, tmp_path / "never", planned(seed=9))
     assert (result.status, result.notes != ()) == ("failed", True)
 
