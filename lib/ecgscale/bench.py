@@ -194,6 +194,7 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     wanted, absent = plan(models, runtimes, devices, deploy, levels)
     rows = [row(c, name, threads, 1, {"status": "unavailable", "reason": reason}) for c, reason in absent]
     blocks: dict[Configuration, list[Block]] = {configuration: [] for configuration in wanted}
+    gc.freeze()         # what is loaded by now is not searched for garbage before every block
     generator, waiting, broken = np.random.default_rng(seed), list(wanted), set()
     for turn in range(2 * deploy.repeats):           # the second half measures void ones again
         if turn >= deploy.repeats:
@@ -213,6 +214,7 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
             rows.append(row(configuration, name, threads, turn + 1, problem))
             broken.add(configuration)
         waiting = [c for c in waiting if c not in broken]
+    gc.unfreeze()
     cost = loop_cost(models[0].sample)
     times = []
     for configuration, measured in blocks.items():

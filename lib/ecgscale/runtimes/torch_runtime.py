@@ -5,6 +5,8 @@ The network is rebuilt from the spec in export.json and weights.safetensors: not
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from safetensors.torch import load_file
@@ -55,8 +57,10 @@ class TorchRuntime:
     def compile(self) -> None:
         with torch.inference_mode():
             if self.settings["mode"] == "frozen":
-                traced = torch.jit.trace(self.network, self.example, check_trace=False)
-                self.call = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", DeprecationWarning)     # it is what people still deploy
+                    traced = torch.jit.trace(self.network, self.example, check_trace=False)
+                    self.call = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
                 for _ in range(3):  # the profiling executor specializes on the first calls
                     self.call(self.example)
             elif self.settings["mode"] == "compiled":
