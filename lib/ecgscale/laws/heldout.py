@@ -1,0 +1,32 @@
+"""How well the small predict the large: laws fitted without the largest sizes, judged on them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecgscale.laws.fit import fit_law, information_weights
+from ecgscale.laws.forms import LAWS
+
+SHARE = 0.2         # of the points, the largest, that are held out
+
+
+def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray) -> dict[str, dict]:
+    """By law, and for "average" (information weights): root mean square and mean of log(prediction / truth).
+
+    Held out are the points above the 80 % quantile of the first size. Laws that the rest cannot fit have no entry.
+    """
+    cut = np.quantile(sizes[0], 1 - SHARE)
+    small = sizes[0] <= cut
+    if small.all() or len(np.unique(sizes[0][small])) < 3:
+        return {}
+    fits = [fit_law(name, *(size[small] for size in sizes), y=y[small], polish=False) for name in names
+            if len(LAWS[name].parameters) + 2 <= small.sum()]
+    if not fits:
+        return {}
+    large = [size[~small] for size in sizes]
+    errors = {fit.law.name: np.log(fit.predict(*large) / y[~small]) for fit in fits}
+    share = information_weights(fits)
+    errors["average"] = sum(w * error for w, error in zip(share, list(errors.values()), strict=True))
+    return {name: {"rmse_log": float(np.sqrt(np.mean(error**2))), "bias_log": float(np.mean(error)),
+                   "from": float(sizes[0][~small].min()), "points": int((~small).sum())}
+            for name, error in errors.items()}

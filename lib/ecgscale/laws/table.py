@@ -1,0 +1,193 @@
+"""All laws on a whole run table: every size, every response, all runs and each optimizer and family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.contracts import LawFit, Laws, digest
+from ecgscale.laws.columns import GROUPS, SIZES, Response, responses
+from ecgscale.laws.fit import Fit, diagnostics, finite, fit_law, information_weights
+from ecgscale.laws.forms import CURVES, LAWS
+from ecgscale.laws.heldout import held_out_errors
+from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
+from ecgscale.laws.verdict import slope_p, why_not
+from ecgscale.provenance import versions
+from ecgscale.runtable import configurations
+
+AHEAD = (1.0, 2.0, 4.0, 10.0)       # sizes at which the average predicts, in units of the largest size
+LEAST = 4                           # runs below which nothing is fitted
+
+
+@dataclass(frozen=True)
+class Question:
+    """One subset of runs, one response, and the sizes that may explain it."""
+
+    subset: str
+    x: tuple[str, ...]
+    response: Response
+    rows: np.ndarray             # (run,) positions in the table
+
+    @property
+    def name(self) -> str:
+        return f"{self.response.name} against {', '.join(self.x)}, {self.subset}"
+
+
+def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", replicates: int = 300, seed: int = 1,
+                  cpus: int = 1) -> Laws:
+    """Every law that the table's columns allow, with intervals and verdicts; `disabled` names what they do not.
+
+    Raises nothing for a poor table: it says so in verdicts.
+    """
+    asked, disabled = list(questions(frame, target)), missing(frame, target)
+    labels = configurations(frame)
+    alpha = 0.05 / max(1, len(asked))
+    with ThreadPoolExecutor(max(1, cpus)) as pool:
+        answers = pool.map(lambda item: answer(frame, item[1], labels, replicates, seed + item[0], alpha),
+                           enumerate(asked))
+        fits = [fit for answered in answers for fit in answered]
+    return Laws(table_digest=table_digest(frame), synthetic=is_synthetic(frame), runs=len(frame), fits=tuple(fits),
+                disabled=disabled, versions=versions())
+
+
+def usable(frame: pd.DataFrame) -> np.ndarray:
+    """(row,) runs that ended well."""
+    return frame["status"].eq("finished").to_numpy() if "status" in frame else np.ones(len(frame), dtype=bool)
+
+
+def is_synthetic(frame: pd.DataFrame) -> bool:
+    return bool(frame["synthetic"].fillna(False).any()) if "synthetic" in frame else False
+
+
+def table_digest(frame: pd.DataFrame) -> str:
+    """Of what the laws read, whatever the order of rows and columns."""
+    names = sorted(name for name in frame if name in SIZES or name in GROUPS or name.startswith(("test_", "valid_")))
+    rows = frame.sort_values("run_id")[["run_id", *names]].astype(str).to_numpy().tolist()
+    return digest([names, rows])
+
+
+def subsets(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    yield "all", rows
+    for column in GROUPS:
+        groups = frame.iloc[rows].groupby(column).indices if column in frame else {}
+        if len(groups) > 1:
+            yield from ((f"{column}={value}", rows[positions]) for value, positions in groups.items())
+
+
+def questions(frame: pd.DataFrame, target: str) -> Iterator[Question]:
+    ended = usable(frame)
+    for response in responses(frame, target):
+        for size in SIZES:
+            if size in frame:
+                value = frame[size].to_numpy(float)
+                rows = np.flatnonzero(ended & np.isfinite(response.y) & np.isfinite(value) & (value > 0))
+                for subset, chosen in subsets(frame, rows):
+                    if len(chosen) >= LEAST and len(np.unique(value[chosen])) > 1:
+                        yield Question(subset, (size,), response, chosen)
+
+
+def missing(frame: pd.DataFrame, target: str) -> dict[str, str]:
+    """Analyses that the table does not allow, by name, with the reason."""
+    out = {f"laws in {size}": f"column {size!r} is missing" for size in SIZES if size not in frame}
+    ended = usable(frame)
+    for size in SIZES:
+        if size in frame and frame.loc[ended, size].dropna().nunique() < 2:
+            out[f"laws in {size}"] = f"column {size!r} has fewer than two values"
+    if not responses(frame, target):
+        out["laws"] = f"neither {target!r} nor a loss is in the table"
+    elif target not in frame:
+        out[f"laws of {target}"] = f"column {target!r} is missing"
+    out |= {f"laws by {group}": f"column {group!r} is missing" for group in GROUPS if group not in frame}
+    return out
+
+
+def answer(frame: pd.DataFrame, question: Question, labels: np.ndarray, replicates: int, seed: int,
+           alpha: float) -> list[LawFit]:
+    """Every law of one question, each with intervals and verdict, and the average of them."""
+    sizes = [frame[name].to_numpy(float)[question.rows] for name in question.x]
+    y = question.response.y[question.rows]
+    clusters = labels[question.rows]
+    names = [name for name in CURVES if len(LAWS[name].parameters) + 2 <= len(y)]
+    fits = {name: fit_law(name, *sizes, y=y) for name in ("constant", *names)}
+    weights = dict(zip(fits, information_weights(list(fits.values())), strict=True))
+    effect = slope_p(fits["constant"].log_x, fits["constant"].log_y, cluster_numbers(len(y), clusters))
+    boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in names}
+    errors = held_out_errors(names, sizes, y)
+    out = [describe(question, fits[name], boots[name], weights[name], effect, alpha, errors.get(name))
+           for name in names]
+    return [*out, average(question, boots, weights, sizes, errors)]
+
+
+def described(question: Question, **values: Any) -> LawFit:
+    return LawFit(subset=question.subset, x=question.x, y=question.response.name, points=len(question.rows),
+                  level=LEVEL, **values)
+
+
+def describe(question: Question, fit: Fit, boot: Bootstrap, weight: float, effect: float, alpha: float,
+             held_out: dict | None) -> LawFit:
+    """One law as the contract has it. An exponent that the data do not tell is null; its interval stays."""
+    reason = why_not(fit, boot, effect, alpha)
+    names = fit.law.names
+    hidden = set(fit.law.exponents) if reason else set()
+    spread = np.sqrt(np.diag(natural_covariance(fit)))
+    huber = fit_law(fit.law, *np.exp(fit.log_x), y=np.exp(fit.log_y), loss="huber", polish=False)
+    return described(
+        question, law=fit.law.name, formula=fit.law.formula,
+        verdict="not identifiable" if reason else "identified", reason=reason,
+        estimates={name: None if name in hidden else finite(fit.values[name]) for name in names},
+        errors=dict(zip(names, map(finite, spread), strict=True)),
+        intervals={name: (finite(low), finite(high)) for name, (low, high) in boot.parameters().items()},
+        covariance=[[finite(value) for value in row] for row in natural_covariance(fit)],
+        statistics=diagnostics(fit) | {
+            "aicc": finite(fit.aicc), "weight": float(weight), "effect_p": effect, "effect_p_needed": alpha,
+            "runs": boot.count, "huber": {name: huber.values[name] for name in fit.law.exponents},
+            "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
+            "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
+            "x_high": [float(np.exp(size.max())) for size in fit.log_x], "held_out": held_out,
+        })
+
+
+def natural_covariance(fit: Fit) -> np.ndarray:
+    """Covariance of the natural values, to first order."""
+    logs = np.array([parameter.log for parameter in fit.law.parameters])
+    rate = np.where(logs, fit.law.natural(fit.theta), 1.0)
+    return fit.covariance * rate * rate[:, None]
+
+
+def average(question: Question, boots: dict[str, Bootstrap], weights: dict[str, float], sizes: list[np.ndarray],
+            errors: dict[str, dict]) -> LawFit:
+    """Prediction averaged over forms by information weight, in logs, with the spread between forms in its interval."""
+    at = np.max(sizes[0]) * np.array(AHEAD)
+    names = list(boots)
+    share = np.array([weights[name] for name in names])
+    share = share / share.sum() if share.sum() > 0 else np.full(len(names), 1 / len(names))
+    curves = np.array([boot.fit.law.log_curve(boot.fit.theta, np.log(at)[None])[0] for boot in boots.values()])
+    center = share @ curves
+    tails = {}
+    for kind in ("curve", "run"):
+        draws = [boot.log_curves(at) if kind == "curve" else boot.new_runs(at) for boot in boots.values()]
+        tails[kind] = np.array([boot.interval(draw) for boot, draw in zip(boots.values(), draws, strict=True)])
+    predictions = []
+    for i, place in enumerate(at):
+        row = {"x": float(place), "y": float(np.exp(center[i]))}
+        for kind, bounds in tails.items():
+            low, high = mixed(curves[:, i], bounds[:, 0, i], bounds[:, 1, i], share)
+            row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
+        predictions.append(row)
+    return described(question, law="average", formula="weighted geometric mean of the laws", verdict="identified",
+                     estimates={}, statistics={"weights": dict(zip(names, share.tolist(), strict=True)),
+                                               "predictions": predictions, "held_out": errors.get("average")})
+
+
+def mixed(center: np.ndarray, low: np.ndarray, high: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+    """Interval of an average: each form's half widths and its distance from the average, both weighted (Buckland,
+    Burnham and Augustin 1997, doi:10.2307/2533961)."""
+    middle = float(share @ center)
+    down = share @ np.hypot(np.where(share > 0, center - low, 0.0), center - middle)
+    up = share @ np.hypot(np.where(share > 0, high - center, 0.0), center - middle)
+    return middle - float(down), middle + float(up)

@@ -1,0 +1,107 @@
+"""Intervals of parameters and predictions: cluster bootstrap over runs. Nominal level 0.9 unless told otherwise.
+
+Every replicate draws one Dirichlet weight a cluster of runs (Rubin 1981; Xu et al. 2020, doi:10.1080/
+00031305.2020.1731599: no replicate loses the runs that identify a parameter) and refits the law from the estimate, all
+replicates side by side. Two corrections for few runs, without which 90 % intervals from a dozen runs cover 82 %:
+residuals are first freed of their own pull on the fit, (I - H)^-1 r by cluster (CR3: Bell and McCaffrey 2002), and
+quantiles move outwards from alpha / 2 to Phi(-sqrt(n / (n - 1)) t(n - p, alpha / 2)), n clusters, p parameters
+(expanded percentile interval, Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ecgscale.laws.fit import Fit, log_sizes
+from ecgscale.laws.solve import minimise
+
+LEVEL = 0.9
+RESAMPLE_FROM = 30      # degrees of freedom from which a new run's deviation is drawn from the residuals themselves
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Replicates of one fit: theta (replicate, parameter); clusters (point,) numbers the cluster of each point."""
+
+    fit: Fit
+    theta: np.ndarray
+    clusters: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return int(self.clusters.max()) + 1
+
+    @property
+    def freedom(self) -> int:
+        """Clusters left after the fitted parameters; 0 or less: no interval can be given."""
+        return self.count - int(self.fit.free.sum())
+
+    def interval(self, values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high) of values (replicate, ...); infinite where no degree of freedom is left."""
+        if self.freedom < 1:
+            return np.full(values.shape[1:], -np.inf), np.full(values.shape[1:], np.inf)
+        reach = np.sqrt(self.count / (self.count - 1)) * stats.t.ppf((1 + level) / 2, self.freedom)
+        tail = float(stats.norm.cdf(-reach))
+        low, high = np.quantile(values, [tail, 1 - tail], axis=0)
+        return low, high
+
+    def parameters(self, level: float = LEVEL) -> dict[str, tuple[float, float]]:
+        """Intervals of the natural values, by name."""
+        low, high = self.interval(self.fit.law.natural(self.theta), level)
+        return {name: (float(a), float(b)) for name, a, b in zip(self.fit.law.names, low, high, strict=True)}
+
+    def log_curves(self, *x: np.ndarray) -> np.ndarray:
+        """log y of every replicate at sizes x: (replicate, point)."""
+        return self.fit.law.log_curve(self.theta, log_sizes(x))
+
+    def new_runs(self, *x: np.ndarray, seed: int = 0) -> np.ndarray:
+        """log y of a new run of every replicate at sizes x: the curve plus a run's own deviation."""
+        curves = self.log_curves(*x)
+        draw = np.random.default_rng(seed)
+        if self.fit.freedom >= RESAMPLE_FROM:
+            residual = self.fit.residuals * np.sqrt(self.fit.points / self.fit.freedom)
+            return curves + draw.choice(residual, curves.shape)
+        return curves + self.fit.sigma * draw.standard_normal(curves.shape)
+
+
+def cluster_numbers(points: int, labels: np.ndarray | None) -> np.ndarray:
+    """(point,) 0, 1, ...: the cluster of each point; without labels every point is a run of its own."""
+    return np.arange(points) if labels is None else np.unique(labels, return_inverse=True)[1]
+
+
+def cluster_weights(clusters: np.ndarray, replicates: int, random: np.random.Generator) -> np.ndarray:
+    """(replicate, point) Dirichlet weights, mean 1, equal within a cluster."""
+    draws = random.standard_exponential((replicates, int(clusters.max()) + 1))
+    return (draws / draws.mean(axis=1, keepdims=True))[:, clusters]
+
+
+def freed_residuals(fit: Fit, clusters: np.ndarray) -> np.ndarray:
+    """(I - H)^-1 r by cluster, (point,): what each cluster's residuals are against a law fitted without it."""
+    inner = fit.free & ~fit.at_bound
+    slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0][inner] * np.sqrt(fit.weights)
+    basis = np.linalg.svd(slopes, full_matrices=False)
+    kept = basis.Vh[1e-9 * basis.S.max() < basis.S] if inner.any() else slopes[:0]     # (rank, point), orthonormal
+    freed = fit.residuals * np.sqrt(fit.weights)
+    alone = np.bincount(clusters)[clusters] == 1
+    pull = np.minimum((kept**2).sum(axis=0), 0.9)
+    freed = np.where(alone, freed / (1 - pull), freed)
+    for cluster in np.unique(clusters[~alone]):
+        rows = np.flatnonzero(clusters == cluster)
+        own = kept[:, rows]
+        values, vectors = np.linalg.eigh(own.T @ own)
+        freed[rows] = vectors @ ((vectors.T @ freed[rows]) / (1 - np.minimum(values, 0.9)))
+    return freed / np.sqrt(fit.weights)
+
+
+def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = None) -> Bootstrap:
+    """Refit under random weights of the runs. labels (point,): runs that share a label move together."""
+    clusters = cluster_numbers(fit.points, labels)
+    weights = cluster_weights(clusters, replicates, np.random.default_rng(seed)) * fit.weights
+    log_y = fit.log_y - fit.residuals + freed_residuals(fit, clusters)
+    start = np.repeat(fit.theta[None], replicates, axis=0)
+    theta, _ = minimise(fit.law, start, fit.log_x[:, None, :], log_y[None], fit.low, fit.high, weights=weights,
+                        delta=fit.delta, free=fit.free[None], tolerance=1e-7)
+    return Bootstrap(fit, theta, clusters)

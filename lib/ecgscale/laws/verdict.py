@@ -1,0 +1,92 @@
+"""Whether a fit may name an exponent. Where the data cannot tell, the verdict is "not identifiable" and says why."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from ecgscale.laws.fit import Fit
+from ecgscale.laws.uncertainty import Bootstrap
+
+RUNS_A_PARAMETER = 5        # below, unless the curve is clean
+RUNS = 16                   # at least, unless the curve is clean
+CLEAN_RUNS = 8              # at least, where the curve is clean
+CLEAN = 0.98                # share of the variance of log y from which a curve counts as clean
+RANGE = 4.0                 # largest size over smallest
+PRECISION = 0.5             # half width of an exponent's interval over its estimate
+TOGETHER = 0.95             # correlation of two sizes in the table
+CORRELATED = 0.98           # correlation of a floor and an exponent
+
+
+def why_not(fit: Fit, boot: Bootstrap, effect: float, alpha: float = 0.05) -> str:
+    """Why the exponents of this fit cannot be told, or "" when they can.
+
+    effect: p value of "no slope at all" (see slope_p); alpha: the error that is accepted for it, divided by the number
+    of fits when many are made.
+    """
+    parameters = int(fit.free.sum())
+    clean = 1 - np.mean(fit.residuals**2) / max(np.var(fit.log_y), 1e-300) >= CLEAN
+    needed = max(CLEAN_RUNS, parameters + 3) if clean else max(RUNS, RUNS_A_PARAMETER * parameters)
+    if boot.count < needed:
+        return f"too few points: {boot.count} runs for {parameters} parameters (needs {needed})"
+    for name, sizes in zip(fit.law.sizes, fit.log_x, strict=True):
+        if np.ptp(sizes) < np.log(RANGE):
+            return f"too little range: {name} spans a factor {np.exp(np.ptp(sizes)):.2g} (needs {RANGE:g})"
+    if len(fit.log_x) > 1:
+        together = np.corrcoef(fit.log_x)
+        i, j = np.unravel_index(np.argmax(np.abs(together - np.eye(len(together)))), together.shape)
+        if abs(together[i, j]) > TOGETHER:
+            return f"{fit.law.sizes[i]} and {fit.law.sizes[j]} move together (correlation {together[i, j]:.2f})"
+    if effect > alpha:
+        return f"no effect that can be told from noise (p = {effect:.2g}, needs {alpha:.2g})"
+    return imprecise(fit, boot)
+
+
+def imprecise(fit: Fit, boot: Bootstrap) -> str:
+    intervals = boot.parameters()
+    for name in fit.law.exponents:
+        place = fit.law.names.index(name)
+        low, high = intervals[name]
+        value = fit.values[name]
+        if not fit.free[place]:
+            continue
+        if fit.at_bound[place]:
+            return f"{name} ran to its bound {value:.3g}: the data want another form"
+        if not (np.isfinite([low, high]).all() and high - low <= 2 * PRECISION * abs(value)):
+            partner = tied(fit, place)
+            if partner:
+                return f"{name} and {partner[0]} cannot be told apart (correlation {partner[1]:.3f})"
+            return f"{name} lies anywhere between {low:.3g} and {high:.3g}"
+    return ""
+
+
+def tied(fit: Fit, place: int) -> tuple[str, float] | None:
+    """The floor, ceiling or exponent whose estimate moves with this one's, with their correlation."""
+    spread = np.sqrt(np.maximum(np.diag(fit.covariance), 1e-300))
+    correlation = fit.covariance[place] / (spread * spread[place])
+    others = [i for i, name in enumerate(fit.law.names) if (i != place and name.lower() not in ("b", "a", "c"))
+              or (i != place and name in fit.law.exponents)]
+    best = max(others, key=lambda i: abs(correlation[i]), default=None)
+    if best is None or abs(correlation[best]) < CORRELATED:
+        return None
+    return fit.law.names[best], float(correlation[best])
+
+
+def slope_p(log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float:
+    """p value of "log y has no slope in any size": Wald test, robust to clusters and unequal spread (HC3, F).
+
+    log_x (size, point); clusters (point,).
+    """
+    design = np.vstack([np.ones_like(log_y), log_x - log_x.mean(axis=1, keepdims=True)])
+    k, count = len(log_x), int(clusters.max()) + 1
+    if count <= k + 1 or np.linalg.matrix_rank(design) <= k:
+        return 1.0
+    bread = np.linalg.inv(design @ design.T)
+    beta = bread @ design @ log_y
+    pull = np.minimum((design * (bread @ design)).sum(axis=0), 0.9)
+    score = design * ((log_y - beta @ design) / (1 - pull))
+    by_cluster = np.array([np.bincount(clusters, weights=row) for row in score])
+    robust = bread @ by_cluster @ by_cluster.T @ bread
+    slope = beta[1:]
+    wald = slope @ np.linalg.pinv(robust[1:, 1:], hermitian=True) @ slope / k
+    return float(stats.f.sf(wald, k, count - k - 1))

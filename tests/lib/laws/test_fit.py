@@ -1,0 +1,131 @@
+"""Fits: minima and errors against SciPy and lmfit, starts against scipy.optimize.nnls, refusals of bad arrays."""
+
+import lmfit
+import numpy as np
+import pytest
+from ecgscale.errors import UserError
+from ecgscale.laws.fit import diagnostics, fit_law, information_weights
+from ecgscale.laws.forms import LAWS
+from ecgscale.laws.solve import minimise
+from ecgscale.laws.start import nonnegative
+from ecgscale.laws.uncertainty import cluster_weights
+from scipy.optimize import least_squares, nnls
+
+TRUTH = {"E": 0.1, "b": 6.0, "c": 0.3}
+
+
+def planted(points: int, noise: float, seed: int = 1):
+    random = np.random.default_rng(seed)
+    x = np.exp(random.uniform(np.log(1e3), np.log(1e8), points))
+    return x, LAWS["floor"](x, **TRUTH) * np.exp(noise * random.standard_normal(points))
+
+
+def test_exact_curve_is_found_exactly():
+    x, y = planted(20, 0.0)
+    fit = fit_law("floor", x, y=y)
+    assert {name: pytest.approx(value, rel=1e-6) for name, value in TRUTH.items()} == fit.values
+
+
+def test_power_law_is_the_straight_line_in_logs():
+    """numpy.polyfit of logs."""
+    x, y = planted(30, 0.1)
+    slope, height = np.polyfit(np.log(x), np.log(y), 1)
+    assert fit_law("power", x, y=y).values == {"b": pytest.approx(np.exp(height)), "c": pytest.approx(-slope)}
+
+
+def test_minimum_and_errors_equal_lmfit():
+    """lmfit.minimize by leastsq from the planted truth: estimates, standard errors and AICc's ingredients."""
+    x, y = planted(40, 0.05)
+
+    def residual(p):
+        return np.log(p["E"] + np.exp(p["log_b"] - p["c"] * np.log(x))) - np.log(y)
+
+    p = lmfit.Parameters()
+    p.add("E", value=0.1, min=0)
+    p.add("log_b", value=np.log(6.0))
+    p.add("c", value=0.3)
+    expected = lmfit.minimize(residual, p)
+    fit = fit_law("floor", x, y=y)
+    assert fit.cost == pytest.approx(expected.chisqr, rel=1e-6)
+    assert fit.values["c"] == pytest.approx(expected.params["c"].value, rel=1e-3)
+    stderr = [expected.params[name].stderr for name in ("E", "log_b", "c")]
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.covariance)), stderr, rtol=0.02)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.result.covar)), stderr, rtol=0.02)
+
+
+@pytest.mark.parametrize("law", ["floor", "saturating", "broken1"])
+def test_replicates_fitted_side_by_side_equal_lmfit_one_by_one(law):
+    """The bootstrap's refits against lmfit.minimize on the same weights: the cost within 0.1 %."""
+    x, y = planted(40, 0.05)
+    fit = fit_law(law, x, y=y)
+    weights = cluster_weights(np.arange(40), 12, np.random.default_rng(3))
+    theta = np.repeat(fit.theta[None], 12, axis=0)
+    _, cost = minimise(fit.law, theta, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high, weights=weights)
+
+    def residual(p, weight):
+        point = np.array([[p[f"p{i}"].value for i in range(len(fit.theta))]])
+        return np.sqrt(weight) * (fit.law.form(point, fit.log_x[:, None, :])[0][0] - fit.log_y)
+
+    for weight, ours in zip(weights, cost, strict=True):
+        p = lmfit.Parameters()
+        for i, (value, low, high) in enumerate(zip(fit.theta, fit.low, fit.high, strict=True)):
+            p.add(f"p{i}", value=value, min=low - 1e-6, max=high)
+        theirs = lmfit.minimize(residual, p, args=(weight,), method="least_squares")
+        assert ours <= theirs.chisqr * 1.001
+
+
+def test_huber_minimum_equals_scipy():
+    """scipy.optimize.least_squares(loss="huber") at the same threshold; an outlier moves it less than the squared."""
+    x, y = planted(30, 0.02)
+    y[3] *= 3
+    fit = fit_law("power", x, y=y, loss="huber")
+    expected = least_squares(lambda p: p[0] - p[1] * np.log(x) - np.log(y), [0.0, 0.1], loss="huber", f_scale=fit.delta)
+    np.testing.assert_allclose(fit.theta, expected.x, rtol=1e-4)
+    clean = fit_law("power", *planted(30, 0.02)[:1], y=planted(30, 0.02)[1]).values["c"]
+    assert abs(fit.values["c"] - clean) < abs(fit_law("power", x, y=y).values["c"] - clean)
+
+
+def test_variable_projection_equals_nnls():
+    """scipy.optimize.nnls, grid point by grid point, weights included."""
+    random = np.random.default_rng(5)
+    columns, target = random.normal(size=(40, 3, 12)), random.normal(size=12)
+    weights = random.uniform(0.2, 3, 12)
+    solved = nonnegative(columns, target, weights)
+    for ours, problem in zip(solved, columns, strict=True):
+        expected, _ = nnls((problem * np.sqrt(weights)).T, target * np.sqrt(weights))
+        np.testing.assert_allclose(ours, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("law", [name for name in LAWS if len(LAWS[name].sizes) > 1])
+def test_joint_laws_are_found(law):
+    """Planted: the fit is at least as good as the truth it came from."""
+    random = np.random.default_rng(7)
+    n, d = np.exp(random.uniform(np.log(1e4), np.log(1e8), 80)), np.exp(random.uniform(np.log(1e3), np.log(1e6), 80))
+    values = {"joint": {"E": 0.1, "A": 3.0, "alpha": 0.2, "B": 4.0, "beta": 0.3},
+              "multi_epoch": {"E": 0.1, "L0": 1.2, "a": 3.0, "alpha": 0.2, "b": 4.0, "beta": 0.3, "c": 0.1,
+                              "gamma": 0.3, "delta": 0.4}}[law]
+    sizes = (n, d, d * random.integers(1, 20, 80))[:len(LAWS[law].sizes)]
+    noise = 0.02 * random.standard_normal(80)
+    fit = fit_law(law, *sizes, y=LAWS[law](*sizes, **values) * np.exp(noise))
+    assert fit.cost <= np.sum(noise**2)
+
+
+def test_information_weights_prefer_the_planted_form():
+    """A curve with a floor, little noise: Burnham and Anderson's weights leave the plain power law nothing."""
+    x, y = planted(60, 0.02)
+    weights = information_weights([fit_law(name, x, y=y) for name in ("constant", "power", "floor")])
+    assert weights[2] > 0.999
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_diagnostics_see_a_wrong_form():
+    """Neighbouring residuals of a power law on a curve with a floor are alike; those of the floor law are not."""
+    x, y = planted(60, 0.02)
+    assert diagnostics(fit_law("power", x, y=y))["neighbour_correlation"] > 0.8
+    assert abs(diagnostics(fit_law("floor", x, y=y))["neighbour_correlation"]) < 0.4
+
+
+@pytest.mark.parametrize(("x", "y"), [([1, 2, 0], [1, 1, 1]), ([1, 2, 3], [1, -1, 1]), ([1, 2], [1, 1, 1]), ([], [])])
+def test_bad_arrays_are_refused(x, y):
+    with pytest.raises(UserError):
+        fit_law("power", np.array(x, float), y=np.array(y, float))
