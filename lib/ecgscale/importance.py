@@ -51,7 +51,7 @@ def importances(X: pd.DataFrame, truth: np.ndarray, group: np.ndarray, cluster: 
             of_model, of_curves = one_model(part, truth[chosen], lines, model, bootstrap, seed)
             rows.append(of_model.assign(group=name, model=model_name))
             curves += [{"group": name, "model": model_name, **curve} for curve in of_curves]
-    frame = pd.concat(rows, ignore_index=True)[list(IMPORTANCE.columns)] if rows else IMPORTANCE.empty()
+    frame = pd.concat(rows, ignore_index=True)[[*IMPORTANCE.columns, "first"]] if rows else IMPORTANCE.empty()
     return frame, curves, disabled
 
 
@@ -68,17 +68,20 @@ def one_model(X: pd.DataFrame, truth: np.ndarray, cluster: np.ndarray, model, bo
     count = cluster.max() + 1
     weights = random.multinomial(count, np.full(count, 1 / count), size=bootstrap)[:, cluster]
     gini = np.array([refit.feature_importances_ for refit in refits])
+    losses = permutation_losses(X.to_numpy(), truth, cluster, model, random)
+    absolute = np.abs(shap_values(fitted, X.to_numpy()))
     measures = {
-        "gini": spread(fitted.feature_importances_, gini),
-        "permutation": shares(permutation_losses(X.to_numpy(), truth, cluster, model, random), truth, weights),
-        "shap": means(np.abs(shap_values(fitted, X.to_numpy())), weights),
+        "gini": (*spread(fitted.feature_importances_, gini), gini),
+        "permutation": percentiles(losses.mean(axis=0) / truth.var(), shares(losses, truth, weights)),
+        "shap": percentiles(absolute.mean(axis=0), means(absolute, weights)),
     }
     sign = [spearmanr(X[name], truth).statistic for name in X]
     notes = correlation_notes(X)
     frame = pd.concat([pd.DataFrame({
         "feature": list(X), "measure": measure, "estimate": estimate, "low": low, "high": high, "spearman": sign,
         "note": [notes.get(name, "") for name in X],
-    }) for measure, (estimate, low, high) in measures.items()])
+        "first": np.bincount(draws.argmax(axis=1), minlength=X.shape[1]) / len(draws),
+    }) for measure, (estimate, low, high, draws) in measures.items()])
     leading = frame[frame["measure"].eq("permutation")].nlargest(LEADING, "estimate")["feature"]
     profiled = X.iloc[random.permutation(len(X))[:PROFILED]]
     return frame, [partial_dependence(profiled, name, fitted, refits) for name in leading]
@@ -113,18 +116,21 @@ def permutation_losses(X: np.ndarray, truth: np.ndarray, cluster: np.ndarray, mo
     return losses
 
 
-def shares(losses: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean losses as shares of the score's variance (loss of R²): (feature,) estimate, low, high."""
-    total = np.maximum(weights.sum(axis=1), 1)
-    variance = weights @ truth ** 2 / total - (weights @ truth / total) ** 2
-    draws = weights @ losses / total[:, None] / np.maximum(variance, truth.var() * 1e-3)[:, None]
-    return losses.mean(axis=0) / truth.var(), *np.percentile(draws, [2.5, 97.5], axis=0)
+def percentiles(estimate: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate, low, high and the draws (draw, feature)."""
+    return estimate, *np.percentile(draws, [2.5, 97.5], axis=0), draws
 
 
-def means(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means over runs: (feature,) estimate, low, high."""
-    draws = weights @ values / np.maximum(weights.sum(axis=1), 1)[:, None]
-    return values.mean(axis=0), *np.percentile(draws, [2.5, 97.5], axis=0)
+def shares(losses: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draw, feature) mean losses as shares of the score's variance: loss of R²."""
+    mean = means(truth, weights)
+    variance = means(truth ** 2, weights) - mean ** 2
+    return means(losses, weights) / np.maximum(variance, truth.var() * 1e-3)[:, None]
+
+
+def means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(draw, ...) means over runs (run, ...), weighted by how often a draw holds each run."""
+    return (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)) @ values
 
 
 def shap_values(fitted, X: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.model_selection import GroupKFold, KFold
 
 from ecgscale.contracts import IMPORTANCE, PREDICTED, Predictor, digest
+from ecgscale.findings import claims
 from ecgscale.importance import correlated_pairs, importances
 from ecgscale.provenance import versions
 from ecgscale.runtable import configurations, finished, hyperparameters, recording_deviation, seed_deviation
@@ -72,8 +73,10 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
     noise, disabled = noise_floor(kept, target)
     results = [*noise, *evaluate(predicted, cluster, bootstrap, seed, noise)]
     importance, dependence, thin = importances(X, truth, group, cluster, models(seed), bootstrap, seed)
+    weights = cluster_weights(cluster, bootstrap, np.random.default_rng(seed))
     document = document.model_copy(update={
-        "results": results, "correlated": correlated_pairs(X), "dependence": dependence, "disabled": disabled | thin})
+        "results": results, "correlated": correlated_pairs(X), "dependence": dependence, "disabled": disabled | thin,
+        "claims": claims(X, truth, group, importance, results, weights)})
     columns = ["model", "scheme", "fold", "run_id", "group", "truth", "prediction"]
     return document, importance, predicted[columns].reset_index(drop=True)
 

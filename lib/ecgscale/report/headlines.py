@@ -72,7 +72,7 @@ def optimizer(inputs: Inputs) -> Headline | None:
 def laws(inputs: Inputs) -> Headline | None:
     if inputs.laws is None:
         return None
-    fits = inputs.laws.fits
+    fits = [fit for fit in inputs.laws.fits if fit.law != "average"]
     found = [fit for fit in fits if fit.verdict == "identified"]
     detail = "; ".join(f"{fit.y} over {', '.join(fit.x)} ({fit.subset}): {fit.law}" for fit in found[:3])
     return Headline("Is there a scaling law in these runs?",

@@ -14,7 +14,6 @@ from ecgscale.contracts import (
     LATENCY,
     PREDICTED,
     REJECTS,
-    RUNS,
     Environment,
     Laws,
     Plan,
@@ -24,6 +23,7 @@ from ecgscale.contracts import (
     file_digest,
     read_all,
 )
+from ecgscale.laws.columns import read_runs
 
 SCORE = "test_challenge_score"
 
@@ -96,7 +96,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         missing["shards"] = "no --shards were given"
     rejects = [path.with_name("rejects.csv") for path in shards if path.with_name("rejects.csv").is_file()]
     return Inputs(
-        runs=RUNS.read(runs),
+        runs=read_runs(runs),
         laws=document(Laws, fit / "laws.json", "laws.json", "--fit"),
         frontier=table(FRONTIER, "frontier.csv"),
         predictor=document(Predictor, fit / "predictor.json", "predictor.json", "--fit"),
