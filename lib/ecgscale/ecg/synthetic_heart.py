@@ -6,8 +6,8 @@ through the matrix of Dower, Machado and Osborne (Clin Cardiol 1980), changed to
 of Gaussians as in McSharry et al. (IEEE Trans Biomed Eng 2003), placed beat by beat on an event list instead of a
 phase, so that premature beats, pauses, AV ratios and pacing have their own times.
 
-neurokit2's simulator was weighed: it gives one morphology with a heart rate and noise level, no conduction blocks,
-axes, ectopic beats or flutter, and takes longer a recording; a dozen Gaussians a beat say all that is needed here.
+neurokit2 0.2.13 was tried: one morphology with a heart rate and a noise level, no conduction blocks, axes, ectopic
+beats or flutter; III is not II - I; ten seconds of 12 leads took 0.5 s where this takes 0.002 s.
 """
 
 from __future__ import annotations
