@@ -379,6 +379,9 @@ class Plan(Document):
     params: dict[str, float]
     train_flops: float | None        # whole study; None until the corpus size is known
     hours: list[dict[str, Any]]      # device, hours, estimate (bool), source
+    train_records: int | None = None         # training recordings that train_flops and hours are for
+    counts: dict[str, int] = {}      # runs by "family optimizer"
+    thinned: int = 0                 # runs left out to stay within the study's budget
 
 
 # ------------------------------------------------------------------------------- TRAIN: one folder a run (run_id)/
