@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+
 from ecgscale import contracts
 from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec, whole
 

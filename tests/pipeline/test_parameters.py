@@ -5,8 +5,8 @@ import re
 import subprocess
 
 import pytest
-from ecgscale.check import params_problems
 
+from ecgscale.check import params_problems
 from tests.pipeline.conftest import ROOT
 
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())

@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+
 from ecgscale import contracts
 
 PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "SAMPLE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT", "BENCH", "FIT",
