@@ -32,7 +32,7 @@ def band_pass(signal: np.ndarray, rate: float, low: float | None, high: float | 
     sections, start, edge = butterworth(order, low, high, rate)
     if len(signal) <= edge:
         raise ValueError(f"{len(signal)} samples are too few for this filter: it needs more than {edge}")
-    return zero_phase(np.ascontiguousarray(signal, dtype=np.float64), sections, start, edge)
+    return zero_phase(np.ascontiguousarray(signal, dtype=np.float64), sections, start, edge)[edge : edge + len(signal)]
 
 
 @cache
@@ -76,9 +76,12 @@ def butterworth(order: int, low: float | None, high: float | None, rate: float) 
 
 @compiled
 def zero_phase(signal, sections, start, edge):
-    """Filter (samples, leads) forwards and backwards, extended by `edge` samples mirrored in the end points."""
+    """Filter (samples, leads) forwards and backwards, extended by `edge` samples reflected in the end points.
+
+    Gives (edge + samples + edge, leads).
+    """
     samples, leads = signal.shape
-    longer, out = np.empty((samples + 2 * edge, leads)), np.empty((samples, leads))
+    longer = np.empty((samples + 2 * edge, leads))
     for k in range(leads):
         for i in range(edge):
             longer[i, k] = 2 * signal[0, k] - signal[edge - i, k]
@@ -88,10 +91,7 @@ def zero_phase(signal, sections, start, edge):
             longer[edge + i, k] = signal[i, k]
     filter_in_place(longer, sections, start, False)
     filter_in_place(longer, sections, start, True)
-    for i in range(samples):
-        for k in range(leads):
-            out[i, k] = longer[edge + i, k]
-    return out
+    return longer
 
 
 @compiled

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,17 @@ class LabelSet:
         weights = None if self.weights is None else self.weights.tolist()
         return digest([self.codes, self.abbreviations, self.names, weights])
 
-    @property
+    @cached_property
     def known(self) -> frozenset[str]:
         """Every code that the label set names, scored or not."""
         return self.unscored | self.index().keys()
 
     def index(self) -> dict[str, int]:
         """Diagnosis code -> position of its class."""
+        return self.places
+
+    @cached_property
+    def places(self) -> dict[str, int]:
         return {part: place for place, code in enumerate(self.codes) for part in code.split("|")}
 
     def encode(self, codes: Iterable[str]) -> np.ndarray:

@@ -20,11 +20,10 @@ from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
 from ecgscale.ecg import guards
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.labels import LabelSet, read_rows
-from ecgscale.ecg.recipe import Recipe, prepare
+from ecgscale.ecg.recipe import Recipe, half, prepare
 from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
-DTYPE = np.float16      # see docs/log.md for what was measured
 OLDEST = 120.0          # years; some sources write 300 for "above 89"
 NO_CODE = {"", "unknown", "nan", "none", "na"}
 SECONDS_BETWEEN_LINES = 10.0
@@ -79,12 +78,12 @@ class SignalWriter:
         self.write_header()
 
     def write_header(self) -> None:
-        description = {"descr": np.lib.format.dtype_to_descr(np.dtype(DTYPE)), "fortran_order": False,
+        description = {"descr": "<f2", "fortran_order": False,
                        "shape": (self.rows, self.columns)}
         np.lib.format.write_array_header_1_0(self.stream, description)
 
     def append(self, block: np.ndarray) -> None:
-        raw = block.astype(DTYPE).data
+        raw = half(block).data
         self.stream.write(raw)
         self.sha256.update(raw)
         self.rows += len(block)
@@ -117,7 +116,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
         made = Shard(
             source=source, shard=shard, found=len(files), accepted=len(rows), rejected=len(rejects),
             synthetic=any(row["synthetic"] for row in rows), recipe=recipe.parameters(), recipe_digest=recipe.digest,
-            rate=recipe.rate, unit=recipe.unit, dtype=np.dtype(DTYPE).name, classes=labels.codes,
+            rate=recipe.rate, unit=recipe.unit, dtype="float16", classes=labels.codes,
             labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions())
         made.write(temporary / "shard.json")
     return made

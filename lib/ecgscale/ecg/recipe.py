@@ -72,14 +72,16 @@ def prepare(millivolts: np.ndarray, rate: float, recipe: Recipe) -> np.ndarray:
 
 
 def normalize(signal: np.ndarray, recipe: Recipe) -> np.ndarray:
-    return signal if recipe.normalize == "none" else z_score(signal, recipe.normalize == "record", EPSILON)
+    if recipe.normalize != "none":
+        z_score(signal, recipe.normalize == "record", EPSILON)
+    return signal
 
 
 @compiled
 def z_score(signal, together, epsilon):
-    """(x - mean of the lead) / (standard deviation over n + epsilon): the lead's, or of all leads together."""
+    """In place: (x - mean of the lead) / (standard deviation over n + epsilon), the lead's or that of all leads."""
     samples, leads = signal.shape
-    mean, variance, out = np.zeros(leads), np.zeros(leads), np.empty((samples, leads))
+    mean, variance = np.zeros(leads), np.zeros(leads)
     for i in range(samples):
         for k in range(leads):
             mean[k] += signal[i, k]
@@ -87,12 +89,30 @@ def z_score(signal, together, epsilon):
         mean[k] /= samples
     for i in range(samples):
         for k in range(leads):
-            out[i, k] = signal[i, k] - mean[k]
-            variance[k] += out[i, k] * out[i, k]
+            variance[k] += (signal[i, k] - mean[k]) ** 2
     for k in range(leads):
         variance[k] /= samples
     scale = 1 / (np.sqrt(np.full(leads, variance.mean()) if together else variance) + epsilon)
     for i in range(samples):
         for k in range(leads):
-            out[i, k] *= scale[k]
-    return out
+            signal[i, k] = (signal[i, k] - mean[k]) * scale[k]
+
+
+def half(values: np.ndarray) -> np.ndarray:
+    """float64 -> float32 -> float16 as numpy's astype rounds, ten times as fast: numpy converts one value at a time."""
+    single, out = np.empty(values.size, np.float32), np.empty(values.size, np.uint16)
+    half_bits(np.ascontiguousarray(values).reshape(-1), single, single.view(np.uint32), out)
+    return out.view(np.float16).reshape(values.shape)
+
+
+@compiled
+def half_bits(values, single, bits, out):
+    """Bits of IEEE 754 binary16, ties to even; `bits` views `single`. Too large becomes infinite."""
+    for i in range(values.size):
+        single[i] = abs(values[i])
+    for i in range(values.size):
+        rounding = np.uint32(0xFFF) + ((bits[i] >> np.uint32(13)) & np.uint32(1))
+        normal = (bits[i] - np.uint32(112 << 23) + rounding) >> np.uint32(13)      # exponent bias 127 becomes 15
+        small = np.uint32(np.rint(single[i] * np.float32(1 << 24)))                 # steps of the subnormal numbers
+        size = small if bits[i] < np.uint32(113 << 23) else min(normal, np.uint32(0x7C00))
+        out[i] = size | (np.uint32(0x8000) if values[i] < 0 else np.uint32(0))

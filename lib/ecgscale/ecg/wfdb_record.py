@@ -99,15 +99,15 @@ class Recording:
 
     def millivolts(self) -> np.ndarray:
         """(samples, 12) float64, of a recording without invalid samples."""
-        return to_millivolts(self.digital, self.gain, self.baseline, self.factor)
+        return scaled(self.digital, self.baseline, self.factor / self.gain)
 
 
 @compiled
-def to_millivolts(digital, gain, baseline, factor):
+def scaled(digital, baseline, scale):
     out = np.empty(digital.shape)
     for i in range(digital.shape[0]):
         for k in range(digital.shape[1]):
-            out[i, k] = (digital[i, k] - baseline[k]) / gain[k] * factor[k]
+            out[i, k] = (digital[i, k] - baseline[k]) * scale[k]
     return out
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ecgscale.ecg.filters import band_pass
-from ecgscale.ecg.recipe import RECIPES, Recipe, prepare, recipe_named
+from ecgscale.ecg.recipe import RECIPES, Recipe, half, prepare, recipe_named
 from ecgscale.errors import UserError
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
@@ -37,6 +37,16 @@ def test_normalizations(signal):
     centred = filtered - filtered.mean(axis=0)
     np.testing.assert_allclose(by_record, centred / (np.sqrt(centred.var(axis=0).mean()) + 1e-6), atol=1e-9)
     np.testing.assert_array_equal(prepare(millivolts, 500.0, RECIPES["study-millivolt"]), filtered)
+
+
+def test_half_precision_equals_numpys():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(0, 10.0**power, 20_000) for power in range(-9, 6)])
+    ties = np.arange(-4096, 4097) * 2.0**-25        # halfway between subnormal numbers
+    values = np.concatenate([values, ties, 1 + ties, [0.0, 65_504, 65_519, 65_520, 1e9, -1e9, 2.0**-14, 2.0**-24]])
+    with np.errstate(over="ignore"):
+        by_numpy = values.astype(np.float32).astype(np.float16)
+    np.testing.assert_array_equal(half(values.reshape(1, -1))[0], by_numpy)
 
 
 def test_the_digest_tells_recipes_apart_and_is_stable():
