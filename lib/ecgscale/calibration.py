@@ -1,4 +1,4 @@
-"""Calibration: does a probability of 0.3 come true in three of ten recordings?
+"""Calibration: does a probability of 0.3 come true in three of ten recordings? And how to make it so.
 
 Expected calibration error of one class: sum over bins of (recordings in the bin / all) * |mean probability - share of
 positives|, 10 bins of equal width (Naeini et al. 2015); for several classes the mean over classes (class-wise ECE,
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
+from scipy import optimize, sparse, special
 
 BINS = 10
+FEWEST = 10     # positives below which a class has no isotonic map
+CLOSEST = 1e-7  # to 0 and 1: how far a probability is taken at its word
 
 
 def bin_of(probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
@@ -63,3 +65,51 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, codes: tuple[str,
     table.insert(2, "low", table["bin"] / bins)
     table.insert(3, "high", (table["bin"] + 1) / bins)
     return table.reset_index(drop=True)
+
+
+def temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """One T for all classes that minimises the cross-entropy of sigmoid(logit / T) (Guo et al., ICML 2017)."""
+    logits, truth = log_odds(probabilities), np.asarray(labels, dtype=float)
+
+    def cross_entropy(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return float(np.mean(np.logaddexp(0, scaled) - truth * scaled))
+
+    return float(np.exp(optimize.minimize_scalar(cross_entropy, bounds=(-4, 4), method="bounded").x))
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """sigmoid(logit / T)."""
+    return special.expit(log_odds(probabilities) / temperature)
+
+
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    return special.logit(np.clip(np.asarray(probabilities, dtype=float), CLOSEST, 1 - CLOSEST))
+
+
+def isotonic(labels: np.ndarray, probabilities: np.ndarray, codes: tuple[str, ...]) -> pd.DataFrame:
+    """The rising map of each class with least squared error (Zadrozny and Elkan 2002), as knots of a broken line.
+
+    Rows: value (class code), probability, calibrated. A class with fewer than 10 positives has no rows.
+    """
+    knots = []
+    for k, code in enumerate(codes):
+        if labels[:, k].sum() < FEWEST:
+            continue
+        levels, place, count = np.unique(probabilities[:, k], return_inverse=True, return_counts=True)
+        share = np.bincount(place, labels[:, k]) / count
+        fitted = optimize.isotonic_regression(share, weights=count).x
+        ends = np.r_[True, fitted[1:] != fitted[:-1]]      # of level pieces, first and last
+        ends = ends | np.r_[ends[1:], True]
+        knots.append(pd.DataFrame({"value": code, "probability": levels[ends], "calibrated": fitted[ends]}))
+    none = pd.DataFrame({"value": [], "probability": [], "calibrated": []}).astype({"value": str})
+    return pd.concat(knots or [none], ignore_index=True)
+
+
+def recalibrated(probabilities: np.ndarray, codes: tuple[str, ...], knots: pd.DataFrame) -> np.ndarray:
+    """Probabilities through the maps of `isotonic`; those of a class without a map as they are."""
+    mapped = np.array(probabilities, dtype=float)
+    for code, rows in knots.groupby("value"):
+        k = codes.index(code)
+        mapped[:, k] = np.interp(mapped[:, k], rows["probability"], rows["calibrated"])
+    return mapped

@@ -13,6 +13,7 @@ from ecgscale.contracts import METRICS, RUNS, RunResult, digest
 from ecgscale.errors import UserError
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
+CHOSEN = ("temperature", "threshold")               # on validation: no scores
 
 
 def collect(trained: Iterable[Path], evaluated: Iterable[Path]) -> pd.DataFrame:
@@ -69,7 +70,7 @@ def row_of(result: RunResult) -> dict:
 
 def summary(metrics: pd.DataFrame) -> dict[str, float]:
     """<part>_<metric>[_tuned][_low|_high] of the whole fold."""
-    whole = metrics[(metrics["group"] == "all") & metrics["threshold"].isin(ENDINGS)]
+    whole = metrics[(metrics["group"] == "all") & metrics["threshold"].isin(ENDINGS) & ~metrics["metric"].isin(CHOSEN)]
     values = {}
     for row in whole.itertuples():
         name = f"{row.part}_{row.metric}{ENDINGS[row.threshold]}"
@@ -78,7 +79,8 @@ def summary(metrics: pd.DataFrame) -> dict[str, float]:
 
 
 def ordered(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns: those of the contract, then the optional ones, then hyperparameters and scores by name."""
+    """Columns: those of the contract, then the optional ones, hyperparameters by name, and scores."""
     known = [name for name in (*RUNS.columns, *RUNS.optional) if name in frame]
+    known += sorted(name for name in frame if name.startswith("hp_"))
     numbers = {name: float for name in frame if RUNS.type_of(name) == RUNS.columns["lr"]}
-    return frame.astype(numbers)[known + sorted(set(frame) - set(known))]
+    return frame.astype(numbers)[known + [name for name in frame if name not in known]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,45 +18,70 @@ import torch
 from torch import nn
 
 from ecgscale import device as hardware
-from ecgscale.contracts import METRICS, PREDICTIONS, RunResult, RunSpec, SplitInfo, whole
+from ecgscale.contracts import (
+    METRICS,
+    PREDICTIONS,
+    RECALIBRATION,
+    RELIABILITY,
+    RunResult,
+    RunSpec,
+    SplitInfo,
+    whole,
+)
 from ecgscale.data import fixed_batches
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import LabelSet
 from ecgscale.errors import UserError
-from ecgscale.fold import Judged, age_bands, metrics_of
+from ecgscale.fold import Judged, age_bands
 from ecgscale.loss import terms
+from ecgscale.metrics import challenge_terms, decide
 from ecgscale.models.build import load
+from ecgscale.protocol import LEFT_OUT, measure
 from ecgscale.study import Evaluation
 
 BATCH = {"cpu": 64, "mps": 256, "cuda": 1024}  # windows
 JUDGED_PARTS = ("valid", "test")
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """One run's tables; those of a run without weights are empty."""
+
+    predictions: pd.DataFrame
+    metrics: pd.DataFrame
+    reliability: pd.DataFrame
+    recalibration: pd.DataFrame
+
+    def write(self, folder: Path) -> None:
+        with whole(folder) as temporary:
+            temporary.mkdir()
+            PREDICTIONS.write(self.predictions, temporary / "predictions.parquet")
+            METRICS.write(self.metrics, temporary / "metrics.csv")
+            RELIABILITY.write(self.reliability, temporary / "reliability.csv")
+            RECALIBRATION.write(self.recalibration, temporary / "recalibration.csv")
+
+
 def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo,
                   label_set: LabelSet, evaluation: Evaluation, out: Path, device: str = "auto", cpus: int = 1) -> None:
-    """Write `out`/<run_id>/predictions.parquet and metrics.csv for each run; empty tables for a run without weights."""
+    """Write the tables of each run into `out`/<run_id>/; empty ones for a run that diverged or failed."""
     torch.set_num_threads(cpus)
     chosen = hardware.choose(device)
     for number, run_dir in enumerate(run_dirs, 1):
         started = time.perf_counter()
         result = RunResult.read(Path(run_dir) / "run.json")
+        told = f"{result.status}, nothing to evaluate"
+        done = Evaluated(PREDICTIONS.empty(), METRICS.empty(), RELIABILITY.empty(), RECALIBRATION.empty())
         if result.status == "finished":
-            predictions, metrics = evaluate_run(run_dir, corpus, split, split_info, label_set, evaluation, chosen)
-        else:
-            predictions, metrics = PREDICTIONS.empty(), METRICS.empty()
-        run_id = result.spec.run_id
-        with whole(Path(out) / run_id) as folder:
-            folder.mkdir()
-            PREDICTIONS.write(predictions, folder / "predictions.parquet")
-            METRICS.write(metrics, folder / "metrics.csv")
-        told = headline(metrics) if len(metrics) else f"{result.status}, nothing to evaluate"
-        print(f"run {number}/{len(run_dirs)} {run_id} {told} ({time.perf_counter() - started:.1f} s)",
+            done = evaluate_run(run_dir, corpus, split, split_info, label_set, evaluation, chosen)
+            told = headline(done.metrics)
+        done.write(Path(out) / result.spec.run_id)
+        print(f"run {number}/{len(run_dirs)} {result.spec.run_id} {told} ({time.perf_counter() - started:.1f} s)",
               file=sys.stderr, flush=True)
 
 
 def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo, label_set: LabelSet,
-                 evaluation: Evaluation, device: torch.device | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """PREDICTIONS and METRICS of one finished run on the validation and the test part.
+                 evaluation: Evaluation, device: torch.device | None = None) -> Evaluated:
+    """One finished run on the validation and the test part, in one pass over their recordings.
 
     Raises UserError when the run was trained on another corpus or split (its test fold could hold training
     recordings), or when the label set does not name the run's classes.
@@ -68,21 +94,35 @@ def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info:
                             file=Path(run_dir) / "run.json", field=f"{field}_digest",
                             remedy=f"Give the {field} that the run was trained with")
     order = label_set.order_of(result.classes)
-    truth = corpus.labels[:, label_set.order_of(corpus.classes)]
     rows = split[split["part"].isin(JUDGED_PARTS)]
-    positions = corpus.positions(rows["record"])
+    parts, positions = rows["part"].to_numpy(), corpus.positions(rows["record"])
+    if not len(rows):
+        raise UserError("no recording in the parts 'valid' and 'test'", field="part")
     probabilities, loss = predict(network, result.spec, corpus, positions, list(result.classes), evaluation.aggregation,
                                   device or torch.device("cpu"))
-    probabilities = probabilities[:, order]
     records = corpus.records.iloc[positions]
-    judged = Judged(truth[positions], probabilities, records["patient"].to_numpy(dtype=object), loss, {
-        "source": records["source"].to_numpy(dtype=object), "sex": records["sex"].to_numpy(dtype=object),
-        "age": age_bands(records["age"])})
-    predictions = pd.DataFrame({"record": records["record"].to_numpy(), "part": rows["part"].to_numpy(), "loss": loss})
-    columns = pd.DataFrame(probabilities, columns=[f"p_{code}" for code in label_set.codes])
-    metrics = metrics_of(judged, rows["part"].to_numpy(), label_set, evaluation.bootstrap)
-    metrics.insert(0, "run_id", result.spec.run_id)
-    return pd.concat([predictions, columns], axis=1), metrics
+    judged = Judged(
+        corpus.labels[positions][:, label_set.order_of(corpus.classes)], probabilities[:, order],
+        records["patient"].to_numpy(dtype=object), loss,
+        {"source": records["source"].to_numpy(dtype=object), "sex": records["sex"].to_numpy(dtype=object),
+         "age": age_bands(records["age"])})
+    metrics, reliability, recalibration = (
+        table.assign(run_id=result.spec.run_id) for table in measure(judged, parts, label_set, evaluation.bootstrap))
+    foreign = metrics["group"].eq("source") & ~metrics["value"].isin(split.loc[split["part"] == "train", "source"])
+    metrics.loc[foreign, "note"] = [f"{note}; {LEFT_OUT}".strip("; ") for note in metrics.loc[foreign, "note"]]
+    return Evaluated(predicted(records, parts, judged, label_set), metrics[list(METRICS.columns)],
+                     reliability[list(RELIABILITY.columns)], recalibration[list(RECALIBRATION.columns)])
+
+
+def predicted(records: pd.DataFrame, parts: np.ndarray, judged: Judged, label_set: LabelSet) -> pd.DataFrame:
+    """PREDICTIONS rows."""
+    frame = pd.DataFrame({"record": records["record"].to_numpy(), "part": parts, "patient": judged.patients,
+                          "loss": judged.loss})
+    if label_set.weights is not None:
+        frame["gained"], frame["possible"] = challenge_terms(
+            judged.labels, decide(judged.probabilities), label_set).T
+    columns = pd.DataFrame(judged.probabilities, columns=[f"p_{code}" for code in label_set.codes])
+    return pd.concat([frame, columns], axis=1)
 
 
 @torch.inference_mode()

@@ -15,10 +15,16 @@ from ecgscale.bootstrap import CELLS, clusters_of, draws, interval
 from ecgscale.calibration import calibration_error, gaps
 from ecgscale.ecg.labels import SINUS_RHYTHM, LabelSet
 from ecgscale.metrics import Ranking, challenge_ratio, challenge_terms, decide, decision_rates, macro, ratio
-from ecgscale.thresholds import DEFAULT, tune
 
 FEW = 10    # positives of a class, or recordings of a group, below which a value is marked
 AGES = ((0, 18), (18, 40), (40, 60), (60, 80), (80, 200))   # years, the upper end excluded
+
+# Metrics with a basic interval, estimate minus (percentiles minus estimate): resampling moves them up, because a copied
+# positive ranks beside itself and each replicate adds its own gaps to the bins. In simulated folds of 1000 recordings
+# 95 % percentile intervals of macro AUPRC held the truth in 55 % of cases, basic ones in 93 %; of ECE 79 and 94 %. For
+# every other metric both held it in 93 to 98 %.
+BASIC = ("auprc", "ece")
+
 Key = tuple[str, str, str, str]                             # threshold, group, value, metric
 
 
@@ -27,7 +33,8 @@ class Judged:
     """The recordings of a fold: truth, what was predicted, and what is known of each recording.
 
     labels (recording, class) bool; probabilities (recording, class); patients (recording,) or None; loss (recording,)
-    or None; groups: kind ("source", "sex", "age") -> (recording,) text, null or "" where unknown.
+    or None; groups: kind ("source", "sex", "age") -> (recording,) text, null or "" where unknown; recalibrated: name of
+    the method -> probabilities (recording, class), judged for their calibration only.
     """
 
     labels: np.ndarray
@@ -35,6 +42,7 @@ class Judged:
     patients: np.ndarray | None = None
     loss: np.ndarray | None = None
     groups: dict[str, np.ndarray] = field(default_factory=dict)
+    recalibrated: dict[str, np.ndarray] = field(default_factory=dict)
 
     def of(self, rows: np.ndarray) -> Judged:
         """Some of the recordings."""
@@ -43,7 +51,8 @@ class Judged:
 
         return replace(self, labels=self.labels[rows], probabilities=self.probabilities[rows],
                        patients=chosen(self.patients), loss=chosen(self.loss),
-                       groups={kind: names[rows] for kind, names in self.groups.items()})
+                       groups={kind: names[rows] for kind, names in self.groups.items()},
+                       recalibrated={name: values[rows] for name, values in self.recalibrated.items()})
 
 
 def age_bands(years: pd.Series) -> np.ndarray:
@@ -56,7 +65,7 @@ def age_bands(years: pd.Series) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Slice:
-    """Some of a fold's recordings, prepared for weights. `columns` (row, column) are summed; see Fold.columns."""
+    """Some of a fold's recordings, ranked for each class."""
 
     group: str
     value: str
@@ -70,11 +79,12 @@ class Fold:
     def __init__(self, judged: Judged, label_set: LabelSet, thresholds: dict[str, np.ndarray | float]):
         self.judged, self.label_set, self.thresholds = judged, label_set, thresholds
         self.labels = np.asarray(judged.labels, dtype=bool)
+        self.critical = np.array(label_set.critical, dtype=bool)
         self.scored = label_set.weights is not None and SINUS_RHYTHM in label_set.index()
+        self.variants = {"": judged.probabilities} | {f"_{name}": p for name, p in judged.recalibrated.items()}
         self.columns, self.places = self.summed()
-        self.gaps = gaps(self.labels, judged.probabilities)
-        everyone = np.arange(len(self.labels))
-        self.slices = [self.cut("all", "", everyone)]
+        self.gaps = {ending: gaps(self.labels, p) for ending, p in self.variants.items()}
+        self.slices = [self.cut("all", "", np.arange(len(self.labels)))]
         for kind, names in judged.groups.items():
             names = pd.Series(names, dtype=object).fillna("unknown").replace("", "unknown").to_numpy()
             self.slices += [self.cut(kind, name, np.flatnonzero(names == name)) for name in sorted(set(names))]
@@ -85,15 +95,18 @@ class Fold:
 
     def summed(self) -> tuple[np.ndarray, dict[str, slice]]:
         """(recording, column) quantities whose sums give every metric that is not a rank, and where each stands."""
-        blocks = {"one": np.ones((len(self.labels), 1)), "positive": self.labels,
-                  "brier": (self.judged.probabilities - self.labels) ** 2}
+        in_danger = self.labels[:, self.critical].any(axis=1, keepdims=True)
+        blocks = {"one": np.ones((len(self.labels), 1)), "positive": self.labels, "in danger": in_danger}
+        blocks |= {f"brier{ending}": (p - self.labels) ** 2 for ending, p in self.variants.items()}
         if self.judged.loss is not None:
             blocks["loss"] = self.judged.loss[:, None]
         for name, threshold in self.thresholds.items():
             predicted = decide(self.judged.probabilities, threshold)
+            missed = (self.labels & ~predicted)[:, self.critical]
             blocks[f"{name} hit"] = self.labels & predicted
             blocks[f"{name} alarm"] = ~self.labels & predicted
             blocks[f"{name} exact"] = (self.labels == predicted).all(axis=1, keepdims=True)
+            blocks[f"{name} overlooked"] = missed.any(axis=1, keepdims=True)
             if self.scored:
                 blocks[f"{name} challenge"] = challenge_terms(self.labels, predicted, self.label_set)
         places, width = {}, 0
@@ -106,33 +119,39 @@ class Fold:
         """Every metric, (replicate,) each, for recordings that count `weights` (recording, replicate) times."""
         found: dict[Key, np.ndarray] = {}
         for part in self.slices:
-            self.add(found, part, weights if part.group == "all" else weights[part.rows])
+            chosen = weights if part.group == "all" else weights[part.rows]
+            for (threshold, metric), value in self.measured(part, chosen).items():
+                if value.ndim == 1:
+                    found[threshold, part.group, part.value, metric] = value
+                    continue
+                found[threshold, part.group, part.value, metric] = macro(value, axis=0)
+                if part.group == "all":
+                    found |= {(threshold, "class", code, metric): row
+                              for code, row in zip(self.label_set.codes, value, strict=True)}
         return found
 
-    def add(self, found: dict[Key, np.ndarray], part: Slice, weights: np.ndarray) -> None:
+    def measured(self, part: Slice, weights: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+        """(threshold, metric) -> (replicate,), or (class, replicate) where each class has a value."""
         sums = self.columns[part.rows].T @ weights
         of = {name: sums[place] for name, place in self.places.items()}
         total, positives = of["one"][0], of["positive"]
-        classes: dict[tuple[str, str], np.ndarray] = {}
         areas = np.array([ranking.areas(weights) for ranking in part.rankings])  # (class, 2, replicate)
-        classes["", "auroc"], classes["", "auprc"] = areas[:, 0], areas[:, 1]
-        classes["", "brier"] = ratio(of["brier"], total)
-        if part.group == "all":
-            classes["", "ece"] = calibration_error(self.gaps, weights)
+        found = {("", "auroc"): areas[:, 0], ("", "auprc"): areas[:, 1]}
+        for ending in self.variants:
+            found["", f"brier{ending}"] = ratio(of[f"brier{ending}"], total)
+            if part.group == "all":
+                found["", f"ece{ending}"] = calibration_error(self.gaps[ending], weights)
         if "loss" in of:
-            found["", part.group, part.value, "loss"] = ratio(of["loss"][0], total)
+            found["", "loss"] = ratio(of["loss"][0], total)
         for name in self.thresholds:
             hits, alarms = of[f"{name} hit"], of[f"{name} alarm"]
             counts = np.stack([hits, alarms, positives - hits, total - positives - alarms])
-            classes |= {(name, metric): rate for metric, rate in decision_rates(counts).items()}
-            found[name, part.group, part.value, "accuracy"] = ratio(of[f"{name} exact"][0], total)
+            found |= {(name, metric): rate for metric, rate in decision_rates(counts).items()}
+            found[name, "accuracy"] = ratio(of[f"{name} exact"][0], total)
+            found[name, "critical_miss_rate"] = ratio(of[f"{name} overlooked"][0], of["in danger"][0])
             if self.scored:
-                found[name, part.group, part.value, "challenge_score"] = challenge_ratio(of[f"{name} challenge"].T)
-        for (name, metric), rate in classes.items():
-            found[name, part.group, part.value, metric] = macro(rate, axis=0)
-            if part.group == "all":
-                for code, row in zip(self.label_set.codes, rate, strict=True):
-                    found[name, "class", code, metric] = row
+                found[name, "challenge_score"] = challenge_ratio(of[f"{name} challenge"].T)
+        return found
 
     def replicates(self, number: int, seed: int) -> dict[Key, np.ndarray]:
         """(number,) bootstrap values of every metric, patients drawn with replacement."""
@@ -145,41 +164,31 @@ class Fold:
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
 
     def table(self, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:
-        """One row for each metric: threshold, group, value, metric, estimate, low, high, n, positives, note."""
+        """One row for each metric: threshold, group, value, metric, estimate, low, high, n, positives, note.
+
+        Intervals are percentiles of the replicates, but for the metrics named in BASIC.
+        """
         estimates = {key: float(value[0]) for key, value in self.values(np.ones((len(self.labels), 1))).items()}
-        drawn = self.replicates(replicates, seed)
-        low, high = interval(np.stack([drawn[key] for key in estimates], axis=1)) if drawn else np.full(
-            (2, len(estimates)), np.nan)
-        sizes = {(part.group, part.value): len(part.rows) for part in self.slices}
-        counts = dict(zip(self.label_set.codes, self.labels.sum(axis=0).tolist(), strict=True))
         frame = pd.DataFrame(list(estimates), columns=["threshold", "group", "value", "metric"])
-        frame["estimate"], frame["low"], frame["high"] = list(estimates.values()), low, high
-        frame.loc[frame["estimate"].isna(), ["low", "high"]] = np.nan
+        frame["estimate"] = list(estimates.values())
+        frame["low"] = frame["high"] = np.nan
+        drawn = self.replicates(replicates, seed)
+        if drawn:
+            low, high = interval(np.stack([drawn[key] for key in estimates], axis=1))
+            basic = frame["metric"].str.startswith(BASIC).to_numpy()
+            estimate = frame["estimate"].to_numpy()
+            frame["low"] = np.where(basic, np.clip(2 * estimate - high, 0, 1), low)
+            frame["high"] = np.where(basic, np.clip(2 * estimate - low, 0, 1), high)
+            frame.loc[frame["estimate"].isna(), ["low", "high"]] = np.nan
+        return self.counted(frame)
+
+    def counted(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows with their numbers of recordings and positives, and a mark where they are few."""
+        sizes = {(part.group, part.value): len(part.rows) for part in self.slices}
+        positives = dict(zip(self.label_set.codes, self.labels.sum(axis=0).tolist(), strict=True))
         keys = list(zip(frame["group"], frame["value"], strict=True))
         frame["n"] = [sizes.get(key, len(self.labels)) for key in keys]
-        frame["positives"] = pd.array([counts[value] if group == "class" else None for group, value in keys], "Int64")
+        frame["positives"] = pd.array([positives[of] if group == "class" else None for group, of in keys], "Int64")
         rare = np.minimum(frame["positives"], frame["n"] - frame["positives"]).fillna(frame["n"]) < FEW
         frame["note"] = np.where(rare, "few cases", "")
         return frame
-
-
-def metrics_of(judged: Judged, parts: np.ndarray, label_set: LabelSet, replicates: int, seed: int = 0) -> pd.DataFrame:
-    """METRICS rows (without run_id) of the parts "valid" and "test", where they have recordings.
-
-    Thresholds: 0.5, and one a class tuned on the validation part, whose values are rows of metric "threshold".
-    """
-    thresholds: dict[str, np.ndarray | float] = {"0.5": DEFAULT}
-    valid, tables = judged.of(parts == "valid"), []
-    if len(valid.labels):
-        thresholds["tuned"] = tune(valid.labels, valid.probabilities, label_set)
-        tables.append(pd.DataFrame({
-            "part": "valid", "threshold": "tuned", "group": "class", "value": label_set.codes, "metric": "threshold",
-            "estimate": thresholds["tuned"], "n": len(valid.labels), "positives": valid.labels.sum(axis=0), "note": "",
-        }))
-    for part in ("valid", "test"):
-        chosen = judged.of(parts == part)
-        if len(chosen.labels):
-            table = Fold(chosen, label_set, thresholds).table(replicates, seed)
-            table.insert(0, "part", part)
-            tables.append(table)
-    return pd.concat(tables, ignore_index=True)

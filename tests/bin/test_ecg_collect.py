@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 from ecgscale.contracts import RUNS
-
 from tests.tiny_models import trained_run
 
 ROOT = Path(__file__).parents[2]

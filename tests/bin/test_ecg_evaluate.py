@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ecgscale.contracts import METRICS, PREDICTIONS, RUNS
 
+from ecgscale.contracts import METRICS, PREDICTIONS, RUNS
 from tests.tiny_folders import rewrite, tiny_folders
 
 ROOT = Path(__file__).parents[2]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale.contracts import METRICS
 from ecgscale.ecg.labels import read_label_set
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from ecgscale import bootstrap, metrics
 from ecgscale.ecg.labels import read_label_set
-from scipy import stats
 
 LABELS = read_label_set()
 

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from ecgscale import calibration
 from sklearn.calibration import calibration_curve
+from sklearn.isotonic import IsotonicRegression
+
+from ecgscale import calibration
 
 CODES = ("a", "b", "c")
 
@@ -48,3 +50,37 @@ def test_calibrated_probabilities_have_a_small_error_and_squared_ones_the_plante
 
 def test_bins_at_their_edges():
     assert calibration.bin_of(np.array([0.0, 0.0999, 0.1, 0.95, 1.0])).tolist() == [0, 0, 1, 9, 9]
+
+
+def test_isotonic_map_equals_scikit_learns_on_other_recordings():
+    labels, probabilities = fold(400, 3)
+    probabilities = probabilities.round(2)
+    knots = calibration.isotonic(labels, probabilities, CODES)
+    other = fold(200, 4)[1]
+    found = calibration.recalibrated(other, CODES, knots)
+    for k in range(len(CODES)):
+        reference = IsotonicRegression(out_of_bounds="clip").fit(probabilities[:, k], labels[:, k])
+        np.testing.assert_allclose(found[:, k], reference.predict(other[:, k]), atol=1e-9)
+
+
+def test_isotonic_map_mends_what_is_not_calibrated_and_rare_classes_stay_as_they_are():
+    labels, probabilities = fold(4000, 5)
+    labels[:, 2] = np.arange(4000) < 9
+    knots = calibration.isotonic(labels[:2000], probabilities[:2000], CODES)
+    mapped = calibration.recalibrated(probabilities[2000:], CODES, knots)
+    before = calibration.expected_calibration_error(labels[2000:], probabilities[2000:])
+    after = calibration.expected_calibration_error(labels[2000:], mapped)
+    assert before[1] > 0.15
+    assert after[1] < 0.05
+    assert (mapped[:, 2] == probabilities[2000:, 2]).all()
+
+
+@pytest.mark.parametrize("planted", [0.5, 1.0, 3.0])
+def test_temperature_finds_the_planted_one(planted):
+    random = np.random.default_rng(6)
+    logits = random.normal(size=(20_000, 3))
+    labels = random.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    given = 1 / (1 + np.exp(-logits * planted))
+    found = calibration.temperature(labels, given)
+    assert found == pytest.approx(planted, rel=0.05)
+    np.testing.assert_allclose(calibration.tempered(given, planted), 1 / (1 + np.exp(-logits)), atol=1e-9)

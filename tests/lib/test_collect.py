@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale.collect import collect
 from ecgscale.contracts import METRICS, RUNS, RunResult
 from ecgscale.errors import UserError
-
 from tests.tiny_folders import rewrite
 from tests.tiny_models import trained_run
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
 from ecgscale import metrics
 from ecgscale.contracts import METRICS, PREDICTIONS, SPLIT, SplitInfo
 from ecgscale.ecg.corpus import Corpus
@@ -13,7 +14,6 @@ from ecgscale.evaluate import evaluate_run, evaluate_runs
 from ecgscale.loss import terms
 from ecgscale.models.build import load
 from ecgscale.study import Evaluation
-
 from tests.tiny_folders import rewrite, tiny_folders
 
 LABELS = read_label_set()
@@ -60,7 +60,7 @@ def by_hand(folders, corpus, record, aggregation="mean"):
 
 
 def test_probabilities_and_loss_are_those_of_the_windows_one_by_one(folders, inputs, evaluated):
-    predictions, _ = evaluated
+    predictions = evaluated.predictions
     assert set(predictions["part"]) == {"valid", "test"}
     for row in (0, 7, 39):
         expected, loss = by_hand(folders, inputs[0], predictions["record"][row])
@@ -70,14 +70,14 @@ def test_probabilities_and_loss_are_those_of_the_windows_one_by_one(folders, inp
 
 
 def test_maximum_over_windows_is_the_maximum(folders, inputs):
-    predictions, _ = evaluate_run(folders.runs[0], *inputs, Evaluation(bootstrap=0, aggregation="max"))
+    predictions = evaluate_run(folders.runs[0], *inputs, Evaluation(bootstrap=0, aggregation="max")).predictions
     expected, _ = by_hand(folders, inputs[0], predictions["record"][3], "max")
     found = predictions.loc[3, [f"p_{code}" for code in LABELS.codes]].to_numpy(dtype=float)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_metrics_are_those_of_the_written_predictions(inputs, evaluated):
-    predictions, table = evaluated
+    predictions, table = evaluated.predictions, evaluated.metrics
     corpus = inputs[0]
     for part in ("valid", "test"):
         rows = predictions[predictions["part"] == part]
@@ -92,7 +92,7 @@ def test_metrics_are_those_of_the_written_predictions(inputs, evaluated):
 
 
 def test_every_group_is_there_with_its_number_of_recordings(inputs, evaluated):
-    _, table = evaluated
+    table = evaluated.metrics
     records = inputs[0].records.iloc[40:]   # the last third is the test part
     rows = table[(table["part"] == "test") & (table["metric"] == "challenge_score") & (table["threshold"] == "0.5")]
     for kind in ("source", "sex"):
@@ -114,15 +114,16 @@ def test_test_part_has_no_say_in_the_thresholds(folders, inputs, evaluated):
         chosen = changed.positions(split.loc[split["part"] == part, "record"])
         changed.labels = changed.labels.copy()
         changed.labels[chosen] = ~changed.labels[chosen]
-        _, table = evaluate_run(folders.runs[0], changed, split, info, LABELS, Evaluation(bootstrap=0))
-        thresholds = [frame.loc[frame["metric"] == "threshold", "estimate"].tolist() for frame in (evaluated[1], table)]
+        table = evaluate_run(folders.runs[0], changed, split, info, LABELS, Evaluation(bootstrap=0)).metrics
+        chosen = [frame["metric"].isin(["threshold", "temperature"]) for frame in (evaluated.metrics, table)]
+        thresholds = [evaluated.metrics.loc[chosen[0], "estimate"].tolist(), table.loc[chosen[1], "estimate"].tolist()]
         assert (thresholds[0] == thresholds[1]) == same
 
 
 def test_two_evaluations_are_equal_to_the_bit(folders, inputs, evaluated):
     again = evaluate_run(folders.runs[0], *inputs, FEW)
-    for one, other in zip(evaluated, again, strict=True):
-        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    for name in ("predictions", "metrics", "reliability", "recalibration"):
+        pd.testing.assert_frame_equal(getattr(evaluated, name), getattr(again, name), check_exact=True)
 
 
 def test_classes_of_the_run_are_matched_by_code(tmp_path, inputs, evaluated):
@@ -136,11 +137,12 @@ def test_classes_of_the_run_are_matched_by_code(tmp_path, inputs, evaluated):
     assert last
     save_file({n: t[order].contiguous() if n in last else t for n, t in weights.items()}, file)
     rewrite(moved.runs[0], classes=tuple(LABELS.codes[place] for place in order))
-    predictions, table = evaluate_run(moved.runs[0], *inputs, FEW)
+    found = evaluate_run(moved.runs[0], *inputs, FEW)
     numbers = ["estimate", "low", "high"]
-    np.testing.assert_allclose(table[numbers].astype(float), evaluated[1][numbers].astype(float), atol=1e-6)
+    np.testing.assert_allclose(found.metrics[numbers], evaluated.metrics[numbers], atol=1e-6)
     rewrite(moved.runs[0], classes=LABELS.codes)
-    assert not np.allclose(evaluate_run(moved.runs[0], *inputs, FEW)[0]["loss"], predictions["loss"], atol=1e-3)
+    wrong = evaluate_run(moved.runs[0], *inputs, FEW).predictions
+    assert not np.allclose(wrong["loss"], found.predictions["loss"], atol=1e-3)
 
 
 @pytest.mark.parametrize("field", ["corpus_digest", "split_digest"])
@@ -158,3 +160,22 @@ def test_a_run_that_diverged_has_empty_tables(tmp_path, inputs):
     evaluate_runs(other.runs, *inputs, FEW, tmp_path / "out")
     assert METRICS.read(tmp_path / "out" / other.runs[0].name / "metrics.csv").empty
     assert PREDICTIONS.read(tmp_path / "out" / other.runs[0].name / "predictions.parquet").empty
+
+
+def test_a_source_that_training_never_saw_is_marked(folders, inputs):
+    corpus, split, info, _ = inputs
+    unseen = (split["part"] == "train") & (split["source"] == "toy")
+    without = split.assign(part=np.where(unseen, "unused", split["part"]))
+    table = evaluate_run(folders.runs[0], corpus, without, info, LABELS, Evaluation(bootstrap=0)).metrics
+    rows = table[table["group"] == "source"]
+    marked = rows["note"].str.contains("source not in training")
+    assert set(rows.loc[marked, "value"]) == {"toy"}
+    assert set(rows.loc[~marked, "value"]) == {"other"}
+
+
+def test_predictions_hold_what_the_challenge_score_of_any_recordings_needs(inputs, evaluated):
+    rows = evaluated.predictions.iloc[5:17]
+    labels = inputs[0].labels[inputs[0].positions(rows["record"])]
+    decided = metrics.decide(rows[[f"p_{code}" for code in LABELS.codes]].to_numpy())
+    expected = metrics.challenge_score(labels, decided, LABELS)
+    assert rows["gained"].sum() / rows["possible"].sum() == pytest.approx(expected, abs=1e-12)

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn import metrics as sk
+
 from ecgscale import metrics
 from ecgscale.ecg.labels import SINUS_RHYTHM, read_label_set
 from ecgscale.errors import UserError
-from sklearn import metrics as sk
 
 LABELS = read_label_set()
 SINUS = LABELS.codes.index(SINUS_RHYTHM)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale import metrics, scoring
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.errors import UserError

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+
 from ecgscale import thresholds
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.metrics import challenge_score, decide, f1
