@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
+
 from ecgscale.ecg.split import audit, split_recordings
 from ecgscale.ecg.synthetic import SOURCES
-from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import wfdb
+
 from ecgscale.ecg.synthetic import SOURCES, make, plan, write_chunk, write_record
 
 TEN_SECONDS = plan(2000, 1, ["ptb-xl"])[:64]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale.contracts import RECORDS, SPLIT, Shard, SplitInfo, digest
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.split import split_corpus

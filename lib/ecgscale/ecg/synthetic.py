@@ -97,8 +97,8 @@ def write_corpus(out: Path, count: int, seed: int, difficulty: float = 0.5, sour
         raise UserError(f"{difficulty} is not a number from 0 to 1", field="difficulty")
     if seed < 0:
         raise UserError(f"{seed} is not 0 or above", field="seed")
-    if out.exists() and any(out.iterdir()):
-        raise UserError("the folder is not empty", file=out, remedy="Name a new folder: nothing is overwritten")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError("is not an empty folder", file=out, remedy="Name a new folder: nothing is overwritten")
     planned = plan(count, seed, sources, holter_seconds)
     needed = sum(one.seconds * SOURCES[one.source].rate * 2 * len(LEADS) for one in planned)
     parent = next(folder for folder in out.absolute().parents if folder.exists())

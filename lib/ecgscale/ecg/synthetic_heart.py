@@ -234,13 +234,13 @@ def add_atria(out, rate, heart: Heart, made: Beats, times, rng: np.random.Genera
 
 
 def fibrillation(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(xyz, time) f waves of 5 to 8 Hz, largest in V1, of wandering frequency and size."""
+    """(xyz, time) f waves of 5 to 8 Hz, fine or coarse, largest in V1, of wandering frequency and size."""
     waves = np.zeros((3, len(times)))
     for direction in ((0.01, 0.05, -0.09), (0.03, 0.03, 0.04)):
         turns = 2 * np.pi * rng.uniform(5.0, 8.0) * times
         turns += 1.5 * np.sin(2 * np.pi * rng.uniform(0.3, 0.7) * times + rng.uniform(0, 6.3))
         swell = 1 + 0.4 * np.sin(2 * np.pi * rng.uniform(0.1, 0.5) * times + rng.uniform(0, 6.3))
-        waves += np.array(direction)[:, None] * (rng.uniform(0.6, 1.3) * swell * np.sin(turns + rng.uniform(0, 6.3)))
+        waves += np.array(direction)[:, None] * (rng.uniform(0.25, 1.3) * swell * np.sin(turns + rng.uniform(0, 6.3)))
     return waves
 
 

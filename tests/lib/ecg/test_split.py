@@ -1,8 +1,11 @@
 """Folds: shares of the published study, no leaks between parts, and a leak that the audit must find."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale.ecg.split import audit, groups, split_recordings
 from ecgscale.errors import UserError
 
@@ -72,6 +75,19 @@ def test_audit_says_unknown_where_patients_are_unknown():
     split = split_recordings(records[known], labels[known], "patients", seed=1)
     assert audit(records[known], labels[known], CLASSES, split)["patient_overlap"] == 0
     assert sum(found["positives"]["c0"].values()) == labels[:, 0].sum()
+
+
+def test_real_duplicates_stay_together(shared):
+    """Georgia holds two files with the same samples (E07509 and E07510): apart in some splits by record, never here."""
+    files = sorted((shared / "data" / "physionet2021").glob("*/*.mat"))
+    records = pd.DataFrame({"record": [f"{file.parent.name}/{file.stem}" for file in files],
+                            "source": [file.parent.name for file in files], "patient": None,
+                            "content": [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]})
+    labels = np.random.default_rng(0).random((len(files), 26)) < 0.2
+    assert records.content.duplicated().sum() == 1
+    leaks = {method: sum(audit(records, labels, CLASSES, split_recordings(records, labels, method, seed))[
+        "duplicate_overlap"] for seed in range(20)) for method in ("records", "patients")}
+    assert leaks["patients"] == 0 < leaks["records"]
 
 
 def test_groups_join_through_others():

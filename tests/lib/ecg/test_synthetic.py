@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import wfdb
+from scipy.io import loadmat
+from scipy.signal import butter, sosfiltfilt
+
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.labels import PHYSIONET_2021, read_label_set
 from ecgscale.ecg.synthetic import SOURCES, balance, make, plan, share, write_corpus
 from ecgscale.ecg.synthetic_diagnoses import BLOCKS, EXCLUDES, RHYTHMS
 from ecgscale.errors import UserError
-from scipy.io import loadmat
-from scipy.signal import butter, sosfiltfilt
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,13 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
+def test_holters_of_the_published_length():
+    """30 minutes at 257 Hz: 462,600 samples, as in INCART."""
+    one = plan(1, 1, ["st_petersburg_incart"], holter_seconds=1800)[0]
+    samples, _ = make(one, 1, 0.5)
+    assert samples.shape == (12, 462_600)
+
+
 def test_same_bytes_for_any_number_of_processes(tmp_path):
     write_corpus(tmp_path / "one", 130, seed=5, sources=["georgia", "ptb-xl"], cpus=1)
     write_corpus(tmp_path / "two", 130, seed=5, sources=["georgia", "ptb-xl"], cpus=2)
@@ -183,13 +191,15 @@ def test_sizes():
     assert sum(share(1600, [3.0, 1e-6, 9.0])) == 1600
     assert share(1600, [3.0, 1e-6, 9.0])[1] == 1
     assert sum(share(2, [1.0] * 8)) == 2
+    assert [len(plan(count, 1)) for count in range(1, 12)] == list(range(1, 12))
 
 
 def test_refusals(tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    with pytest.raises(UserError, match="not empty"):
-        write_corpus(tmp_path / "full", 10, seed=1)
+    for used in ("full", "full/thesis.txt"):
+        with pytest.raises(UserError, match="not an empty folder"):
+            write_corpus(tmp_path / used, 10, seed=1)
     with pytest.raises(UserError, match=r"no source 'mars'.*ptb-xl"):
         write_corpus(tmp_path / "new", 10, seed=1, sources=["mars"])
     with pytest.raises(UserError, match="GB are needed"):

@@ -8,11 +8,12 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_closing, uniform_filter1d
+from scipy.signal import butter, find_peaks, periodogram, sosfiltfilt
+
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.synthetic_diagnoses import draw_body, heart_with
 from ecgscale.ecg.synthetic_heart import PREMATURE_ATRIAL, PREMATURE_VENTRICULAR, beats, leads
-from scipy.ndimage import binary_closing, uniform_filter1d
-from scipy.signal import butter, find_peaks, periodogram, sosfiltfilt
 
 RATE, SECONDS = 500, 14.0
 BEFORE = 140            # samples of a mean beat that come before its QRS onset
