@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ecgscale.report.figures import setting, statistic
+from ecgscale.report.figures import setting
 from ecgscale.report.inputs import Inputs
+from ecgscale.report.predictor_figures import statistic
 from ecgscale.report.style import interval, label, number
 
 

@@ -11,10 +11,12 @@ from markupsafe import Markup
 
 from ecgscale.contracts import whole, write_text
 from ecgscale.paths import ASSETS
-from ecgscale.report import figures, tables
+from ecgscale.report import figures, predictor_figures, tables
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import Drawing, label, number, save
+
+MODELS = ("random forest", "gradient boosting")
 
 
 @dataclass
@@ -46,13 +48,14 @@ def write(inputs: Inputs, out: Path) -> None:
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
     page = environment.get_template("page.html.j2").render(
         name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
-        headlines=headlines(inputs), style=Markup((folder / "style.css").read_text(encoding="utf-8")))
+        headlines=headlines(inputs), findings=tables.findings(inputs),
+        style=Markup((folder / "style.css").read_text(encoding="utf-8")))
     write_text(out / "report.html", page)
 
 
 def without(section: Section, inputs: Inputs, *names: str) -> Section:
     """Say which inputs of the section were not given."""
-    section.notices += [f"{name.capitalize()}: {inputs.missing[name]}." for name in names if name in inputs.missing]
+    section.notices += [f"{name}: {inputs.missing[name]}." for name in names if name in inputs.missing]
     return section
 
 
@@ -81,7 +84,7 @@ def runs(inputs: Inputs) -> Section:
         rejected = tables.words(inputs.plan.rejected) if inputs.plan.rejected else "none"
         section.text.append(f"Planned: {inputs.plan.runs} runs, seed {inputs.plan.seed}; samples rejected by "
                             f"constraint: {rejected}; duplicates: {inputs.plan.duplicates}.")
-    section.add(tables.statuses(inputs), tables.runs(inputs))
+    section.add(tables.statuses(inputs), figures.scores(inputs), tables.good_shares(inputs), tables.runs(inputs))
     return without(section, inputs, "plan.json")
 
 
@@ -89,7 +92,7 @@ def laws(inputs: Inputs) -> Section:
     section = Section("laws", "Scaling laws")
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
                         "they cannot tell. Intervals resample whole runs.")
-    section.add(figures.law(inputs), tables.laws(inputs))
+    section.add(figures.law(inputs), tables.law_answers(inputs), tables.laws(inputs))
     section.notices += [f"{name}: {why}." for name, why in (inputs.laws.disabled if inputs.laws else {}).items()]
     return without(section, inputs, "laws.json")
 
@@ -99,7 +102,8 @@ def frontier(inputs: Inputs) -> Section:
     section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
                         "The probability of standing on the front resamples the scores within their intervals.")
     for axes in dict.fromkeys(inputs.frontier["axes"]):
-        section.add(figures.front(inputs, axes), tables.front(inputs, axes))
+        draw = figures.front_of_two_costs if "," in axes else figures.front
+        section.add(draw(inputs, axes), tables.front(inputs, axes))
     section.add(tables.hypervolumes(inputs), tables.published_findings(1, "Published, figure 1 of the study"))
     return without(section, inputs, "frontier.csv")
 
@@ -116,10 +120,12 @@ def predictor(inputs: Inputs) -> Section:
             section.notices.append(f"Correlated hyperparameters (Spearman), whose importance is shared: {pairs}.")
         section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
-    section.add(figures.true_against_predicted(inputs), tables.predictor(inputs),
+    section.add(*(predictor_figures.true_against_predicted(inputs, model) for model in MODELS),
+                tables.predictor(inputs), tables.predictor_results(inputs),
                 tables.published_findings(2, "Published, figure 2 of the study"))
-    section.add(*(figures.importance(inputs, measure) for measure in figures.MEASURES), tables.importance(inputs),
-                tables.published_findings(3, "Published, figure 3 of the study"))
+    section.add(*(predictor_figures.importance(inputs, measure) for measure in predictor_figures.MEASURES),
+                tables.published_findings(3, "Published, figure 3 of the study"),
+                predictor_figures.dependence(inputs), tables.importance(inputs))
     return without(section, inputs, "predictor.json", "importance.csv", "predicted.csv")
 
 
@@ -130,7 +136,7 @@ def latency(inputs: Inputs) -> Section:
         section.notices.append(f"{fallbacks} measurements fell back: what ran is not what was asked. They are marked "
                                "and take no part in the frontier.")
     section.add(figures.latency(inputs), tables.latency(inputs), tables.unavailable(inputs),
-                figures.published_latency(tables.published(4)))
+                figures.published_latency(predictor_figures.published(4)))
     named = [name for name in inputs.missing if name == "latency" or name.endswith("latency")]
     return without(section, inputs, *named)
 

@@ -45,6 +45,7 @@ class Drawing:
     caption: str
     alt: str
     figure: Figure
+    ours: bool = True  # False: published by others, so never synthetic
 
 
 def figure(width: float = 9.0, height: float = 4.2) -> Figure:
@@ -54,14 +55,15 @@ def figure(width: float = 9.0, height: float = 4.2) -> Figure:
 
 def look(name: str, names: Iterable[str]) -> tuple[str, str, str]:
     """(colour, marker, line) of a group among its fellows: the known optimizers first, the others in their order."""
-    others = [one for one in sorted(set(names)) if one not in KNOWN]
-    return LOOKS[([*KNOWN, *others].index(name) if name in KNOWN or set(names) & set(KNOWN) else others.index(name))
-                 % len(LOOKS)]
+    name, *fellows = (one.split("=", 1)[-1] for one in (name, *names))
+    order = [*KNOWN, *sorted(set(fellows) - set(KNOWN))] if set(fellows) & set(KNOWN) else sorted(set(fellows))
+    return LOOKS[order.index(name) % len(LOOKS)]
 
 
 def save(drawing: Drawing, folder: Path, synthetic: bool) -> str:
     """Write NAME.svg and NAME.png; give the SVG for inlining. Synthetic data is named in the figure itself."""
     with mpl.rc_context(RC):
+        synthetic = synthetic and drawing.ours
         heading = ("SYNTHETIC DATA · " if synthetic else "") + drawing.title
         drawing.figure.suptitle(heading, x=0.01, ha="left", fontsize=12, fontweight="bold",
                                 color=COLOURS["vermillion"] if synthetic else INK)

@@ -8,29 +8,37 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ecgscale import distribution
+from ecgscale.findings import front_order
 from ecgscale.frontier import COSTS
-from ecgscale.paths import ASSETS
+from ecgscale.laws import LAWS
 from ecgscale.report.figures import setting
+from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
+from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number, score
 from ecgscale.runtable import hyperparameters
 
 
 @dataclass(frozen=True)
 class DataTable:
-    """Rows are texts; `numeric` says which columns are set flush right. More than `shown` rows fold away."""
+    """Rows are texts; `numeric` says which columns are set flush right. More than `shown` rows fold away.
+
+    `ours` is False for what others published: it is never synthetic.
+    """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[bool, ...]
+    ours: bool = True
     shown: int = 15
 
 
-def table(caption: str, head: dict[str, bool], rows: Iterable[Iterable]) -> DataTable | None:
+def table(caption: str, head: dict[str, bool], rows: Iterable[Iterable], ours: bool = True) -> DataTable | None:
     """`head`: column -> numeric. None without rows."""
     made = tuple(tuple("–" if cell is None else str(cell) for cell in row) for row in rows)
-    return DataTable(caption, tuple(head), made, tuple(head.values())) if made else None
+    return DataTable(caption, tuple(head), made, tuple(head.values()), ours) if made else None
 
 
 def shards(inputs: Inputs) -> DataTable | None:
@@ -92,6 +100,50 @@ def runs(inputs: Inputs) -> DataTable | None:
         "hyperparameters that vary": False}, rows)
 
 
+def findings(inputs: Inputs) -> DataTable | None:
+    """The study's findings, asked of this table."""
+    made = list(inputs.predictor.claims) if inputs.predictor else []
+    if len(inputs.frontier):
+        made.insert(0, front_order(inputs.frontier))
+    return table("The study's findings, asked of these runs", {
+        "finding": False, "here": False, "evidence (95 %)": False, "published": False},
+        [(one["claim"], one["verdict"], one["evidence"], one["published"]) for one in made])
+
+
+def good_shares(inputs: Inputs) -> DataTable | None:
+    threshold, frame = distribution.good_shares(inputs.runs, inputs.target)
+    return table(f"Share of good models: at least {score(threshold)}, {distribution.GOOD:.0%} of the best score", {
+        "design space": False, "models": True, "good": True, "share": True, "median score": True, "best score": True},
+        [(group_words(row.group), row.n, row.good, interval(row.share, row.low, row.high, percent), score(row.median),
+          score(row.best)) for row in frame.itertuples()])
+
+
+def percent(value: float) -> str:
+    return f"{value:.0%}"
+
+
+def law_answers(inputs: Inputs) -> DataTable | None:
+    """One row a question: the law that the data prefer, its exponents, and what the average predicts."""
+    asked: dict[tuple, list] = {}
+    for fit in inputs.laws.fits if inputs.laws else ():
+        asked.setdefault((fit.y, fit.x, fit.subset), []).append(fit)
+    rows = []
+    for (y, x, subset), fits in asked.items():
+        average = next((fit for fit in fits if fit.law == "average"), None)
+        single = [fit for fit in fits if fit.law != "average"] or fits
+        best = max(single, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))
+        names = LAWS[best.law].exponents if best.law in LAWS else best.estimates
+        values = ((name, best.estimates.get(name), *best.intervals.get(name, (None, None))) for name in names)
+        exponents = "; ".join(f"{name} = {interval(*value, number)}" for name, *value in values)
+        ahead = (average.statistics.get("predictions") or [{}])[-1] if average else {}
+        rows.append((y.replace("_", " "), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
+                     best.law, exponents, interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high")),
+                     best.reason))
+    return table("Laws, one row a question: the preferred form and its exponents (90 % run-level bootstrap)", {
+        "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,
+        "at 10 × the largest": True, "why not": False}, rows)
+
+
 def laws(inputs: Inputs) -> DataTable | None:
     rows = []
     for fit in inputs.laws.fits if inputs.laws else ():
@@ -99,7 +151,7 @@ def laws(inputs: Inputs) -> DataTable | None:
                   for name, value in fit.estimates.items()]
         rows.append((fit.verdict, fit.law, fit.formula, f"{fit.y} over {', '.join(fit.x)}", fit.subset, fit.points,
                      "; ".join(values), fit.reason))
-    return table("Fitted laws: estimates with 90 % run-level bootstrap intervals", {
+    return table("Every fitted law: estimates with 90 % run-level bootstrap intervals", {
         "verdict": False, "law": False, "formula": False, "of": False, "runs": False, "n": True, "estimates": False,
         "why": False}, rows)
 
@@ -114,7 +166,7 @@ def front(inputs: Inputs, axes: str) -> DataTable | None:
     made = [(row.run_id, *(number(value) for value in (row.x, getattr(row, "z", None))[: len(costs)]),
              interval(row.y, getattr(row, "y_low", None), getattr(row, "y_high", None)),
              "unknown" if np.isnan(row.probability) else f"{row.probability:.2f}", getattr(row, "seeds", "–"),
-             getattr(row, "setting", None) or "–") for row in rows.itertuples()]
+             row.setting if isinstance(getattr(row, "setting", None), str) else "–") for row in rows.itertuples()]
     if all(row[-1] == "–" for row in made):
         head.pop("setting")
         made = [row[:-1] for row in made]
@@ -139,12 +191,30 @@ STATISTICS = {"pearson_fold_mean": "Pearson r, mean over folds (as published)", 
 
 
 def predictor(inputs: Inputs) -> DataTable | None:
+    """Every statistic over all runs and within groups: a row a model and scheme."""
+    found = {(entry["model"], entry["scheme"], entry["statistic"], entry["group"]): entry
+             for entry in (inputs.predictor.results if inputs.predictor else ())}
+    asked = (("pearson_fold_mean", "all"), ("pearson", "all"), ("pearson", "within"), ("kendall", "all"),
+             ("kendall", "within"), ("rmse", "all"), ("rmse_over_group_mean", "all"), ("rmse_over_seed_noise", "all"))
+    keys = dict.fromkeys((model, scheme) for model, scheme, _, _ in found if model)
+    asked = [one for one in asked if any((*key, *one) in found for key in keys)]
+    rows = [(*key, *(told(found.get((*key, *one))) for one in asked)) for key in keys]
+    heads = {f"{STATISTICS[name]}, {'pooled' if group == 'all' else 'within groups'}": True for name, group in asked}
+    return table("How well hyperparameters predict the score (95 % intervals over architectures)",
+                 {"model": False, "cross-validation": False} | heads, rows)
+
+
+def told(entry: dict | None) -> str:
+    return "–" if entry is None else interval(entry["estimate"], entry["low"], entry["high"])
+
+
+def predictor_results(inputs: Inputs) -> DataTable | None:
     results = inputs.predictor.results if inputs.predictor else []
-    return table("How well hyperparameters predict the score (95 % intervals over architectures)", {
+    return table("Every statistic of the predictor, by group", {
         "model": False, "cross-validation": False, "statistic": False, "runs": False, "value": True, "n": True},
         [(entry["model"] or "–", entry["scheme"] or "–", STATISTICS.get(entry["statistic"], entry["statistic"]),
           {"all": "all, pooled", "within": "within groups"}.get(entry["group"], label(entry["group"])),
-          interval(entry["estimate"], entry["low"], entry["high"]), entry["n"]) for entry in results])
+          told(entry), entry["n"]) for entry in results])
 
 
 def importance(inputs: Inputs) -> DataTable | None:
@@ -178,16 +248,10 @@ def unavailable(inputs: Inputs) -> DataTable | None:
                  [(machine, label(runtime), *rest, count) for (machine, runtime, *rest), count in counts.items()])
 
 
-def published(figure: int) -> pd.DataFrame:
-    """The published findings of one of the study's four figures (assets/published/findings.csv)."""
-    frame = pd.read_csv(ASSETS / "published" / "findings.csv", comment="#")
-    return frame[frame["figure"].eq(figure)]
-
-
 def published_findings(figure: int, caption: str) -> DataTable | None:
     return table(caption, {"quantity": False, "of": False, "value": True, "unit": False, "grade": False, "note": False},
                  [(row.quantity.replace("_", " "), label(row.group), row.value, row.unit, row.grade,
-                   "" if pd.isna(row.note) else row.note) for row in published(figure).itertuples()])
+                   "" if pd.isna(row.note) else row.note) for row in published(figure).itertuples()], ours=False)
 
 
 def devices(inputs: Inputs) -> DataTable | None:
