@@ -68,6 +68,7 @@ def draw_diagnoses(expected: Mapping[str, float], count: int, normal_alone: bool
     bare = ~np.any(list(given.values()), axis=0)
     filled = bare | ((rng.random(count) < 0.06) & ~given["NSR"] & ~given["PR"])
     which = rng.integers(len(UNSCORED), size=count)
+    which[given["LQRSV"]] %= list(UNSCORED).index("LVH")                # hypertrophy does not go with low voltage
     for place, name in enumerate(UNSCORED):
         given[name] = filled & (which == place)
     names, matrix = sorted(given), np.column_stack([given[name] for name in sorted(given)])

@@ -181,6 +181,7 @@ def test_diagnoses_together_are_possible():
         assert len(given & set(BLOCKS)) <= 1
         assert not any(name in given and given & set(EXCLUDES[name]) for name in EXCLUDES)
         assert "LAnFB" not in given or "LAD" in given
+        assert not {"LQRSV", "LVH"} <= given
         assert len(one.codes) == len(given)
     assert not any("NSR" in one.diagnoses and len(one.diagnoses) > 1 for one in plan(2000, 1, ["cpsc_2018"]))
 
