@@ -19,6 +19,7 @@ from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, Plan, PlannedRun
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES, ledger_of
+from ecgscale.plan import afford, describe
 from ecgscale.study import OptimizerSpace, Range, RunGroup, Study
 
 LEAD_SETS = {12: LEADS, 6: LEADS[:6], 4: ("I", "II", "III", "V2"), 3: ("I", "II", "V2"), 2: ("I", "II")}
@@ -27,7 +28,6 @@ LEAD_SETS = {12: LEADS, 6: LEADS[:6], 4: ("I", "II", "III", "V2"), 3: ("I", "II"
 DIGITS = 6             # significant digits of a continuous draw: enough, and the same on every machine
 DRAWS_A_SAMPLE = 1000  # a group gives up when its constraints let fewer than one draw in so many pass
 BLOCK = 1024
-QUANTILES = ("0", "0.1", "0.25", "0.5", "0.75", "0.9", "1")
 
 Point = dict[str, object]      # {"model.depth": 12, "optimizer.lr": 0.001, "training.epochs": 20, "leads": 12, ...}
 
@@ -53,7 +53,29 @@ def sample(study: Study, classes: int = 26) -> tuple[list[PlannedRun], Plan]:
                 for planned in sampled(study, place, optimizer, classes, rng, tally, runs):
                     runs[planned.spec.run_id] = planned
     planned = list(runs.values())
-    return planned, describe(study, planned, tally)
+    return planned, describe(study, planned, dict(sorted(tally.rejected.items())), tally.duplicates)
+
+
+def plan_study(study: Study, classes: int = 26, records: int | None = None, calibrated: bool = False,
+               cpus: int = 1) -> tuple[list[PlannedRun], Plan]:
+    """A study's runs, thinned to its budget, and their plan for `records` training recordings (else budget.records).
+
+    With `calibrated`, or where the budget is in hours, some steps are trained to predict hours on this machine. Raises
+    UserError as `sample` does, and when a budget is given but not the number of recordings.
+    """
+    runs, plan = sample(study, classes)
+    budget, records = study.budget, records or study.budget.records
+    if records is None:
+        if budget.train_flops or budget.hours:
+            raise UserError("a budget needs the number of training recordings", field="budget.records",
+                            remedy="Give budget.records in the study, or --records")
+        return runs, plan
+    pace = None
+    if runs and (calibrated or budget.hours):
+        from ecgscale.pace import calibrate  # torch: seconds to import
+
+        pace = calibrate(runs, classes, cpus=cpus)
+    return afford(budget, runs, plan, records, pace)
 
 
 @contextlib.contextmanager
@@ -173,21 +195,3 @@ def realize(study: Study, group: RunGroup, optimizer: str, point: Point, classes
         precision=protocol.precision, seed=seed, **parts["training"],
     ) for seed in group.seeds]
     return [PlannedRun(spec=spec, ledger=ledger) for spec in specs]
-
-
-def describe(study: Study, planned: list[PlannedRun], tally: Tally) -> Plan:
-    """The plan as far as the study file alone decides it."""
-    return Plan(
-        study=study.name, seed=study.seed, runs=len(planned), rejected=dict(sorted(tally.rejected.items())),
-        duplicates=tally.duplicates,
-        forward_flops=quantiles([run.ledger.forward_flops for run in planned]),
-        params=quantiles([run.ledger.params for run in planned]),
-        train_flops=None, hours=[],
-    )
-
-
-def quantiles(values: list[int]) -> dict[str, float]:
-    """The empirical distribution function, read at QUANTILES: the smallest value that this share does not exceed."""
-    if not values:
-        return {}
-    return {share: float(np.quantile(values, float(share), method="inverted_cdf")) for share in QUANTILES}

@@ -228,10 +228,11 @@ class Analysis(Part):
 
 
 class Budget(Part):
-    """Limits on the whole study; a sample that would cost more is thinned evenly."""
+    """Limits on the whole study: samples are left out evenly until it fits. A limit in hours may keep others next time."""
 
     train_flops: float | None = Field(None, gt=0)
-    hours: float | None = Field(None, gt=0)      # on this machine, by the plan's calibration
+    hours: float | None = Field(None, gt=0)                 # on the machine that draws the runs, by calibration
+    records: int | None = Field(None, ge=1)                 # training recordings to reckon with
 
 
 class Study(BaseModel):
