@@ -1,8 +1,8 @@
 """Trained runs on whole recordings: deterministic probabilities, and every metric of the validation and test fold.
 
-A recording is cut into fixed windows (`data.tile`); the probabilities of its windows are averaged (or their maximum is
-taken). Nothing is drawn at random but the bootstrap. Validation chose the epoch and chooses the thresholds; the test
-fold decides nothing.
+A recording is cut into fixed windows (`data.tile`, or a study's `stride` apart); the probabilities of its windows are
+averaged (or their maximum is taken). Nothing is drawn at random but the bootstrap. Validation chose the epoch and
+chooses the thresholds; the test fold decides nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ecgscale.contracts import (
     SplitInfo,
     whole,
 )
-from ecgscale.data import fixed_batches
+from ecgscale.data import fixed_batches, tile
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import LabelSet
 from ecgscale.errors import UserError
@@ -98,7 +98,7 @@ def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info:
     parts, positions = rows["part"].to_numpy(), corpus.positions(rows["record"])
     if not len(rows):
         raise UserError("no recording in the parts 'valid' and 'test'", field="part")
-    probabilities, loss = predict(network, result.spec, corpus, positions, list(result.classes), evaluation.aggregation,
+    probabilities, loss = predict(network, result.spec, corpus, positions, list(result.classes), evaluation,
                                   device or torch.device("cpu"))
     records = corpus.records.iloc[positions]
     judged = Judged(
@@ -127,7 +127,7 @@ def predicted(records: pd.DataFrame, parts: np.ndarray, judged: Judged, label_se
 
 @torch.inference_mode()
 def predict(network: nn.Module, spec: RunSpec, corpus: Corpus, positions: np.ndarray, classes: list[str],
-            aggregation: str, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+            evaluation: Evaluation, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (recording, class) of whole recordings, in the order of `classes`, and their loss (recording,).
 
     A recording's probability is the mean (or maximum) of its fixed windows' sigmoid outputs; its loss is the mean over
@@ -135,17 +135,44 @@ def predict(network: nn.Module, spec: RunSpec, corpus: Corpus, positions: np.nda
     """
     network = network.to(device)
     labels = corpus.labels[np.ix_(positions, [corpus.classes.index(code) for code in classes])].astype(np.float32)
-    join = np.maximum if aggregation == "max" else np.add
+    join = np.maximum if evaluation.aggregation == "max" else np.add
     probabilities, loss, count = np.zeros(labels.shape), np.zeros(len(labels)), np.zeros(len(labels))
-    for x, owner in fixed_batches(corpus, positions, spec.leads, spec.window, BATCH[device.type]):
+    pieces = Pieces(corpus, positions, spec.window, evaluation.stride)
+    for x, piece in fixed_batches(pieces, np.arange(len(pieces.owners)), spec.leads, spec.window, BATCH[device.type]):
+        owner = pieces.owners[piece]
         logits = network(torch.from_numpy(x).to(device)).float()
         losses = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1)
         join.at(probabilities, owner, torch.sigmoid(logits).cpu().double().numpy())
         np.add.at(loss, owner, losses.cpu().double().numpy())
         np.add.at(count, owner, 1)
-    if aggregation == "mean":
+    if evaluation.aggregation == "mean":
         probabilities /= count[:, None]
     return probabilities, loss / count
+
+
+class Pieces:
+    """The windows of recordings, each as a recording of its own: what `fixed_batches` needs of a corpus.
+
+    `owners` (window,) is the place of each window's recording in `positions`. Windows stand `stride` samples apart
+    (None: end to end); where samples remain, one more is aligned to the recording's end.
+    """
+
+    def __init__(self, corpus: Corpus, positions: np.ndarray, window: int, stride: int | None):
+        self.corpus, self.leads, self.window = corpus, corpus.leads, window
+        starts = [window_starts(length, window, stride) for length in corpus.records["length"].to_numpy()[positions]]
+        self.owners = np.repeat(np.arange(len(positions)), [len(found) for found in starts])
+        self.positions, self.starts = np.asarray(positions)[self.owners], np.concatenate(starts)
+
+    def signal(self, piece: int) -> np.ndarray:
+        start = self.starts[piece]
+        return self.corpus.signal(self.positions[piece])[start : start + self.window]
+
+
+def window_starts(length: int, window: int, stride: int | None) -> np.ndarray:
+    """First samples of a recording's windows: those of `tile`, or `stride` apart with the last aligned to the end."""
+    if stride is None or length <= window:
+        return tile(length, window)
+    return np.union1d(np.arange(0, length - window + 1, stride), length - window)
 
 
 def headline(metrics: pd.DataFrame) -> str:

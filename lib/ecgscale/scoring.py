@@ -9,29 +9,80 @@ columns may stand in any order: recordings are matched by name, classes by code.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import METRICS
+from ecgscale.bootstrap import interval
+from ecgscale.contracts import DIFFERENCES, METRICS
 from ecgscale.ecg.labels import LabelSet, read_label_set
 from ecgscale.errors import UserError
 from ecgscale.fold import Fold, Judged, age_bands
+from ecgscale.protocol import measure
 from ecgscale.thresholds import DEFAULT
 
+LOWER_IS_BETTER = ("brier", "ece", "loss", "critical_miss_rate")
 KNOWN = ("patient", "source", "sex", "age")
 LARGEST = 8 << 30   # bytes of one array of an NPZ file
 
 
+def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, replicates: int,
+                valid: tuple[Path, Path] | None = None, against: Path | None = None) -> pd.DataFrame:
+    """Read the tables, write `out`/metrics.csv and, with `against`, `out`/differences.csv. Gives the METRICS rows."""
+    known, guessed = read_table(truth), read_table(predictions)
+    tuning = (read_table(valid[0]), read_table(valid[1])) if valid else None
+    table = score(known, guessed, label_set, replicates, name=predictions.stem, valid=tuning)
+    if against is not None:
+        apart = compare(known, guessed, read_table(against), label_set, replicates,
+                        names=(predictions.stem, against.stem))
+        DIFFERENCES.write(apart, out / "differences.csv")
+    METRICS.write(table, out / "metrics.csv")
+    return table
+
+
 def score(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet | None = None, replicates: int = 1000,
-          seed: int = 0, name: str = "") -> pd.DataFrame:
+          seed: int = 0, name: str = "", valid: tuple[pd.DataFrame, pd.DataFrame] | None = None) -> pd.DataFrame:
     """METRICS rows of predictions for the recordings of `truth`; both indexed by record, columns named by class code.
 
-    Decisions are probabilities at or above 0.5. Intervals resample patients where `truth` names them. Raises UserError
+    Decisions are probabilities at or above 0.5. With `valid` (truth and predictions of other recordings) also at
+    thresholds tuned there, and recalibrated. Intervals resample patients where `truth` names them. Raises UserError
     when recordings differ, a class is missing, or a value is neither a label nor a probability.
     """
     label_set = label_set or read_label_set()
+    judged, parts = judge(truth, predictions, label_set), np.repeat("test", len(truth))
+    if valid is not None:
+        shared = truth.index.intersection(valid[0].index)
+        if len(shared):
+            raise UserError(f"{shared[0]!r} stands in test and in validation", field="record")
+        chosen = judge(*valid, label_set)
+        judged, parts = joined(chosen, judged), np.r_[np.repeat("valid", len(chosen.labels)), parts]
+    table = measure(judged, parts, label_set, replicates, seed)[0]
+    return table.assign(run_id=name)[list(METRICS.columns)]
+
+
+def compare(truth: pd.DataFrame, one: pd.DataFrame, other: pd.DataFrame, label_set: LabelSet | None = None,
+            replicates: int = 1000, seed: int = 0, names: tuple[str, str] = ("one", "other")) -> pd.DataFrame:
+    """DIFFERENCES rows: each metric of the whole fold, `one` minus `other`, scored on the same draws of patients."""
+    label_set = label_set or read_label_set()
+    folds = [Fold(replace(judge(truth, table, label_set), groups={}), label_set, {"0.5": DEFAULT})
+             for table in (one, other)]
+    estimates, drawn = ([fold.values(np.ones((len(truth), 1))) for fold in folds],
+                        [fold.replicates(replicates, seed) for fold in folds])
+    rows = []
+    for key in (key for key in estimates[0] if key[1] == "all"):
+        apart = drawn[0][key] - drawn[1][key]
+        low, high = interval(apart)
+        better = (apart <= 0 if key[3].startswith(LOWER_IS_BETTER) else apart >= 0)[np.isfinite(apart)]
+        rows.append({"run_id": names[0], "reference": names[1], "metric": key[3],
+                     "difference": float(estimates[0][key][0] - estimates[1][key][0]), "low": float(low),
+                     "high": float(high), "probability": better.mean() if len(better) else np.nan, "n": len(truth)})
+    return pd.DataFrame(rows)
+
+
+def judge(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet) -> Judged:
+    """Two tables as the recordings of a fold, matched by record and by code."""
     labels = by_class(truth, label_set, "truth")
     if not np.isin(labels, (0, 1)).all():
         raise UserError("a label is neither 0 nor 1", field="truth")
@@ -47,11 +98,17 @@ def score(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet | 
     if "age" in truth:
         groups["age"] = age_bands(pd.to_numeric(truth["age"], errors="coerce"))
     patients = truth["patient"].to_numpy(dtype=object) if "patient" in truth else None
-    judged = Judged(labels.astype(bool), probabilities, patients, None, groups)
-    table = Fold(judged, label_set, {"0.5": DEFAULT}).table(replicates, seed)
-    table.insert(0, "run_id", name)
-    table.insert(1, "part", "test")
-    return table[list(METRICS.columns)]
+    return Judged(labels.astype(bool), probabilities, patients, None, groups)
+
+
+def joined(one: Judged, other: Judged) -> Judged:
+    """The recordings of both; groups and patients where both name them."""
+    both = one.patients is not None and other.patients is not None
+    kinds = [kind for kind in one.groups if kind in other.groups]
+    return Judged(
+        np.concatenate([one.labels, other.labels]), np.concatenate([one.probabilities, other.probabilities]),
+        np.concatenate([one.patients, other.patients]) if both else None, None,
+        {kind: np.concatenate([one.groups[kind], other.groups[kind]]) for kind in kinds})
 
 
 def by_class(table: pd.DataFrame, label_set: LabelSet, what: str) -> np.ndarray:
@@ -89,9 +146,12 @@ def read_table(path: Path | str) -> pd.DataFrame:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
+    text = {"record": str, "patient": str, "source": str, "sex": str}
     try:
-        frame = pd.read_csv(path, dtype={"record": str, "patient": str, "source": str, "sex": str}, comment="#")
-    except (ValueError, UnicodeDecodeError) as error:   # pandas' parser errors are ValueErrors
+        with open(path, encoding="utf-8-sig") as stream:
+            commented = stream.readline().startswith("#")
+        frame = pd.read_csv(path, dtype=text, skiprows=int(commented), encoding="utf-8-sig")
+    except ValueError as error:     # pandas' parser errors and wrong encodings are ValueErrors
         raise UserError(f"not a readable CSV ({error})", file=path) from None
     if not len(frame.columns) or frame.columns[0] != "record":
         raise UserError("the first column is not 'record'", file=path, line=1, remedy="Name it so in the first line")
@@ -122,8 +182,8 @@ def read_npz(path: Path) -> pd.DataFrame:
 
 
 def as_text(table: pd.DataFrame) -> str:
-    """The whole fold's metrics for a terminal, widest meaning first."""
-    shown = table[table["group"] == "all"].copy()
+    """The metrics of the whole test fold for a terminal."""
+    shown = table[(table["group"] == "all") & (table["part"] == "test")].copy()
     shown["interval"] = [f"[{row.low:.4f}, {row.high:.4f}]" if row.low == row.low else "" for row in shown.itertuples()]
     columns = shown[["metric", "threshold", "estimate", "interval", "n", "note"]]
     return columns.to_string(index=False, float_format=lambda value: f"{value:.4f}")

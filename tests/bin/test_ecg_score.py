@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import METRICS
+from ecgscale.contracts import DIFFERENCES, METRICS
 from ecgscale.ecg.labels import read_label_set
 
 ROOT = Path(__file__).parents[2]
@@ -32,13 +32,14 @@ def files(tmp_path):
 
 def test_perfect_predictions_score_one(files):
     done = run("--truth", files / "truth.csv", "--predictions", files / "perfect.csv", "--bootstrap", 20,
-               "--out", files / "out")
+               "--against", files / "perfect.csv", "--out", files / "out")
     assert done.returncode == 0, done.stderr
     assert "challenge_score" in done.stdout
     table = METRICS.read(files / "out" / "metrics.csv")
     whole = table[table["group"] == "all"].set_index("metric")["estimate"]
     assert whole[["challenge_score", "auroc", "auprc", "f1", "accuracy"]].tolist() == [1.0] * 5
     assert whole["brier"] == 0.0
+    assert (DIFFERENCES.read(files / "out" / "differences.csv")["difference"] == 0).all()
 
 
 def test_a_missing_class_is_named_and_nothing_is_written(files):

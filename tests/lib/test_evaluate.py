@@ -39,12 +39,12 @@ def evaluated(folders, inputs):
     return evaluate_run(folders.runs[0], *inputs, FEW)
 
 
-def by_hand(folders, corpus, record, aggregation="mean"):
+def by_hand(folders, corpus, record, aggregation="mean", stride=None):
     """Probabilities and loss of one recording: each window alone through the network."""
     result, network = load(folders.runs[0])
     place = corpus.positions([record])[0]
     signal, window = corpus.signal(place), result.spec.window
-    starts = list(range(0, max(1, len(signal) - window + 1), window))
+    starts = list(range(0, max(1, len(signal) - window + 1), stride or window))
     if len(signal) > window and starts[-1] + window < len(signal):
         starts.append(len(signal) - window)
     outputs, losses = [], []
@@ -74,6 +74,15 @@ def test_maximum_over_windows_is_the_maximum(folders, inputs):
     expected, _ = by_hand(folders, inputs[0], predictions["record"][3], "max")
     found = predictions.loc[3, [f"p_{code}" for code in LABELS.codes]].to_numpy(dtype=float)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_windows_overlap_where_the_study_says_so(folders, inputs):
+    predictions = evaluate_run(folders.runs[0], *inputs, Evaluation(bootstrap=0, stride=100)).predictions
+    for row in (1, 20):
+        expected, loss = by_hand(folders, inputs[0], predictions["record"][row], stride=100)
+        found = predictions.loc[row, [f"p_{code}" for code in LABELS.codes]].to_numpy(dtype=float)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert predictions["loss"][row] == pytest.approx(loss, abs=1e-6)
 
 
 def test_metrics_are_those_of_the_written_predictions(inputs, evaluated):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale import metrics, scoring
+from ecgscale import metrics, scoring, thresholds
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.errors import UserError
 
@@ -131,3 +131,29 @@ def test_unreadable_files_are_named(tmp_path):
                           (headless, "first column"), (tmp_path / "none.csv", "no such file")):
         with pytest.raises(UserError, match=message):
             scoring.read_table(file)
+
+
+def test_thresholds_come_from_the_recordings_given_as_validation(tables):
+    truth, predictions = tables
+    other = [table.set_axis([f"v{k}" for k in range(COUNT)]) for table in tables]
+    table = scoring.score(truth, predictions, replicates=0, valid=tuple(other))
+    tuned = thresholds.tune(truth.to_numpy(bool), predictions.to_numpy(), LABELS)
+    rows = table[(table["group"] == "all") & (table["metric"] == "challenge_score") & (table["threshold"] == "tuned")]
+    expected = metrics.challenge_score(truth.to_numpy(bool), predictions.to_numpy() >= tuned, LABELS)
+    assert rows["estimate"].tolist() == pytest.approx([expected, expected], abs=1e-12)
+    with pytest.raises(UserError, match="in test and in validation"):
+        scoring.score(truth, predictions, replicates=0, valid=tables)
+
+
+def test_compared_predictions_differ_by_the_difference_of_their_scores(tables):
+    truth, predictions = tables
+    better = predictions.where(truth == 0, predictions + 0.1).clip(upper=1)
+    apart = scoring.compare(truth, better, predictions, replicates=200).set_index("metric")
+    tables = [scoring.score(truth, guess, replicates=0) for guess in (better, predictions)]
+    for metric in ("challenge_score", "auroc", "f1", "brier"):
+        difference = value(tables[0], metric) - value(tables[1], metric)
+        assert apart.loc[metric, "difference"] == pytest.approx(difference, abs=1e-12)
+    assert apart.loc["auroc", "low"] > 0
+    assert apart.loc[["auroc", "brier"], "probability"].tolist() == [1.0, 1.0]
+    same = scoring.compare(truth, predictions, predictions, replicates=50).set_index("metric")
+    assert same.loc["challenge_score", ["difference", "low", "high"]].tolist() == [0, 0, 0]
