@@ -108,11 +108,10 @@ def sampled(study: Study, place: int, optimizer: OptimizerSpace, classes: int, r
         except RejectedError as error:
             tally.rejected[str(error)] += 1
             continue
-        if replicates[0].spec.run_id in known:
-            tally.duplicates += 1
-            continue
-        accepted += 1
-        yield from replicates
+        fresh = [planned for planned in replicates if planned.spec.run_id not in known]
+        tally.duplicates += len(replicates) - len(fresh)
+        accepted += bool(fresh)
+        yield from fresh
 
 
 def axes_of(study: Study, group: RunGroup, optimizer: OptimizerSpace) -> dict[str, object]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from ecgscale.contracts import ModelSpec
 from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
-from torch.utils.flop_counter import FlopCounterMode
 
 NETWORKS = json.loads((Path(__file__).parent / "networks.json").read_text())["networks"]
 

@@ -4,11 +4,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from ecgscale.contracts import LEADS
 from ecgscale.errors import UserError
 from ecgscale.space import place_on, sample
 from ecgscale.study import Range, Study
-from scipy import stats
 
 SPACE = {
     "depth": {"low": 4, "high": 20, "step": 1}, "w_init": {"low": 32, "high": 64, "step": 8},
@@ -102,8 +103,14 @@ def test_seeds_replicate_a_run():
 
 def test_duplicates_are_kept_once():
     runs, plan = sample(study(vit(), vit(models=["vit-20k", {"dim": 16, "depth": 2, "heads": 2}, "vit-60k"])))
-    assert (plan.runs, plan.duplicates) == (2, 2)
+    assert (plan.runs, plan.duplicates) == (2, 2)       # the dict is vit-20k, the third a repetition
     assert len(runs) == 2
+
+
+def test_further_seeds_of_a_known_run_are_added():
+    runs, plan = sample(study(vit(), vit(seeds=[0, 1, 2])))
+    assert [run.spec.seed for run in runs] == [0, 1, 2]
+    assert plan.duplicates == 1
 
 
 def test_constraints_reject_and_count():

@@ -6,6 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+
 from ecgscale.errors import UserError
 from ecgscale.marked_yaml import Loader
 from ecgscale.paths import ASSETS

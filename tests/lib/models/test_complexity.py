@@ -4,11 +4,12 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+
 from ecgscale.contracts import ModelSpec
 from ecgscale.models.build import build
 from ecgscale.models.complexity import SIZES, ledger
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 CASES = {
     "regnet": SIZES["regnet-60k"],

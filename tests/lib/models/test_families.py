@@ -5,12 +5,13 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from safetensors.torch import load, save
+
 from ecgscale.contracts import ModelSpec
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.build import build
 from ecgscale.models.complexity import FAMILIES, SIZES, ledger
-from safetensors.torch import load, save
 
 SMALL = {
     "regnet": ModelSpec(family="regnet", params=asdict(SIZES["regnet-20k"])),

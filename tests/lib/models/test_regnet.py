@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.regnet import RegNet, Stage, fit_groups
 
