@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wfdb
+
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
 
 ROOT = Path(__file__).parents[2]

@@ -20,7 +20,7 @@ REASONS = {
     "missing-file": "a signal file that the header names is not there",
     "truncated": "the signal file is shorter than the header says",
     "matrix-header": "the MATLAB v4 header contradicts the WFDB header",
-    "unreadable": "the signal file cannot be decoded",
+    "unreadable": "a file cannot be read or decoded",
     "rate": "the sampling rate is missing, or not between 100 and 10,000 Hz",
     "too-short": "less than one second",
     "too-long": "more samples than are read in one piece",

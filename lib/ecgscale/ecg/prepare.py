@@ -29,8 +29,8 @@ NO_CODE = {"", "unknown", "nan", "none", "na"}
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def headers_below(folder: Path) -> list[Path]:
-    """Every .hea file below a folder, sorted by its path there. Linked folders are followed once."""
+def headers_below(folder: Path) -> list[str]:
+    """Paths below a folder of every .hea file, sorted. Linked folders are followed, each once."""
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -38,8 +38,9 @@ def headers_below(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
-        found += [Path(place, name) for name in files if name.endswith(".hea")]
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+        below = os.path.relpath(place, folder).replace(os.sep, "/")
+        found += [name if below == "." else f"{below}/{name}" for name in files if name.endswith(".hea")]
+    return sorted(found)
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -109,51 +110,58 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
         with growing_array(temporary / "signals.npy", len(LEADS)) as signals:
             rows, rejects = prepare_files(files, folder, source, recipe, labels, signals, patients or {})
         check_share(rejects, len(files), max_rejected, folder)
-        records = pd.DataFrame(rows, columns=[*RECORDS.columns, *(f"y_{code}" for code in labels.codes)])
+        records = as_frame(rows, labels)
         RECORDS.write(records, temporary / "records.parquet")
         REJECTS.write(pd.DataFrame(rejects, columns=list(REJECTS.columns)), temporary / "rejects.csv")
-        identity = [signals.sha256.hexdigest(), recipe.digest, labels.digest, rows]
+        identity = [signals.sha256.hexdigest(), recipe.digest, labels.digest, *(digest(row) for row in rows)]
         made = Shard(
             source=source, shard=shard, found=len(files), accepted=len(rows), rejected=len(rejects),
-            synthetic=any(row["synthetic"] for row in rows), recipe=recipe.parameters(), recipe_digest=recipe.digest,
+            synthetic=bool(records["synthetic"].any()), recipe=recipe.parameters(), recipe_digest=recipe.digest,
             rate=recipe.rate, unit=recipe.unit, dtype="float16", classes=labels.codes,
             labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions())
         made.write(temporary / "shard.json")
     return made
 
 
-def prepare_files(files: list[Path], folder: Path, source: str, recipe: Recipe, labels: LabelSet,
+def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, labels: LabelSet,
                   signals: SignalWriter, patients: dict[str, str]) -> tuple[list[dict], list[dict]]:
     """Rows of records.parquet and of rejects.csv; every file is in one of them."""
-    rows, rejects, same = [], [], {}
+    rows, rejects = [], []
     started = spoken = time.monotonic()
-    for count, path in enumerate(files, 1):
-        place = path.relative_to(folder).with_suffix("").as_posix()
+    for count, file in enumerate(files, 1):
+        place = file.removesuffix(".hea")
+        named = {"record": f"{source}/{place}", "source": source}
         try:
-            recording = read_recording(path)
+            recording = read_recording(folder / file)
             flags = inspect(recording)
             prepared = prepare(recording.millivolts(), recording.rate, recipe)
         except Rejected as error:
-            rejects.append({"record": f"{source}/{place}", "source": source, "reason": error.reason,
-                            "detail": error.detail})
+            rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
-            patient = patients.get(place) or patients.get(path.stem)
-            row = describe(recording, flags, labels) | {
-                "record": f"{source}/{place}", "source": source, "patient": f"{source}/{patient}" if patient else None,
-                "offset": signals.rows, "length": len(prepared)}
-            same.setdefault(row["content"], []).append(len(rows))
-            rows.append(row)
+            patient = patients.get(place) or patients.get(place.rpartition("/")[2])
+            rows.append(named | {"patient": f"{source}/{patient}" if patient else None, "offset": signals.rows,
+                                 "length": len(prepared)} | describe(recording, flags, labels))
             signals.append(prepared)
         if time.monotonic() - spoken > SECONDS_BETWEEN_LINES:
             spoken = time.monotonic()
             print(f"{source}: {count} of {len(files)} recordings, {count / (spoken - started):.0f} a second, "
                   f"{len(rejects)} rejected", file=sys.stderr, flush=True)
-    for copies in same.values():
-        for position in copies if len(copies) > 1 else ():
-            rows[position]["flags"] |= {"duplicate-content"}
-    for row in rows:
-        row["flags"] = ";".join(sorted(row["flags"]))
+    mark_duplicates(rows)
     return rows, rejects
+
+
+def mark_duplicates(rows: list[dict]) -> None:
+    copies = Counter(row["content"] for row in rows)
+    for row in rows:
+        if copies[row["content"]] > 1:
+            row["flags"] = ";".join(sorted({*row["flags"].split(";"), "duplicate-content"} - {""}))
+
+
+def as_frame(rows: list[dict], labels: LabelSet) -> pd.DataFrame:
+    """RECORDS with a label column for each class."""
+    marks = np.array([labels.encode(row["codes"].split(";")) for row in rows]).reshape(len(rows), len(labels.codes))
+    marks = pd.DataFrame(marks, columns=[f"y_{code}" for code in labels.codes])
+    return pd.concat([pd.DataFrame(rows, columns=list(RECORDS.columns)), marks], axis=1)
 
 
 def inspect(recording: Recording) -> set[str]:
@@ -174,11 +182,10 @@ def describe(recording: Recording, flags: set[str], labels: LabelSet) -> dict:
     given = [code.strip() for code in comments.get("dx", "").split(",")]
     given = [code for code in given if code.casefold() not in NO_CODE]
     codes = list(dict.fromkeys(given))
-    marks = labels.encode(codes)
     flags = set(flags)
     if not codes:
         flags.add("no-diagnosis")
-    if not marks.any():
+    if not labels.encode(codes).any():
         flags.add("no-scored-label")
     if len(codes) < len(given):
         flags.add("repeated-code")
@@ -186,9 +193,8 @@ def describe(recording: Recording, flags: set[str], labels: LabelSet) -> dict:
         flags.add("unknown-code")
     return {
         "rate": recording.rate, "age": age_of(comments.get("age", "")), "sex": sex_of(comments.get("sex", "")),
-        "flags": flags, "codes": ";".join(codes), "content": content_digest(recording.digital),
-        "synthetic": comments.get("synthetic", "").casefold() == "yes",
-        **{f"y_{code}": bool(mark) for code, mark in zip(labels.codes, marks, strict=True)}}
+        "flags": ";".join(sorted(flags)), "codes": ";".join(codes), "content": content_digest(recording.digital),
+        "synthetic": comments.get("synthetic", "").casefold() == "yes"}
 
 
 def age_of(text: str) -> float | None:

@@ -11,6 +11,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,8 +50,7 @@ SIGNAL_LINE = re.compile(      # as wfdb reads it, a name may follow although fi
 COMMENT = re.compile(r"#\s*(\w[\w ]*?)\s*:\s*(.*?)\s*$")
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """One signal line. `first` and `sum` are None where the header does not give them."""
 
     name: str
@@ -113,8 +113,11 @@ def scaled(digital, baseline, scale):
 
 def read_header(path: Path) -> Header:
     """Read a .hea file. Raises Rejected."""
-    with open(path, "rb") as stream:
-        raw = stream.read(LARGEST_HEADER + 1)
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            raw = stream.read(LARGEST_HEADER + 1)
+    except OSError as error:
+        raise Rejected("unreadable", f"header: {error.strerror}") from None
     if len(raw) > LARGEST_HEADER or b"\0" in raw:
         raise Rejected("header", "larger than a header or not text")
     lines, comments = [], {}

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from ecgscale.contracts import concatenated_digest
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import read_label_set

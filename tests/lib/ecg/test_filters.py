@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import wfdb
-from ecgscale.ecg.filters import band_pass, butterworth, resample
 from scipy.signal import butter, resample_poly, sosfiltfilt, sosfreqz
 from scipy.signal import resample as fft_resample
+
+from ecgscale.ecg.filters import band_pass, butterworth, resample
 
 TOLERANCE = 1e-9    # mV
 BANDS = [(1.0, 47.0), (0.5, 100.0), (0.05, 100.0), (20.0, 24.0), (None, 40.0), (0.05, None), (0.5, None)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, scan
 from ecgscale.ecg.labels import read_label_set
@@ -18,7 +19,7 @@ def outcome(path) -> set[str]:
         flags = inspect(recording)
     except Rejected as rejected:
         return {rejected.reason if rejected.detail else "no detail"}
-    return describe(recording, flags, LABELS)["flags"]
+    return {flag for flag in describe(recording, flags, LABELS)["flags"].split(";") if flag}
 
 
 def rewritten(path, old: str, new: str, times: int = -1):
@@ -93,6 +94,11 @@ def test_a_broken_matrix_has_its_reason(record):
         assert outcome(path) == {"truncated"}
     matrix.unlink()
     assert outcome(path) == {"missing-file"}
+
+
+def test_a_header_that_cannot_be_opened(tmp_path):
+    (tmp_path / "A0001.hea").mkdir()
+    assert outcome(tmp_path / "A0001.hea") == {"unreadable"}
 
 
 def test_a_broken_flac_file_is_unreadable(record):

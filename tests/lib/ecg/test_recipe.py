@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.signal import butter, resample_poly, sosfiltfilt
+
 from ecgscale.ecg.filters import band_pass
 from ecgscale.ecg.recipe import RECIPES, Recipe, half, prepare, recipe_named
 from ecgscale.errors import UserError
-from scipy.signal import butter, resample_poly, sosfiltfilt
 
 STUDY = RECIPES["study"]
 

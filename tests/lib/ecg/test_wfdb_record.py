@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import wfdb
+
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.wfdb_record import INVALID, is_plain, read_header, read_recording

@@ -1,0 +1,55 @@
+"""Preparation against the published study's procedure on the same real recordings, one core: compare within the group.
+
+The study's: scipy.io.loadmat, header lines by number, sosfiltfilt in float64, z-score, torch.save of one file a record.
+Ours does every guard, digests and the conversion to float16 as well. Goal: at least 3 times as many records a second.
+"""
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+import wfdb
+from scipy.signal import butter, sosfiltfilt
+
+from ecgscale.ecg.labels import read_label_set
+from ecgscale.ecg.prepare import growing_array, headers_below, prepare_files
+from ecgscale.ecg.recipe import RECIPES
+
+
+@pytest.fixture(scope="module")
+def folder(shared):
+    torch.set_num_threads(1)
+    return shared / "data" / "physionet2021"
+
+
+def study_procedure(folder, out):
+    sections = butter(3, [1, 47], "bandpass", fs=500, output="sos")
+    for path in sorted(folder.rglob("*.hea")):
+        signal = scipy.io.loadmat(path.with_suffix(".mat"))["val"].astype(np.float64)
+        lines = path.read_text().splitlines()
+        age, sex, codes = lines[13].split(":")[1], lines[14].split(":")[1], lines[15].split(":")[1].strip().split(",")
+        signal = sosfiltfilt(sections, signal)
+        signal = (signal - signal.mean(axis=1, keepdims=True)) / (signal.std(axis=1, keepdims=True) + 1e-6)
+        torch.save({"signal": torch.from_numpy(signal), "age": age, "sex": sex, "dx": codes}, out / f"{path.stem}.pt")
+
+
+def our_procedure(folder, out):
+    with growing_array(out / "signals.npy", 12) as signals:
+        files = headers_below(folder)
+        rows, _ = prepare_files(files, folder, "real", RECIPES["study"], read_label_set(), signals, {})
+    assert len(rows) == 34
+
+
+@pytest.mark.benchmark(group="prepare 34 recordings")
+def test_the_studys_procedure(benchmark, folder, tmp_path):
+    benchmark(study_procedure, folder, tmp_path)
+
+
+@pytest.mark.benchmark(group="prepare 34 recordings")
+def test_ours(benchmark, folder, tmp_path):
+    benchmark(our_procedure, folder, tmp_path)
+
+
+@pytest.mark.benchmark(group="prepare 34 recordings")
+def test_wfdb_reading_alone(benchmark, folder):
+    benchmark(lambda: [wfdb.rdrecord(str(path.with_suffix(""))) for path in sorted(folder.rglob("*.hea"))])
