@@ -67,7 +67,7 @@ def is_synthetic(frame: pd.DataFrame) -> bool:
 def table_digest(frame: pd.DataFrame) -> str:
     """Of what the laws read, whatever the order of rows and columns."""
     names = sorted(name for name in frame if name in SIZES or name in GROUPS or name.startswith(("test_", "valid_")))
-    rows = frame.sort_values("run_id")[["run_id", *names]].astype(str).to_numpy().tolist()
+    rows = frame.sort_values("run_id")[["run_id", *names]].astype(str).fillna("").to_numpy().tolist()
     return digest([names, rows])
 
 
