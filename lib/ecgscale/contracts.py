@@ -512,7 +512,7 @@ class Artefact(Part):
     """One exported file and how far it is from the trained network."""
 
     format: str                      # torch, onnx, openvino, coreml
-    precision: str                   # float32, float16, int8
+    precision: str                   # float32, float16, int8; bf16: the float32 file, computed in bfloat16
     file: str | None                 # below the model's folder; null when the export failed
     status: Literal["ok", "failed", "beyond-margin"]
     reason: str = ""
@@ -528,6 +528,9 @@ class Artefact(Part):
     score_difference: float | None = None       # paired, test fold: artefact minus network
     score_difference_low: float | None = None
     score_difference_high: float | None = None
+    auroc_difference: float | None = None       # of macro AUROC, likewise
+    auroc_difference_low: float | None = None
+    auroc_difference_high: float | None = None
     seconds: float | None = None
 
 
@@ -589,6 +592,8 @@ LATENCY = Table("latency", 1, {
     "ran_detail": TEXT,          # what the runtime tells of it
     "logit_difference": REAL,    # largest, of the sample input against the trained network
     "requests": WHOLE,           # concurrent requests
+    "artefact_status": TEXT,     # of the Artefact that was loaded: ok, or beyond-margin (loses too much score)
+    "score_difference": REAL,    # of that Artefact
     "warmup": WHOLE,             # calls before the measured ones
 })
 
