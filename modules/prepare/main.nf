@@ -9,6 +9,7 @@ process PREPARE {
 
     output:
     tuple val(meta), path("${meta.id}"), emit: shard
+    path "${meta.id}/*.{parquet,csv,json}", emit: tables    // what is published: all but the signals
 
     script:
     """
