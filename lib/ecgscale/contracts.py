@@ -268,6 +268,7 @@ class Shard(Document):
     labels_digest: str
     digest: str                      # of signals, records and the two digests above
     versions: dict[str, str]
+    example: str | None = None       # record whose first ten seconds example.npy holds, (samples, leads) mV as recorded
 
 
 # ------------------------------------------------------------------------------------------------------------ SPLIT
