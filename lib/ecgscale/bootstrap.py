@@ -17,7 +17,6 @@ from ecgscale.ecg.labels import LabelSet
 from ecgscale.metrics import challenge_ratio, challenge_terms
 
 LEVEL = 0.95
-CELLS = 1 << 20  # weights held at a time: bounds memory whatever the numbers of recordings and replicates
 
 
 def clusters_of(patients: np.ndarray | pd.Series | None, recordings: int) -> np.ndarray:
@@ -40,21 +39,18 @@ def counts_table(rate: float) -> np.ndarray:
 
 
 def draws(clusters: int, replicates: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each cluster is drawn: chunks (replicate, cluster) uint8, every row sums to `clusters`.
+    """How often each cluster is drawn, one replicate after the other: (cluster,) uint8, summing to `clusters`.
 
     Multinomial with equal chances, ten times faster than drawing one by one: independent Poisson counts of a rate just
-    under 1 come from a table, and the few draws that a row lacks are made uniformly. Given their total, Poisson counts
-    are multinomial, so the row is. The rate leaves room of 8 standard deviations, so a row is never too full.
+    under 1 come from a table, and the few draws that are lacking are made uniformly. Given their total, Poisson counts
+    are multinomial, so the whole is. The rate leaves room of 8 standard deviations, so there are never too many.
     """
     generator = np.random.default_rng(seed)
     table = counts_table(max(0.0, 1 - 8 / math.sqrt(clusters)))
-    size = max(1, CELLS // clusters)
-    for start in range(0, replicates, size):
-        rows = min(size, replicates - start)
-        bits = np.frombuffer(generator.bytes(2 * rows * clusters), dtype="<u2").reshape(rows, clusters)
-        counts = table[bits]
-        for row, missing in zip(counts, clusters - counts.sum(axis=1, dtype=np.int64), strict=True):
-            np.add.at(row, generator.integers(0, clusters, missing), 1)
+    for _ in range(replicates):
+        bits = generator.integers(2**64 - 1, size=clusters // 4 + 1, dtype=np.uint64, endpoint=True).view(np.uint16)
+        counts = table.take(bits[:clusters])
+        np.add.at(counts, generator.integers(0, clusters, clusters - counts.sum(dtype=np.int64)), 1)
         yield counts
 
 
@@ -75,8 +71,11 @@ def ratio_replicates(terms: np.ndarray, clusters: np.ndarray, replicates: int, s
     number = int(clusters.max()) + 1
     flat = terms.reshape(len(terms), -1)
     sums = np.stack([np.bincount(clusters, column, number) for column in flat.T], axis=1)
-    drawn = [counts.astype(float) @ sums for counts in draws(number, replicates, seed)]
-    return challenge_ratio(np.concatenate(drawn).reshape(replicates, *terms.shape[1:]))
+    drawn, weights = np.empty((replicates, sums.shape[1])), np.empty(number)
+    for row, counts in zip(drawn, draws(number, replicates, seed), strict=True):
+        np.copyto(weights, counts)  # into the same memory: fresh pages would cost more than the product
+        np.matmul(weights, sums, out=row)
+    return challenge_ratio(drawn.reshape(replicates, *terms.shape[1:]))
 
 
 def challenge_replicates(labels: np.ndarray, predicted: np.ndarray, label_set: LabelSet, patients=None,

@@ -6,17 +6,19 @@ Estimate and bootstrap replicates come from the same code: `Fold.values` compute
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from ecgscale.bootstrap import CELLS, clusters_of, draws, interval
+from ecgscale.bootstrap import clusters_of, draws, interval
 from ecgscale.calibration import calibration_error, gaps
 from ecgscale.ecg.labels import SINUS_RHYTHM, LabelSet
 from ecgscale.metrics import Ranking, challenge_ratio, challenge_terms, decide, decision_rates, macro, ratio
 
 FEW = 10    # positives of a class, or recordings of a group, below which a value is marked
+CELLS = 1 << 20     # weights (recording, replicate) held at a time: bounds memory
 AGES = ((0, 18), (18, 40), (40, 60), (60, 80), (80, 200))   # years, the upper end excluded
 
 # Metrics with a basic interval, estimate minus (percentiles minus estimate): resampling moves them up, because a copied
@@ -156,11 +158,9 @@ class Fold:
     def replicates(self, number: int, seed: int) -> dict[Key, np.ndarray]:
         """(number,) bootstrap values of every metric, patients drawn with replacement."""
         clusters = clusters_of(self.judged.patients, len(self.labels))
-        parts = []
-        for counts in draws(int(clusters.max()) + 1, number, seed):
-            step = max(1, CELLS // len(self.labels))
-            for start in range(0, len(counts), step):
-                parts.append(self.values(counts[start : start + step].T[clusters].astype(float)))
+        rows, parts = draws(int(clusters.max()) + 1, number, seed), []
+        while chunk := list(itertools.islice(rows, max(1, CELLS // len(self.labels)))):
+            parts.append(self.values(np.stack(chunk, axis=1)[clusters].astype(float)))
         return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]} if parts else {}
 
     def table(self, replicates: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -25,13 +25,13 @@ def test_unknown_patients_are_clusters_of_their_own():
 
 @pytest.mark.parametrize("clusters", [1, 2, 30, 64, 100, 5000])
 def test_every_draw_has_as_many_as_there_are(clusters):
-    drawn = np.concatenate(list(bootstrap.draws(clusters, 50, seed=1)))
+    drawn = np.stack(list(bootstrap.draws(clusters, 50, seed=1)))
     assert drawn.shape == (50, clusters)
     assert (drawn.sum(axis=1, dtype=int) == clusters).all()
 
 
 def test_draws_depend_on_the_seed_alone():
-    one, same, other = (np.concatenate(list(bootstrap.draws(200, 20, seed))) for seed in (3, 3, 4))
+    one, same, other = (np.stack(list(bootstrap.draws(200, 20, seed))) for seed in (3, 3, 4))
     assert (one == same).all()
     assert (one != other).any()
 
@@ -39,7 +39,7 @@ def test_draws_depend_on_the_seed_alone():
 @pytest.mark.parametrize("clusters", [40, 400])
 def test_counts_are_distributed_as_in_a_multinomial_sample(clusters):
     """A cluster's count is binomial(n, 1/n), and two clusters are correlated by -1/(n-1), as in drawing one by one."""
-    drawn = np.concatenate(list(bootstrap.draws(clusters, 20000, seed=5))).astype(float)
+    drawn = np.stack(list(bootstrap.draws(clusters, 20000, seed=5))).astype(float)
     seen = np.bincount(drawn[:, 0].astype(int), minlength=6)[:6]
     expected = stats.binom.pmf(range(6), clusters, 1 / clusters) * len(drawn)
     assert stats.chisquare(np.r_[seen[:5], len(drawn) - seen[:5].sum()],
@@ -54,7 +54,7 @@ def test_replicates_are_scores_of_copied_recordings():
     patients = np.array([f"p{k // 3}" for k in range(40)], dtype=object)
     clusters = bootstrap.clusters_of(patients, 40)
     replicates = bootstrap.challenge_replicates(labels, predicted, LABELS, patients, replicates=5, seed=9)
-    drawn = np.concatenate(list(bootstrap.draws(int(clusters.max()) + 1, 5, seed=9)))
+    drawn = np.stack(list(bootstrap.draws(int(clusters.max()) + 1, 5, seed=9)))
     for counts, replicate in zip(drawn, replicates, strict=True):
         rows = np.repeat(np.arange(40), counts[clusters])
         assert replicate == pytest.approx(metrics.challenge_score(labels[rows], predicted[rows], LABELS), abs=1e-12)

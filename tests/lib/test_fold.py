@@ -63,7 +63,7 @@ def test_a_replicate_is_the_fold_with_its_patients_copied():
     fold = judged(2, patients=patients, groups={"source": names})
     drawn = Fold(fold, LABELS, HALF).replicates(3, seed=4)
     clusters = bootstrap.clusters_of(patients, 60)
-    counts = np.concatenate(list(bootstrap.draws(int(clusters.max()) + 1, 3, seed=4)))
+    counts = np.stack(list(bootstrap.draws(int(clusters.max()) + 1, 3, seed=4)))
     for number in range(3):
         rows = np.repeat(np.arange(60), counts[number][clusters])
         copied = looked_up(Fold(fold.of(rows), LABELS, HALF).values(np.ones((len(rows), 1))))
