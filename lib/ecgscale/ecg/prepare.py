@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from ecgscale.errors import UserError
 
 OLDEST = 120.0          # years; some sources write 300 for "above 89"
 NO_CODE = {"", "unknown", "nan", "none", "na"}
+EXAMPLE_SECONDS = 10
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -94,9 +96,17 @@ class SignalWriter:
         self.write_header()
 
 
+class Example(NamedTuple):
+    """A recording to draw: its first seconds, (samples, leads) millivolts as recorded."""
+
+    record: str
+    flags: str
+    millivolts: np.ndarray
+
+
 def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels: LabelSet, out: Path,
                   max_rejected: float, patients: dict[str, str] | None = None) -> Shard:
-    """Write signals.npy, records.parquet, rejects.csv and shard.json of `files[k-1::n]` into the folder `out`.
+    """Write signals.npy, records.parquet, rejects.csv, example.npy and shard.json of `files[k-1::n]` into `out`.
 
     Raises UserError when there is no header at all, or when more than `max_rejected` of the recordings are rejected.
     """
@@ -108,25 +118,28 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     with whole(out) as temporary:
         temporary.mkdir()
         with growing_array(temporary / "signals.npy", len(LEADS)) as signals:
-            rows, rejects = prepare_files(files, folder, source, recipe, labels, signals, patients or {})
+            rows, rejects, example = prepare_files(files, folder, source, recipe, labels, signals, patients or {})
         check_share(rejects, len(files), max_rejected, folder)
         records = as_frame(rows, labels)
         RECORDS.write(records, temporary / "records.parquet")
         REJECTS.write(pd.DataFrame(rejects, columns=list(REJECTS.columns)), temporary / "rejects.csv")
+        if example:
+            np.save(temporary / "example.npy", example.millivolts)
         identity = [signals.sha256.hexdigest(), recipe.digest, labels.digest, *(digest(row) for row in rows)]
         made = Shard(
             source=source, shard=shard, found=len(files), accepted=len(rows), rejected=len(rejects),
             synthetic=bool(records["synthetic"].any()), recipe=recipe.parameters(), recipe_digest=recipe.digest,
             rate=recipe.rate, unit=recipe.unit, dtype="float16", classes=labels.codes,
-            labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions())
+            labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions(),
+            example=example and example.record)
         made.write(temporary / "shard.json")
     return made
 
 
 def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, labels: LabelSet,
-                  signals: SignalWriter, patients: dict[str, str]) -> tuple[list[dict], list[dict]]:
-    """Rows of records.parquet and of rejects.csv; every file is in one of them."""
-    rows, rejects = [], []
+                  signals: SignalWriter, patients: dict[str, str]) -> tuple[list[dict], list[dict], Example | None]:
+    """Rows of records.parquet and of rejects.csv, every file in one of them; the first accepted without a flag."""
+    rows, rejects, example = [], [], None
     started = spoken = time.monotonic()
     for count, file in enumerate(files, 1):
         place = file.removesuffix(".hea")
@@ -134,7 +147,8 @@ def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, l
         try:
             recording = read_recording(folder / file)
             flags = inspect(recording)
-            prepared = prepare(recording.millivolts(), recording.rate, recipe)
+            millivolts = recording.millivolts()
+            prepared = prepare(millivolts, recording.rate, recipe)
         except Rejected as error:
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
@@ -142,12 +156,15 @@ def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, l
             rows.append(named | {"patient": f"{source}/{patient}" if patient else None, "offset": signals.rows,
                                  "length": len(prepared)} | describe(recording, flags, labels))
             signals.append(prepared)
+            if example is None or (example.flags and not rows[-1]["flags"]):
+                seconds = millivolts[: round(EXAMPLE_SECONDS * recording.rate)].astype(np.float32)
+                example = Example(rows[-1]["record"], rows[-1]["flags"], seconds)
         if time.monotonic() - spoken > SECONDS_BETWEEN_LINES:
             spoken = time.monotonic()
             print(f"{source}: {count} of {len(files)} recordings, {count / (spoken - started):.0f} a second, "
                   f"{len(rejects)} rejected", file=sys.stderr, flush=True)
     mark_duplicates(rows)
-    return rows, rejects
+    return rows, rejects, example
 
 
 def mark_duplicates(rows: list[dict]) -> None:

@@ -61,6 +61,15 @@ def test_signals_are_the_prepared_recordings_end_to_end(source, tmp_path, signal
         np.testing.assert_allclose(found, expected, rtol=2**-11, atol=2**-24)       # half precision
 
 
+def test_an_example_without_flags_is_kept_as_recorded(record, tmp_path, signal):
+    record("A1", dx="")
+    record("A2", signal(6000, seed=3))
+    shard = made(tmp_path / "source", tmp_path / "out")
+    assert shard.example == "georgia/A2"
+    example = np.load(tmp_path / "out" / "example.npy", allow_pickle=False)
+    np.testing.assert_allclose(example, signal(6000, seed=3)[:5000] / 1000, rtol=1e-6)
+
+
 def test_shards_part_the_sorted_list(source, tmp_path):
     whole = headers_below(source)
     assert whole == sorted(whole)
