@@ -82,6 +82,7 @@ class Planned:
     path: str                      # below the source folder, without ending
     patient: int                   # number within the source
     diagnoses: tuple[str, ...]
+    history: frozenset[str]        # diagnoses of all recordings of the patient
     codes: tuple[str, ...]
     seconds: float
 
@@ -157,10 +158,14 @@ def plan(count: int, seed: int, sources: list[str] | None = None, holter_seconds
         diagnoses = draw_diagnoses({name: size * keep * part for name, part in raised.items()}, size,
                                    source.normal_alone, rng)
         patients = draw_patients(diagnoses, source, rng)
+        history: dict[int, set[str]] = {}
+        for found, patient in zip(diagnoses, patients, strict=True):
+            history.setdefault(patient, set()).update(found)
         for number, (found, patient) in enumerate(zip(diagnoses, patients, strict=True)):
             codes = tuple(code_of(name, published[source.folder], rng) for name in found)
             seconds = draw_seconds(source, holter_seconds, rng)
-            planned.append(Planned(source.folder, number, path_of(source, number), patient, found, codes, seconds))
+            planned.append(Planned(source.folder, number, path_of(source, number), patient, found,
+                                   frozenset(history[patient]), codes, seconds))
     return planned
 
 
@@ -241,7 +246,7 @@ def make(one: Planned, seed: int, difficulty: float) -> tuple[np.ndarray, dict[s
     """Samples (lead, time) int16 in uV, and age and sex as a header writes them."""
     source = SOURCES[one.source]
     place = list(SOURCES).index(one.source)
-    body = draw_body(one.diagnoses, np.random.default_rng([seed, place, 1, one.patient]))
+    body = draw_body(one.history, np.random.default_rng([seed, place, 1, one.patient]))
     rng = np.random.default_rng([seed, place, 2, one.number])
     heart = heart_with(one.diagnoses, body, difficulty, rng)
     samples = leads(heart, one.seconds, source.rate, difficulty, source.mains, rng)

@@ -80,7 +80,7 @@ class Body:
     """What the recordings of one patient share."""
 
     sex: str                 # female or male
-    age: int                 # years, at the first recording
+    age: int                 # years
     axis: float
     voltage: float
     chest: np.ndarray        # (V1 to V6, xyz)
@@ -88,8 +88,9 @@ class Body:
     premature_shape: str
 
 
-def draw_body(diagnoses: Collection[str], rng: np.random.Generator) -> Body:
-    old = bool({"AF", "AFL", "PR", "LBBB", "PVC", "QAb"} & set(diagnoses))
+def draw_body(history: Collection[str], rng: np.random.Generator) -> Body:
+    """The body of a patient with these diagnoses: some come with age."""
+    old = bool({"AF", "AFL", "PR", "LBBB", "PVC", "QAb"} & set(history))
     age = int(np.clip(rng.normal(69 if old else 57, 13 if old else 18), 5, 95))
     return Body(
         sex="male" if rng.random() < 0.54 else "female",
