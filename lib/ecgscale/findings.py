@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 SURE = 0.95
+FEWEST = 20  # runs in a group; with fewer, its front or an effect in it is that of the sample, not of the optimizer
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"
 SLOW = ("optimizer=sgd", "optimizer=sgdm")
 NAMES = {"optimizer=adamw": "AdamW", "optimizer=sgdm": "SGD-momentum", "optimizer=sgd": "SGD"}
@@ -33,6 +34,12 @@ def claims(X: pd.DataFrame, truth: np.ndarray, group: np.ndarray, importance: pd
             f"{NAMES[other]} does badly with a large depth", "SGD and SGD-momentum do badly at large depth",
             negated(effects[other, "depth"]), "partial rank correlation with falling depth"))
     return made
+
+
+def few_runs(runs: int) -> dict:
+    """What stands in place of the findings on hyperparameters when the table is too small for them."""
+    return entry("The findings on hyperparameters", OPEN, f"{runs} runs are too few",
+                 "stages first; w_m for AdamW; depth against SGD; r = 0.94")
 
 
 def claim(text: str, published: str, draws: np.ndarray | None, measure: str) -> dict:
@@ -83,7 +90,7 @@ def effect(X: pd.DataFrame, truth: np.ndarray, chosen: np.ndarray, feature: str,
     """(draw,) partial rank correlation of a feature with the score within the chosen runs; None where it cannot be."""
     part = X[chosen]
     part = part.loc[:, (part != part.iloc[:1].to_numpy()).any()] if len(part) else part
-    if feature not in part or len(part) < part.shape[1] + 4:
+    if feature not in part or len(part) < max(FEWEST, part.shape[1] + 4):
         return None
     others = part.drop(columns=feature)
     return partial_rank_correlation(part[feature].to_numpy(), truth[chosen], others.to_numpy(), weights[:, chosen])
@@ -116,6 +123,9 @@ def front_order(frontier: pd.DataFrame) -> dict:
     rows = frontier[frontier["axes"].eq("score~forward_flops") & frontier["group"].isin(list(NAMES))]
     if "hypervolume" not in rows or rows["group"].nunique() < len(NAMES) or rows["hypervolume_low"].isna().any():
         return entry(text, OPEN, "it takes fronts of the three optimizers, with intervals", published)
+    fewest = rows.groupby("group").size().min()
+    if fewest < FEWEST:
+        return entry(text, OPEN, f"{fewest} configurations of an optimizer are too few, {FEWEST} would do", published)
     volumes = rows.drop_duplicates("group").set_index("group")
     pairs = [("optimizer=adamw", "optimizer=sgdm"), ("optimizer=sgdm", "optimizer=sgd")]
     above = [volumes.loc[a, "hypervolume_low"] > volumes.loc[b, "hypervolume_high"] for a, b in pairs]

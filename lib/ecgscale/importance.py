@@ -71,7 +71,7 @@ def one_model(X: pd.DataFrame, truth: np.ndarray, cluster: np.ndarray, model, bo
     losses = permutation_losses(X.to_numpy(), truth, cluster, model, random)
     absolute = np.abs(shap_values(fitted, X.to_numpy()))
     measures = {
-        "gini": (*spread(fitted.feature_importances_, gini), gini),
+        "gini": (*np.clip(spread(fitted.feature_importances_, gini), 0, 1), gini),
         "permutation": percentiles(losses.mean(axis=0) / truth.var(), shares(losses, truth, weights)),
         "shap": percentiles(absolute.mean(axis=0), means(absolute, weights)),
     }
@@ -156,19 +156,28 @@ def partial_dependence(X: pd.DataFrame, feature: str, fitted, refits: list) -> d
             "low": low.tolist(), "high": high.tolist()}
 
 
-def correlated_pairs(X: pd.DataFrame) -> list[dict]:
-    """Pairs of features with |Spearman| of at least CORRELATED, strongest first."""
-    rank = X.rank().corr()
-    names = list(X)
-    pairs = [{"first": a, "second": b, "spearman": float(rank.loc[a, b])}
-             for i, a in enumerate(names) for b in names[i + 1:] if abs(rank.loc[a, b]) >= CORRELATED]
+def families_of(X: pd.DataFrame) -> np.ndarray:
+    """(run,) code of each run's family; one for all where there is but one."""
+    return X["family"].to_numpy() if "family" in X else np.zeros(len(X))
+
+
+def correlated_pairs(X: pd.DataFrame, family: np.ndarray) -> list[dict]:
+    """Pairs of features with |Spearman| of at least CORRELATED, strongest first; ranked within families.
+
+    Across families every hyperparameter of one is "correlated" with every one of another, which says nothing.
+    """
+    ranks = X.groupby(family).rank()
+    centred = ranks - ranks.groupby(family).transform("mean")
+    matrix, names = centred.corr(), [name for name in X if centred[name].abs().max() > 0]
+    pairs = [{"first": a, "second": b, "spearman": float(matrix.loc[a, b])}
+             for i, a in enumerate(names) for b in names[i + 1:] if abs(matrix.loc[a, b]) >= CORRELATED]
     return sorted(pairs, key=lambda pair: -abs(pair["spearman"]))
 
 
 def correlation_notes(X: pd.DataFrame) -> dict[str, str]:
     """feature -> "correlated with depth (0.71)"."""
     found: dict[str, list[str]] = {}
-    for pair in correlated_pairs(X):
+    for pair in correlated_pairs(X, families_of(X)):
         for one, other in (("first", "second"), ("second", "first")):
             found.setdefault(pair[one], []).append(f"{pair[other]} ({pair['spearman']:+.2f})")
     return {name: "correlated with " + ", ".join(others) for name, others in found.items()}

@@ -21,8 +21,8 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.model_selection import GroupKFold, KFold
 
 from ecgscale.contracts import IMPORTANCE, PREDICTED, Predictor, digest
-from ecgscale.findings import claims
-from ecgscale.importance import correlated_pairs, importances
+from ecgscale.findings import claims, few_runs
+from ecgscale.importance import correlated_pairs, families_of, importances
 from ecgscale.provenance import versions
 from ecgscale.runtable import configurations, finished, hyperparameters, recording_deviation, seed_deviation
 
@@ -72,11 +72,17 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
                                  truth=truth[predicted["row"]])
     noise, disabled = noise_floor(kept, target)
     results = [*noise, *evaluate(predicted, cluster, bootstrap, seed, noise)]
+    if len(np.unique(cluster)) == len(cluster):
+        disabled["grouped folds"] = "no architecture occurs twice, so they are plain folds"
     importance, dependence, thin = importances(X, truth, group, cluster, models(seed), bootstrap, seed)
     weights = cluster_weights(cluster, bootstrap, np.random.default_rng(seed))
+    for curve in dependence:
+        if curve["feature"] in NAMED:
+            curve["labels"] = sorted(kept[curve["feature"]].fillna("").unique())
+    found = claims(X, truth, group, importance, results, weights) if len(kept) >= FEW else [few_runs(len(kept))]
     document = document.model_copy(update={
-        "results": results, "correlated": correlated_pairs(X), "dependence": dependence, "disabled": disabled | thin,
-        "claims": claims(X, truth, group, importance, results, weights)})
+        "results": results, "correlated": correlated_pairs(X, families_of(X)), "dependence": dependence,
+        "claims": found, "disabled": disabled | thin})
     columns = ["model", "scheme", "fold", "run_id", "group", "truth", "prediction"]
     return document, importance, predicted[columns].reset_index(drop=True)
 
@@ -84,14 +90,18 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
 def features(runs: pd.DataFrame) -> pd.DataFrame:
     """(run, hyperparameter) of what varies in the table. Absent is 0: no squeeze-excitation, or another family's.
 
-    Names are coded by their alphabetical place: a tree splits them as well as any other code.
+    What is constant within every family only says which family it is, and is left out. Names are coded by their
+    alphabetical place: a tree splits them as well as any other code.
     """
     columns = {name.removeprefix("hp_"): runs[name].astype(float).fillna(0.0) for name in hyperparameters(runs)}
     columns |= {name: runs[name].astype(float).fillna(0.0) for name in SETTINGS if name in runs}
     columns |= {name: runs[name].fillna("").astype("category").cat.codes.astype(float)
                 for name in NAMED if name in runs}
     frame = pd.DataFrame(columns, index=runs.index)
-    return frame.loc[:, varying(frame)]
+    if "family" not in frame:
+        return frame.loc[:, varying(frame)]
+    within = np.any([varying(part) for _, part in frame.groupby("family")], axis=0)
+    return frame.loc[:, varying(frame) & (within | frame.columns.isin(["family"]))]
 
 
 def varying(frame: pd.DataFrame) -> np.ndarray:

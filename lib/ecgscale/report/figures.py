@@ -98,7 +98,7 @@ def plain_ticks(panel: Axes, axis: str = "x") -> None:
     decades = np.log10(high / low)
     chosen = getattr(panel, f"{axis}axis")
     if decades < 2.5:
-        steps = (1, 2, 5) if decades > 0.8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+        steps = (1, 3) if decades > 1.5 else (1, 2, 5) if decades > 0.8 else (1, 1.5, 2, 3, 4, 5, 6, 8)
         chosen.set_major_locator(LogLocator(subs=steps, numticks=20))
     chosen.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     chosen.set_minor_formatter(NullFormatter())
@@ -116,7 +116,7 @@ def front_of_two_costs(inputs: Inputs, axes: str) -> Drawing | None:
     first, second = axes.split("~")[1].split(",")
     if rows.empty:
         return None
-    fig = figure(7.0, 4.6)
+    fig = figure(9.0, 4.6)
     panel = fig.subplots()
     ringed = rows["on_front"].to_numpy()
     drawn = panel.scatter(rows["x"], rows["z"], c=rows["y"], s=np.where(ringed, 70, 26), cmap="cividis",
@@ -137,14 +137,17 @@ def front_of_two_costs(inputs: Inputs, axes: str) -> Drawing | None:
 def scores(inputs: Inputs) -> Drawing | None:
     """Share of models with at least a score, per family and optimizer, as in the RegNet papers."""
     groups = distribution.groups(inputs.runs, inputs.target)
-    if not groups or max(map(len, groups.values())) < 2:
+    if not groups or max(map(len, groups.values())) < 5:
         return None
     threshold, _ = distribution.good_shares(inputs.runs, inputs.target)
     fig = figure(9.0, 4.2)
     panel = fig.subplots()
     low = min(values[0] for values in groups.values())
-    for place, (name, values) in enumerate(groups.items()):
-        colour, _, line = LOOKS[place % len(LOOKS)] if "," in name else look(name, list(groups))
+    families, optimizers = ([name.split(",")[place] for name in groups] for place in (0, -1))
+    for name, family, optimizer in zip(groups, families, optimizers, strict=True):
+        values = groups[name]
+        colour, _, line = look(optimizer, optimizers)
+        line = LOOKS[sorted(set(families)).index(family) % len(LOOKS)][2] if len(set(families)) > 1 else line
         x = np.concatenate([[low], values, values[-1:]])
         share = np.concatenate([[1.0], distribution.share_at_least(values, values), [0.0]])
         half = distribution.band(len(values))
@@ -181,10 +184,14 @@ def latency(inputs: Inputs) -> Drawing | None:
     rows = rows.assign(setting=[setting(row) for row in rows.itertuples()])
     settings = sorted(rows["setting"].unique(), key=lambda one: -rows.loc[rows["setting"].eq(one), "p50_ms"].median())
     models = list(rows.drop_duplicates("model").sort_values("forward_flops")["model"])
-    fig = figure(9.0, 1.6 + 0.3 * len(settings))
-    panels = fig.subplots(1, len(models), sharey=True, sharex=True, squeeze=False)[0]
+    columns = min(4, len(models))
+    lines = -(-len(models) // columns)
+    fig = figure(9.0, 0.8 + lines * (0.8 + 0.28 * len(settings)))
+    panels = fig.subplots(lines, columns, sharey=True, sharex=True, squeeze=False).ravel()
+    for panel in panels[len(models):]:
+        panel.set_axis_off()
     runtimes = sorted(rows["runtime"].unique())
-    for panel, model in zip(panels, models, strict=True):
+    for panel, model in zip(panels, models, strict=False):
         for row in rows[rows["model"].eq(model)].itertuples():
             colour, marker, _ = LOOKS[runtimes.index(row.runtime) % len(LOOKS)]
             height = settings.index(row.setting)
@@ -194,10 +201,9 @@ def latency(inputs: Inputs) -> Drawing | None:
             panel.plot(row.p50_ms, height, marker, color=colour, markersize=6,
                        markerfacecolor="white" if row.fallback else colour)
         panel.set_xscale("log")
-        panel.set_title(model, fontsize=9.5)
+        panel.set_title(two_lines(model), fontsize=9)
         panel.set_yticks(np.arange(len(settings)), settings, fontsize=8.5)
-    for panel in panels:
-        plain_ticks(panel)
+    plain_ticks(panels[0])
     fig.supxlabel("latency of one window (ms)", fontsize=9.5)
     return Drawing(
         "latency", "Latency by runtime",
@@ -206,11 +212,18 @@ def latency(inputs: Inputs) -> Drawing | None:
         "; ".join(f"{model}: fastest {fastest(rows, model)}" for model in models), fig)
 
 
+def two_lines(model: str) -> str:
+    """ "regnet-28.6k-adamw-637f21" in two lines of two parts."""
+    parts = model.split("-")
+    return "-".join(parts[:len(parts) // 2]) + "\n" + "-".join(parts[len(parts) // 2:])
+
+
 def setting(row) -> str:
-    """What was measured, in one line: "OpenVINO · cpu bf16 (hint=latency)"."""
-    asked = f" ({row.option})" if row.option else ""
-    precision = f" {row.ran_precision}" if row.ran_precision else ""
-    return f"{label(row.runtime)} · {row.device}{precision}{asked}"
+    """What was measured, in one line: "OpenVINO · cpu bf16 (hint=latency)". What ran as asked is not said twice."""
+    precision = row.ran_precision if isinstance(row.ran_precision, str) else ""
+    options = [one for one in (row.option or "").split(";") if one and one != f"precision={precision}"]
+    asked = f" ({', '.join(options)})" if options else ""
+    return f"{label(row.runtime)} · {row.device} {precision}".rstrip() + asked
 
 
 def fastest(rows: pd.DataFrame, model: str) -> str:
@@ -251,7 +264,7 @@ def law(inputs: Inputs) -> Drawing | None:
     for panel, (x, y) in zip(panels, sizes, strict=False):
         draw_law(panel, inputs.runs, x, y, ys[y], [fit for fit in fits if (fit.x[0], fit.y) == (x, y)])
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
-    return Drawing("laws", f"Scaling laws of {sizes[0][1].replace('_', ' ')}",
+    return Drawing("laws", f"Scaling laws of {quantity(sizes[0][1])}",
                    "Points: runs. Lines: laws that the data identify, one style each; none is drawn where none is "
                    "identified. Squares: the laws' weighted average at 1, 2, 4 and 10 times the largest size, with the "
                    "interval of a new run.",
@@ -280,4 +293,9 @@ def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray
     plain_ticks(panel, "y")
     panel.set_title(f"n = {kept.sum()}", fontsize=9, fontweight="normal")
     panel.set_xlabel(x.replace("_", " "))
-    panel.set_ylabel(y.replace("_", " "))
+    panel.set_ylabel(quantity(y))
+
+
+def quantity(name: str) -> str:
+    """ "1 - test_challenge_score" -> "1 - Challenge score"."""
+    return " ".join(label(word) for word in name.split(" ")).replace("_", " ")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ecgscale.findings import FEWEST
 from ecgscale.report.figures import setting
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import statistic
@@ -58,16 +59,18 @@ def optimizer(inputs: Inputs) -> Headline | None:
     rows = rows[rows["axes"].eq("score~forward_flops") & rows["group"].str.startswith("optimizer=")]
     if "hypervolume" not in rows or rows["group"].nunique() < 2:
         return None
+    fewest = rows.groupby("group").size().min()
     rows = rows.drop_duplicates("group").sort_values("hypervolume", ascending=False)
     first, second = rows.iloc[0], rows.iloc[1]
     apart = pd.notna(first["hypervolume_low"]) and first["hypervolume_low"] > second["hypervolume_high"]
     volumes = ", ".join(f"{label(row.group)} {interval(row.hypervolume, row.hypervolume_low, row.hypervolume_high)}"
                         for row in rows.itertuples())
+    answer = label(first["group"]) if apart else "not told apart: " + ", ".join(label(name) for name in rows["group"])
+    caution = "" if fewest >= FEWEST else f"Only {fewest} configurations of an optimizer: this says little of others. "
     return Headline(
-        "Which optimizer has the best front?",
-        label(first["group"]) if apart else "Not told apart: " + " ≥ ".join(label(group) for group in rows["group"]),
-        f"Hypervolume of score against forward FLOPs: {volumes}. Published order: AdamW > SGD-momentum > SGD, at "
-        "untuned learning rates.")
+        "Which optimizer has the best front?", answer if fewest >= FEWEST else f"{answer}, in these runs",
+        f"{caution}Hypervolume of score against forward FLOPs: {volumes}. Published order: AdamW > SGD-momentum > SGD, "
+        "at untuned learning rates.")
 
 
 def laws(inputs: Inputs) -> Headline | None:
@@ -87,6 +90,7 @@ def predictor(inputs: Inputs) -> Headline | None:
         return None
     warning = f"{inputs.predictor.warning}. " if inputs.predictor.warning else ""
     return Headline("Do hyperparameters predict the score?",
+                    "too few runs to tell" if warning else
                     f"r = {pooled}" if within == "–" else f"r = {within} within optimizers",
                     f"{warning}Pooled r = {pooled}. Random forest, 3-fold cross-validation, "
                     f"n = {inputs.predictor.runs}. Published: 0.94, pooled.")

@@ -59,6 +59,11 @@ def without(section: Section, inputs: Inputs, *names: str) -> Section:
     return section
 
 
+def not_done(disabled: dict[str, str]) -> list[str]:
+    """One notice of the analyses that a table does not allow."""
+    return ["Not done: " + "; ".join(f"{name} ({why})" for name, why in disabled.items()) + "."] if disabled else []
+
+
 def data(inputs: Inputs) -> Section:
     section = Section("data", "Data: recordings, rejects, split")
     if inputs.shards:
@@ -70,7 +75,8 @@ def data(inputs: Inputs) -> Section:
                             f"Recipe: {recipe}.")
     if inputs.split:
         section.text.append(f"Split by {inputs.split.method}, seed {inputs.split.seed}.")
-    section.add(tables.shards(inputs), tables.rejects(inputs), tables.audit(inputs))
+    section.add(tables.shards(inputs), tables.rejects(inputs), tables.audit(inputs),
+                *tables.audit_tables(inputs))
     return without(section, inputs, "shards", "split.json")
 
 
@@ -93,7 +99,7 @@ def laws(inputs: Inputs) -> Section:
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
                         "they cannot tell. Intervals resample whole runs.")
     section.add(figures.law(inputs), tables.law_answers(inputs), tables.laws(inputs))
-    section.notices += [f"{name}: {why}." for name, why in (inputs.laws.disabled if inputs.laws else {}).items()]
+    section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
 
 
@@ -113,11 +119,13 @@ def predictor(inputs: Inputs) -> Section:
     if inputs.predictor:
         if inputs.predictor.warning:
             section.notices.append(inputs.predictor.warning + ".")
-        section.notices += [f"{name}: {why}." for name, why in inputs.predictor.disabled.items()]
-        pairs = ", ".join(f"{pair['first']} and {pair['second']} ({pair['spearman']:+.2f})"
-                          for pair in inputs.predictor.correlated)
+        section.notices += not_done(inputs.predictor.disabled)
+        pairs = [f"{pair['first']} and {pair['second']} ({pair['spearman']:+.2f})"
+                 for pair in inputs.predictor.correlated]
+        more = f" and {len(pairs) - 12} more in predictor.json" if len(pairs) > 12 else ""
         if pairs:
-            section.notices.append(f"Correlated hyperparameters (Spearman), whose importance is shared: {pairs}.")
+            section.notices.append("Correlated hyperparameters (Spearman), whose importance is shared: "
+                                   f"{', '.join(pairs[:12])}{more}.")
         section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
     section.add(*(predictor_figures.true_against_predicted(inputs, model) for model in MODELS),

@@ -156,6 +156,9 @@ def dependence(inputs: Inputs, model: str = "random forest") -> Drawing | None:
                 panel.fill_between(one["grid"], one["low"], one["high"], color=colour, alpha=0.15, linewidth=0)
                 panel.plot(one["grid"], one["estimate"], marker=marker, linestyle=line, color=colour, markersize=4)
         panel.set_xlabel(feature)
+        labels = next((one["labels"] for one in curves if one["feature"] == feature and "labels" in one), None)
+        if labels:
+            panel.set_xticks(range(len(labels)), [label(name) for name in labels], fontsize=8.5)
     panels[0].set_ylabel("mean predicted score")
     for name in names:
         colour, marker, line = look(name, names)

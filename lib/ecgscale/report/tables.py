@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ecgscale import distribution
+from ecgscale.ecg.labels import read_label_set
 from ecgscale.findings import front_order
 from ecgscale.frontier import COSTS
 from ecgscale.laws import LAWS
-from ecgscale.report.figures import setting
+from ecgscale.report.figures import quantity, setting
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import published
@@ -62,8 +63,34 @@ def audit(inputs: Inputs) -> DataTable | None:
     if inputs.split is None:
         return None
     entries = [(f"recordings in {part}", number(count, 6)) for part, count in inputs.split.counts.items()]
-    entries += [(name.replace("_", " "), words(value)) for name, value in inputs.split.audit.items()]
+    entries += [(name.replace("_", " "), words(value)) for name, value in inputs.split.audit.items()
+                if not nested(value)]
     return table("Split and its audit", {"what": False, "value": False}, entries)
+
+
+def nested(value) -> bool:
+    """A table in a document: name -> (column -> value)."""
+    return isinstance(value, dict) and bool(value) and all(isinstance(one, dict) for one in value.values())
+
+
+def audit_tables(inputs: Inputs) -> list[DataTable | None]:
+    """What the audit counts by source, by class, ..."""
+    made = []
+    names = class_names()
+    for name, rows in (inputs.split.audit.items() if inputs.split else ()):
+        if nested(rows):
+            columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+            head = {"": False} | {column.replace("_", " "): True for column in columns}
+            made.append(table(f"Split: {name.replace('_', ' ')}", head, [
+                (names.get(key, key), *(words(row.get(column, "–")) for column in columns))
+                for key, row in rows.items()]))
+    return made
+
+
+def class_names() -> dict[str, str]:
+    """Code of a scored class -> "AF (164889003)"."""
+    labels = read_label_set()
+    return {code: f"{short} ({code})" for code, short in zip(labels.codes, labels.abbreviations, strict=True)}
 
 
 def words(value) -> str:
@@ -85,10 +112,11 @@ def runs(inputs: Inputs) -> DataTable | None:
     frame, target = inputs.runs, inputs.target
     if target in frame:
         frame = frame.sort_values(target, ascending=False, na_position="last")
-    hyper = [name for name in hyperparameters(frame) if len(frame[name].drop_duplicates()) > 1]
+    hyper = varying_hyperparameters(frame)
     rows = []
     for row in frame.to_dict("records"):
-        spec = ", ".join(f"{name.removeprefix('hp_')} {number(row[name])}" for name in hyper if pd.notna(row[name]))
+        spec = ", ".join(f"{name.removeprefix('hp_')} {number(row[name])}" for name in hyper.get(row.get("family"), ())
+                         if pd.notna(row[name]))
         value = interval(row.get(target), row.get(f"{target}_low"), row.get(f"{target}_high"))
         rows.append((str(row["run_id"]), label(str(row.get("family", "–"))), label(str(row.get("optimizer", "–"))),
                      number(row.get("lr")), number(row.get("params")), number(row.get("forward_flops")),
@@ -98,6 +126,13 @@ def runs(inputs: Inputs) -> DataTable | None:
         "run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
         "forward FLOPs": True, "training FLOPs": True, "validation": True, "test": True, "status": False,
         "hyperparameters that vary": False}, rows)
+
+
+def varying_hyperparameters(frame: pd.DataFrame) -> dict[str | None, list[str]]:
+    """family -> its hyperparameters that take more than one value; None -> those of a table without families."""
+    parts = frame.groupby("family") if "family" in frame else [(None, frame)]
+    return {family: [name for name in hyperparameters(frame) if len(part[name].drop_duplicates()) > 1]
+            for family, part in parts}
 
 
 def findings(inputs: Inputs) -> DataTable | None:
@@ -136,7 +171,7 @@ def law_answers(inputs: Inputs) -> DataTable | None:
         values = ((name, best.estimates.get(name), *best.intervals.get(name, (None, None))) for name in names)
         exponents = "; ".join(f"{name} = {interval(*value, number)}" for name, *value in values)
         ahead = (average.statistics.get("predictions") or [{}])[-1] if average else {}
-        rows.append((y.replace("_", " "), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
+        rows.append((quantity(y), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
                      best.law, exponents, interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high")),
                      best.reason))
     return table("Laws, one row a question: the preferred form and its exponents (90 % run-level bootstrap)", {
@@ -244,7 +279,7 @@ def unavailable(inputs: Inputs) -> DataTable | None:
     rows = inputs.latency[inputs.latency["status"].ne("ok")]
     keys = ["machine", "runtime", "device", "status", "reason"]
     counts = rows.fillna(dict.fromkeys(keys, "")).groupby(keys).size()
-    return table("Not measured, and why", {**dict.fromkeys(keys, False), "settings": True},
+    return table("Not measured or void, and why", {**dict.fromkeys(keys, False), "settings": True},
                  [(machine, label(runtime), *rest, count) for (machine, runtime, *rest), count in counts.items()])
 
 
@@ -256,7 +291,8 @@ def published_findings(figure: int, caption: str) -> DataTable | None:
 
 def devices(inputs: Inputs) -> DataTable | None:
     rows = [(one.machine, label(str(device.get("runtime", "–"))), device.get("device", device.get("id", "–")),
-             "yes" if device.get("available") else "no", device.get("name") or device.get("reason") or "–")
+             *(("yes", device.get("name")) if device.get("available") else
+               ("no", device.get("reason") or device.get("name"))))
             for one in inputs.environments for device in one.devices]
     return table("Devices of the machines that measured", {
         "machine": False, "runtime": False, "device": False, "available": False, "name or reason": False}, rows)
