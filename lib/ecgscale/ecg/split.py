@@ -138,9 +138,6 @@ def own_folds(records: pd.DataFrame) -> np.ndarray:
     return folds
 
 
-# ------------------------------------------------------------------------------------------------------------- audit
-
-
 def audit(records: pd.DataFrame, labels: np.ndarray, classes: tuple[str, ...], split: pd.DataFrame) -> dict[str, Any]:
     """What leaks between parts. `split` has the rows of `records`.
 

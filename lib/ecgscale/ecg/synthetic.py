@@ -31,7 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgscale.contracts import LEADS, whole, write_text
-from ecgscale.ecg.labels import PHYSIONET_2021, LabelSet, read_label_set
+from ecgscale.ecg.labels import PHYSIONET_2021, read_label_set
 from ecgscale.ecg.synthetic_diagnoses import UNSCORED, draw_body, draw_diagnoses, heart_with
 from ecgscale.ecg.synthetic_heart import leads
 from ecgscale.errors import UserError
@@ -132,23 +132,19 @@ def report_progress(done: Iterator[int], total: int) -> None:
             print(f"{made} of {total} recordings, {made / (said - started):.0f} a second", file=sys.stderr)
 
 
-# ------------------------------------------------------------------------------------------------------ what to make
-
-
 def balance(count: int) -> float:
     """Exponent of the published shares: 1/2 up to 2,000 recordings, 1 from 50,000, by the logarithm between."""
     return 0.5 + 0.5 * min(1.0, max(0.0, math.log(max(count, 1) / 2_000) / math.log(50_000 / 2_000)))
 
 
-def plan(count: int, seed: int, sources: list[str] | None = None, holter_seconds: float = HOLTER_SECONDS,
-         labels: LabelSet | None = None) -> list[Planned]:
+def plan(count: int, seed: int, sources: list[str] | None = None,
+         holter_seconds: float = HOLTER_SECONDS) -> list[Planned]:
     """What will be written, in order of source and number."""
     unknown = sorted(set(sources or ()) - set(SOURCES))
     if unknown:
         raise UserError(f"no source {unknown[0]!r}", field="--sources", remedy=f"Choose among {', '.join(SOURCES)}")
-    labels = labels or read_label_set()
     chosen = [source for name, source in SOURCES.items() if not sources or name in sources]
-    published = published_counts(labels)
+    published = published_counts()
     planned = []
     for source, size in zip(chosen, share(count, [one.published ** balance(count) for one in chosen]), strict=True):
         rng = np.random.default_rng([seed, list(SOURCES).index(source.folder)])
@@ -179,9 +175,10 @@ def share(count: int, weights: list[float]) -> list[int]:
     return parts.tolist()
 
 
-def published_counts(labels: LabelSet) -> dict[str, dict[str, dict[str, int]]]:
+def published_counts() -> dict[str, dict[str, dict[str, int]]]:
     """source -> class abbreviation -> diagnosis code -> recordings in the public release."""
     counts: dict[str, dict[str, dict[str, int]]] = {name: {} for name in SOURCES}
+    labels = read_label_set()
     names = dict(zip(labels.codes, labels.abbreviations, strict=True))
     with open(PHYSIONET_2021 / "prevalence.csv", newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
@@ -231,9 +228,6 @@ def path_of(source: Source, number: int) -> str:
     name = f"{source.prefix}{source.first + number:0{source.digits}d}"
     folder = f"{number // 1000 + 1:02d}/{number // 100 + 1:03d}" if source.deep else f"g{number // 1000 + 1}"
     return f"{folder}/{name}"
-
-
-# ------------------------------------------------------------------------------------------------------ make and write
 
 
 def write_chunk(planned: list[Planned], folder: Path, seed: int, difficulty: float) -> int:
