@@ -25,7 +25,7 @@ from ecgscale.thresholds import DEFAULT
 
 LOWER_IS_BETTER = ("brier", "ece", "loss", "critical_miss_rate")
 KNOWN = ("patient", "source", "sex", "age")
-LARGEST = 8 << 30   # bytes of one array of an NPZ file
+LARGEST = 1 << 30   # bytes of one array of an NPZ file
 
 
 def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, replicates: int,
@@ -181,9 +181,19 @@ def read_npz(path: Path) -> pd.DataFrame:
     return frame
 
 
-def as_text(table: pd.DataFrame) -> str:
-    """The metrics of the whole test fold for a terminal."""
-    shown = table[(table["group"] == "all") & (table["part"] == "test")].copy()
-    shown["interval"] = [f"[{row.low:.4f}, {row.high:.4f}]" if row.low == row.low else "" for row in shown.itertuples()]
-    columns = shown[["metric", "threshold", "estimate", "interval", "n", "note"]]
-    return columns.to_string(index=False, float_format=lambda value: f"{value:.4f}")
+def as_text(table: pd.DataFrame, label_set: LabelSet) -> str:
+    """For a terminal: the metrics of the whole test fold, and how often each critical class is found."""
+    test = table[table["part"] == "test"]
+    whole = test[test["group"] == "all"]
+    whole = whole.assign(interval=intervals(whole))[["metric", "threshold", "estimate", "interval", "n", "note"]]
+    codes = [code for code, critical in zip(label_set.codes, label_set.critical, strict=True) if critical]
+    found = test[(test["group"] == "class") & test["value"].isin(codes) & (test["metric"] == "recall")]
+    names = dict(zip(label_set.codes, label_set.names, strict=True))
+    found = found.assign(interval=intervals(found), name=found["value"].map(names), sensitivity=found["estimate"])
+    found = found[["name", "threshold", "sensitivity", "interval", "positives", "note"]]
+    texts = [frame.to_string(index=False, float_format="{:.4f}".format) for frame in (whole, found) if len(frame)]
+    return "\n\nCritical classes\n".join(texts)
+
+
+def intervals(rows: pd.DataFrame) -> list[str]:
+    return [f"[{row.low:.4f}, {row.high:.4f}]" if np.isfinite(row.low) else "" for row in rows.itertuples()]

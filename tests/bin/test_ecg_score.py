@@ -35,6 +35,7 @@ def test_perfect_predictions_score_one(files):
                "--against", files / "perfect.csv", "--out", files / "out")
     assert done.returncode == 0, done.stderr
     assert "challenge_score" in done.stdout
+    assert "atrial fibrillation" in done.stdout
     table = METRICS.read(files / "out" / "metrics.csv")
     whole = table[table["group"] == "all"].set_index("metric")["estimate"]
     assert whole[["challenge_score", "auroc", "auprc", "f1", "accuracy"]].tolist() == [1.0] * 5
