@@ -121,13 +121,16 @@ def thin(planned: list[PlannedRun], cost: Callable[[PlannedRun], float], limit: 
 
     if fits(1.0):
         return planned
-    most = max(len(samples) for samples in ranked)
-    share = next((part / most for part in range(most - 1, -1, -1) if fits(part / most)), None)
-    if share is None:
+    if not fits(0.0):
         least = math.fsum(map(cost, kept(0.0)))
         raise UserError(f"one sample of each family and optimizer costs {least:.3g} {unit}, above {limit:.3g}",
                         field="budget", remedy="Raise the budget or make the models smaller")
-    chosen = {run.spec.run_id for run in kept(share)}
+    most = max(len(samples) for samples in ranked)
+    enough, too_many = 0, most                 # samples of the largest stratum
+    while too_many - enough > 1:
+        middle = (enough + too_many) // 2
+        enough, too_many = (middle, too_many) if fits(middle / most) else (enough, middle)
+    chosen = {run.spec.run_id for run in kept(enough / most)}
     return [run for run in planned if run.spec.run_id in chosen]
 
 

@@ -10,6 +10,7 @@ import yaml
 from ecgscale.errors import UserError
 from ecgscale.marked_yaml import Loader
 from ecgscale.paths import ASSETS
+from ecgscale.space import sample
 from ecgscale.study import Range, Study, json_schema, read_study
 
 STUDIES = sorted((ASSETS / "studies").glob("*.yaml"))
@@ -40,6 +41,16 @@ def test_committed_studies_pass_both_checks(path):
     """Ours, and any JSON Schema validator with the committed schema."""
     assert read_study(path).name == path.stem
     jsonschema.validate(yaml.load(path.read_text(), Loader), SCHEMA)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_written_as_json_gives_the_same_runs(path, tmp_path):
+    """The pipeline hands every task its sections as JSON."""
+    study = read_study(path)
+    (tmp_path / "study.json").write_text(json.dumps(study.model_dump(mode="json"), indent=1))
+    again = read_study(tmp_path / "study.json")
+    assert again == study
+    assert [run.spec.run_id for run in sample(again)[0]] == [run.spec.run_id for run in sample(study)[0]]
 
 
 def test_schema_file_is_the_one_of_the_classes():

@@ -90,6 +90,14 @@ def test_sizes_have_the_parameters_in_their_name(name):
     assert abs(math.log(count.params / named)) < math.log(1.2)
 
 
+@pytest.mark.parametrize("name", [name for name in SIZES if name.endswith("200m")])
+def test_the_largest_networks_have_the_counted_parameters(name):
+    model = ModelSpec(family=name.partition("-")[0], params=asdict(SIZES[name]))
+    with torch.device("meta"):                 # no memory behind the weights
+        network = build(model, 12, 1024, 26, seed=0)
+    assert sum(weights.numel() for weights in network.parameters()) == ledger(model).params
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sizes_grow_in_depth_and_width(family):
     """The documented rule: depth with the fourth root of the parameters, from 20 thousand to 200 million."""
