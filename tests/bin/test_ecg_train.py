@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from ecgscale.contracts import PlannedRun, RunResult
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ecgscale.contracts import LossSpec, OptimizerSpec, PlannedRun, RunResult
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.train import train_batch
-
-from tests.tiny_corpus import planned, split_of, write_corpus, write_split
+from tests.tiny_corpus import CONVNEXT, planned, split_of, write_corpus, write_split
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,18 +33,25 @@ def start(arguments: list[str], **options) -> subprocess.Popen:
                             env={**os.environ, "PYTHONPATH": str(ROOT / "lib")}, **options)
 
 
-def test_part_of_a_study(tmp_path):
-    plans = [planned(epochs=1, seed=seed) for seed in range(4)]
+def test_part_of_a_study_side_by_side(tmp_path):
+    """Two runs on two processors have a process and a thread each, and the weights of a run that is alone."""
+    plans = [planned(epochs=2, seed=seed) for seed in range(4)]
     arguments = [*prepare(tmp_path, *plans), "--checkpoints", f"{tmp_path}/kept", "--out", f"{tmp_path}/trained"]
-    process = start([*arguments, "--take", "1:3"])
+    process = start([*arguments, "--take", "1:3", "--cpus", "2"])
     said = process.communicate()[1]
     assert process.returncode == 0, said
-    assert said.startswith(f"run 1/2 {plans[1].spec.run_id} epoch 1/1 train 0.")
+    for number, plan in enumerate(plans[1:3], 1):
+        assert f"run {number}/2 {plan.spec.run_id} epoch 2/2 train 0." in said
     assert {path.name for path in (tmp_path / "trained").iterdir()} == {plan.spec.run_id for plan in plans[1:3]}
+    corpus = Corpus.open([tmp_path / "shard"])
+    train_batch(plans[1:3], corpus, *split_of(corpus), tmp_path / "alone", tmp_path / "other", "cpu", 1)
     for plan in plans[1:3]:
         folder = tmp_path / "trained" / plan.spec.run_id
         assert {path.name for path in folder.iterdir()} == {"run.json", "history.csv", "weights.safetensors"}
-        assert RunResult.read(folder / "run.json").spec == plan.spec
+        result = RunResult.read(folder / "run.json")
+        assert (result.spec, result.threads) == (plan.spec, 1)
+        alone = tmp_path / "alone" / plan.spec.run_id / "weights.safetensors"
+        assert alone.read_bytes() == (folder / "weights.safetensors").read_bytes()
 
 
 def test_kill_9_and_again(tmp_path):
@@ -84,3 +94,28 @@ def test_bad_input_is_one_line_without_traceback(tmp_path):
     assert f"{tmp_path}/runs.jsonl:1: " in said
     assert "Traceback" not in said
     assert not (tmp_path / "trained").exists()
+
+
+def test_two_processes_of_torchrun_train_as_one(tmp_path):
+    """Each takes half of every batch; gradients are averaged: the weights of one process, to the rounding."""
+    model = CONVNEXT.model_copy(update={"params": CONVNEXT.params | {"stochastic_depth": 0.0}})
+    plans = [planned(model=model, epochs=2, batch_size=9, optimizer=OptimizerSpec(name="sgd", lr=0.05),
+                     loss=LossSpec(reduction=reduction)) for reduction in ("sum", "mean")]
+    arguments = prepare(tmp_path, *plans)
+    launched = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+                ROOT / "bin/ecg-train", *arguments, "--checkpoints", f"{tmp_path}/kept", "--out", f"{tmp_path}/two"]
+    done = subprocess.run(launched, text=True, capture_output=True, check=False, timeout=300,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "lib"), "OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stderr
+    corpus = Corpus.open([tmp_path / "shard"])
+    one = train_batch(plans, corpus, *split_of(corpus), tmp_path / "one", tmp_path / "other", "cpu", 1)
+    for plan, alone in zip(plans, one, strict=True):
+        together = RunResult.read(tmp_path / "two" / plan.spec.run_id / "run.json")
+        assert together.notes == ("2 processes",)
+        assert together.clipped_share == alone.clipped_share
+        assert together.samples_seen == alone.samples_seen
+        for name in ("train_loss", "valid_loss"):
+            assert getattr(together, name) == pytest.approx(getattr(alone, name), rel=1e-4)
+        left, right = (load_file(tmp_path / way / plan.spec.run_id / "weights.safetensors") for way in ("one", "two"))
+        for name in left:
+            torch.testing.assert_close(right[name], left[name], rtol=1e-3, atol=1e-5)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ecgscale import study
 from ecgscale.augment import AUGMENTATIONS, augment, check
 from ecgscale.errors import UserError

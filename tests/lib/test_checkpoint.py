@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
+
 from ecgscale.checkpoint import Checkpoint, pack, unpack
 from ecgscale.contracts import OptimizerSpec
 from ecgscale.optim import make_optimizer
-from safetensors import safe_open
 
 
 def network(seed: int = 0) -> torch.nn.Module:

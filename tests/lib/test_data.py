@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+
 from ecgscale.data import Crops, ahead, fixed_batches, generator, part_of, subset, tile, windows
 from ecgscale.errors import UserError
-
 from tests.tiny_corpus import planned, split_of, write_corpus
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from ecgscale.contracts import LossSpec
 from ecgscale.loss import asymmetric, terms
 

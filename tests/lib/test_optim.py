@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from ecgscale.contracts import OptimizerSpec, ScheduleSpec
 from ecgscale.optim import learning_rate, make_optimizer
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from ecgscale import loop, train
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.data import Crops, part_of, windows
 from ecgscale.errors import UserError
 from ecgscale.loss import asymmetric
 from ecgscale.models.build import build, load
-from safetensors.torch import load_file
-
 from tests.tiny_corpus import CLASSES, CONVNEXT, planned, split_of, write_corpus
 
 
