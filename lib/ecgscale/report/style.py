@@ -32,7 +32,7 @@ RC = {
     "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID, "grid.linewidth": 0.8,
     "axes.axisbelow": True, "axes.titlesize": 10.5, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "legend.frameon": False, "lines.linewidth": 1.6, "figure.constrained_layout.use": True,
+    "text.parse_math": False, "legend.frameon": False, "lines.linewidth": 1.6, "figure.constrained_layout.use": True,
 }
 
 

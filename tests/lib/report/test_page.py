@@ -1,0 +1,238 @@
+"""The page: complete, offline, accessible, escaped, honest about synthetic data and missing inputs, repeatable.
+
+References: HTML's rule of unique ids, WCAG 2.2 (text alternatives, table captions, headings), Okabe and Ito's palette.
+"""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ecgscale import frontier
+from ecgscale.contracts import IMPORTANCE, LATENCY, PREDICTED, Environment, LawFit, Laws, Plan, Predictor, SplitInfo
+from ecgscale.report import figures, page
+from ecgscale.report.headlines import headlines
+from ecgscale.report.inputs import Inputs
+from ecgscale.report.style import COLOURS, LOOKS, interval, look, number
+
+INSIDE = "data:image/png;base64,"  # the colour bars' own pixels
+EVIL = "<script>alert(1)</script> & $\\frac$"
+
+
+def run_table(synthetic: bool) -> pd.DataFrame:
+    n = 24
+    random = np.random.default_rng(0)
+    score = random.uniform(0.2, 0.6, n)
+    frame = pd.DataFrame({
+        "run_id": [f"run{i:02d}" for i in range(n)], "study": "small", "status": "finished", "reason": "",
+        "synthetic": synthetic, "family": "regnet", "optimizer": np.array(["adamw", "sgd", "sgdm"])[np.arange(n) % 3],
+        "lr": random.uniform(1e-3, 1e-2, n), "seed": 0, "params": np.geomspace(1e5, 1e7, n),
+        "forward_flops": np.geomspace(1e7, 1e9, n), "train_flops": np.geomspace(1e12, 1e14, n),
+        "hp_depth": random.integers(4, 20, n).astype(float), "hp_stages": random.integers(1, 6, n).astype(float),
+        "valid_challenge_score": score[::-1], "test_challenge_score": score, "test_challenge_score_low": score - 0.02,
+        "test_challenge_score_high": score + 0.02, "test_loss": 1 - score,
+    })
+    frame.loc[0, ["status", "reason"]] = ["diverged", EVIL]
+    frame.loc[0, [name for name in frame if "score" in name]] = np.nan
+    return frame
+
+
+def latency_table(runs: pd.DataFrame, synthetic: bool) -> pd.DataFrame:
+    rows = []
+    for run in runs.iloc[3:5].itertuples():
+        for runtime, device, ok in (("openvino", "cpu", True), ("torch", "cpu", True), ("openvino", "npu", False)):
+            base = dict.fromkeys(LATENCY.columns) | {
+                "run_id": run.run_id, "model": f"regnet-1M-{run.optimizer}-{run.run_id}", "family": "regnet",
+                "params": run.params, "forward_flops": run.forward_flops, "machine": "box", "runtime": runtime,
+                "device": device, "option": "", "scenario": "single", "batch": 1, "threads": 1, "repeat": 1,
+                "status": "ok" if ok else "unavailable", "reason": "" if ok else "Could not find an NPU device",
+                "fallback": runtime == "torch", "count": 100, "synthetic": synthetic}
+            times = {"p50_ms": 2.0, "p50_low_ms": 1.9, "p50_high_ms": 2.1, "p99_ms": 3.0, "first_ms": 9.0,
+                     "per_recording_ms": 10.0, "records_per_s": 100.0}
+            rows.append(base | (times if ok else {}))
+    return LATENCY.arrow(pd.DataFrame(rows), "test").to_pandas()
+
+
+def make_inputs(synthetic: bool = True) -> Inputs:
+    runs = run_table(synthetic)
+    latency = latency_table(runs, synthetic)
+    scored = runs[runs["status"].eq("finished")]
+    importance = pd.DataFrame([
+        {"group": group, "model": "random forest", "feature": feature, "measure": measure, "estimate": 0.4, "low": 0.3,
+         "high": 0.5, "spearman": 0.6, "note": EVIL}
+        for group in ("all", "optimizer=adamw", "optimizer=sgd") for feature in ("depth", "stages")
+        for measure in ("gini", "permutation", "shap")], columns=list(IMPORTANCE.columns))
+    predicted = pd.DataFrame({
+        "model": "random forest", "scheme": "3-fold", "fold": np.arange(len(scored)) % 3, "run_id": scored["run_id"],
+        "group": "optimizer=" + scored["optimizer"], "truth": scored["test_challenge_score"],
+        "prediction": scored["test_challenge_score"] + 0.01})[list(PREDICTED.columns)]
+    predictor = Predictor(
+        table_digest="d", synthetic=synthetic, runs=23, target="test_challenge_score", features=("depth", "stages"),
+        warning="23 runs are too few", results=[
+            {"model": "random forest", "scheme": "3-fold", "statistic": "pearson", "group": group, "estimate": 0.5,
+             "low": 0.3, "high": 0.7, "n": 23} for group in ("all", "within")],
+        correlated=[{"first": "depth", "second": "stages", "spearman": 0.7}],
+        dependence=[{"group": "all", "model": "random forest", "feature": "depth", "grid": [4.0, 9.0],
+                     "estimate": [0.3, 0.4], "low": [0.2, 0.3], "high": [0.4, 0.5]}],
+        claims=[{"claim": "stages first", "verdict": "cannot be told", "evidence": "few", "published": "stages"}],
+        versions={"numpy": "2"})
+    laws = Laws(table_digest="d", synthetic=synthetic, runs=23, versions={}, disabled={"laws in energy": "no column"},
+                fits=(LawFit(law="power", subset="all", x=("params",), y="1 - test_challenge_score", points=23,
+                             verdict="identified", formula="y = b x^(-c)", estimates={"b": 1.0, "c": 0.05},
+                             intervals={"c": (0.03, 0.07)}),
+                      LawFit(law="floor", subset="all", x=("params",), y="1 - test_challenge_score", points=23,
+                             verdict="not identifiable", reason="the interval of c holds 0",
+                             formula="y = E + b x^(-c)", estimates={"E": 0.1, "b": 1.0, "c": None})))
+    environment = Environment(machine="box", cpu="a processor", cores=2, threads=2, memory_bytes=None, os="Linux",
+                              container=None, devices=[{"runtime": "openvino", "device": "npu", "available": False,
+                                                        "reason": "Could not find an NPU device"}],
+                              state={}, versions={"openvino": "1"}, started="2026-01-01T00:00:00Z")
+    return Inputs(
+        runs=runs, laws=laws, frontier=frontier.fronts(runs, latency, 10, 1), predictor=predictor,
+        importance=importance, predicted=predicted, latency=latency, environments=(environment,),
+        split=SplitInfo(method="patients", seed=1, counts={"train": 60, "valid": 30, "test": 30},
+                        audit={"patient_overlap": 0, "by_source": {"ptb": {"train": 6}}}, corpus_digest="c", digest="d",
+                        synthetic=synthetic),
+        plan=Plan(study="small", seed=1, runs=24, rejected={"stages": 2}, duplicates=0, forward_flops={}, params={},
+                  train_flops=None, hours=[]),
+        missing={"shards": "no --shards were given"})
+
+
+class Reader(HTMLParser):
+    """Collects what the tests look at."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids, self.links, self.headings, self.tags, self.svg = [], [], [], [], []
+        self.tables = text.count("<table>")
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [value for name, value in attrs if name in ("href", "src", "xlink:href") and value]
+        self.headings += [int(tag[1])] if tag in ("h1", "h2", "h3") else []
+        self.svg += [attributes] if tag == "svg" else []
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    out = tmp_path_factory.mktemp("report")
+    page.write(make_inputs(), out)
+    return out, (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_file_that_needs_nothing_else(written):
+    _, text = written
+    read = Reader(text)
+    assert not {"script", "link", "iframe", "img", "object"} & set(read.tags)
+    assert all(link.startswith(("#", INSIDE)) for link in read.links)
+    assert not re.findall(r"url\((?!#)|@import", text)
+
+
+def test_ids_are_unique_and_every_link_leads_somewhere(written):
+    read = Reader(written[1])
+    assert len(read.ids) == len(set(read.ids))
+    assert {link[1:] for link in read.links if not link.startswith(INSIDE)} <= set(read.ids)
+
+
+def test_headings_alternatives_and_captions(written):
+    read = Reader(written[1])
+    assert read.headings == [1] + [2] * (1 + len(page.SECTIONS))
+    assert len(read.svg) >= 10
+    assert all(one["role"] == "img" and len(one["aria-label"]) > 20 for one in read.svg)
+    assert written[1].count("<caption>") == read.tables > 10
+    assert read.tags.count("figcaption") == len(read.svg)
+
+
+def test_synthetic_is_said_at_the_top_in_every_figure_and_every_table(written):
+    out, text = written
+    assert text.index("Synthetic data.") < text.index("<h1>")
+    for part in re.findall(r"<(?:caption|figcaption)>.*?</(?:caption|figcaption)>", text, flags=re.DOTALL):
+        assert "synthetic data" in part or "published, not of these runs" in part
+    for png in (out / "figures").glob("*.png"):
+        assert Image.open(png).text["Title"].startswith("SYNTHETIC DATA") != png.name.startswith("published")
+
+
+def test_real_data_is_not_called_synthetic(tmp_path):
+    page.write(Inputs(runs=run_table(synthetic=False)), tmp_path)
+    assert "ynthetic" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_text_of_others_stays_text(written):
+    assert "<script" not in written[1]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in written[1]
+
+
+def test_every_run_is_there_however_it_ended(written):
+    assert all(f"<td>run{i:02d}</td>" in written[1] for i in range(24))
+    assert "1 of 24 runs have no score" in written[1]
+
+
+def test_what_is_missing_unavailable_or_not_identified_is_said(written):
+    text = written[1]
+    for words in ("no --shards were given", "Could not find an NPU device", "not identifiable",
+                  "the interval of c holds 0", "23 runs are too few", "depth and stages (+0.70)",
+                  "2 measurements fell back", "laws in energy (no column)", "cannot be told"):
+        assert words in text, words
+
+
+def test_the_same_inputs_give_the_same_bytes(written, tmp_path):
+    page.write(make_inputs(), tmp_path)
+    for path in sorted(written[0].rglob("*.*")):
+        assert path.read_bytes() == (tmp_path / path.relative_to(written[0])).read_bytes(), path.name
+
+
+def test_published_scores_have_axes_of_their_own():
+    drawing = figures.front(make_inputs(), "score~forward_flops")
+    ours, published = drawing.figure.axes
+    assert "another scale" in published.get_ylabel()
+    assert ours.get_shared_y_axes().joined(ours, published) is False
+    assert "never heights" in drawing.caption
+
+
+def test_front_is_drawn_as_the_best_score_to_be_had():
+    inputs = make_inputs()
+    ours = figures.front(inputs, "score~params").figure.axes[0]
+    line = next(line for line in ours.lines if str(line.get_label()).startswith("AdamW"))
+    rows = inputs.frontier.query("axes == 'score~params' and group == 'optimizer=adamw' and on_front").sort_values("x")
+    assert line.get_drawstyle() == "steps-post"
+    np.testing.assert_array_equal(line.get_ydata(), rows["y"])
+
+
+def test_best_model_is_chosen_on_validation_not_on_test():
+    inputs = make_inputs()
+    best = inputs.scored.loc[inputs.scored["valid_challenge_score"].idxmax()]
+    answer = next(one for one in headlines(inputs) if "Which model" in one.question)
+    assert answer.answer.startswith(f"{best['test_challenge_score']:.3f} [")
+    assert best["run_id"] in answer.detail
+    assert "30 recordings" in answer.detail
+
+
+def test_a_fallback_is_never_the_fastest():
+    answer = next(one for one in headlines(make_inputs()) if "fast" in one.question)
+    assert "OpenVINO" in answer.detail
+
+
+def test_looks_differ_by_colour_and_marker_and_optimizers_keep_theirs():
+    colours, markers, _ = zip(*LOOKS, strict=True)
+    assert len(set(colours)) == len(set(markers)) == len(LOOKS)
+    assert set(colours) == set(COLOURS.values())
+    assert {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"} <= set(colours)  # Okabe and Ito 2008
+    assert look("optimizer=sgd", ["optimizer=sgd"]) == look("sgd", ["adamw", "sgd"])
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (1_002_229_760, "1 G"), (14_676_378, "14.7 M"), (0.00146, "0.00146"), (None, "–"), (float("nan"), "–"), (26, "26"),
+    (1e-6, "1.0e-06"), (65_432, "65.4 k"), (0, "0"), (1234.5, "1234")])
+def test_numbers_as_people_read_them(value, text):
+    assert number(value) == text
+
+
+def test_interval_is_left_out_where_there_is_none():
+    assert interval(0.5, 0.4, 0.6) == "0.500 [0.400, 0.600]"
+    assert interval(0.5, None, None) == "0.500"
