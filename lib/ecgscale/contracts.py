@@ -393,6 +393,18 @@ HISTORY = Table("history", 1, {
     "samples": WHOLE, "seconds": REAL, "data_wait_share": REAL,
 }, prefixes={"valid_": REAL})
 
+TUNING = Table("tuning", 1, {   # every trial of a learning rate; `group`: digest of what is tuned together
+    "group": TEXT, "family": TEXT, "optimizer": TEXT, "params": REAL, "low": REAL, "high": REAL,
+    "round": WHOLE, "epochs": WHOLE, "lr": REAL, "valid_loss": REAL, "status": TEXT,
+    "kept": FLAG,           # for the next round; in the last one: chosen
+    "edge": TEXT,           # of a chosen rate within 5 % of an end of the (logarithmic) range: "low", "high"; else ""
+})
+
+OPTIMA = Table("optima", 1, {   # the best learning rate of each group of a run table, and whether its range was too short
+    "group": TEXT, "metric": TEXT, "runs": WHOLE, "run_id": TEXT, "value": REAL,
+    "lr": REAL, "low": REAL, "high": REAL, "edge": TEXT,
+})
+
 
 class RunResult(Document):
     """How a run ended. `status`: finished, diverged or failed (then `reason` says why)."""
