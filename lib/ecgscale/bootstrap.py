@@ -71,10 +71,14 @@ def ratio_replicates(terms: np.ndarray, clusters: np.ndarray, replicates: int, s
     number = int(clusters.max()) + 1
     flat = terms.reshape(len(terms), -1)
     sums = np.stack([np.bincount(clusters, column, number) for column in flat.T], axis=1)
-    drawn, weights = np.empty((replicates, sums.shape[1])), np.empty(number)
-    for row, counts in zip(drawn, draws(number, replicates, seed), strict=True):
-        np.copyto(weights, counts)  # into the same memory: fresh pages would cost more than the product
-        np.matmul(weights, sums, out=row)
+    drawn, rows = np.empty((replicates, sums.shape[1])), draws(number, replicates, seed)
+    block = min(64, flat.shape[1] // 2)     # many scores: the sums should not be read anew for each replicate
+    weights = np.empty((block, number))     # the same memory again: fresh pages would cost more than the product
+    for start in range(0, replicates, block):
+        size = min(block, replicates - start)
+        for row, counts in zip(weights[:size], rows, strict=False):
+            np.copyto(row, counts)
+        np.matmul(weights[:size], sums, out=drawn[start : start + size])
     return challenge_ratio(drawn.reshape(replicates, *terms.shape[1:]))
 
 

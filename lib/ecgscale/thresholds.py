@@ -81,12 +81,15 @@ def best_f1(positive: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def at_specificity(labels: np.ndarray, probabilities: np.ndarray, specificity: float) -> np.ndarray:
-    """(class,) lowest thresholds at which at least `specificity` of the recordings without the class stay below."""
+    """(class,) lowest thresholds at which at least `specificity` (above 0) of the recordings without a class are below.
+
+    A class that every recording has keeps 0.5.
+    """
     labels, probabilities = np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=float)
-    thresholds = np.full(labels.shape[1], np.inf)
+    thresholds = np.full(labels.shape[1], DEFAULT)
     for k in range(labels.shape[1]):
         negatives = np.sort(probabilities[~labels[:, k], k])
         if len(negatives):
-            kept = int(np.ceil(specificity * len(negatives) - 1e-9))
-            thresholds[k] = np.nextafter(negatives[kept - 1], np.inf) if kept else negatives[0]
+            below = int(np.ceil(specificity * len(negatives) - 1e-9))
+            thresholds[k] = np.nextafter(negatives[below - 1], np.inf)
     return thresholds

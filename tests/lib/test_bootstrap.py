@@ -108,3 +108,13 @@ def test_paired_difference_is_narrower_than_unpaired_and_zero_for_the_same_predi
     alone_low, alone_high = bootstrap.interval(bootstrap.challenge_replicates(labels, better, LABELS))
     assert high - low < 0.6 * (alone_high - alone_low)
     assert bootstrap.challenge_difference(labels, predicted, predicted, LABELS) == (0.0, 0.0, 0.0)
+
+
+def test_many_runs_at_once_are_each_alone_on_the_same_draws():
+    labels, predicted = fold(4, 80)
+    runs = [predicted ^ (np.random.default_rng(k).random(labels.shape) < 0.02) for k in range(7)]
+    terms = np.stack([metrics.challenge_terms(labels, guess, LABELS) for guess in runs], axis=1)
+    together = bootstrap.ratio_replicates(terms, np.arange(80), 20, seed=6)
+    for number, guess in enumerate(runs):
+        alone = bootstrap.challenge_replicates(labels, guess, LABELS, None, 20, seed=6)
+        np.testing.assert_allclose(together[:, number], alone, atol=1e-12)
