@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kendalltau, pearsonr
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+
 from ecgscale import importance, predictor
 from ecgscale.contracts import IMPORTANCE, PREDICTED, Predictor
-from scipy.stats import kendalltau, pearsonr
-from sklearn.ensemble import RandomForestRegressor
 
 
 def run_table(n=60, seed=0, effect=None, offsets=(0.0, 0.0, 0.0), noise=0.02) -> pd.DataFrame:
@@ -29,6 +30,17 @@ def value(document: Predictor, **where) -> dict:
     found = [entry for entry in document.results if where.items() <= entry.items()]
     assert len(found) == 1, found
     return found[0]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_ensembles():
+    """Fewer trees and refits: what is tested here does not depend on how many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importance, "REFITS", 4)
+        patch.setattr(predictor, "models", lambda seed: {
+            "random forest": RandomForestRegressor(30, min_samples_leaf=3, max_features=0.5, random_state=seed),
+            "gradient boosting": GradientBoostingRegressor(n_estimators=30, random_state=seed)})
+        yield
 
 
 FOREST = {"model": "random forest", "scheme": "3-fold"}
@@ -130,7 +142,7 @@ def test_correlated_features_are_named():
     random = np.random.default_rng(4)
     depth = random.random(40)
     X = pd.DataFrame({"depth": depth, "stages": depth + 0.1 * random.random(40), "lr": random.random(40)})
-    pairs = importance.correlated_pairs(X)
+    pairs = importance.correlated_pairs(X, np.zeros(40))
     assert [(pair["first"], pair["second"]) for pair in pairs] == [("depth", "stages")]
     assert importance.correlation_notes(X)["depth"].startswith("correlated with stages (+0.9")
 
@@ -159,6 +171,22 @@ def test_runs_without_a_score_are_counted_not_used():
     table.loc[:1, "test_challenge_score"] = np.nan
     document, _, _ = predictor.predict(table, seed=1, bootstrap=20)
     assert (document.runs, document.excluded) == (10, {"diverged": 2})
+
+
+def test_what_is_constant_within_every_family_is_no_feature_of_its_own():
+    table = pd.concat([run_table(12), run_table(12, seed=1).assign(family="vit", hp_depth=np.nan, hp_w_m=np.nan)],
+                      ignore_index=True).assign(hp_heads=[np.nan] * 12 + [8.0] * 12)
+    found = predictor.features(table)
+    assert "heads" not in found
+    assert {"family", "depth", "w_m", "stages", "optimizer"} <= set(found)
+    pairs = importance.correlated_pairs(found, importance.families_of(found))
+    assert {"depth", "w_m"} not in [{pair["first"], pair["second"]} for pair in pairs]
+
+
+def test_findings_are_asked_only_of_enough_runs(planted):
+    assert len(planted[0].claims) == 8
+    document, _, _ = predictor.predict(run_table(12), seed=1, bootstrap=20)
+    assert [one["verdict"] for one in document.claims] == ["cannot be told"]
 
 
 def test_files_keep_their_contracts_and_repeat_to_the_digit(planted, tmp_path):
