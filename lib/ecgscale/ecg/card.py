@@ -1,0 +1,162 @@
+"""The data card: what a corpus holds, beside what was published, in one page that works offline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ecgscale.contracts import REJECTS, read_all, whole, write_text
+from ecgscale.ecg import card_figures
+from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.guards import FLAGS, REASONS
+from ecgscale.ecg.labels import PHYSIONET_2021, LabelSet, read_rows
+from ecgscale.ecg.synthetic import SOURCES
+from ecgscale.paths import ASSETS
+from ecgscale.report.style import RC, Drawing, save
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table of the card: caption, column heads, rows of text or numbers."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: list[tuple]
+
+
+def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
+    """Write card.html, counts.csv (source, class, recordings, published) and figures/*.svg, *.png into `out`."""
+    corpus = Corpus.open(folders)
+    rejects = read_all(REJECTS, [folder / "rejects.csv" for folder in corpus.folders])
+    counts, table = count_classes(corpus, labels), by_source(corpus)
+    with mpl.rc_context(RC):
+        drawings = [card_figures.sources(table), card_figures.class_counts(counts)]
+        if len(corpus):
+            drawings += [card_figures.lengths_and_rates(corpus.records, corpus.rate), card_figures.ages(corpus.records)]
+        drawings = [drawing for drawing in drawings if drawing] + examples(corpus)
+    listings = [source_listing(table), class_listing(counts), reject_listing(rejects), flag_listing(corpus.records),
+                duplicate_listing(corpus.records)]
+    with whole(out) as folder:
+        (folder / "figures").mkdir(parents=True)
+        pictures = [(drawing, Markup(save(drawing, folder / "figures", corpus.synthetic))) for drawing in drawings]
+        template = ASSETS / "report"
+        environment = Environment(loader=FileSystemLoader(template), autoescape=True, undefined=StrictUndefined,
+                                  trim_blocks=True, lstrip_blocks=True)
+        page = environment.get_template("card.html.j2").render(
+            corpus=corpus, found=sum(shard.found for shard in corpus.shards), pictures=pictures,
+            listings=[listing for listing in listings if listing.rows],
+            style=Markup((template / "style.css").read_text(encoding="utf-8")))
+        write_text(folder / "card.html", page)
+        write_text(folder / "counts.csv", counts.to_csv(index=False, lineterminator="\n"))
+
+
+def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
+    """One row a source and class: recordings here, and in the public release where the source is of it.
+
+    The release counts codes; the two codes of a joined class are added.
+    """
+    names = dict(zip(labels.codes, zip(labels.abbreviations, labels.names, strict=True), strict=True))
+    released = read_rows(PHYSIONET_2021 / "prevalence.csv", ("code", *SOURCES))
+    rows = []
+    for source in dict.fromkeys(shard.source for shard in corpus.shards):
+        inside = corpus.labels[(corpus.records["source"] == source).to_numpy()].sum(axis=0)
+        for code, recordings in zip(corpus.classes, inside, strict=True):
+            published = [int(row[source]) for row in released if row["code"] == code] if source in SOURCES else []
+            rows.append((source, code, *names.get(code, (code, "")), int(recordings),
+                         sum(published) if published else None))
+    columns = ["source", "class", "abbreviation", "name", "recordings", "published"]
+    return pd.DataFrame(rows, columns=columns).astype({"published": "Int64"})
+
+
+def by_source(corpus: Corpus) -> pd.DataFrame:
+    """One row a source, in the order of its first shard."""
+    rows = []
+    for name in dict.fromkeys(shard.source for shard in corpus.shards):
+        shards = [shard for shard in corpus.shards if shard.source == name]
+        records = corpus.records[corpus.records["source"] == name]
+        patients = records["patient"].nunique() if records["patient"].notna().any() else None
+        seconds = records["length"] / corpus.rate
+        rows.append({
+            "source": name, "found": sum(shard.found for shard in shards),
+            "accepted": len(records), "rejected": sum(shard.rejected for shard in shards),
+            "published": SOURCES[name].published if name in SOURCES else np.nan, "patients": patients,
+            "rates": ", ".join(f"{rate:g}" for rate in sorted(records["rate"].unique())),
+            "seconds": spread(seconds), "age": spread(records["age"].dropna()),
+            "female": (records["sex"] == "female").sum() / max(1, records["sex"].notna().sum()) if
+            records["sex"].notna().any() else None})
+    return pd.DataFrame(rows)
+
+
+def spread(values: pd.Series) -> str:
+    """Median and range."""
+    return f"{values.median():.3g} ({values.min():.3g} to {values.max():.3g})" if len(values) else "–"
+
+
+def source_listing(table: pd.DataFrame) -> Listing:
+    rows = [(row.source, row.found, row.accepted, row.rejected, whole_number(row.published),
+             "unknown" if pd.isna(row.patients) else whole_number(row.patients), row.rates, row.seconds, row.age,
+             "–" if row.female is None or pd.isna(row.female) else f"{row.female:.0%}")
+            for row in table.itertuples()]
+    return Listing("Sources. Length in seconds and age in years: median (range)",
+                   ("source", "found", "accepted", "rejected", "published", "patients", "rate (Hz)", "length", "age",
+                    "female"), rows)
+
+
+def whole_number(value: float) -> str:
+    return "–" if pd.isna(value) else f"{int(value)}"
+
+
+def class_listing(counts: pd.DataFrame) -> Listing:
+    """Each cell: here / published."""
+    sources = list(dict.fromkeys(counts["source"]))
+    cells = counts.set_index(["abbreviation", "source"])
+    rows = []
+    for abbreviation, name in dict(zip(counts["abbreviation"], counts["name"], strict=True)).items():
+        row = [cells.loc[(abbreviation, source), ["recordings", "published"]] for source in sources]
+        rows.append((abbreviation, name, *(f"{one.iloc[0]} / {whole_number(one.iloc[1])}" for one in row)))
+    return Listing("Recordings of each class: here / in the public release", ("class", "name", *sources), rows)
+
+
+def reject_listing(rejects: pd.DataFrame) -> Listing:
+    counts = rejects.groupby(["reason", "source"]).size()
+    rows = [(reason, REASONS.get(reason, ""), source, count) for (reason, source), count in counts.items()]
+    return Listing("Rejected recordings by reason", ("reason", "meaning", "source", "recordings"), rows)
+
+
+def flag_listing(records: pd.DataFrame) -> Listing:
+    counts = Counter((flag, source) for flags, source in zip(records["flags"], records["source"], strict=True)
+                     for flag in flags.split(";") if flag)
+    rows = [(flag, FLAGS.get(flag, ""), source, count) for (flag, source), count in sorted(counts.items())]
+    return Listing("Accepted with a flag", ("flag", "meaning", "source", "recordings"), rows)
+
+
+def duplicate_listing(records: pd.DataFrame, most: int = 50) -> Listing:
+    """Recordings with the same samples, within and across sources."""
+    twins = records[records["content"].duplicated(keep=False)].groupby("content")["record"].agg(list)
+    rows = [(", ".join(names),) for names in sorted(twins, key=lambda names: names[0])[:most]]
+    return Listing(f"Recordings that hold the same samples ({len(twins)} groups)", ("records",), rows)
+
+
+def examples(corpus: Corpus) -> list[Drawing]:
+    """One recording of each source on ECG paper."""
+    drawn: dict[str, Drawing] = {}
+    rows = corpus.records.set_index("record")
+    for shard, folder in zip(corpus.shards, corpus.folders, strict=True):
+        if shard.example is None or shard.source in drawn:
+            continue
+        row = rows.loc[shard.example]
+        person = ", ".join(part for part in ("" if pd.isna(row["age"]) else f"{row['age']:g} years",
+                                             "" if pd.isna(row["sex"]) else row["sex"]) if part)
+        codes = f"codes {row['codes'].replace(';', ', ')}" if row["codes"] else "no diagnosis"
+        millivolts = np.load(folder / "example.npy", allow_pickle=False)
+        drawn[shard.source] = card_figures.draw_ecg(
+            millivolts, row["rate"], shard.example, f"{person or 'Age and sex unknown'}; {codes}.")
+    return list(drawn.values())

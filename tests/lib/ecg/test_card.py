@@ -1,0 +1,107 @@
+"""The data card: counts as planted, published counts as in the official table, ECGs drawn to scale."""
+
+import csv
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgscale.ecg import card, card_figures
+from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.labels import read_label_set
+from ecgscale.ecg.prepare import prepare_shard
+from ecgscale.ecg.recipe import RECIPES
+
+LABELS = read_label_set()
+
+
+@pytest.fixture
+def shards(tmp_path, record, signal):
+    """georgia: four recordings, one truncated, two alike; own: one recording, of a source that was never published."""
+    for place, dx in enumerate(("426783006,164889003", "426783006", "284470004,63593006", "164873001")):
+        record(f"A{place}", signal(5000, seed=max(1, place)), dx=dx)
+    with open(tmp_path / "source" / "A3.mat", "r+b") as stream:
+        stream.truncate(100)
+    made = []
+    for source in ("georgia", "own"):
+        made.append(tmp_path / source)
+        prepare_shard(tmp_path / "source", source, "1/1", RECIPES["study"], LABELS, made[-1], 0.5)
+    return made
+
+
+def test_counts_stand_beside_the_published_ones(shards):
+    counts = card.count_classes(Corpus.open(shards), LABELS).set_index(["source", "abbreviation"])
+    assert counts.loc[("georgia", "NSR"), ["recordings", "published"]].tolist() == [2, 1752]
+    assert counts.loc[("georgia", "AF"), ["recordings", "published"]].tolist() == [1, 570]
+    assert counts.loc[("georgia", "PAC"), ["recordings", "published"]].tolist() == [1, 639 + 1]
+    assert counts.loc[("own", "NSR"), "recordings"] == 2
+    assert counts.loc[("own", "NSR"), "published"] is pd.NA
+
+
+def test_published_counts_are_those_of_the_official_table(shared, shards):
+    """reference/dx_mapping_scored.csv counts codes; the columns are sources."""
+    columns = {"georgia": "Georgia"}
+    with open(shared / "reference" / "dx_mapping_scored.csv", newline="") as stream:
+        official = {row["SNOMEDCTCode"]: row for row in csv.DictReader(stream)}
+    counts = card.count_classes(Corpus.open(shards), LABELS)
+    for row in counts[counts["source"] == "georgia"].itertuples():
+        codes = counts.loc[row.Index, "class"].split("|")
+        assert row.published == sum(int(official[code][columns[row.source]]) for code in codes)
+
+
+def test_the_public_release_has_88253_recordings():
+    assert sum(source.published for source in card.SOURCES.values()) == 88_253
+
+
+def test_the_page_says_what_was_found_and_works_offline(shards, tmp_path):
+    card.write_card(shards, LABELS, tmp_path / "card")
+    page = (tmp_path / "card" / "card.html").read_text()
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+    assert "8 found, 6 accepted, 2 rejected" in words
+    assert "truncated the signal file is shorter than the header says georgia 1" in words
+    assert "georgia/A0, georgia/A1, own/A0, own/A1" in words       # the same samples, within and across sources
+    assert "own 4 3 1 – unknown 500" in words
+    assert not re.search(r'(src|href)="(?!#)', page)
+    assert "Synthetic" not in page
+    assert len(pd.read_csv(tmp_path / "card" / "counts.csv")) == 2 * 26
+    assert {path.name for path in (tmp_path / "card" / "figures").glob("*.svg")} == {
+        "sources.svg", "classes.svg", "lengths.svg", "ages.svg", "ecg-georgia-A0.svg", "ecg-own-A0.svg"}
+
+
+def test_synthetic_recordings_are_named_so(record, tmp_path):
+    record("A1", extra="#Synthetic: yes")
+    prepare_shard(tmp_path / "source", "ptb", "1/1", RECIPES["study"], LABELS, tmp_path / "out", 0.0)
+    card.write_card([tmp_path / "out"], LABELS, tmp_path / "card")
+    page = (tmp_path / "card" / "card.html").read_text()
+    assert page.count("<caption>") == page.count('<span class="tag">synthetic data</span></caption>')
+    assert "<title>Synthetic data: " in page
+    assert "SYNTHETIC DATA" in (tmp_path / "card" / "figures" / "classes.svg").read_text()
+
+
+def test_ecgs_are_drawn_to_scale():
+    """25 mm a second and 10 mm a millivolt on the sheet, checked on a step of 1 mV after one second."""
+    values = np.zeros((5000, 12))
+    values[500:, 0] = 1.0
+    sheet = card_figures.draw_ecg(values, 500.0, "x", "").figure
+    paper = sheet.axes[0]
+    sheet.canvas.draw()
+    along, up = (paper.transData.transform(point) - paper.transData.transform((0, 0)) for point in ((1, 0), (0, 1)))
+    np.testing.assert_allclose((along[0] / sheet.dpi * 25.4, up[1] / sheet.dpi * 25.4), 1, rtol=1e-6)   # 1 unit = 1 mm
+    lead = paper.lines[0].get_xydata()
+    step = np.flatnonzero(np.diff(lead[:, 1]))[0] + 1
+    assert lead[step, 0] == pytest.approx(25.0)
+    assert lead[step, 1] - lead[0, 1] == pytest.approx(10.0)
+    assert lead[-1, 0] == pytest.approx(2.5 * 25.0, abs=0.1)
+
+
+def test_a_short_recording_leaves_the_paper_empty():
+    sheet = card_figures.draw_ecg(np.zeros((1500, 12)), 500.0, "x", "").figure
+    assert [len(line.get_xdata()) for line in sheet.axes[0].lines] == [1250] * 3 + [250] * 3 + [0] * 6 + [1500]
+
+
+def test_a_corpus_without_recordings_has_a_card(tmp_path, record):
+    record("A1")
+    prepare_shard(tmp_path / "source", "ptb", "2/2", RECIPES["study"], LABELS, tmp_path / "out", 0.0)
+    card.write_card([tmp_path / "out"], LABELS, tmp_path / "card")
+    assert "0 recordings" in (tmp_path / "card" / "card.html").read_text()
