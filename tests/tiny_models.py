@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import save_file
+
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.export import export_models
 from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
 from ecgscale.study import Deploy
-from safetensors.torch import save_file
 
 WINDOW, RATE = 256, 100.0
 LABELS = read_label_set()

@@ -8,9 +8,12 @@ on one runtime. A block whose times drift, or that disagrees with its own repeat
 from __future__ import annotations
 
 import gc
+import math
 import platform
 import sys
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter_ns
@@ -36,8 +39,9 @@ class Configuration:
     runtime: str
     device: str
     option: str
-    scenario: str
+    scenario: str                         # single, batch, throughput
     batch: int
+    requests: int = 1                     # concurrent ones; more than 1 in the scenario "throughput" only
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,32 @@ def time_calls(request, windows: np.ndarray, count: int, seconds: float) -> tupl
     return np.array(times) / 1e6, np.array(copies) / 1e6
 
 
+def time_requests(requests: list, windows: np.ndarray, count: int,
+                  seconds: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Times and copies in ms of at least `count` calls, and the seconds that all of them took.
+
+    Several requests run at once, each in a thread of its own that makes its share of the calls; all start together.
+    """
+    if len(requests) == 1:
+        start = perf_counter_ns()
+        times, copies = time_calls(requests[0], windows, count, seconds)
+        return times, copies, (perf_counter_ns() - start) / 1e9
+    gate = threading.Barrier(len(requests) + 1)
+
+    def work(request) -> tuple[np.ndarray, np.ndarray]:
+        gate.wait()
+        return time_calls(request, windows, -(-count // len(requests)), seconds)
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        running = [pool.submit(work, request) for request in requests]
+        gate.wait()
+        start = perf_counter_ns()
+        results = [one.result() for one in running]
+        elapsed = (perf_counter_ns() - start) / 1e9
+    times, copies = (np.concatenate(parts) for parts in zip(*results, strict=True))
+    return times, copies, elapsed
+
+
 def loop_cost(windows: np.ndarray, calls: int = 1000, runs: int = 21) -> float:
     """Microseconds that one turn of the timing loop takes around a request that does nothing: median of the runs."""
     costs = [elapsed_ms(time_calls, NoOp(), windows, calls, 0) * 1e3 / calls for _ in range(runs)]
@@ -111,24 +141,28 @@ def measure(wanted: Configuration, deploy: Deploy, threads: int) -> Block:
     runtime: Runtime = runtime_class(wanted.runtime)()
     windows = wanted.model.windows(wanted.batch)
     with machine.PeakMemory() as memory:
-        load = elapsed_ms(runtime.load, wanted.model, wanted.device, wanted.option, wanted.batch, threads)
+        own = threads if runtime.POOLED else max(1, threads // wanted.requests)
+        load = elapsed_ms(runtime.load, wanted.model, wanted.device, wanted.option, wanted.batch, own)
         compiling = elapsed_ms(runtime.compile)
-        request = runtime.request()
+        requests = [runtime.request() for _ in range(wanted.requests)]
+        request = requests[0]
         first = elapsed_ms(lambda: (request.put(windows), request.execute(), request.get()))
         gc.collect()
         warmup = warm_up(request, windows)
         joules = machine.energy_counter()
-        times, copies = time_calls(request, windows, deploy.min_count, deploy.min_seconds)
+        times, copies, seconds = time_requests(requests, windows, deploy.min_count, deploy.min_seconds)
         energy = None if joules is None else joules() / len(times)
-    ran, spec = runtime.ran(), wanted.model.export.spec
-    calls = -(-windows_per_recording(spec.window, wanted.model.export.rate) // wanted.batch)
+    ran, export = runtime.ran(), wanted.model.export
+    calls = windows_per_recording(export.spec.window, export.rate) / wanted.batch      # a recording
+    packed = calls if wanted.scenario == "throughput" else math.ceil(calls)    # there, batches mix recordings
     statistics = summarize(times)
     return Block({
         **statistics, **ran_columns(ran), "artefact_digest": runtime.artefact.digest,
+        "artefact_status": runtime.artefact.status, "score_difference": runtime.artefact.score_difference,
         "load_ms": load, "compile_ms": compiling, "first_ms": first, "warmup": warmup,
-        "per_recording_ms": None if statistics["p50_ms"] is None else calls * statistics["p50_ms"],
-        "records_per_s": 1e3 / (calls * statistics["mean_ms"]),
-        "copy_ms": float(np.median(copies)), "requests": 1,
+        "per_recording_ms": None if statistics["p50_ms"] is None else math.ceil(calls) * statistics["p50_ms"],
+        "records_per_s": len(times) / packed / seconds,
+        "copy_ms": float(np.median(copies)), "requests": wanted.requests,
         "logit_difference": float(np.abs(request.get() - wanted.model.expected).max()),
         "peak_memory_bytes": memory.bytes, "energy_joules": energy,
     }, times, copies)
@@ -148,8 +182,8 @@ def ran_columns(ran: Ran) -> dict[str, Any]:
 # -------------------------------------------------------------------------------------------------------- all blocks
 
 
-def plan(models: list[DeployedModel], runtimes: Iterable[str], devices: Iterable[str], deploy: Deploy,
-         levels: str) -> tuple[list[Configuration], list[tuple[Configuration, str]]]:
+def plan(models: list[DeployedModel], runtimes: Iterable[str], devices: Iterable[str], deploy: Deploy, levels: str,
+         scenarios: Iterable[str], threads: int) -> tuple[list[Configuration], list[tuple[Configuration, str]]]:
     """Configurations to measure, and those that cannot be, with the reason. A runtime ignores devices of others.
 
     Raises UserError for a device that no runtime knows.
@@ -169,13 +203,21 @@ def plan(models: list[DeployedModel], runtimes: Iterable[str], devices: Iterable
                 if not device.available:
                     absent.append((Configuration(model, name, device.device, "", "single", 1), device.reason))
                     continue
-                wanted += [Configuration(model, name, device.device, option, "single" if batch == 1 else "batch", batch)
-                           for option in runtime.options(device.device, levels) if offered(option, deploy)
-                           for batch in deploy.batch]
+                wanted += [
+                    Configuration(model, name, device.device, option, named(scenario, batch), batch,
+                                  max(2, threads) if scenario == "throughput" else 1)
+                    for scenario in scenarios for batch in deploy.batch
+                    for option in runtime.options(device.device, levels, scenario) if offered(option, deploy)
+                ]
     if foreign := sorted(set(devices) - known):
         raise UserError(f"no runtime of {', '.join(runtimes)} knows the device {foreign[0]!r}",
                         field="--devices", remedy=f"Known: {', '.join(sorted(known))}")
     return wanted, absent
+
+
+def named(scenario: str, batch: int) -> str:
+    """A stream of calls, one after the other, is "single" or "batch" by what a call holds."""
+    return scenario if scenario == "throughput" else "single" if batch == 1 else "batch"
 
 
 def offered(option: str, deploy: Deploy) -> bool:
@@ -184,14 +226,15 @@ def offered(option: str, deploy: Deploy) -> bool:
 
 
 def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], deploy: Deploy, out: Path, threads: int,
-          name: str = "", levels: str = "few", seed: int = 0, tolerance: float = TOLERANCE) -> pd.DataFrame:
+          name: str = "", levels: str = "few", scenarios: Iterable[str] = ("stream",), seed: int = 0,
+          tolerance: float = TOLERANCE) -> pd.DataFrame:
     """Measure every model on every runtime and device, write latency.parquet, times.parquet, environment.json.
 
     Raises UserError for bad folders or names; whatever a runtime cannot do becomes a row with its reason.
     """
     models, name = [DeployedModel.read(folder) for folder in model_folders(folders)], name or platform.node()
     surroundings = machine.environment(name, threads, [vars(device) for device in list_devices(runtimes)])
-    wanted, absent = plan(models, runtimes, devices, deploy, levels)
+    wanted, absent = plan(models, runtimes, devices, deploy, levels, scenarios, threads)
     rows = [row(c, name, threads, 1, {"status": "unavailable", "reason": reason}) for c, reason in absent]
     blocks: dict[Configuration, list[Block]] = {configuration: [] for configuration in wanted}
     gc.freeze()         # what is loaded by now is not searched for garbage before every block

@@ -7,12 +7,12 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale import bench
 from ecgscale.contracts import LATENCY, TIMES, Environment
 from ecgscale.errors import UserError
 from ecgscale.runtimes import Device, Ran, Unavailable
 from ecgscale.study import Deploy
-
 from tests.tiny_models import RATE, WINDOW, copy_of_exported, exported_model
 
 QUICK = Deploy(repeats=2, min_count=40, min_seconds=0.0)
@@ -22,6 +22,7 @@ class Planted:
     """A runtime that sleeps: `delays` seconds a call, one an opened runtime."""
 
     DEVICES = ("cpu", "gpu")
+    POOLED = False
     delays = ()
     opened = 0
     precision = "float32"
@@ -31,7 +32,7 @@ class Planted:
         return [Device("planted", "cpu", True), Device("planted", "gpu", False, reason="libOpenCL.so.1: not found")]
 
     @staticmethod
-    def options(device, levels):
+    def options(device, levels, scenario):
         return ("precision=float32",)
 
     def load(self, model, device, option, batch, threads):
@@ -181,6 +182,27 @@ def test_batches_count_by_recording(tmp_path, monkeypatch):
     assert one["per_recording_ms"] == pytest.approx(4 * one["p50_ms"])      # ceil(1000 / 256) windows
     assert four["per_recording_ms"] == pytest.approx(four["p50_ms"])        # all in one call
     assert four["records_per_s"] == pytest.approx(1000 / four["mean_ms"])
+
+
+def test_throughput_runs_requests_at_once(tmp_path, monkeypatch):
+    """Calls that sleep 4 ms, four at a time: four times as many recordings a second, each as slow as before."""
+    class Concurrent(Planted):
+        threads = ()
+
+        def load(self, model, device, option, batch, threads):
+            super().load(model, device, option, batch, threads)
+            Concurrent.threads = (*Concurrent.threads, threads)
+
+    Concurrent.delays = (0.004,)
+    planted(monkeypatch, one=Concurrent)
+    table = measured(tmp_path, ["one"], Deploy(repeats=1, min_count=80, min_seconds=0), tolerance=9, threads=4,
+                     scenarios=("stream", "throughput")).set_index("scenario")
+    single, many = table.loc["single"], table.loc["throughput"]
+    assert (single["requests"], many["requests"]) == (1, 4)
+    assert many["count"] == 80
+    assert many["p50_ms"] == pytest.approx(single["p50_ms"], rel=0.5)
+    assert many["records_per_s"] == pytest.approx(4 * single["records_per_s"], rel=0.4)
+    assert sorted(Concurrent.threads) == [1, 4]          # four requests share the four threads
 
 
 def test_minimum_duration_and_count():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from ecgscale.latency import drift, judge, quantile, quantile_interval, summarize, windows_per_recording
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from ecgscale import provenance
 from ecgscale.contracts import Artefact, Export, RunResult, whole
-from ecgscale.data import lead_columns
+from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import LabelSet
 from ecgscale.errors import UserError
 from ecgscale.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
@@ -65,7 +68,7 @@ def label_of(result: RunResult) -> str:
 # ---------------------------------------------------------------------------------------------------------- exports
 
 
-def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus, split: pd.DataFrame, deploy: Deploy,
+def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, split: pd.DataFrame, deploy: Deploy,
                   label_set: LabelSet, out: Path, threads: int, records: int = 64, replicates: int = 1000,
                   seed: int = 0) -> list[Export]:
     """Export the chosen runs to out/<label>/ and check every file on up to `records` test recordings (0: all).
@@ -75,84 +78,120 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus, split: pd
     torch.set_num_threads(threads)
     folders = {folder.name: folder for folder in map(Path, trained)}
     available = runs[runs["run_id"].isin(folders)]
-    made = []
+    rows = available.set_index("run_id")
+    task, made = Task(corpus, split, deploy, label_set, threads, records, replicates, seed), []
     for run_id, why in choose(available, deploy.top):
         result, network = load(folders[run_id])
         with whole(out / label_of(result)) as folder:
-            row = available.set_index("run_id").loc[run_id]
-            made.append(export_model(result, network, folders[run_id], why, row, corpus, split, deploy, label_set,
-                                     folder, threads, records, replicates, seed))
+            made.append(export_model(result, network, folders[run_id], why, rows.loc[run_id], task, folder))
     return made
 
 
-def export_model(result: RunResult, network, trained: Path, why: str, row: pd.Series, corpus, split: pd.DataFrame,
-                 deploy: Deploy, label_set: LabelSet, folder: Path, threads: int, records: int, replicates: int,
-                 seed: int) -> Export:
+@dataclass(frozen=True)
+class Task:
+    """What all models of one export share."""
+
+    corpus: Corpus
+    split: pd.DataFrame
+    deploy: Deploy
+    label_set: LabelSet
+    threads: int
+    records: int
+    replicates: int
+    seed: int
+
+
+def export_model(result: RunResult, network: nn.Module, trained: Path, why: str, row: pd.Series, task: Task,
+                 folder: Path) -> Export:
     """One network in every format of the study, its sample, and export.json."""
-    spec, label = result.spec, label_of(result)
+    spec, label, corpus = result.spec, label_of(result), task.corpus
     folder.mkdir(parents=True)
-    truth = held_out(network, result, corpus, split, records, seed)
-    calibration = training_windows(result, corpus, split, seed)
+    truth = held_out(network, result, task)
+    calibration = training_windows(result, task)
     np.save(folder / "sample_input.npy", truth.windows[:1])
     np.save(folder / "sample_output.npy", truth.logits[:1])
     description = Export(
         run_id=spec.run_id, label=label, chosen_for=why, spec=spec, ledger=result.ledger,
         input_shape=(1, len(spec.leads), spec.window), rate=corpus.rate, unit=corpus.unit, recipe=corpus.recipe,
-        classes=result.classes, class_names=names_of(result.classes, label_set), license=LICENSES[result.synthetic],
+        classes=result.classes, class_names=names_of(result.classes, task.label_set),
+        license=LICENSES[result.synthetic],
         synthetic=result.synthetic, valid_score=number(row, "valid_challenge_score"),
         test_score=number(row, "test_challenge_score"), artefacts=(), versions=provenance.versions(),
     )
     shutil.copyfile(trained / "weights.safetensors", folder / "weights.safetensors")
-    kinds = [("torch", "float32", None), *kinds_of(deploy)]
-    exporter = Exporter(network, description.input_shape, metadata(description), calibration)
+    exporters = {batch: Exporter(network, (batch, *description.input_shape[1:]), metadata(description), calibration)
+                 for batch in task.deploy.batch}
     artefacts = []
-    for form, precision, opset in kinds:
-        print(f"export: {label}, {form} {precision} {opset or ''}", file=sys.stderr, flush=True)
-        artefacts.append(make(exporter, description, folder, form, precision, opset, truth, label_set, deploy.margin,
-                              threads, replicates, seed))
+    for kind in kinds_of(task.deploy):
+        print(f"export: {label}, {kind}", file=sys.stderr, flush=True)
+        artefacts.append(make(kind, exporters.get(kind.batch), description, folder, truth, task))
     document = description.model_copy(update={"artefacts": tuple(artefacts)})
     document.write(folder / "export.json")
     return document
 
 
-def kinds_of(deploy: Deploy) -> list[tuple[str, str, int | None]]:
-    """(format, precision, opset) of the files that a study asks for. ONNX has no INT8 here."""
-    kinds: list[tuple[str, str, int | None]] = []
-    for form in deploy.formats:
-        for precision in deploy.precisions:
-            if form == "onnx" and precision != "int8":
-                kinds.append((form, precision, NEWEST_OPSET))
-                if precision == "float32":
-                    kinds.append((form, precision, DIRECTML_OPSET))
-            elif form in ("openvino", "coreml"):
-                kinds.append((form, precision, None))
+@dataclass(frozen=True)
+class Kind:
+    """One file to be made."""
+
+    form: str
+    precision: str
+    batch: int | None = None          # None: any number of windows a call
+    opset: int | None = None
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, (self.form, self.precision, self.opset and f"opset{self.opset}",
+                                      (self.batch or 1) > 1 and f"batch{self.batch}")))
+
+    def file(self, label: str) -> str:
+        """Where it lies below the model's folder. bf16 is a way to compute the float32 file, not a file."""
+        if self.form == "torch":
+            return "weights.safetensors"
+        stored = replace(self, precision="float32") if self.precision == "bf16" else self
+        return f"{stored}/{label}{ENDINGS[self.form]}"
+
+
+def kinds_of(deploy: Deploy) -> list[Kind]:
+    """The files that a study asks for. ONNX has no INT8 here; float32 ONNX comes for DirectML too."""
+    kinds = [Kind("torch", "float32")]
+    for batch, form, precision in itertools.product(deploy.batch, deploy.formats, deploy.precisions):
+        if form == "onnx" and precision != "int8":
+            opsets = (NEWEST_OPSET, DIRECTML_OPSET) if precision == "float32" else (NEWEST_OPSET,)
+            kinds += [Kind(form, precision, batch, opset) for opset in opsets]
+        elif form == "openvino":
+            kinds += [Kind(form, p, batch) for p in ((precision, "bf16") if precision == "float32" else (precision,))]
+        elif form == "coreml":
+            kinds.append(Kind(form, precision, batch))
     return kinds
 
 
-def make(exporter: Exporter, description: Export, folder: Path, form: str, precision: str, opset: int | None,
-         truth: Reference, label_set: LabelSet, margin: float, threads: int, replicates: int, seed: int) -> Artefact:
+def make(kind: Kind, exporter: Exporter | None, description: Export, folder: Path, truth: Reference,
+         task: Task) -> Artefact:
     """Write one file and check it. Whatever goes wrong is the artefact's reason."""
-    start = time.perf_counter()
-    named = f"{form}-{precision}" + (f"-opset{opset}" if opset else "")
-    file = "weights.safetensors" if form == "torch" else f"{named}/{description.label}{ENDINGS[form]}"
-    artefact = Artefact(format=form, precision=precision, file=file, status="ok", opset=opset,
-                        batch=None if form == "torch" else description.input_shape[0])
+    start, file = time.perf_counter(), kind.file(description.label)
+    artefact = Artefact(format=kind.form, precision=kind.precision, file=file, status="ok", opset=kind.opset,
+                        batch=kind.batch)
     try:
-        if form != "torch":
-            exporter.write(form, precision, folder / file, opset)
+        if exporter and kind.precision != "bf16":
+            exporter.write(kind.form, kind.precision, folder / file, kind.opset)
+        if not (folder / file).exists():
+            raise FileNotFoundError("the float32 file was not made")
         seconds = time.perf_counter() - start
         size = sum(part.stat().st_size for part in tree_files(folder / file))
         artefact = artefact.model_copy(update={"bytes": size, "digest": tree_digest(folder / file), "seconds": seconds})
-        if (form, precision) not in RUNNERS:
+        if (kind.form, kind.precision) not in RUNNERS:
             return artefact.model_copy(update={"reason": NOT_ON_APPLE})
         only = DeployedModel(folder, description.model_copy(update={"artefacts": (artefact,)}), truth.windows[:1],
                              truth.logits[:1])
-        logits, ran = run_file(only, form, precision, truth.windows, description.input_shape[0], threads)
-        found = differences(truth, logits, label_set, description.classes, replicates, seed)
+        logits, ran = run_file(only, kind.form, kind.precision, truth.windows, kind.batch or 1, task.threads)
     except Exception as error:  # converters raise anything; one format must not lose the others
         return artefact.model_copy(update={"status": "failed", "file": None, "reason": one_line(error)})
-    status, reason = judge(found, margin)
-    return artefact.model_copy(update=found | {"checked_on": ran, "status": status, "reason": reason})
+    if kind.precision == "bf16" and ran.precision != "bf16":
+        return artefact.model_copy(update={"reason": "this processor does not compute in bfloat16"})
+    found = differences(truth, logits, task.label_set, description.classes, task.replicates, task.seed)
+    status, reason = judge(found, task.deploy.margin)
+    runner = " ".join(filter(None, (RUNNERS[kind.form, kind.precision][0], ran.device, ran.precision)))
+    return artefact.model_copy(update=found | {"checked_on": runner, "status": status, "reason": reason})
 
 
 def judge(found: dict[str, Any], margin: float) -> tuple[str, str]:
@@ -168,29 +207,28 @@ def judge(found: dict[str, Any], margin: float) -> tuple[str, str]:
 # ------------------------------------------------------------------------------------------------ recordings, words
 
 
-def held_out(network, result: RunResult, corpus, split: pd.DataFrame, records: int, seed: int) -> Reference:
+def held_out(network: nn.Module, result: RunResult, task: Task) -> Reference:
     """The network's answers on recordings it was not trained on: of the test fold, else of validation."""
-    part = next((p for p in ("test", "valid") if (split["part"] == p).any()), None)
+    part = next((p for p in ("test", "valid") if (task.split["part"] == p).any()), None)
     if part is None:
         raise UserError("no recording in the test or the validation fold", field="part",
                         remedy="An exported file is checked on recordings that were not trained on")
-    positions = some(corpus, split, part, records, seed)
-    return reference(network, corpus, positions, result.classes, result.spec.leads, result.spec.window, part)
+    positions = some(task, part, task.records)
+    return reference(network, task.corpus, positions, result.classes, result.spec.leads, result.spec.window, part)
 
 
-def training_windows(result: RunResult, corpus, split: pd.DataFrame, seed: int) -> np.ndarray:
-    """(windows, leads, samples) of the training fold, one window a recording, for calibration."""
-    positions = some(corpus, split, "train", CALIBRATION_WINDOWS, seed)
-    lead_columns(corpus, result.spec.leads)
-    windows, owners = windows_of(corpus, positions, result.spec.leads, result.spec.window)
+def training_windows(result: RunResult, task: Task) -> np.ndarray:
+    """(windows, leads, samples) of the training fold, the first window of each recording, for calibration."""
+    positions = some(task, "train", CALIBRATION_WINDOWS)
+    windows, owners = windows_of(task.corpus, positions, result.spec.leads, result.spec.window)
     return windows[np.unique(owners, return_index=True)[1]]
 
 
-def some(corpus, split: pd.DataFrame, part: str, count: int, seed: int) -> np.ndarray:
-    """Sorted positions of up to `count` recordings of a part, drawn once and for all by `seed` (0: every one)."""
-    positions = np.sort(corpus.positions(split.loc[split["part"] == part, "record"]))
+def some(task: Task, part: str, count: int) -> np.ndarray:
+    """Sorted positions of up to `count` recordings of a part, drawn once and for all by the seed (0: every one)."""
+    positions = np.sort(task.corpus.positions(task.split.loc[task.split["part"] == part, "record"]))
     if count and len(positions) > count:
-        positions = np.sort(np.random.default_rng(seed).choice(positions, count, replace=False))
+        positions = np.sort(np.random.default_rng(task.seed).choice(positions, count, replace=False))
     return positions
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecgscale.bootstrap import challenge_difference
+from ecgscale.bootstrap import challenge_difference, clusters_of, draws, interval
 from ecgscale.data import fixed_batches
+from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import LabelSet
-from ecgscale.metrics import decide
-from ecgscale.runtimes import DeployedModel, Runtime, runtime_class
+from ecgscale.metrics import Ranking, decide, macro
+from ecgscale.runtimes import DeployedModel, Ran, Runtime, runtime_class
 
 # How each kind of file is run here: runtime and option. Core ML files cannot be run off Apple hardware.
 RUNNERS = {
@@ -25,6 +26,7 @@ RUNNERS = {
     ("onnx", "float16"): ("onnxruntime", "weights=float16"),
     ("openvino", "float32"): ("openvino", "precision=float32"),
     ("openvino", "float16"): ("openvino", "precision=float32;weights=float16"),
+    ("openvino", "bf16"): ("openvino", "precision=bf16"),
     ("openvino", "int8"): ("openvino", "precision=int8"),
 }
 
@@ -50,14 +52,15 @@ class Reference:
         return sums / counts[:, None]
 
 
-def windows_of(corpus, positions: np.ndarray, leads: tuple[str, ...], window: int) -> tuple[np.ndarray, np.ndarray]:
+def windows_of(corpus: Corpus, positions: np.ndarray, leads: tuple[str, ...],
+               window: int) -> tuple[np.ndarray, np.ndarray]:
     """All fixed windows of some recordings, and the place of each window's recording in `positions`."""
     batches = list(fixed_batches(corpus, positions, leads, window, 256))
     return np.concatenate([x for x, _ in batches]), np.concatenate([owner for _, owner in batches])
 
 
-def reference(network: nn.Module, corpus, positions: np.ndarray, classes: tuple[str, ...], leads: tuple[str, ...],
-              window: int, part: str) -> Reference:
+def reference(network: nn.Module, corpus: Corpus, positions: np.ndarray, classes: tuple[str, ...],
+              leads: tuple[str, ...], window: int, part: str) -> Reference:
     windows, owners = windows_of(corpus, positions, leads, window)
     order = [list(corpus.classes).index(code) for code in classes]
     with torch.inference_mode():
@@ -67,8 +70,8 @@ def reference(network: nn.Module, corpus, positions: np.ndarray, classes: tuple[
 
 
 def run_file(model: DeployedModel, form: str, precision: str, windows: np.ndarray, batch: int,
-             threads: int) -> tuple[np.ndarray, str]:
-    """Logits (windows, classes) of the exported file, and what computed them. Raises Unavailable."""
+             threads: int) -> tuple[np.ndarray, Ran]:
+    """Logits (windows, classes) of the exported file, and what really ran. Raises Unavailable."""
     name, option = RUNNERS[form, precision]
     runtime: Runtime = runtime_class(name)()
     runtime.load(model, "cpu", option, batch, threads)
@@ -80,8 +83,7 @@ def run_file(model: DeployedModel, form: str, precision: str, windows: np.ndarra
         request.put(filled)
         request.execute()
         logits.append(request.get()[: len(chunk)])
-    ran = runtime.ran()
-    return np.concatenate(logits), " ".join(filter(None, (name, ran.device, ran.precision)))
+    return np.concatenate(logits), runtime.ran()
 
 
 def differences(truth: Reference, logits: np.ndarray, label_set: LabelSet, classes: tuple[str, ...],
@@ -97,6 +99,35 @@ def differences(truth: Reference, logits: np.ndarray, label_set: LabelSet, class
         order = label_set.order_of(classes)
         difference = challenge_difference(truth.labels[:, order], one[:, order], other[:, order], label_set,
                                           truth.patients, replicates, seed)
-        found |= dict(zip(("score_difference", "score_difference_low", "score_difference_high"), difference,
-                          strict=True))
+        found |= named("score_difference", difference)
+    if truth.part == "test" and replicates:
+        pair = [truth.probabilities(values) for values in (logits, truth.logits)]
+        found |= named("auroc_difference", auroc_difference(truth.labels, *pair, truth.patients, replicates, seed))
     return found
+
+
+def named(name: str, values: tuple[float, float, float]) -> dict[str, float | None]:
+    """Estimate, low and high as members of an Artefact; undefined ones are null."""
+    return {f"{name}{end}": float(value) if np.isfinite(value) else None
+            for end, value in zip(("", "_low", "_high"), values, strict=True)}
+
+
+def auroc_difference(labels: np.ndarray, one: np.ndarray, other: np.ndarray, patients: np.ndarray, replicates: int,
+                     seed: int) -> tuple[float, float, float]:
+    """Paired difference of macro AUROC of two predictions, with a 95 % bootstrap interval over patients.
+
+    A class counts in a replicate where it has both positives and negatives in that draw.
+    """
+    rankings = [[Ranking(truth, scores) for truth, scores in zip(labels.T, columns.T, strict=True)]
+                for columns in (one, other)]
+    clusters = clusters_of(patients, len(labels))
+
+    def difference(weights: np.ndarray) -> np.ndarray:
+        """(replicate,) for weights (recording, replicate)."""
+        first, second = (macro([ranking.areas(weights)[0] for ranking in each], axis=0) for each in rankings)
+        return first - second
+
+    counts = np.array(list(draws(int(clusters.max()) + 1, replicates, seed)))       # (replicate, cluster) uint8
+    chunks = np.array_split(counts, -(-replicates // 100))                          # bounds the memory of the weights
+    low, high = interval(np.concatenate([difference(chunk[:, clusters].T.astype(float)) for chunk in chunks]))
+    return float(difference(np.ones((len(labels), 1)))[0]), float(low), float(high)

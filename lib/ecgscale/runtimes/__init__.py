@@ -60,13 +60,14 @@ class Runtime(Protocol):
     """One model on one device. `load` and `compile` are timed apart; both raise Unavailable."""
 
     DEVICES: tuple[str, ...]         # that this runtime knows, present or not
+    POOLED: bool                     # its threads serve all requests; otherwise each request has as many
 
     @staticmethod
     def devices() -> list[Device]: ...
 
     @staticmethod
-    def options(device: str, levels: str) -> tuple[str, ...]:
-        """Options worth measuring on this device: `levels` "few" or "all"."""
+    def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
+        """Options worth measuring on this device: `levels` "few" or "all", `scenario` "stream" or "throughput"."""
 
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None: ...
 
@@ -111,15 +112,20 @@ class DeployedModel:
                                 file=folder / artefact.file, remedy="Run ecg-export again")
         return model
 
-    def artefact(self, form: str, precision: str, batch: int = 1, opset: int | None = None) -> Artefact:
-        """The exported file of this kind. Raises Unavailable with the exporter's reason where there is none."""
-        found = [a for a in self.export.artefacts if a.format == form and a.precision == precision
-                 and a.batch in (None, batch) and opset in (None, a.opset)]
+    def artefact(self, form: str, precisions: str | tuple[str, ...], batch: int = 1,
+                 opset: int | None = None) -> Artefact:
+        """The exported file of the first of these precisions that there is, of the newest operator set.
+
+        Raises Unavailable with the exporter's reason where there is none.
+        """
+        wanted = (precisions,) if isinstance(precisions, str) else precisions
+        found = [a for precision in wanted for a in self.export.artefacts if a.format == form
+                 and a.precision == precision and a.batch in (None, batch) and opset in (None, a.opset)]
         made = [a for a in found if a.status != "failed" and a.file]
         if not made:
-            kind = f"{form} {precision}" + (f" for batch {batch}" if batch != 1 else "")
+            kind = f"{form} {wanted[-1]}" + (f" for batch {batch}" if batch != 1 else "")
             raise Unavailable(f"export of {kind} failed: {found[0].reason}" if found else f"no export of {kind}")
-        return max(made, key=lambda a: a.opset or 0)
+        return max((a for a in made if a.precision == made[0].precision), key=lambda a: a.opset or 0)
 
     def path(self, artefact: Artefact) -> Path:
         """Where an artefact lies. Raises UserError when that is not below the folder."""

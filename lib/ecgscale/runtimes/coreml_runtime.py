@@ -15,6 +15,7 @@ OPTIONS = {"precision": ("float32", "float16", "int8")}
 
 class CoremlRuntime:
     DEVICES = tuple(UNITS)
+    POOLED = True
 
     @staticmethod
     def devices() -> list[Device]:
@@ -23,7 +24,7 @@ class CoremlRuntime:
                 for device in CoremlRuntime.DEVICES]
 
     @staticmethod
-    def options(device: str, levels: str) -> tuple[str, ...]:
+    def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
         return ("precision=float16",) if levels == "few" else ("precision=float32", "precision=float16")
 
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:

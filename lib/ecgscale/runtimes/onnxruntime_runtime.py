@@ -21,6 +21,7 @@ DIRECTML_OPSET = 17    # newer operator sets fall back to the CPU node by node u
 
 class OnnxRuntime:
     DEVICES = tuple(PROVIDERS)
+    POOLED = False
 
     @staticmethod
     def devices() -> list[Device]:
@@ -30,7 +31,7 @@ class OnnxRuntime:
                 for device, provider in PROVIDERS.items()]
 
     @staticmethod
-    def options(device: str, levels: str) -> tuple[str, ...]:
+    def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
         return ("",) if levels == "few" and device == "cpu" else ("", "weights=float16")
 
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:

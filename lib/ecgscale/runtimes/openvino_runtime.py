@@ -31,6 +31,7 @@ COMPUTE = {  # layer types that multiply, as the CPU and the GPU plugin name the
 
 class OpenvinoRuntime:
     DEVICES = ("cpu", "gpu", "npu", "auto")
+    POOLED = True
 
     @staticmethod
     def devices() -> list[Device]:
@@ -44,10 +45,12 @@ class OpenvinoRuntime:
         return found
 
     @staticmethod
-    def options(device: str, levels: str) -> tuple[str, ...]:
+    def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
         precisions = {"cpu": ("float32", "bf16", "int8"), "gpu": ("float32", "float16", "int8"),
                       "npu": ("float16", "int8"), "auto": ()}[device]
         few = tuple(f"precision={precision}" for precision in precisions) or ("",)
+        if scenario == "throughput":
+            return tuple(";".join(filter(None, ("hint=throughput", option))) for option in few)
         if levels == "few":
             return few
         hints = ("hint=latency", "hint=throughput")
@@ -57,8 +60,8 @@ class OpenvinoRuntime:
         self.settings = read_option(option, OPTIONS)
         self.device, self.threads = device, threads
         asked = self.settings.get("precision")
-        weights = self.settings.get("weights", "int8" if asked == "int8" else "float32")
-        self.artefact: Artefact = model.artefact("openvino", weights, batch)
+        kinds = ("bf16", "float32") if asked == "bf16" else ("int8",) if asked == "int8" else ("float32",)
+        self.artefact: Artefact = model.artefact("openvino", self.settings.get("weights", kinds), batch)
         self.core = openvino.Core()
         self.network = self.core.read_model(model.path(self.artefact))
 

@@ -21,6 +21,7 @@ TYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16
 
 class TorchRuntime:
     DEVICES = ("cpu", "cuda", "mps")
+    POOLED = False
 
     @staticmethod
     def devices() -> list[Device]:
@@ -33,7 +34,7 @@ class TorchRuntime:
         return found
 
     @staticmethod
-    def options(device: str, levels: str) -> tuple[str, ...]:
+    def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
         if device == "cpu" and levels == "few":
             return ("mode=eager", "mode=frozen")
         precisions = {"cpu": ("float32", "bf16"), "cuda": ("float32", "tf32", "bf16", "float16"),

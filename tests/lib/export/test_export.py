@@ -7,15 +7,16 @@ import onnx
 import openvino
 import pandas as pd
 import pytest
+from scipy.special import expit
+
 from ecgscale import export
+from ecgscale.bootstrap import draws
 from ecgscale.contracts import Export
 from ecgscale.errors import UserError
 from ecgscale.export import choose, export_models, judge
-from ecgscale.export.check import Reference
+from ecgscale.export.check import Reference, auroc_difference
 from ecgscale.export.formats import Exporter
 from ecgscale.study import Deploy
-from scipy.special import expit
-
 from tests.tiny_models import LABELS, exported_model, recordings, run_table, trained_run
 
 
@@ -62,8 +63,8 @@ def test_the_folder_is_complete_and_describes_itself():
     assert {a.status for a in made.artefacts} == {"ok"}
     kinds = [(a.format, a.precision, a.opset) for a in made.artefacts]
     assert kinds == [("torch", "float32", None), ("onnx", "float32", 20), ("onnx", "float32", 17),
-                     ("onnx", "float16", 20), ("openvino", "float32", None), ("openvino", "float16", None),
-                     ("openvino", "int8", None)]
+                     ("onnx", "float16", 20), ("openvino", "float32", None), ("openvino", "bf16", None),
+                     ("openvino", "float16", None), ("openvino", "int8", None)]
     assert np.load(folder / "sample_input.npy").shape == made.input_shape
     assert np.load(folder / "sample_output.npy").shape == (1, 26)
 
@@ -71,7 +72,7 @@ def test_the_folder_is_complete_and_describes_itself():
 def test_every_file_is_checked_on_held_out_recordings():
     """Float32 files agree to rounding error; float16 to its 11 bits; INT8 roughly, and its flips are counted."""
     made = Export.read(exported_model() / "export.json")
-    limits = {"float32": 1e-5, "float16": 1e-2, "int8": 2.0}
+    limits = {"float32": 1e-5, "float16": 1e-2, "bf16": 0.1, "int8": 2.0}
     for artefact in made.artefacts:
         assert artefact.checked_records == 8                   # a third of 24
         assert artefact.checked_on.startswith(("torch cpu", "onnxruntime cpu", "openvino cpu"))
@@ -128,9 +129,10 @@ def test_a_broken_format_does_not_lose_the_others(tmp_path, monkeypatch):
     deploy = Deploy(formats=("openvino", "onnx"), precisions=("float32",))
     made = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
                          LABELS, tmp_path / "out", threads=1, replicates=0)
-    states = {(a.format, a.opset): (a.status, a.file is None, a.reason) for a in made[0].artefacts}
-    assert states["openvino", None] == ("failed", True, "No conversion rule for aten::foo")
-    assert states["onnx", 20] == states["onnx", 17] == ("ok", False, "")
+    states = [(a.format, a.precision, a.status, a.file is None, a.reason) for a in made[0].artefacts]
+    assert ("openvino", "float32", "failed", True, "No conversion rule for aten::foo") in states
+    assert ("openvino", "bf16", "failed", True, "the float32 file was not made") in states
+    assert states.count(("onnx", "float32", "ok", False, "")) == 2
     assert json.loads((tmp_path / "out" / made[0].label / "export.json").read_text())["schema"] == "ecgscale.export/1"
 
 
@@ -154,6 +156,24 @@ def test_logits_that_are_not_finite_are_beyond_any_margin():
     assert judge({"max_logit_difference": float("nan"), "score_difference": 0.0}, 1.0)[0] == "beyond-margin"
 
 
+def test_auroc_difference_is_that_of_scikit_learn_on_the_same_draws():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(3)
+    labels = rng.random((40, 3)) < 0.4
+    one, other = rng.random((2, 40, 3)) + 0.5 * labels
+    patients = np.arange(40) // 2
+    estimate, low, high = auroc_difference(labels, one, other, patients, 60, seed=5)
+    assert estimate == pytest.approx(roc_auc_score(labels, one) - roc_auc_score(labels, other), abs=1e-12)
+    drawn = []
+    for counts in draws(20, 60, 5):
+        weights = counts[patients]
+        scores = [np.mean([roc_auc_score(labels[:, k], values[:, k], sample_weight=weights) for k in range(3)])
+                  for values in (one, other)]
+        drawn.append(scores[0] - scores[1])
+    assert (low, high) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=1e-12)
+
+
 def test_probabilities_are_means_over_a_recordings_windows():
     logits = np.random.default_rng(0).normal(size=(5, 26))
     truth = Reference(windows=np.zeros((5, 12, 4)), owners=np.array([0, 0, 1, 1, 1]), logits=logits, part="test",
@@ -167,6 +187,7 @@ def test_calibration_sees_the_training_fold_only(monkeypatch, tmp_path):
     asked = []
     real = type(corpus).signal
     monkeypatch.setattr(type(corpus), "signal", lambda self, i: asked.append(i) or real(self, i))
-    windows = export.training_windows(result, corpus, split, seed=0)
+    task = export.Task(corpus, split, Deploy(), LABELS, threads=1, records=64, replicates=0, seed=0)
+    windows = export.training_windows(result, task)
     assert windows.shape == (8, 12, 256)
     assert set(split.loc[asked, "part"]) == {"train"}

@@ -2,8 +2,8 @@
 
 import openvino
 import pytest
-from ecgscale.runtimes import DeployedModel, runtime_class
 
+from ecgscale.runtimes import DeployedModel, runtime_class
 from tests.tiny_models import exported_model
 
 CAPABLE = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+
 from ecgscale.errors import UserError
 from ecgscale.runtimes import MODULES, DeployedModel, Unavailable, read_option, runtime_class
-
 from tests.tiny_models import exported_model
 
 CASES = [
@@ -87,7 +87,7 @@ def test_unknown_options_are_refused_with_the_known_ones(model, name):
 def test_offered_options_are_readable(name, levels):
     runtime = runtime_class(name)
     for device in runtime.DEVICES:
-        for option in runtime.options(device, levels):
+        for option in (*runtime.options(device, levels, "stream"), *runtime.options(device, levels, "throughput")):
             read_option(option, __import__(runtime.__module__, fromlist=["OPTIONS"]).OPTIONS)
 
 
