@@ -37,7 +37,7 @@ def meetings(names, parts) -> int:
 
 @pytest.mark.parametrize("method", ["records", "patients"])
 def test_shares_of_the_study(method):
-    """0.3, 0.3, 0.3, 0.1 within one point, for all recordings; labels and sources within two."""
+    """0.3, 0.3, 0.3, 0.1 within one point, for all recordings; labels and sources within three."""
     records, labels = corpus(4000)
     split = split_recordings(records, labels, method, seed=1)
     shares = split.fold.value_counts(normalize=True).sort_index()
