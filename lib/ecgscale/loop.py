@@ -17,7 +17,6 @@ import time
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from ecgscale import device as hardware
 from ecgscale.checkpoint import Checkpoint, Tensors, pack, unpack
 from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo
 from ecgscale.data import Crops, ahead, fixed_batches, generator, part_of, subset
+from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.loss import terms
 from ecgscale.models.build import build
@@ -47,7 +47,7 @@ MICROBATCHES = 4            # of a batch, once memory has run out
 class Job:
     """What the runs of a batch share."""
 
-    corpus: Any
+    corpus: Corpus
     split: pd.DataFrame
     split_info: SplitInfo
     checkpoints: Path

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -17,7 +18,8 @@ import torch
 
 from ecgscale import device as hardware
 from ecgscale.checkpoint import Checkpoint
-from ecgscale.contracts import PlannedRun, RunResult, SplitInfo, whole
+from ecgscale.contracts import SPLIT, PlannedRun, RunResult, SplitInfo, whole
+from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.loop import Job, Training
 from ecgscale.provenance import code_digest
@@ -27,7 +29,7 @@ SMALL_STEP = 1e11       # FLOPs of a step below which a GPU waits for its host m
 OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
 
 
-def train_batch(planned: list[PlannedRun], corpus, split: pd.DataFrame, split_info: SplitInfo, out: Path,
+def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo, out: Path,
                 checkpoints: Path, device: str = "auto", cpus: int = 1) -> list[RunResult]:
     """Train the runs; write `out`/<run_id>/ (run.json, history.csv, weights.safetensors) for each.
 
@@ -58,6 +60,14 @@ def train_batch(planned: list[PlannedRun], corpus, split: pd.DataFrame, split_in
         except BrokenProcessPool:
             print("a training process was killed, probably for memory: run again to continue", file=sys.stderr)
             raise SystemExit(OUT_OF_MEMORY) from None
+
+
+def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,
+            cpus: int) -> Callable[[list[PlannedRun], Path], list[RunResult]]:
+    """`train_batch` on the corpus in `shards` and the folder of a split: what remains to say is the runs and `out`."""
+    frame, info = SPLIT.read(split / "split.parquet"), SplitInfo.read(split / "split.json")
+    corpus = Corpus.open(shards)
+    return lambda planned, out: train_batch(planned, corpus, frame, info, out, checkpoints, device, cpus)
 
 
 def side_by_side(planned: list[PlannedRun], device: torch.device, cpus: int) -> int:
