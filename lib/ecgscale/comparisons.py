@@ -39,7 +39,8 @@ def differences(runs: pd.DataFrame, evaluated: Iterable[Path], replicates: int =
                       & runs["run_id"].isin(list(folders))]
         for _, group in scored.groupby("split_digest"):
             chosen = group.loc[group["valid_challenge_score"].idxmax(), "run_id"]
-            tables.append(against(chosen, [folders[run_id] for run_id in group["run_id"]], replicates, seed))
+            table = against(chosen, [folders[run_id] for run_id in group["run_id"]], replicates, seed)
+            tables.append(table.assign(synthetic=bool(group["synthetic"].any())))
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
@@ -85,7 +86,7 @@ def noise(runs: pd.DataFrame, target: str = TARGET) -> pd.DataFrame:
     pooled, _ = seed_deviation(known[target].to_numpy(), known["configuration"].to_numpy())
     rows.append({"configuration": "", "family": None, "optimizer": None, "seed_deviation": pooled,
                  **spread(known, target)})
-    return pd.DataFrame(rows)[list(NOISE.columns)]
+    return pd.DataFrame(rows)[list(NOISE.columns)].assign(synthetic=bool(known["synthetic"].any()))
 
 
 def spread(group: pd.DataFrame, target: str) -> dict:
@@ -95,7 +96,7 @@ def spread(group: pd.DataFrame, target: str) -> dict:
 
 def sources(runs: pd.DataFrame, evaluated: Iterable[Path]) -> pd.DataFrame:
     """SOURCES: Challenge score and AUROC of each run on each source of its test part, and two published scores."""
-    configurations = runs.set_index("run_id")["configuration"]
+    known = runs.set_index("run_id")
     tables = []
     for folder in evaluated:
         metrics = METRICS.read(Path(folder) / "metrics.csv")
@@ -104,10 +105,11 @@ def sources(runs: pd.DataFrame, evaluated: Iterable[Path]) -> pd.DataFrame:
         rows = metrics[(metrics["part"] == "test") & (metrics["group"] == "source")].rename(columns={"value": "source"})
         left_out = rows["note"].str.contains(LEFT_OUT, regex=False)
         tables.append(rows.assign(left_out=left_out.astype(bool), internal=rows["metric"].map(valid),
-                                  configuration=rows["run_id"].map(configurations)))
+                                  configuration=rows["run_id"].map(known["configuration"]),
+                                  synthetic=rows["run_id"].map(known["synthetic"])))
     published = pd.DataFrame([
         {"run_id": name, "left_out": left_out, "metric": "challenge_score", "estimate": estimate, "note": note}
         for name, left_out, estimate, note in PUBLISHED])
     found = pd.concat([table for table in tables if len(table)] + [published], ignore_index=True)
-    found = found.reindex(columns=list(SOURCES.columns))
+    found = found.reindex(columns=[*SOURCES.columns, "synthetic"])
     return found.astype({"n": "Int64"}).sort_values(["metric", "left_out", "source", "run_id"], ignore_index=True)

@@ -34,7 +34,7 @@ from ecgscale.ecg.labels import LabelSet
 from ecgscale.errors import UserError
 from ecgscale.fold import Judged, age_bands
 from ecgscale.loss import terms
-from ecgscale.metrics import challenge_terms, decide
+from ecgscale.metrics import challenge_terms, decide, has_challenge_score
 from ecgscale.models.build import load
 from ecgscale.protocol import LEFT_OUT, measure
 from ecgscale.study import Evaluation
@@ -107,18 +107,26 @@ def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info:
         {"source": records["source"].to_numpy(dtype=object), "sex": records["sex"].to_numpy(dtype=object),
          "age": age_bands(records["age"])})
     metrics, reliability, recalibration = (
-        table.assign(run_id=result.spec.run_id) for table in measure(judged, parts, label_set, evaluation.bootstrap))
+        named(table, result.spec.run_id, corpus.synthetic)
+        for table in measure(judged, parts, label_set, evaluation.bootstrap))
     foreign = metrics["group"].eq("source") & ~metrics["value"].isin(split.loc[split["part"] == "train", "source"])
     metrics.loc[foreign, "note"] = [f"{note}; {LEFT_OUT}".strip("; ") for note in metrics.loc[foreign, "note"]]
-    return Evaluated(predicted(records, parts, judged, label_set), metrics[list(METRICS.columns)],
-                     reliability[list(RELIABILITY.columns)], recalibration[list(RECALIBRATION.columns)])
+    predictions = predicted(records, parts, judged, label_set).assign(synthetic=corpus.synthetic)
+    return Evaluated(predictions, metrics, reliability, recalibration)
+
+
+def named(table: pd.DataFrame, run_id: str, synthetic: bool) -> pd.DataFrame:
+    """A table of `measure` with the run's name in front."""
+    table = table.assign(synthetic=synthetic)
+    table.insert(0, "run_id", run_id)
+    return table
 
 
 def predicted(records: pd.DataFrame, parts: np.ndarray, judged: Judged, label_set: LabelSet) -> pd.DataFrame:
     """PREDICTIONS rows."""
     frame = pd.DataFrame({"record": records["record"].to_numpy(), "part": parts, "patient": judged.patients,
                           "loss": judged.loss})
-    if label_set.weights is not None:
+    if has_challenge_score(label_set):
         frame["gained"], frame["possible"] = challenge_terms(
             judged.labels, decide(judged.probabilities), label_set).T
     columns = pd.DataFrame(judged.probabilities, columns=[f"p_{code}" for code in label_set.codes])

@@ -14,8 +14,17 @@ import pandas as pd
 
 from ecgscale.bootstrap import clusters_of, draws, interval
 from ecgscale.calibration import calibration_error, gaps
-from ecgscale.ecg.labels import SINUS_RHYTHM, LabelSet
-from ecgscale.metrics import Ranking, challenge_ratio, challenge_terms, decide, decision_rates, macro, ratio
+from ecgscale.ecg.labels import LabelSet
+from ecgscale.metrics import (
+    Ranking,
+    challenge_ratio,
+    challenge_terms,
+    decide,
+    decision_rates,
+    has_challenge_score,
+    macro,
+    ratio,
+)
 
 FEW = 10    # positives of a class, or recordings of a group, below which a value is marked
 CELLS = 1 << 20     # weights (recording, replicate) held at a time: bounds memory
@@ -82,7 +91,7 @@ class Fold:
         self.judged, self.label_set, self.thresholds = judged, label_set, thresholds
         self.labels = np.asarray(judged.labels, dtype=bool)
         self.critical = np.array(label_set.critical, dtype=bool)
-        self.scored = label_set.weights is not None and SINUS_RHYTHM in label_set.index()
+        self.scored = has_challenge_score(label_set)
         self.variants = {"": judged.probabilities} | {f"_{name}": p for name, p in judged.recalibrated.items()}
         self.columns, self.places = self.summed()
         self.gaps = {ending: gaps(self.labels, p) for ending, p in self.variants.items()}

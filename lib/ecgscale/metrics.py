@@ -36,9 +36,14 @@ def challenge_terms(labels: np.ndarray, predicted: np.ndarray, label_set: LabelS
     return np.column_stack([observed - inactive, correct - inactive])
 
 
+def has_challenge_score(label_set: LabelSet) -> bool:
+    """Whether a label set has weights and sinus rhythm, without which there is no Challenge score."""
+    return label_set.weights is not None and SINUS_RHYTHM in label_set.index()
+
+
 def challenge_weights(label_set: LabelSet) -> tuple[np.ndarray, int]:
     """The reward matrix (a missing weight rewards nothing) and the column of sinus rhythm. Raises UserError."""
-    if label_set.weights is None or SINUS_RHYTHM not in label_set.index():
+    if not has_challenge_score(label_set):
         missing = "weights.csv" if label_set.weights is None else f"a class with the code {SINUS_RHYTHM} (sinus rhythm)"
         raise UserError(f"the label set has no {missing}, so there is no Challenge score", field="labels")
     return np.nan_to_num(label_set.weights, nan=0.0), label_set.index()[SINUS_RHYTHM]

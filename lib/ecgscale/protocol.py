@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale import calibration
+from ecgscale.contracts import METRICS, RELIABILITY
 from ecgscale.ecg.labels import LabelSet
 from ecgscale.fold import Fold, Judged
 from ecgscale.thresholds import DEFAULT, at_specificity, tune
@@ -42,7 +43,9 @@ def measure(judged: Judged, parts: np.ndarray, label_set: LabelSet, replicates: 
         if len(fold.labels):
             tables.append(Fold(fold, label_set, thresholds).table(replicates, seed).assign(part=part))
             curves.append(calibration.reliability(fold.labels, fold.probabilities, codes).assign(part=part))
-    return pd.concat(tables, ignore_index=True), pd.concat(curves, ignore_index=True), knots
+    metrics, reliability = pd.concat(tables, ignore_index=True), pd.concat(curves, ignore_index=True)
+    return (metrics[[name for name in METRICS.columns if name != "run_id"]],
+            reliability[[name for name in RELIABILITY.columns if name != "run_id"]], knots)
 
 
 def chosen_rows(valid: Judged, thresholds: dict[str, np.ndarray | float], temperature: float,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecgscale.ecg.labels import LabelSet
-from ecgscale.metrics import challenge_weights
+from ecgscale.metrics import challenge_weights, has_challenge_score
 
 DEFAULT = 0.5
 FEWEST = 10     # positives in validation below which a class keeps 0.5
@@ -19,11 +19,11 @@ SWEEPS = 20
 
 
 def tune(labels: np.ndarray, probabilities: np.ndarray, label_set: LabelSet) -> np.ndarray:
-    """(class,) thresholds that maximise the Challenge score (F1 where the label set has no weights)."""
+    """(class,) thresholds that maximise the Challenge score (F1 where the label set has none)."""
     labels, probabilities = np.asarray(labels, dtype=bool), np.asarray(probabilities, dtype=float)
     tuned = np.flatnonzero(labels.sum(axis=0) >= FEWEST)
     thresholds = np.full(labels.shape[1], DEFAULT)
-    if label_set.weights is None:
+    if not has_challenge_score(label_set):
         for k in tuned:
             thresholds[k] = best_f1(labels[:, k], probabilities[:, k])
         return thresholds

@@ -14,7 +14,7 @@ COUNT = 300
 RUNS = pd.DataFrame({
     "run_id": ["a", "b", "c", "d"], "status": ["finished", "finished", "finished", "diverged"],
     "configuration": ["x", "x", "y", "y"], "seed": [0, 1, 0, 1], "family": "regnet", "optimizer": "adamw",
-    "split_digest": "s", "valid_challenge_score": [0.5, 0.6, 0.4, np.nan],
+    "split_digest": "s", "synthetic": True, "valid_challenge_score": [0.5, 0.6, 0.4, np.nan],
     "test_challenge_score": [0.50, 0.56, 0.4, np.nan], "test_challenge_score_low": [0.46, 0.52, 0.36, np.nan],
     "test_challenge_score_high": [0.54, 0.60, 0.44, np.nan],
 })
@@ -73,6 +73,7 @@ def test_sources_tell_which_ones_training_did_not_know(tmp_path):
     assert ours["left_out"].to_dict() == {"ptb": False, "georgia": True}
     assert set(ours["internal"]) == {0.7}
     assert set(ours["configuration"]) == {"x"}
+    assert set(ours["synthetic"]) == {True}
     published = table[table["run_id"].str.startswith("published")]
     assert dict(zip(published["left_out"], published["estimate"], strict=True)) == {False: 0.682, True: 0.53}
     SOURCES.write(table, tmp_path / "sources.csv")

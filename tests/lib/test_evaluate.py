@@ -1,5 +1,7 @@
 """Evaluation of a run on whole recordings against the same computed by hand, window by window."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from ecgscale.contracts import METRICS, PREDICTIONS, SPLIT, SplitInfo
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.errors import UserError
-from ecgscale.evaluate import evaluate_run, evaluate_runs
+from ecgscale.evaluate import evaluate_run, evaluate_runs, headline
 from ecgscale.loss import terms
 from ecgscale.models.build import load
 from ecgscale.study import Evaluation
@@ -188,3 +190,15 @@ def test_predictions_hold_what_the_challenge_score_of_any_recordings_needs(input
     decided = metrics.decide(rows[[f"p_{code}" for code in LABELS.codes]].to_numpy())
     expected = metrics.challenge_score(labels, decided, LABELS)
     assert rows["gained"].sum() / rows["possible"].sum() == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_label_set_without_weights_has_no_challenge_score_but_all_else(folders, inputs):
+    found = evaluate_run(folders.runs[0], *inputs[:3], replace(LABELS, weights=None), FEW)
+    assert "challenge_score" not in set(found.metrics["metric"])
+    assert "gained" not in found.predictions
+    assert "auroc" in headline(found.metrics)
+
+
+def test_a_label_set_with_other_classes_is_refused(folders, inputs):
+    with pytest.raises(UserError, match="classes 1 are missing"):
+        evaluate_run(folders.runs[0], *inputs[:3], replace(LABELS, codes=("1", *LABELS.codes[1:])), FEW)
