@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgscale import machine
+from ecgscale import elsewhere, machine
 from ecgscale.contracts import LATENCY, TIMES
 from ecgscale.errors import UserError
 from ecgscale.latency import TOLERANCE, judge, summarize, windows_per_recording
@@ -226,10 +226,11 @@ def offered(option: str, deploy: Deploy) -> bool:
 
 
 def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], deploy: Deploy, out: Path, threads: int,
-          name: str = "", levels: str = "few", scenarios: Iterable[str] = ("stream",), seed: int = 0,
-          tolerance: float = TOLERANCE) -> pd.DataFrame:
+          name: str = "", levels: str = "few", scenarios: Iterable[str] = ("stream",), others: Iterable[Path] = (),
+          seed: int = 0, tolerance: float = TOLERANCE) -> pd.DataFrame:
     """Measure every model on every runtime and device, write latency.parquet, times.parquet, environment.json.
 
+    `others`: folders of the same from other machines, whose rows are put beside.
     Raises UserError for bad folders or names; whatever a runtime cannot do becomes a row with its reason.
     """
     models, name = [DeployedModel.read(folder) for folder in model_folders(folders)], name or platform.node()
@@ -265,9 +266,10 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
             state = {"status": "void" if reason else "ok", "reason": reason, "loop_us": cost}
             rows.append(row(configuration, name, threads, repeat, block.columns | state))
             times.append(single_times(rows[-1], block))
-    table = pd.DataFrame(rows)
+    table, single = pd.DataFrame(rows), pd.concat(times, ignore_index=True) if times else TIMES.empty()
+    table, single = elsewhere.join(others, models, table, single, out)
     LATENCY.write(table, out / "latency.parquet")
-    TIMES.write(pd.concat(times, ignore_index=True) if times else TIMES.empty(), out / "times.parquet")
+    TIMES.write(single, out / "times.parquet")
     surroundings.write(out / "environment.json")
     return table
 

@@ -4,13 +4,15 @@ A point is a configuration: runs that differ only in the seed count as one, at t
 optimistic). A point is on the front when no other is at least as good on every axis and better on one.
 
 The probability of membership is a parametric bootstrap of the scores: normal errors with the standard error over the
-recordings (from the table's interval) and the pooled standard deviation between seeds. The table does not say how much
-of the recordings' error the models share, so errors are drawn independently; the probabilities are therefore cautious:
-they are drawn towards each other. Costs are counted and carry no error; latencies carry theirs.
+recordings (from the table's interval) and the pooled standard deviation between seeds. Models are scored on the same
+recordings and share much of that error; how much, paired differences tell. Without them the errors are drawn
+independently, and the probabilities are cautious: drawn towards each other. Costs are counted and carry no error;
+latencies carry theirs.
 
-Hypervolume: the volume between the front and a reference point: score zero, and ten times the table's highest cost, with
-costs in decades (log10). Larger is better; only fronts of one table compare (Zitzler & Thiele, IEEE TEC 1999). Its
-interval is that of the drawn fronts, moved to the estimate: error lifts every drawn front, the observed one has it once.
+Hypervolume: the volume between the front and a reference point: score zero, and ten times the table's highest cost,
+with costs in decades (log10). Larger is better; only fronts of one table compare (Zitzler & Thiele, IEEE TEC 1999).
+Its interval is that of the drawn fronts, moved to the estimate: error lifts every drawn front, the observed one has
+it once.
 """
 
 from __future__ import annotations
@@ -53,18 +55,20 @@ DEFAULT_AXES = (
 
 
 def fronts(runs: pd.DataFrame, latency: pd.DataFrame | None = None, bootstrap: int = 300, seed: int = 0,
-           target: str = "test_challenge_score", axes: tuple[str, ...] = DEFAULT_AXES) -> pd.DataFrame:
+           target: str = "test_challenge_score", axes: tuple[str, ...] = DEFAULT_AXES,
+           differences: pd.DataFrame | None = None) -> pd.DataFrame:
     """Every point of a run table on each pair or triple of axes, per optimizer and over all (FRONTIER).
 
     `axes` are "score~cost" or "score~cost,cost" with the names of COSTS; axes without data give no rows. On the axes of
     latency x is that of the fastest setting of a run, and a group per runtime and device is added. The published points
-    stand in the group "published": their score is on another scale.
+    stand in the group "published": their score is on another scale. `differences` (DIFFERENCES) tells how much of the
+    recordings' error the models share.
     """
     points = configuration_points(finished(runs, target), target)
     if points.empty:
         return FRONTIER.empty()
     random = np.random.default_rng(seed)
-    scores = draw(points["y"], points["deviation"], bootstrap, random)
+    scores = draw(points, bootstrap, random, shared_error(runs, target, differences))
     parts = []
     for name in axes:
         costs = parse(name)
@@ -98,12 +102,29 @@ def configuration_points(runs: pd.DataFrame, target: str) -> pd.DataFrame:
     points = runs.drop_duplicates("number").set_index("number")
     points = points.assign(y=by["y"].mean(), seeds=by.size(), members=by["run_id"].agg(list))
     recordings = by["recordings"].mean()  # the seeds share the recordings: their mean has the same error
-    if noise is None:
-        points["deviation"] = recordings
-    else:
-        known = recordings.fillna(0.0) if recordings.isna().all() else recordings
-        points["deviation"] = np.hypot(known, noise / np.sqrt(points["seeds"]))
+    unknown = noise is not None and recordings.isna().all()
+    points["recordings"] = recordings.fillna(0.0) if unknown else recordings
+    points["between"] = 0.0 if noise is None else noise / np.sqrt(points["seeds"])
+    points["deviation"] = np.hypot(points["recordings"], points["between"])
     return points.reset_index(drop=True)
+
+
+def shared_error(runs: pd.DataFrame, target: str, differences: pd.DataFrame | None) -> float:
+    """Correlation of the recordings' errors of two models, from paired differences: their median; 0 where unknown.
+
+    Var(a - b) = Var(a) + Var(b) - 2 Cov(a, b), with the single errors of the run table.
+    """
+    if differences is None:
+        return 0.0
+    error = pd.Series(recording_deviation(runs, target), index=runs["run_id"])
+    rows = differences[differences["run_id"].ne(differences["reference"])
+                       & ("test_" + differences["metric"]).eq(target)]
+    one, other = (rows[name].map(error).to_numpy(float) for name in ("run_id", "reference"))
+    paired = ((rows["high"] - rows["low"]) / (2 * Z95)).to_numpy(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = (one ** 2 + other ** 2 - paired ** 2) / (2 * one * other)
+    correlation = correlation[np.isfinite(correlation)]
+    return float(np.clip(np.median(correlation), 0.0, 1.0)) if len(correlation) else 0.0
 
 
 def locate(points: pd.DataFrame, latency: pd.DataFrame | None, costs: list[str]) -> pd.DataFrame | None:
@@ -127,10 +148,11 @@ def locate(points: pd.DataFrame, latency: pd.DataFrame | None, costs: list[str])
     return points if len(points) else None
 
 
-def draw(values: pd.Series, deviation: pd.Series, count: int, random: np.random.Generator) -> np.ndarray:
-    """(count, point) values with normal errors; NaN where a deviation is unknown."""
-    values, deviation = values.to_numpy(float), deviation.to_numpy(float)
-    return values + random.standard_normal((count, len(values))) * deviation
+def draw(points: pd.DataFrame, count: int, random: np.random.Generator, shared: float = 0.0) -> np.ndarray:
+    """(count, point) scores with normal errors, `shared` the correlation of those of the recordings; NaN if unknown."""
+    values, recordings, between = (points[name].to_numpy(float) for name in ("y", "recordings", "between"))
+    common, own, seeds = (random.standard_normal((count, n)) for n in (1, len(values), len(values)))
+    return values + recordings * (np.sqrt(shared) * common + np.sqrt(1 - shared) * own) + between * seeds
 
 
 def latency_settings(latency: pd.DataFrame | None) -> pd.DataFrame | None:

@@ -16,7 +16,8 @@ from ecgscale.optim import make_optimizer
 from ecgscale.plan import Pace
 
 NETWORKS = 3            # of each family, from its cheapest to its dearest
-STEPS = 3               # timed, after one that is not
+STEPS = 5               # timed, after one that is not
+SECONDS = 3.0           # of a network; a slower one is timed on fewer steps, at least on its first
 LARGEST_STEP = 60e9     # FLOPs: a dearer step is timed with a smaller batch
 
 
@@ -32,7 +33,7 @@ def calibrate(planned: list[PlannedRun], classes: int = 26, device: str = "auto"
         measured[family] = [(float(ranked[k].ledger.step_flops), measure(ranked[k], chosen, classes)) for k in places]
     timed = sum(map(len, measured.values()))
     return Pace(name=f"this machine ({hardware.name(chosen)}, {cpus} thread{'s' * (cpus > 1)})", measured=measured,
-                source=f"{STEPS} timed steps of {timed} of these networks; one run after the other, with validation")
+                source=f"timed steps of {timed} of these networks; one run after the other, with validation")
 
 
 def measure(run: PlannedRun, device: torch.device, classes: int) -> float:
@@ -57,5 +58,7 @@ def measure(run: PlannedRun, device: torch.device, classes: int) -> float:
         loss.item()      # waits for the device
         return time.perf_counter() - started
 
-    step()
-    return run.ledger.step_flops * batch / statistics.median(step() for _ in range(STEPS))
+    times = [step()]
+    while len(times) <= STEPS and sum(times) < SECONDS:
+        times.append(step())
+    return run.ledger.step_flops * batch / statistics.median(times[1:] or times)

@@ -23,7 +23,7 @@ from ecgscale.runtimes import DeployedModel, Ran, Runtime, runtime_class
 RUNNERS = {
     ("torch", "float32"): ("torch", "mode=eager"),
     ("onnx", "float32"): ("onnxruntime", ""),
-    ("onnx", "float16"): ("onnxruntime", "weights=float16"),
+    ("onnx", "float16"): ("onnxruntime", "precision=float16"),
     ("openvino", "float32"): ("openvino", "precision=float32"),
     ("openvino", "float16"): ("openvino", "precision=float32;weights=float16"),
     ("openvino", "bf16"): ("openvino", "precision=bf16"),

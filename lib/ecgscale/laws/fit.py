@@ -108,6 +108,7 @@ def bounds(law: Law, log_x: np.ndarray, log_y: np.ndarray) -> tuple[np.ndarray, 
     """(parameter,) low and high in the form's coordinates: the law's own, else what the data leave open."""
     least, most = log_y.min(), log_y.max()
     data = {"E": (0.0, np.exp(most)), "a": (0.0, np.exp(most)), "L0": (least, most + np.log(100.0))}
+    data["g"] = (-log_x[0].max() - 12.0, -log_x[0].min() + 2.0)
     data |= {name: (log_x[0].min(), log_x[0].max()) for name in ("d1", "d2")}
     low, high = np.full(len(law.parameters), -250.0), np.full(len(law.parameters), 250.0)
     for i, parameter in enumerate(law.parameters):

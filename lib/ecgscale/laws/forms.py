@@ -103,6 +103,15 @@ def floor(theta, log_x):
     return np.log(y), np.stack([1.0 / y, share, -u * share], axis=1)
 
 
+def shifted(theta, log_x):
+    """y = b (1 / x + g)^c: samples beyond 1 / g no longer help. Estimator M3 of Alabdulmohsin et al. 2022, who take it
+    from Bansal et al. 2022 (arXiv:2202.01994) and others."""
+    log_b, log_g, c = columns(theta)
+    log_sum = np.logaddexp(-log_x[0], log_g)
+    share = np.exp(log_g - log_sum)
+    return log_b + c * log_sum, np.stack([np.ones_like(share), c * share, log_sum], axis=1)
+
+
 def broken(theta, log_x, breaks: int):
     """y = a + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i). Caballero et al. 2023, arXiv:2210.14891, eq. 1."""
     a, log_b, c0, *rest = columns(theta)
@@ -209,6 +218,8 @@ LAWS: dict[str, Law] = {
             "Hestness et al. 2017, arXiv:1712.00409"),
         Law("floor", floor, (E_FLOOR("E"), COEFFICIENT("b"), EXPONENT("c")), ("c",), "y = E + b x^-c",
             "Rosenfeld et al. 2020, arXiv:1909.12673"),
+        Law("shifted", shifted, (COEFFICIENT("b"), Parameter("g", log=True), EXPONENT("c")), ("c",),
+            "y = b (1/x + g)^c", "Bansal et al. 2022, arXiv:2202.01994"),
         Law("saturating", saturating,
             (E_FLOOR("E"), Parameter("L0", log=True), Parameter("alpha", low=0.05, high=8.0), COEFFICIENT("b"),
              EXPONENT("c")),

@@ -90,6 +90,17 @@ def floor(log_x, log_y, weights):
     return theta, np.arange(len(c)) // 6
 
 
+def shifted(log_x, log_y, weights):
+    """At fixed g a straight line in log(1 / x + g)."""
+    u = log_x[0]
+    log_g = np.append(-u.max() - 12.0, np.linspace(-u.max() - 4.0, -u.min() + 1.0, 30))
+    size = np.logaddexp(-u, log_g[:, None])
+    centred = size - np.average(size, axis=1, weights=weights)[:, None]
+    c = (weights * centred * log_y).sum(axis=1) / np.maximum((weights * centred**2).sum(axis=1), TINY)
+    log_b = np.average(log_y - c[:, None] * size, axis=1, weights=weights)
+    return np.column_stack([log_b, log_g, c]), np.arange(len(c)) // 6
+
+
 def joint(log_x, log_y, weights):
     alpha, beta = mesh(EXPONENTS, EXPONENTS)
     n, d = (size - size.mean() for size in log_x)
@@ -179,7 +190,7 @@ def multi_epoch(log_x, log_y, weights):
 
 
 GRIDS = {name: globals()[name] for name in
-         ("constant", "power", "floor", "saturating", "broken1", "broken2", "joint", "multi_epoch")}
+         ("constant", "power", "floor", "shifted", "saturating", "broken1", "broken2", "joint", "multi_epoch")}
 
 
 def residual_cost(theta, log_x, log_y, weights, breaks: int) -> np.ndarray:

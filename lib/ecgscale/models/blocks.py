@@ -36,8 +36,8 @@ class Bottleneck(nn.Module):
         self.reduce = conv_norm(inputs, inner)
         self.grouped = conv_norm(inner, inner, 3, stride, groups=inner // stage.group_width)
         self.recalibrate = nn.Identity()
-        if stage.squeeze is not None:
-            self.recalibrate = SqueezeExcitation(inner, regnet.squeeze_width(stage.squeeze, inputs))
+        if stage.se_ratio is not None:
+            self.recalibrate = SqueezeExcitation(inner, regnet.squeeze_width(stage.se_ratio, inputs))
         self.expand = conv_norm(inner, outputs)
         self.shortcut = shortcut(inputs, outputs, stride)
 

@@ -27,7 +27,8 @@ def total(costs: Iterable[Cost]) -> Cost:
 
 
 def times(count: int, cost: Cost) -> Cost:
-    return Cost(*(count * part for part in cost))
+    params, products, activations, forward, backward = cost
+    return Cost(count * params, count * products, count * activations, count * forward, count * backward)
 
 
 def strided(length: int, kernel: int, stride: int, padding: int) -> int:

@@ -30,7 +30,7 @@ class Stage(NamedTuple):
     width: int
     bottleneck: int        # channels of the grouped convolution
     group_width: int
-    squeeze: float | None
+    se_ratio: float | None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -73,7 +73,7 @@ class RegNet:
         parts = [conv(leads, width, self.init_kernel_size, length, first=True), norm(width)]
         for stage in self.stages(window):
             for stride, count in ((2, 1), (1, stage.depth - 1)):
-                parts.append(times(count, block_cost(width, *stage[1:], stride, length)))
+                parts.append(times(count, block_cost(width, stage, stride, length)))
                 length, width = strided(length, 3, stride, 1), stage.width
         return total([*parts, linear(width, classes)])
 
@@ -110,19 +110,23 @@ def squeeze_width(se_ratio: float, inputs: int) -> int:
     return round(se_ratio * inputs)
 
 
-@lru_cache(maxsize=1 << 14)
-def block_cost(inputs: int, outputs: int, inner: int, group_width: int, se_ratio: float | None, stride: int,
-               length: int) -> Cost:
-    """One residual bottleneck block on `length` positions."""
-    after = strided(length, 3, stride, 1)
-    parts = [conv(inputs, inner, 1, length), conv(inner, inner, 3, after, groups=inner // group_width),
-             conv(inner, outputs, 1, after), norm(2 * inner + outputs)]
-    if se_ratio is not None:
-        squeeze = squeeze_width(se_ratio, inputs)
-        parts += [linear(inner, squeeze), linear(squeeze, inner)]
-    if stride != 1 or inputs != outputs:
-        parts += [conv(inputs, outputs, 1, after), norm(outputs)]
-    return total(parts)
+def block_cost(inputs: int, stage: Stage, stride: int, length: int) -> Cost:
+    """One residual bottleneck block on `length` positions.
+
+    Summed by hand instead of layer by layer: a design space is counted block by block, tens of thousands a second.
+    """
+    after, inner, outputs = strided(length, 3, stride, 1), stage.bottleneck, stage.width
+    projected = outputs if stride != 1 or inputs != outputs else 0          # channels of a projection shortcut
+    squeeze = 0 if stage.se_ratio is None else squeeze_width(stage.se_ratio, inputs)
+    excite = inner if squeeze else 0
+    before_stride = inputs * inner                                          # weights that act on `length` positions,
+    after_stride = inner * (3 * stage.group_width + outputs) + inputs * projected    # on `after` positions,
+    on_mean = 2 * inner * squeeze                                           # and on the mean over time
+    products = before_stride + after_stride + on_mean
+    norms = 2 * (2 * inner + outputs + projected)
+    written = inner * length + (inner + outputs + projected) * after + squeeze + excite
+    forward = 2 * (before_stride * length + after_stride * after + on_mean)
+    return Cost(products + norms + squeeze + excite, products, written, forward, 2 * forward)
 
 
 def size(depth: int, w_0: int, w_a: int, group_width: int = 16) -> RegNet:

@@ -9,11 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.contracts import (
+    DIFFERENCES,
     FRONTIER,
     IMPORTANCE,
     LATENCY,
+    NOISE,
     PREDICTED,
     REJECTS,
+    SOURCES,
     Environment,
     Laws,
     Plan,
@@ -44,6 +47,9 @@ class Inputs:
     plan: Plan | None = None
     shards: tuple[Shard, ...] = ()
     rejects: pd.DataFrame = field(default_factory=REJECTS.empty)
+    differences: pd.DataFrame = field(default_factory=DIFFERENCES.empty)
+    noise: pd.DataFrame = field(default_factory=NOISE.empty)
+    sources: pd.DataFrame = field(default_factory=SOURCES.empty)
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
 
@@ -68,7 +74,7 @@ class Inputs:
 
 
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
-         shards: Iterable[Path] = ()) -> Inputs:
+         shards: Iterable[Path] = (), comparisons: Path | None = None) -> Inputs:
     """Read what is there. A file that is there but of another version is an error (ContractError), never skipped."""
     files, missing = {}, {}
 
@@ -79,8 +85,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         files[name] = file_digest(path)
         return path
 
-    def table(contract, name):
-        path = found(fit / name, name, "--fit")
+    def table(contract, name, folder=fit, option="--fit"):
+        path = found(folder / name if folder else None, name, option)
         return contract.read(path) if path else contract.empty()
 
     def document(kind, path, name, option):
@@ -109,5 +115,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         plan=document(Plan, plan, "plan.json", "--plan"),
         shards=tuple(sorted((Shard.read(path) for path in shards), key=lambda one: (one.source, one.shard))),
         rejects=read_all(REJECTS, rejects),
+        differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
+        noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
+        sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),
         files=files, missing=missing,
     )

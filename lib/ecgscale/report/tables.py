@@ -128,6 +128,36 @@ def runs(inputs: Inputs) -> DataTable | None:
         "hyperparameters that vary": False}, rows)
 
 
+def differences(inputs: Inputs) -> DataTable | None:
+    """Every run against the one that validation chose, on the same recordings."""
+    rows = inputs.differences.sort_values("difference", ascending=False)
+    return table("Difference to the run that validation chose, paired on the test recordings (95 % interval)", {
+        "run": False, "against": False, "metric": False, "difference": True, "probability of being at least as good": True,
+        "recordings": True},
+        [(row.run_id, row.reference, row.metric.replace("_", " "), interval(row.difference, row.low, row.high),
+          f"{row.probability:.2f}", row.n) for row in rows.itertuples() if row.run_id != row.reference])
+
+
+def noise(inputs: Inputs) -> DataTable | None:
+    """Seed noise beside sampling noise."""
+    return table("Noise: between seeds, and over patients", {
+        "configuration": False, "family": False, "optimizer": False, "metric": False, "seeds": True, "mean score": True,
+        "deviation between seeds": True, "standard error over patients": True},
+        [(row.configuration or "all, pooled", label(row.family or "–"), label(row.optimizer or "–"),
+          row.metric.replace("_", " "), row.seeds, score(row.mean), score(row.seed_deviation), score(row.sampling_error))
+         for row in inputs.noise.fillna({"configuration": "", "family": "", "optimizer": ""}).itertuples()])
+
+
+def sources(inputs: Inputs) -> DataTable | None:
+    """What a model is worth on a source that its training knew, or did not."""
+    return table("Score by source; a left-out source is a new hospital", {
+        "run": False, "source": False, "in training": False, "metric": False, "score": True, "validation": True, "n": True,
+        "note": False},
+        [(row.run_id or "–", row.source, "no" if row.left_out else "yes", row.metric.replace("_", " "),
+          interval(row.estimate, row.low, row.high), score(row.internal), "–" if pd.isna(row.n) else int(row.n),
+          row.note or "") for row in inputs.sources.fillna({"run_id": "", "note": ""}).itertuples()])
+
+
 def varying_hyperparameters(frame: pd.DataFrame) -> dict[str | None, list[str]]:
     """family -> its hyperparameters that take more than one value; None -> those of a table without families."""
     parts = frame.groupby("family") if "family" in frame else [(None, frame)]

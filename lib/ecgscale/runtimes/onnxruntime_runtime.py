@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import onnxruntime
 
@@ -15,7 +20,9 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-OPTIONS = {"weights": ("float32", "float16")}
+OPTIONS = {"precision": ("float32", "float16")}
+PRECISIONS = {"float": "float32", "float16": "float16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}
+COMPUTE = ("Conv", "MatMul", "Gemm", "Attention")      # operators that multiply, fused or quantized ones end likewise
 DIRECTML_OPSET = 17    # newer operator sets fall back to the CPU node by node under DirectML
 
 
@@ -32,7 +39,7 @@ class OnnxRuntime:
 
     @staticmethod
     def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
-        return ("",) if levels == "few" and device == "cpu" else ("", "weights=float16")
+        return ("",) if levels == "few" and device == "cpu" else ("", "precision=float16")
 
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:
         self.settings = read_option(option, OPTIONS)
@@ -40,17 +47,19 @@ class OnnxRuntime:
         if PROVIDERS[device] not in onnxruntime.get_available_providers():
             raise Unavailable(missing(PROVIDERS[device]))
         opset = DIRECTML_OPSET if device == "directml" else None
-        self.artefact: Artefact = model.artefact("onnx", self.settings.get("weights", "float32"), batch, opset)
+        self.artefact: Artefact = model.artefact("onnx", self.settings.get("precision", "float32"), batch, opset)
         self.content = model.path(self.artefact).read_bytes()
 
     def compile(self) -> None:
-        options = onnxruntime.SessionOptions()
+        self.session = self.open(onnxruntime.SessionOptions())
+
+    def open(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.log_severity_level = 3
         provider = PROVIDERS[self.device]
         providers = [provider] if self.device == "cpu" else [provider, PROVIDERS["cpu"]]
         try:
-            self.session = onnxruntime.InferenceSession(self.content, options, providers=providers)
+            return onnxruntime.InferenceSession(self.content, options, providers=providers)
         except Exception as error:  # onnxruntime raises its own untyped exceptions
             raise Unavailable(one_line(error)) from None
 
@@ -58,11 +67,36 @@ class OnnxRuntime:
         return OnnxRequest(self.session)
 
     def ran(self) -> Ran:
-        """The providers that the session was really given, first the preferred one."""
-        used = self.session.get_providers()
+        """Provider and precision of every node, from one profiled call of a second session."""
+        nodes = self.profiled()
+        providers, asked = Counter(provider for _, provider, _ in nodes), self.settings.get("precision", "float32")
+        main = providers.most_common(1)[0][0] if nodes else self.session.get_providers()[0]
+        types = [kind for operator, _, kind in nodes if operator.endswith(COMPUTE)]
+        precision = Counter(types).most_common(1)[0][0] if types else None
+        moved = sum(provider != PROVIDERS[self.device] for _, provider, _ in nodes) / max(1, len(nodes))
+        recast = sum(kind != asked for kind in types) / max(1, len(types))
+        counted = Counter(f"{operator} {kind} on {provider}" for operator, provider, kind in nodes)
         names = {provider: device for device, provider in PROVIDERS.items()}
-        device = names.get(used[0], used[0])
-        return Ran(device, None, device != self.device, None, ", ".join(used))
+        fallback = main != PROVIDERS[self.device] or precision not in (None, asked)
+        return Ran(names.get(main, main), precision, fallback, max(moved, recast),
+                   ", ".join(f"{name} x {count}" for name, count in counted.most_common()))
+
+    def profiled(self) -> list[tuple[str, str, str]]:
+        """(operator, provider, precision of its first input) of every node that ran."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = onnxruntime.SessionOptions()
+            options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "nodes")
+            session = self.open(options)
+            given = session.get_inputs()[0]
+            session.run(None, {given.name: np.zeros(given.shape, np.float32)})
+            events = json.loads(Path(session.end_profiling()).read_text())
+        found = []
+        for event in events:
+            if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+                inputs = event["args"].get("input_type_shape") or [{"": []}]
+                kind = next(iter(inputs[0]))
+                found.append((event["args"]["op_name"], event["args"]["provider"], PRECISIONS.get(kind, kind)))
+        return found
 
 
 class OnnxRequest:
