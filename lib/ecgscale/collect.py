@@ -49,7 +49,7 @@ def row_of(result: RunResult) -> dict:
     """What a run was and cost, as a row of RUNS."""
     spec, ledger = result.spec, result.ledger
     numbers = {name: value for name, value in spec.model.params.items() if not isinstance(value, str)}
-    asked = spec.model_dump(mode="json", exclude={"run_id", "seed"})
+    asked = spec.model_dump(mode="json", exclude={"run_id", "seed", "study"})
     return {
         "run_id": spec.run_id, "study": spec.study, "status": result.status, "reason": result.reason,
         "synthetic": result.synthetic, "family": spec.model.family, "optimizer": spec.optimizer.name,

@@ -75,15 +75,16 @@ def noise(runs: pd.DataFrame, target: str = TARGET) -> pd.DataFrame:
     if target not in runs:
         return NOISE.empty()
     known = runs[runs["status"].eq("finished") & runs[target].notna()]
-    known = known[known.groupby("configuration")["seed"].transform("nunique") > 1]
+    alike = ["configuration", "split_digest"]
+    known = known[known.groupby(alike)["seed"].transform("nunique") > 1]
     rows = []
-    for configuration, group in known.groupby("configuration", sort=True):
+    for (configuration, _), group in known.groupby(alike, sort=True):
         first = group.iloc[0]
         rows.append({"configuration": configuration, "family": first["family"], "optimizer": first["optimizer"],
                      "seed_deviation": group[target].std(ddof=1), **spread(group, target)})
     if not rows:
         return NOISE.empty()
-    pooled, _ = seed_deviation(known[target].to_numpy(), known["configuration"].to_numpy())
+    pooled, _ = seed_deviation(known[target].to_numpy(), known.groupby(alike).ngroup().to_numpy())
     rows.append({"configuration": "", "family": None, "optimizer": None, "seed_deviation": pooled,
                  **spread(known, target)})
     return pd.DataFrame(rows)[list(NOISE.columns)].assign(synthetic=bool(known["synthetic"].any()))

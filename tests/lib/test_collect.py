@@ -56,6 +56,13 @@ def test_runs_that_differ_by_seed_share_their_configuration(runs):
     assert table[runs[0].name] == table[runs[1].name] != table[runs[2].name]
 
 
+def test_runs_of_another_study_share_the_configuration_too(runs):
+    spec = RunResult.read(runs[0] / "run.json").spec
+    before = collect(runs, []).set_index("run_id").loc[runs[0].name, "configuration"]
+    rewrite(runs[0], spec=spec.model_copy(update={"study": "another"}))
+    assert collect(runs, []).set_index("run_id").loc[runs[0].name, "configuration"] == before
+
+
 def test_table_is_written_and_read_and_does_not_depend_on_the_order_given(runs, tmp_path):
     evaluated = [metrics(tmp_path / f"e{k}", run.name, 0.5) for k, run in enumerate(runs)]
     table = collect(runs, evaluated)
