@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.bootstrap import interval
-from ecgscale.contracts import DIFFERENCES, METRICS
+from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
 from ecgscale.ecg.labels import LabelSet, read_label_set
 from ecgscale.errors import UserError
 from ecgscale.fold import Fold, Judged, age_bands
-from ecgscale.protocol import measure
+from ecgscale.protocol import Tables, measure
 from ecgscale.thresholds import DEFAULT
 
 LOWER_IS_BETTER = ("brier", "ece", "loss", "critical_miss_rate")
@@ -30,16 +30,20 @@ LARGEST = 1 << 30   # bytes of one array of an NPZ file
 
 def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, replicates: int,
                 valid: tuple[Path, Path] | None = None, against: Path | None = None) -> pd.DataFrame:
-    """Read the tables, write `out`/metrics.csv and, with `against`, `out`/differences.csv. Gives the METRICS rows."""
-    known, guessed = read_table(truth), read_table(predictions)
+    """Read the tables, write `out`/metrics.csv, reliability.csv and, with `against`, differences.csv.
+
+    Gives the METRICS rows.
+    """
+    known, guessed, name = read_table(truth), read_table(predictions), predictions.stem
     tuning = (read_table(valid[0]), read_table(valid[1])) if valid else None
-    table = score(known, guessed, label_set, replicates, name=predictions.stem, valid=tuning)
+    metrics, reliability, _ = tables(known, guessed, label_set, replicates, valid=tuning)
     if against is not None:
-        apart = compare(known, guessed, read_table(against), label_set, replicates,
-                        names=(predictions.stem, against.stem))
+        apart = compare(known, guessed, read_table(against), label_set, replicates, names=(name, against.stem))
         DIFFERENCES.write(apart, out / "differences.csv")
-    METRICS.write(table, out / "metrics.csv")
-    return table
+    RELIABILITY.write(reliability.assign(run_id=name)[list(RELIABILITY.columns)], out / "reliability.csv")
+    metrics = metrics.assign(run_id=name)[list(METRICS.columns)]
+    METRICS.write(metrics, out / "metrics.csv")
+    return metrics
 
 
 def score(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet | None = None, replicates: int = 1000,
@@ -50,7 +54,13 @@ def score(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet | 
     thresholds tuned there, and recalibrated. Intervals resample patients where `truth` names them. Raises UserError
     when recordings differ, a class is missing, or a value is neither a label nor a probability.
     """
-    label_set = label_set or read_label_set()
+    metrics = tables(truth, predictions, label_set or read_label_set(), replicates, seed, valid)[0]
+    return metrics.assign(run_id=name)[list(METRICS.columns)]
+
+
+def tables(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet, replicates: int, seed: int = 0,
+           valid: tuple[pd.DataFrame, pd.DataFrame] | None = None) -> Tables:
+    """The tables of `protocol.measure`: METRICS, RELIABILITY and RECALIBRATION rows without run_id."""
     judged, parts = judge(truth, predictions, label_set), np.repeat("test", len(truth))
     if valid is not None:
         shared = truth.index.intersection(valid[0].index)
@@ -58,8 +68,7 @@ def score(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet | 
             raise UserError(f"{shared[0]!r} stands in test and in validation", field="record")
         chosen = judge(*valid, label_set)
         judged, parts = joined(chosen, judged), np.r_[np.repeat("valid", len(chosen.labels)), parts]
-    table = measure(judged, parts, label_set, replicates, seed)[0]
-    return table.assign(run_id=name)[list(METRICS.columns)]
+    return measure(judged, parts, label_set, replicates, seed)
 
 
 def compare(truth: pd.DataFrame, one: pd.DataFrame, other: pd.DataFrame, label_set: LabelSet | None = None,

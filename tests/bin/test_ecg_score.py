@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import DIFFERENCES, METRICS
+from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
 from ecgscale.ecg.labels import read_label_set
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,7 @@ def test_perfect_predictions_score_one(files):
     whole = table[table["group"] == "all"].set_index("metric")["estimate"]
     assert whole[["challenge_score", "auroc", "auprc", "f1", "accuracy"]].tolist() == [1.0] * 5
     assert whole["brier"] == 0.0
+    assert RELIABILITY.read(files / "out" / "reliability.csv")["n"].sum() == 2 * 40 * len(LABELS.codes)
     assert (DIFFERENCES.read(files / "out" / "differences.csv")["difference"] == 0).all()
 
 

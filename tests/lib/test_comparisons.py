@@ -60,7 +60,7 @@ def test_seed_noise_stands_beside_sampling_noise(tmp_path):
     assert table.loc["", "seed_deviation"] == pytest.approx(table.loc["x", "seed_deviation"])
     NOISE.write(table.reset_index(), tmp_path / "noise.csv")
     assert comparisons.noise(RUNS[RUNS["seed"] == 0]).empty
-    assert comparisons.noise(RUNS.assign(split_digest=["s", "t", "s", "s"])).empty  # seeds on other splits are no repeats
+    assert comparisons.noise(RUNS.assign(split_digest=["s", "t", "s", "s"])).empty  # on other splits: no repeats
 
 
 def test_sources_tell_which_ones_training_did_not_know(tmp_path):
