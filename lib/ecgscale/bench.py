@@ -234,13 +234,40 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     Raises UserError for bad folders or names; whatever a runtime cannot do becomes a row with its reason.
     """
     models, name = [DeployedModel.read(folder) for folder in model_folders(folders)], name or platform.node()
+    foreign = elsewhere.read(others, models, name)
     surroundings = machine.environment(name, threads, [vars(device) for device in list_devices(runtimes)])
     wanted, absent = plan(models, runtimes, devices, deploy, levels, scenarios, threads)
+    blocks, broken = measure_all(wanted, deploy, threads, seed, tolerance)
+    cost, tables = loop_cost(models[0].sample), [one.times for one in foreign]
     rows = [row(c, name, threads, 1, {"status": "unavailable", "reason": reason}) for c, reason in absent]
+    rows += [row(c, name, threads, len(blocks[c]) + 1, problem) for c, problem in broken.items()]
+    for configuration, measured in blocks.items():
+        for repeat, (block, reason) in enumerate(zip(measured, verdicts(measured, tolerance), strict=True), 1):
+            state = {"status": "void" if reason else "ok", "reason": reason, "loop_us": cost}
+            rows.append(row(configuration, name, threads, repeat, block.columns | state))
+            tables.append(single_times(rows[-1], block))
+    table = elsewhere.beside([pd.DataFrame(rows), *(one.latency for one in foreign)])
+    LATENCY.write(table, out / "latency.parquet")
+    TIMES.write(elsewhere.beside(tables) if tables else TIMES.empty(), out / "times.parquet")
+    for one in foreign:
+        one.environment.write(out / elsewhere.file_name(one.environment))
+    surroundings.write(out / "environment.json")
+    return table
+
+
+def measure_all(wanted: list[Configuration], deploy: Deploy, threads: int, seed: int, tolerance: float
+                ) -> tuple[dict[Configuration, list[Block]], dict[Configuration, dict[str, str]]]:
+    """Blocks of every configuration in the order they were measured, and what stopped those that broke.
+
+    Rounds in random order; after the study's repeats as many more for what is void by then.
+    """
     blocks: dict[Configuration, list[Block]] = {configuration: [] for configuration in wanted}
+    broken: dict[Configuration, dict[str, str]] = {}
+    generator = np.random.default_rng(seed)
+    gc.collect()
     gc.freeze()         # what is loaded by now is not searched for garbage before every block
-    generator, waiting, broken = np.random.default_rng(seed), list(wanted), set()
-    for turn in range(2 * deploy.repeats):           # the second half measures void ones again
+    for turn in range(2 * deploy.repeats):
+        waiting = [c for c in wanted if c not in broken]
         if turn >= deploy.repeats:
             waiting = [c for c in waiting if any(verdicts(blocks[c], tolerance))]
         for index in generator.permutation(len(waiting)):
@@ -248,30 +275,14 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
             say(f"round {turn + 1}, {describe(configuration)}")
             try:
                 blocks[configuration].append(measure(configuration, deploy, threads))
-                continue
             except UserError:
                 raise
             except Unavailable as error:
-                problem = {"status": "unavailable", "reason": str(error)}
+                broken[configuration] = {"status": "unavailable", "reason": str(error)}
             except Exception as error:  # one runtime's failure must not lose the others
-                problem = {"status": "failed", "reason": one_line(error)}
-            rows.append(row(configuration, name, threads, turn + 1, problem))
-            broken.add(configuration)
-        waiting = [c for c in waiting if c not in broken]
+                broken[configuration] = {"status": "failed", "reason": one_line(error)}
     gc.unfreeze()
-    cost = loop_cost(models[0].sample)
-    times = []
-    for configuration, measured in blocks.items():
-        for repeat, (block, reason) in enumerate(zip(measured, verdicts(measured, tolerance), strict=True), 1):
-            state = {"status": "void" if reason else "ok", "reason": reason, "loop_us": cost}
-            rows.append(row(configuration, name, threads, repeat, block.columns | state))
-            times.append(single_times(rows[-1], block))
-    table, single = pd.DataFrame(rows), pd.concat(times, ignore_index=True) if times else TIMES.empty()
-    table, single = elsewhere.join(others, models, table, single, out)
-    LATENCY.write(table, out / "latency.parquet")
-    TIMES.write(single, out / "times.parquet")
-    surroundings.write(out / "environment.json")
-    return table
+    return blocks, broken
 
 
 def verdicts(blocks: list[Block], tolerance: float) -> list[str]:
