@@ -189,3 +189,14 @@ def test_brier_score_equals_scikit_learn():
 
 def test_a_probability_at_the_threshold_is_a_yes():
     assert metrics.decide(np.array([[0.5, 0.49, 0.2]]), np.array([0.5, 0.5, 0.1])).tolist() == [[True, False, True]]
+
+
+def test_a_missing_weight_rewards_nothing_and_one_class_is_enough():
+    """The official scorer sums without NaN. With sinus rhythm as the only class, correct and inactive are equal."""
+    labels, predicted, _ = fold(12)
+    holed, zero = LABELS.weights.copy(), LABELS.weights.copy()
+    holed[3, 5], zero[3, 5] = np.nan, 0.0
+    scores = [metrics.challenge_score(labels, predicted, replace(LABELS, weights=w)) for w in (holed, zero)]
+    assert scores[0] == scores[1]
+    alone = replace(LABELS, codes=(SINUS_RHYTHM,), weights=np.ones((1, 1)))
+    assert metrics.challenge_score(np.ones((3, 1)), np.zeros((3, 1)), alone) == 0.0
