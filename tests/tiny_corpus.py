@@ -27,10 +27,10 @@ CONVNEXT = ModelSpec(family="convnext", params={
 EVERY_AUGMENTATION = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead_dropout")
 
 
-def write_corpus(folder: Path, count: int = 48, seed: int = 0) -> Corpus:
+def write_corpus(folder: Path, count: int = 48, seed: int = 0, longest: int = 700) -> Corpus:
     """One shard of `count` recordings at 100 Hz; class c swings at 2 + 3 c Hz. Every fifth is shorter than a window."""
     rng = np.random.default_rng(seed)
-    lengths = np.where(np.arange(count) % 5 == 4, 150, 700)
+    lengths = np.where(np.arange(count) % 5 == 4, 150, longest)
     labels = rng.random((count, len(CLASSES))) < 0.4
     signals = rng.normal(size=(lengths.sum(), 12))
     offsets = np.cumsum(lengths) - lengths
@@ -47,7 +47,7 @@ def write_corpus(folder: Path, count: int = 48, seed: int = 0) -> Corpus:
     RECORDS.write(records, folder / "records.parquet")
     Shard(source="toy", shard="1/1", found=count, accepted=count, rejected=0, synthetic=True, recipe={"name": "study"},
           recipe_digest="r", rate=100.0, unit="z", dtype="float16", classes=CLASSES, labels_digest="l",
-          digest=f"toy-{count}-{seed}", versions={}).write(folder / "shard.json")
+          digest=f"toy-{count}-{seed}-{longest}", versions={}).write(folder / "shard.json")
     return Corpus.open([folder])
 
 

@@ -1,0 +1,160 @@
+"""Speed of training, as ratios in the same run; `extra_info` of each benchmark holds the figures.
+
+The baseline of a step is the loop that anyone writes: float32, torch.optim, crops cut and augmented by the same code.
+Baseline and ours take turns step by step, so that what else the machine does falls on both.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from ecgscale import device as hardware
+from ecgscale.checkpoint import Checkpoint
+from ecgscale.contracts import HISTORY, ModelSpec, OptimizerSpec, PlannedRun, RunResult, ScheduleSpec
+from ecgscale.loop import Job, Training
+from ecgscale.loss import terms
+from ecgscale.models.build import build
+from ecgscale.models.complexity import ledger
+from ecgscale.train import train_batch
+from tests.tiny_corpus import EVERY_AUGMENTATION, planned, split_of, write_corpus, write_split
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = {  # the published study's best networks of SGD and of SGD-momentum
+    "sgd": {"depth": 15, "w_init": 32, "w_0": 56, "w_a": 19, "w_m": 1.1, "group_width": 4,
+            "bottleneck_multiplier": 4.0, "se_ratio": None, "init_kernel_size": 3},
+    "sgdm": {"depth": 11, "w_init": 64, "w_0": 88, "w_a": 32, "w_m": 2.6, "group_width": 8,
+             "bottleneck_multiplier": 2.0, "se_ratio": 0.25, "init_kernel_size": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("bench") / "shard", count=160, longest=5000)
+
+
+def golden(name: str, **changes) -> PlannedRun:
+    model = ModelSpec(family="regnet", params=GOLDEN[name])
+    values = {"model": model, "window": 1024, "batch_size": 32, "precision": "auto",
+              "optimizer": OptimizerSpec(name=name, lr=0.01), "epochs": 1} | changes
+    return planned(**values).model_copy(update={"ledger": ledger(model, classes=4)})
+
+
+def training(plan: PlannedRun, corpus, folder: Path) -> Training:
+    torch.set_num_threads(torch.get_num_threads())
+    job = Job(corpus, *split_of(corpus), folder, torch.device("cpu"), torch.get_num_threads())
+    precision = hardware.precision(plan.spec.precision, job.device, plan.ledger.forward_flops)
+    made = Training(plan, job, Checkpoint(folder, plan.spec.run_id, {}), precision, "bench")
+    made.prepare()
+    made.network.train()
+    return made
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_samples_a_second_against_a_plain_loop(benchmark, corpus, tmp_path, name):
+    plan = golden(name, augment=EVERY_AUGMENTATION)
+    ours = training(plan, corpus, tmp_path)
+    model = build(plan.spec.model, 12, 1024, 4, 0).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9 if name == "sgdm" else 0.0)
+
+    def plain(batches) -> None:
+        x, y = next(batches)
+        optimizer.zero_grad()
+        terms(plan.spec.loss, model(torch.from_numpy(x)), torch.from_numpy(y)).mean().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    spent: dict[str, list[float]] = {"plain": [], "ours": []}
+
+    def turns() -> None:
+        for epoch in range(4):
+            both = ours.crops.epoch(epoch), ours.crops.epoch(epoch)
+            for _ in range(2):
+                started = time.perf_counter()
+                plain(both[0])
+                between = time.perf_counter()
+                ours.step(*next(both[1]))
+                spent["plain"].append(between - started)
+                spent["ours"].append(time.perf_counter() - between)
+
+    benchmark.pedantic(turns, rounds=1, warmup_rounds=1)
+    ratios = [plain / ours for plain, ours in zip(spent["plain"], spent["ours"], strict=True)]
+    benchmark.extra_info |= {
+        "precision": ours.precision, "ratio": statistics.median(ratios),
+        "samples_per_s": 32 / statistics.median(spent["ours"]),
+        "plain_samples_per_s": 32 / statistics.median(spent["plain"])}
+
+
+def test_waiting_for_data(benchmark, corpus, tmp_path):
+    """Share of an epoch's time in the loader with every augmentation, smallest golden network."""
+    plan = golden("sgd", augment=EVERY_AUGMENTATION)
+
+    def epoch() -> None:
+        train_batch([plan], corpus, *split_of(corpus), tmp_path / "out", tmp_path / "kept", "cpu",
+                    torch.get_num_threads())
+
+    benchmark.pedantic(epoch, rounds=1)
+    history = HISTORY.read(tmp_path / "out" / plan.spec.run_id / "history.csv")
+    benchmark.extra_info["data_wait_share"] = history["data_wait_share"].mean()
+
+
+def test_validation_loss_of_bf16_against_float32(benchmark, tmp_path):
+    """Relative difference of the final validation loss over 5 paired seeds: mean and 95 % interval (Student's t)."""
+    corpus = write_corpus(tmp_path / "shard", count=480)
+    model = ModelSpec(family="convnext", params={"width": 16, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1,
+                                                 "layer_scale": 0.1})
+    plans = [planned(model=model, seed=seed, precision=precision, epochs=8, batch_size=16,
+                     optimizer=OptimizerSpec(name="adamw", lr=3e-3), augment=("amplitude", "noise"),
+                     schedule=ScheduleSpec(name="cosine", warmup=0.1))
+             for seed in range(5) for precision in ("float32", "bf16")]
+
+    def train() -> list[RunResult]:
+        return train_batch(plans, corpus, *split_of(corpus), tmp_path / "out", tmp_path / "kept", "cpu", 1)
+
+    results = benchmark.pedantic(train, rounds=1)
+    losses = np.array([result.valid_loss for result in results]).reshape(5, 2)
+    relative = losses[:, 1] / losses[:, 0] - 1
+    half = stats.t.ppf(0.975, 4) * relative.std(ddof=1) / np.sqrt(5)
+    benchmark.extra_info |= {"difference": relative.mean(), "low": relative.mean() - half,
+                             "high": relative.mean() + half, "by_seed": relative.tolist()}
+
+
+@pytest.mark.parametrize("runs", [1, 4])
+def test_overhead_of_a_task(benchmark, tmp_path, runs):
+    """Seconds of ecg-train beyond the epochs of its runs: start-up, reading, checkpoints, writing."""
+    write_split(write_corpus(tmp_path / "shard"), tmp_path / "split")
+    plans = [planned(seed=seed) for seed in range(runs)]
+    PlannedRun.write_lines(plans, tmp_path / "runs.jsonl")
+
+    def task() -> None:
+        subprocess.run([sys.executable, ROOT / "bin/ecg-train", "--runs", tmp_path / "runs.jsonl", "--corpus",
+                        tmp_path / "shard", "--split", tmp_path / "split", "--checkpoints", tmp_path / "kept",
+                        "--out", tmp_path / "out", "--cpus", "1", "--device", "cpu"],
+                       check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+
+    benchmark.pedantic(task, rounds=1)
+    trained = sum(RunResult.read(tmp_path / "out" / plan.spec.run_id / "run.json").seconds for plan in plans)
+    beyond = benchmark.stats.stats.total - trained
+    benchmark.extra_info |= {"overhead_s": beyond, "overhead_s_a_run": beyond / runs, "training_s": trained}
+
+
+def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path):
+    """Four runs of the smallest golden network with two processors; start-up of the processes counts."""
+    plans = [golden("sgd", seed=seed) for seed in range(4)]
+    one_after_the_other = time.perf_counter()
+    for number, plan in enumerate(plans):
+        train_batch([plan], corpus, *split_of(corpus), tmp_path / "a", tmp_path / f"kept-{number}", "cpu", 2)
+    one_after_the_other = time.perf_counter() - one_after_the_other
+
+    def together() -> None:
+        train_batch(plans, corpus, *split_of(corpus), tmp_path / "b", tmp_path / "kept", "cpu", 2)
+
+    benchmark.pedantic(together, rounds=1)
+    benchmark.extra_info["ratio"] = one_after_the_other / benchmark.stats.stats.total
