@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from ecgscale.contracts import FRONTIER, RUNS
 
 ROOT = Path(__file__).parents[2]

@@ -1,8 +1,9 @@
-"""Fronts against brute force over the definition, hypervolume against Monte Carlo, probability against the normal law."""
+"""Fronts against the definition by brute force, hypervolume against Monte Carlo, probability against the normal law."""
 
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale import frontier
 from ecgscale.contracts import FRONTIER
 from ecgscale.errors import UserError
@@ -70,6 +71,18 @@ def test_probability_of_two_equal_costs_is_that_of_the_normal_difference():
     assert rows.loc["run001", "probability"] == pytest.approx(0.760, abs=0.02)
     assert rows["probability"].sum() == pytest.approx(1.0)
     assert rows["on_front"].tolist() == [False, True]
+
+
+def test_paired_differences_tell_the_error_that_models_share():
+    # single errors 0.02 each, paired difference 0.012: correlation 1 - 0.012^2 / (2 * 0.02^2) = 0.82,
+    # so P(second larger) = Phi(0.02 / 0.012) = 0.952 instead of 0.760
+    table = run_table([0.50, 0.52], [100, 100], low=0.02 * 1.959964)
+    half = 0.012 * 1.959964
+    pairs = pd.DataFrame({"run_id": ["run000", "run001"], "reference": "run001", "metric": "challenge_score",
+                          "difference": [-0.02, 0.0], "low": [-0.02 - half, 0.0], "high": [-0.02 + half, 0.0]})
+    assert frontier.shared_error(table, "test_challenge_score", pairs) == pytest.approx(0.82)
+    rows = frontier.fronts(table, bootstrap=4000, seed=1, axes=("score~forward_flops",), differences=pairs)
+    assert rows.query("group == 'all'")["probability"].tolist() == pytest.approx([0.048, 0.952], abs=0.015)
 
 
 def test_clear_front_is_certain_and_dominated_points_are_never_on_it():

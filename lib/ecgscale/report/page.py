@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ecgscale.contracts import whole, write_text
 from ecgscale.paths import ASSETS
-from ecgscale.report import figures, predictor_figures, tables
+from ecgscale.report import analysis_tables, figures, predictor_figures, tables
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import Drawing, label, number, save
@@ -48,7 +48,7 @@ def write(inputs: Inputs, out: Path) -> None:
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
     page = environment.get_template("page.html.j2").render(
         name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
-        headlines=headlines(inputs), findings=tables.findings(inputs),
+        headlines=headlines(inputs), findings=analysis_tables.findings(inputs),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")))
     write_text(out / "report.html", page)
 
@@ -99,7 +99,7 @@ def laws(inputs: Inputs) -> Section:
     section = Section("laws", "Scaling laws")
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
                         "they cannot tell. Intervals resample whole runs.")
-    section.add(figures.law(inputs), tables.law_answers(inputs), tables.laws(inputs))
+    section.add(figures.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws(inputs))
     section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
 
@@ -110,8 +110,9 @@ def frontier(inputs: Inputs) -> Section:
                         "The probability of standing on the front resamples the scores within their intervals.")
     for axes in dict.fromkeys(inputs.frontier["axes"]):
         draw = figures.front_of_two_costs if "," in axes else figures.front
-        section.add(draw(inputs, axes), tables.front(inputs, axes))
-    section.add(tables.hypervolumes(inputs), tables.published_findings(1, "Published, figure 1 of the study"))
+        section.add(draw(inputs, axes), analysis_tables.front(inputs, axes))
+    section.add(analysis_tables.hypervolumes(inputs),
+                analysis_tables.published_findings(1, "Published, figure 1 of the study"))
     return without(section, inputs, "frontier.csv")
 
 
@@ -130,11 +131,11 @@ def predictor(inputs: Inputs) -> Section:
         section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
     section.add(*(predictor_figures.true_against_predicted(inputs, model) for model in MODELS),
-                tables.predictor(inputs), tables.predictor_results(inputs),
-                tables.published_findings(2, "Published, figure 2 of the study"))
+                analysis_tables.predictor(inputs), analysis_tables.predictor_results(inputs),
+                analysis_tables.published_findings(2, "Published, figure 2 of the study"))
     section.add(*(predictor_figures.importance(inputs, measure) for measure in predictor_figures.MEASURES),
-                tables.published_findings(3, "Published, figure 3 of the study"),
-                predictor_figures.dependence(inputs), tables.importance(inputs))
+                analysis_tables.published_findings(3, "Published, figure 3 of the study"),
+                predictor_figures.dependence(inputs), analysis_tables.importance(inputs))
     return without(section, inputs, "predictor.json", "importance.csv", "predicted.csv")
 
 

@@ -1,4 +1,4 @@
-"""Every table of the report: a caption, column heads, rows of text. Numbers carry their interval and their n."""
+"""Tables of data, runs, latency and provenance: a caption, column heads, rows of text; numbers with interval and n."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ import pandas as pd
 
 from ecgscale import distribution
 from ecgscale.ecg.labels import read_label_set
-from ecgscale.findings import front_order
-from ecgscale.frontier import COSTS
-from ecgscale.laws import LAWS
-from ecgscale.report.figures import quantity, setting
+from ecgscale.report.figures import setting
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number, score
 from ecgscale.runtable import hyperparameters
 
@@ -132,8 +128,8 @@ def differences(inputs: Inputs) -> DataTable | None:
     """Every run against the one that validation chose, on the same recordings."""
     rows = inputs.differences.sort_values("difference", ascending=False)
     return table("Difference to the run that validation chose, paired on the test recordings (95 % interval)", {
-        "run": False, "against": False, "metric": False, "difference": True, "probability of being at least as good": True,
-        "recordings": True},
+        "run": False, "against": False, "metric": False, "difference": True,
+        "probability of being at least as good": True, "recordings": True},
         [(row.run_id, row.reference, row.metric.replace("_", " "), interval(row.difference, row.low, row.high),
           f"{row.probability:.2f}", row.n) for row in rows.itertuples() if row.run_id != row.reference])
 
@@ -144,15 +140,16 @@ def noise(inputs: Inputs) -> DataTable | None:
         "configuration": False, "family": False, "optimizer": False, "metric": False, "seeds": True, "mean score": True,
         "deviation between seeds": True, "standard error over patients": True},
         [(row.configuration or "all, pooled", label(row.family or "–"), label(row.optimizer or "–"),
-          row.metric.replace("_", " "), row.seeds, score(row.mean), score(row.seed_deviation), score(row.sampling_error))
+          row.metric.replace("_", " "), row.seeds, score(row.mean), score(row.seed_deviation),
+          score(row.sampling_error))
          for row in inputs.noise.fillna({"configuration": "", "family": "", "optimizer": ""}).itertuples()])
 
 
 def sources(inputs: Inputs) -> DataTable | None:
     """What a model is worth on a source that its training knew, or did not."""
     return table("Score by source; a left-out source is a new hospital", {
-        "run": False, "source": False, "in training": False, "metric": False, "score": True, "validation": True, "n": True,
-        "note": False},
+        "run": False, "source": False, "in training": False, "metric": False, "score": True, "validation": True,
+        "n": True, "note": False},
         [(row.run_id or "–", row.source, "no" if row.left_out else "yes", row.metric.replace("_", " "),
           interval(row.estimate, row.low, row.high), score(row.internal), "–" if pd.isna(row.n) else int(row.n),
           row.note or "") for row in inputs.sources.fillna({"run_id": "", "note": ""}).itertuples()])
@@ -165,16 +162,6 @@ def varying_hyperparameters(frame: pd.DataFrame) -> dict[str | None, list[str]]:
             for family, part in parts}
 
 
-def findings(inputs: Inputs) -> DataTable | None:
-    """The study's findings, asked of this table."""
-    made = list(inputs.predictor.claims) if inputs.predictor else []
-    if len(inputs.frontier):
-        made.insert(0, front_order(inputs.frontier))
-    return table("The study's findings, asked of these runs", {
-        "finding": False, "here": False, "evidence (95 %)": False, "published": False},
-        [(one["claim"], one["verdict"], one["evidence"], one["published"]) for one in made])
-
-
 def good_shares(inputs: Inputs) -> DataTable | None:
     threshold, frame = distribution.good_shares(inputs.runs, inputs.target)
     return table(f"Share of good models: at least {score(threshold)}, {distribution.GOOD:.0%} of the best score", {
@@ -185,111 +172,6 @@ def good_shares(inputs: Inputs) -> DataTable | None:
 
 def percent(value: float) -> str:
     return f"{value:.0%}"
-
-
-def law_answers(inputs: Inputs) -> DataTable | None:
-    """One row a question: the law that the data prefer, its exponents, and what the average predicts."""
-    asked: dict[tuple, list] = {}
-    for fit in inputs.laws.fits if inputs.laws else ():
-        asked.setdefault((fit.y, fit.x, fit.subset), []).append(fit)
-    rows = []
-    for (y, x, subset), fits in asked.items():
-        average = next((fit for fit in fits if fit.law == "average"), None)
-        single = [fit for fit in fits if fit.law != "average"] or fits
-        best = max(single, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))
-        names = LAWS[best.law].exponents if best.law in LAWS else best.estimates
-        values = ((name, best.estimates.get(name), *best.intervals.get(name, (None, None))) for name in names)
-        exponents = "; ".join(f"{name} = {interval(*value, number)}" for name, *value in values)
-        ahead = (average.statistics.get("predictions") or [{}])[-1] if average else {}
-        rows.append((quantity(y), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
-                     best.law, exponents, interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high")),
-                     best.reason))
-    return table("Laws, one row a question: the preferred form and its exponents (90 % run-level bootstrap)", {
-        "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,
-        "at 10 × the largest": True, "why not": False}, rows)
-
-
-def laws(inputs: Inputs) -> DataTable | None:
-    rows = []
-    for fit in inputs.laws.fits if inputs.laws else ():
-        values = [f"{name} = {interval(value, *fit.intervals.get(name, (None, None)), number)}"
-                  for name, value in fit.estimates.items()]
-        rows.append((fit.verdict, fit.law, fit.formula, f"{fit.y} over {', '.join(fit.x)}", fit.subset, fit.points,
-                     "; ".join(values), fit.reason))
-    return table("Every fitted law: estimates with 90 % run-level bootstrap intervals", {
-        "verdict": False, "law": False, "formula": False, "of": False, "runs": False, "n": True, "estimates": False,
-        "why": False}, rows)
-
-
-def front(inputs: Inputs, axes: str) -> DataTable | None:
-    """The members of the front over all runs, cheapest first."""
-    rows = inputs.frontier
-    rows = rows[rows["axes"].eq(axes) & rows["group"].eq("all") & rows["on_front"]].sort_values("x")
-    costs = axes.split("~")[1].split(",")
-    head = {"run": False} | {f"{COSTS[cost].title}": True for cost in costs} | {
-        "score": True, "probability of the front": True, "seeds": True, "setting": False}
-    made = [(row.run_id, *(number(value) for value in (row.x, getattr(row, "z", None))[: len(costs)]),
-             interval(row.y, getattr(row, "y_low", None), getattr(row, "y_high", None)),
-             "unknown" if np.isnan(row.probability) else f"{row.probability:.2f}", getattr(row, "seeds", "–"),
-             row.setting if isinstance(getattr(row, "setting", None), str) else "–") for row in rows.itertuples()]
-    if all(row[-1] == "–" for row in made):
-        head.pop("setting")
-        made = [row[:-1] for row in made]
-    return table(f"Front over all runs: score against {' and '.join(COSTS[cost].title for cost in costs)}", head, made)
-
-
-def hypervolumes(inputs: Inputs) -> DataTable | None:
-    rows = inputs.frontier
-    if "hypervolume" not in rows:
-        return None
-    rows = rows[rows["group"].ne("published")].drop_duplicates(["axes", "group"])
-    return table("Hypervolume of each front: larger is better; compare within one row of axes only", {
-        "axes": False, "group": False, "hypervolume (score × decades)": True},
-        [(row.axes.replace("~", " against "), label(row.group),
-          interval(row.hypervolume, row.hypervolume_low, row.hypervolume_high)) for row in rows.itertuples()])
-
-
-STATISTICS = {"pearson_fold_mean": "Pearson r, mean over folds (as published)", "pearson": "Pearson r",
-              "kendall": "Kendall τ", "rmse": "RMSE", "rmse_over_group_mean": "RMSE over that of the group's mean",
-              "rmse_over_seed_noise": "RMSE over seed noise", "seed_noise": "seed noise (standard deviation)",
-              "recording_error": "standard error over recordings"}
-
-
-def predictor(inputs: Inputs) -> DataTable | None:
-    """Every statistic over all runs and within groups: a row a model and scheme."""
-    found = {(entry["model"], entry["scheme"], entry["statistic"], entry["group"]): entry
-             for entry in (inputs.predictor.results if inputs.predictor else ())}
-    asked = (("pearson_fold_mean", "all"), ("pearson", "all"), ("pearson", "within"), ("kendall", "all"),
-             ("kendall", "within"), ("rmse", "all"), ("rmse_over_group_mean", "all"), ("rmse_over_seed_noise", "all"))
-    keys = dict.fromkeys((model, scheme) for model, scheme, _, _ in found if model)
-    asked = [one for one in asked if any((*key, *one) in found for key in keys)]
-    rows = [(*key, *(told(found.get((*key, *one))) for one in asked)) for key in keys]
-    heads = {f"{STATISTICS[name]}, {'pooled' if group == 'all' else 'within groups'}": True for name, group in asked}
-    return table("How well hyperparameters predict the score (95 % intervals over architectures)",
-                 {"model": False, "cross-validation": False} | heads, rows)
-
-
-def told(entry: dict | None) -> str:
-    return "–" if entry is None else interval(entry["estimate"], entry["low"], entry["high"])
-
-
-def predictor_results(inputs: Inputs) -> DataTable | None:
-    results = inputs.predictor.results if inputs.predictor else []
-    return table("Every statistic of the predictor, by group", {
-        "model": False, "cross-validation": False, "statistic": False, "runs": False, "value": True, "n": True},
-        [(entry["model"] or "–", entry["scheme"] or "–", STATISTICS.get(entry["statistic"], entry["statistic"]),
-          {"all": "all, pooled", "within": "within groups"}.get(entry["group"], label(entry["group"])),
-          told(entry), entry["n"]) for entry in results])
-
-
-def importance(inputs: Inputs) -> DataTable | None:
-    frame = inputs.importance.sort_values(["group", "model", "measure", "estimate"],
-                                          ascending=[True, True, True, False])
-    return table("Importance of every hyperparameter (95 % intervals)", {
-        "runs": False, "model": False, "measure": False, "hyperparameter": False, "importance": True,
-        "Spearman ρ": True, "note": False},
-        [(label(row.group), row.model, row.measure, row.feature, interval(row.estimate, row.low, row.high),
-          "–" if np.isnan(row.spearman) else f"{row.spearman:+.2f}", row.note or "") for row in frame.itertuples()])
 
 
 def latency(inputs: Inputs) -> DataTable | None:
@@ -311,12 +193,6 @@ def unavailable(inputs: Inputs) -> DataTable | None:
     counts = rows.fillna(dict.fromkeys(keys, "")).groupby(keys).size()
     return table("Not measured or void, and why", {**dict.fromkeys(keys, False), "settings": True},
                  [(machine, label(runtime), *rest, count) for (machine, runtime, *rest), count in counts.items()])
-
-
-def published_findings(figure: int, caption: str) -> DataTable | None:
-    return table(caption, {"quantity": False, "of": False, "value": True, "unit": False, "grade": False, "note": False},
-                 [(row.quantity.replace("_", " "), label(row.group), row.value, row.unit, row.grade,
-                   "" if pd.isna(row.note) else row.note) for row in published(figure).itertuples()], ours=False)
 
 
 def devices(inputs: Inputs) -> DataTable | None:
