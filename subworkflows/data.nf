@@ -36,7 +36,8 @@ workflow DATA {
         made = SYNTH.out.map { it.resolve('sheet.csv') }.flatMap { sheet -> sheet.splitCsv(header: true).collect { row -> located(row, sheet) } }
     }
     PREPARE(given.mix(made).flatMap { row -> shards(row) }, study, labels)
-    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }  // [ptb-1of2/, ptb-2of2/, ...]
+    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }
+        .filter { it }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
     SPLIT(corpus, split_study)
 
     emit:

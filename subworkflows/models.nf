@@ -19,10 +19,11 @@ workflow MODELS {
     batches = SAMPLE.out.runs.flatMap { it.readLines().collate(params.train_batch).withIndex(1) }
         .collectFile { lines, k -> [String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n'] }
         .map { file -> [[id: file.baseName], file] }
-    TRAIN(batches, corpus, split, file(params.checkpoints).toAbsolutePath().toString())
+    file(params.checkpoints).mkdirs()      // a container mounts it
+    TRAIN(batches, corpus, split, params.checkpoints)
     EVALUATE(TRAIN.out.trained, corpus, split, evaluation, labels)
-    trained = TRAIN.out.trained.map { it[1] }.flatten().toSortedList { it.name }
-    COLLECT(trained, EVALUATE.out.evaluated.flatten().toSortedList { it.name })
+    trained = TRAIN.out.trained.map { it[1] }.flatten().toSortedList { it.name }.filter { it }
+    COLLECT(trained, EVALUATE.out.evaluated.flatten().toSortedList { it.name }.filter { it })
 
     emit:
     trained

@@ -7,7 +7,7 @@ process COLLECT {
 
     output:
     path 'table/runs.parquet', emit: runs
-    path 'table/runs.csv', emit: csv
+    path 'table/*.csv', emit: csv      // runs, differences, noise, sources
 
     script:
     """
@@ -17,6 +17,6 @@ process COLLECT {
 
     stub:
     """
-    mkdir table && touch table/runs.parquet table/runs.csv
+    mkdir table && touch table/runs.parquet table/runs.csv table/differences.csv
     """
 }

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[2] / "lib" / "ecgscale"
 BIN = PACKAGE.parents[1] / "bin"
 MODULES = sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
 TORCH_FREE = ("contracts", "errors", "paths", "provenance", "command", "check", "study", "space", "metrics",
-              "bootstrap", "collect", "bench", "latency", "frontier", "predictor", "importance")
+              "bootstrap", "collect", "bench", "latency", "frontier", "predictor", "importance",
+              "fold", "protocol", "thresholds", "calibration", "scoring", "comparisons")
 FREE_FOLDERS = ("ecg/", "laws/", "report")
 
 
