@@ -17,7 +17,7 @@ from ecgscale.plan import Pace
 
 NETWORKS = 3            # of each family, from its cheapest to its dearest
 STEPS = 5               # timed, after one that is not
-SECONDS = 3.0           # of a network; a slower one is timed on fewer steps, at least on its first
+SECONDS = 3.0           # of a network; a slower one is timed on fewer steps
 LARGEST_STEP = 60e9     # FLOPs: a dearer step is timed with a smaller batch
 
 
@@ -58,7 +58,8 @@ def measure(run: PlannedRun, device: torch.device, classes: int) -> float:
         loss.item()      # waits for the device
         return time.perf_counter() - started
 
+    step()
     times = [step()]
-    while len(times) <= STEPS and sum(times) < SECONDS:
+    while len(times) < STEPS and sum(times) < SECONDS:
         times.append(step())
-    return run.ledger.step_flops * batch / statistics.median(times[1:] or times)
+    return run.ledger.step_flops * batch / statistics.median(times)
