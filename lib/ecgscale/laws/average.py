@@ -1,8 +1,8 @@
 """Extrapolating one learning curve: several laws, weighted by how well they would have foretold what is known already.
 
 Every candidate law is fitted to the curve cut short at several places and judged by the root mean square of
-log(prediction / truth) on the points that were cut away; its weight is that error to the power -4. The prediction is the
-weighted geometric mean of the laws fitted to all points. Weights by recency let a law that cannot follow the whole
+log(prediction / truth) on the points that were cut away; its weight is that error to the power -2. The prediction is the
+weighted median of the laws fitted to all points: one law that runs away does not take it along. Weights by recency let a law that cannot follow the whole
 curve follow its end: point weights are (x / largest x)^recency, stronger for the form that bends least. All fits of one
 law, cut or whole, are made side by side (solve.minimise), which is why a curve takes a tenth of a second.
 """
@@ -23,7 +23,7 @@ from ecgscale.laws.uncertainty import LEVEL
 
 CUTS = (0.5, 0.65, 0.8)     # shares of the points that backtests keep; besides, all but two and all but one
 LEAST = 5                   # points
-SHARPNESS = 4.0             # of the weights, in backtest errors
+SHARPNESS = 2.0             # of the weights, in backtest errors
 SMALLEST = 1e-4             # backtest error, relative, below which laws count as equally good
 STARTS = 5                  # local searches a fit
 
@@ -79,7 +79,7 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     weights = np.maximum(rmse, SMALLEST) ** -SHARPNESS
     weights /= weights.sum()
     curves = np.array([fit.curve for fit in fits])
-    middle = weights @ curves
+    middle = weighted_median(curves, weights)
     reach = half_width(fits, weights, middle, log_x, log_new, cuts, level)
     names = [one.name for one in tried]
     weighted, backtest, by_law = (dict(zip(names, part, strict=True))
@@ -140,16 +140,25 @@ def fit_cuts(one: Candidate, log_x: np.ndarray, log_y: np.ndarray, log_new: np.n
                    known[1:] - log_y)
 
 
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(point,) of values (law, point), interpolated between the laws whose weights meet at one half."""
+    order = np.argsort(values, axis=0)
+    sorted_values, sorted_weights = np.take_along_axis(values, order, axis=0), weights[order]
+    centre = np.cumsum(sorted_weights, axis=0) - sorted_weights / 2
+    return np.array([np.interp(0.5, place, value) for place, value in zip(centre.T, sorted_values.T, strict=True)])
+
+
 def half_width(fits: list[CutFits], weights: np.ndarray, middle: np.ndarray, log_x: np.ndarray, log_new: np.ndarray,
                cuts: list[int], level: float) -> np.ndarray:
-    """(new,) half width in log y: scatter of the later points, of each law's refits, of the laws around their mean, and
-    the error that the backtests of the mean had, growing with the way ahead in log x as it did there."""
+    """(new,) half width in log y: scatter of the later points, of each law's refits, of the laws around their middle,
+    and the error that the backtests of the middle had, growing with the way ahead in log x as it did there."""
     points = len(log_x)
     residual = np.array([np.mean(fit.residual[points // 2 :] ** 2) for fit in fits])
     scatter = weights @ residual * points / max(points - 3, 1)
     within = weights @ np.array([fit.replicates.var(axis=0) for fit in fits])
     between = weights @ np.array([(fit.curve - middle) ** 2 for fit in fits])
-    missed = sum(np.mean((weights @ np.array([fit.backtests[i, cut:] for fit in fits])) ** 2) for i, cut in enumerate(cuts))
+    missed = sum(np.mean(weighted_median(np.array([fit.backtests[i, cut:] for fit in fits]), weights) ** 2)
+                 for i, cut in enumerate(cuts))
     way = sum(np.mean((log_x[cut:] - log_x[cut - 1]) ** 2) for cut in cuts)
     ahead = np.maximum(log_new - log_x[-1], 0.0)
     drift = missed / way * ahead**2 if way > 0 else 0.0
