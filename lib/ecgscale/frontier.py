@@ -169,12 +169,10 @@ def latency_settings(latency: pd.DataFrame | None) -> pd.DataFrame | None:
     if kept.empty:
         return None
     keys = ["run_id", "machine", "runtime", "device", "option"]
-    energy = kept["energy_joules"] / kept["count"] if "energy_joules" in kept else np.nan
-    kept = kept.assign(low=kept["p50_low_ms"].fillna(kept["p50_ms"]), high=kept["p50_high_ms"].fillna(kept["p50_ms"]),
-                       energy_each=energy)
+    kept = kept.assign(low=kept["p50_low_ms"].fillna(kept["p50_ms"]), high=kept["p50_high_ms"].fillna(kept["p50_ms"]))
     medians = kept.groupby(keys, dropna=False).agg(
         latency=("p50_ms", "median"), low=("low", "median"), high=("high", "median"),
-        memory=("peak_memory_bytes", "median"), energy=("energy_each", "median")).reset_index()
+        memory=("peak_memory_bytes", "median"), energy=("energy_joules", "median")).reset_index()
     medians["latency_deviation"] = (medians["high"] - medians["low"]) / (2 * Z95)
     option = medians["option"].fillna("")
     medians["setting"] = (medians["runtime"] + " on " + medians["device"] + " of " + medians["machine"]

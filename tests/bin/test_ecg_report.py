@@ -61,7 +61,17 @@ def test_help_shows_an_example():
     assert "example:" in done.stdout
 
 
-def test_a_foreign_file_is_refused(tmp_path):
+def test_a_table_of_others_is_shown(tmp_path):
+    (tmp_path / "runs.csv").write_text("name,params,accuracy\na,1e5,0.5\nb,1e6,0.625\n")
+    (tmp_path / "fit").mkdir()
+    done = report("--runs", tmp_path / "runs.csv", "--fit", tmp_path / "fit", "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "0.625" in page
+    assert "no column test_challenge_score" in page
+
+
+def test_a_file_of_no_schema_is_refused(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "runs.parquet")
     (tmp_path / "fit").mkdir()
     done = report("--runs", tmp_path / "runs.parquet", "--fit", tmp_path / "fit", "--out", tmp_path / "out")

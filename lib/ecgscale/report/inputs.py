@@ -26,7 +26,7 @@ from ecgscale.contracts import (
     file_digest,
     read_all,
 )
-from ecgscale.laws.columns import read_runs
+from ecgscale.laws.columns import SCORES, read_runs
 
 SCORE = "test_challenge_score"
 
@@ -60,9 +60,15 @@ class Inputs:
         return tables or any(one is not None and one.synthetic for one in (self.laws, self.split, *self.shards))
 
     @property
-    def target(self) -> str:
-        """The score that the analyses look at."""
+    def asked(self) -> str:
+        """The score that the analyses were asked to look at."""
         return self.predictor.target if self.predictor else SCORE
+
+    @property
+    def target(self) -> str:
+        """The score that is shown: the one asked for, in a table of others the first score there is."""
+        others = [name for name in self.runs if SCORES.search(name)]
+        return self.asked if self.asked in self.runs or not others else others[0]
 
     @property
     def scored(self) -> pd.DataFrame:

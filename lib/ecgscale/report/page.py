@@ -55,7 +55,8 @@ def write(inputs: Inputs, out: Path) -> None:
 
 def without(section: Section, inputs: Inputs, *names: str) -> Section:
     """Say which inputs of the section were not given."""
-    section.notices += [f"{name}: {inputs.missing[name]}." for name in names if name in inputs.missing]
+    missing = [f"{name} ({inputs.missing[name]})" for name in names if name in inputs.missing]
+    section.notices += ["Not shown: " + "; ".join(missing) + "."] if missing else []
     return section
 
 
@@ -83,7 +84,10 @@ def data(inputs: Inputs) -> Section:
 def runs(inputs: Inputs) -> Section:
     section = Section("runs", "Runs: every one, however it ended")
     lost = len(inputs.runs) - len(inputs.scored)
-    if lost:
+    if inputs.asked not in inputs.runs:
+        section.notices.append(f"The table has no column {inputs.asked}: fronts and predictor had nothing to look at. "
+                               "Name another score as analysis.target of the study.")
+    elif lost:
         section.notices.append(f"{lost} of {len(inputs.runs)} runs have no score (diverged, failed or not evaluated). "
                                "They are listed, and left out of the analyses below.")
     if inputs.plan:

@@ -98,6 +98,8 @@ def words(value) -> str:
 
 def statuses(inputs: Inputs) -> DataTable | None:
     keys = [name for name in ("family", "optimizer", "status", "reason") if name in inputs.runs]
+    if not keys:
+        return None
     counts = inputs.runs.fillna(dict.fromkeys(keys, "")).groupby(keys).size()
     return table("How the runs ended", {**dict.fromkeys(keys, False), "runs": True},
                  [(*(label(str(one)) for one in np.atleast_1d(key)), count) for key, count in counts.items()])
@@ -118,10 +120,12 @@ def runs(inputs: Inputs) -> DataTable | None:
                      number(row.get("lr")), number(row.get("params")), number(row.get("forward_flops")),
                      number(row.get("train_flops")), score(row.get(target.replace("test_", "valid_"))), value,
                      row.get("status", "–"), spec))
-    return table(f"Every run, best test score first ({label(target)}, 95 % interval)", {
-        "run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
-        "forward FLOPs": True, "training FLOPs": True, "validation": True, "test": True, "status": False,
-        "hyperparameters that vary": False}, rows)
+    head = {"run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
+            "forward FLOPs": True, "training FLOPs": True, "validation": True, "test": True, "status": False,
+            "hyperparameters that vary": False}
+    told = [place for place in range(len(head)) if any(row[place] not in ("–", "") for row in rows)]
+    return table(f"Every run, best test score first ({label(target)}, 95 % interval)",
+                 dict(list(head.items())[place] for place in told), [[row[place] for place in told] for row in rows])
 
 
 def differences(inputs: Inputs) -> DataTable | None:
