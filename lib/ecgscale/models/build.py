@@ -21,7 +21,7 @@ def build(model: ModelSpec, leads: int, window: int, classes: int, seed: int) ->
     """
     made = architecture(model)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)     # not torch.manual_seed: it would seed the accelerators too
         return NETWORKS[type(made)](made, leads, window, classes)
 
 

@@ -17,6 +17,7 @@ from ecgscale.models.blocks import (
     InvertedBottleneck,
     TimeLayerNorm,
     conv_norm,
+    relu,
 )
 from ecgscale.models.convnext import STEM_KERNEL, STEM_PADDING, ConvNeXt
 from ecgscale.models.regnet import RegNet
@@ -40,7 +41,7 @@ class RegNetNetwork(nn.Module):
         self.apply(convolutional_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.blocks(functional.relu(self.stem(x))).mean(2))
+        return self.head(self.blocks(relu(self.stem(x))).mean(2))
 
 
 class ResNetNetwork(nn.Module):
@@ -60,7 +61,7 @@ class ResNetNetwork(nn.Module):
         self.apply(convolutional_init)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.max_pool1d(functional.relu(self.stem(x)), 3, stride=2, padding=1)
+        x = functional.max_pool1d(relu(self.stem(x)), 3, stride=2, padding=1)
         return self.head(self.blocks(x).mean(2))
 
 
