@@ -47,7 +47,7 @@ class Corpus:
             twice = records.loc[records["record"].duplicated(), "record"].iloc[0]
             raise UserError(f"record {twice!r} stands in two shards", field="corpus",
                             remedy="Give every shard once, and every source its own name")
-        return cls(folders, shards, records)
+        return cls(folders, shards, mark_duplicates(records))
 
     def __len__(self) -> int:
         return len(self.records)
@@ -82,6 +82,14 @@ class Corpus:
             raise UserError(f"record {name!r} is not in this corpus", field="record",
                             remedy="Use the split that was made of this corpus")
         return positions
+
+
+def mark_duplicates(records: pd.DataFrame) -> pd.DataFrame:
+    """RECORDS with the flag `duplicate-content` on every recording whose samples another one holds too."""
+    twins = records["content"].duplicated(keep=False)
+    marked = records.loc[twins, "flags"].map(
+        lambda flags: ";".join(sorted({*flags.split(";"), "duplicate-content"} - {""})))
+    return records.assign(flags=records["flags"].where(~twins, marked))
 
 
 def shard_place(shard: str) -> tuple[int, int]:

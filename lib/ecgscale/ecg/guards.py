@@ -32,7 +32,7 @@ REASONS = {
     "first-sample": "the first sample is not the header's initial value",
     "invalid-samples": "samples that the format marks as invalid (wfdb reads them as NaN)",
     "no-signal": "every lead is constant",
-    "amplitude": "a lead's standard deviation is above 10 mV: no heart does that, gain or unit are wrong",
+    "amplitude": "a lead's standard deviation is above 10 mV, or every lead's below 2 uV: gain or unit are wrong",
 }
 FLAGS = {
     "lead-order": "leads stood in another order and were put in the standard one by name",
@@ -47,7 +47,7 @@ FLAGS = {
     "no-scored-label": "no diagnosis belongs to a class of the label set",
     "unknown-code": "a diagnosis code that the label set does not know",
     "repeated-code": "a diagnosis code is given twice and counts once",
-    "duplicate-content": "another recording of this shard holds the same samples",
+    "duplicate-content": "another recording holds the same samples (of this shard; once opened, of the corpus)",
 }
 
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}   # casefold() turns both micro signs into μ
@@ -55,7 +55,7 @@ LEAD_PLACE = {name.casefold(): place for place, name in enumerate(LEADS)}
 LOWEST_RATE, HIGHEST_RATE = 100.0, 10_000.0     # Hz
 SHORTEST = 1.0                                  # seconds
 MOST_VALUES = 50_000_000                        # samples x leads: above one hour of 12 leads at 1 kHz
-LARGEST_DEVIATION, LARGEST_SPAN = 10.0, 20.0    # mV
+SMALLEST_DEVIATION, LARGEST_DEVIATION, LARGEST_SPAN = 0.002, 10.0, 20.0    # mV
 FLAT_SECONDS, SATURATED_SHARE = 2.0, 0.01
 SATURATED_STEPS = 50                            # a lead of fewer steps than this has too coarse an extreme to tell
 LIMB_STEPS = 2
@@ -203,6 +203,8 @@ def check_amplitude(seen: Scan, gain: np.ndarray, factor: np.ndarray) -> set[str
     worst = int(np.argmax(deviation))
     if deviation[worst] > LARGEST_DEVIATION:
         raise Rejected("amplitude", f"lead {LEADS[worst]}: standard deviation {deviation[worst]:.4g} mV")
+    if deviation[worst] < SMALLEST_DEVIATION:
+        raise Rejected("amplitude", f"no lead's standard deviation is above {deviation[worst]:.4g} mV")
     return {"high-amplitude"} if span.max() > LARGEST_SPAN else set()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -19,12 +20,14 @@ import pandas as pd
 from ecgscale import provenance
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
 from ecgscale.ecg import guards
+from ecgscale.ecg.corpus import mark_duplicates
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.labels import LabelSet, read_rows
 from ecgscale.ecg.recipe import Recipe, half, prepare
 from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
+SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 OLDEST = 120.0          # years; some sources write 300 for "above 89"
 NO_CODE = {"", "unknown", "nan", "none", "na"}
 EXAMPLE_SECONDS = 10
@@ -96,6 +99,11 @@ class SignalWriter:
         self.write_header()
 
 
+def patient_of(place: str, patients: dict[str, str]) -> str | None:
+    """The patient of a record by its path below the source folder, else by its name."""
+    return patients.get(place) or patients.get(place.rpartition("/")[2])
+
+
 class Example(NamedTuple):
     """A recording to draw: its first seconds, (samples, leads) millivolts as recorded."""
 
@@ -111,16 +119,21 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     Raises UserError when there is no header at all, or when more than `max_rejected` of the recordings are rejected.
     """
     number, of = parse_shard(shard)
+    if not SOURCE_NAME.fullmatch(source):
+        raise UserError(f"{source!r} is not a name", field="--source", remedy="Letters, digits, '_', '.', '-' only")
     found = headers_below(folder)
     if not found:
         raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
+    if patients and not any(patient_of(file.removesuffix(".hea"), patients) for file in found):
+        raise UserError(f"names none of the {len(found)} recordings below {folder}", field="patients table",
+                        remedy="Name a record as its file without ending, or by its path below the folder")
     files = found[number - 1 :: of]
     with whole(out) as temporary:
         temporary.mkdir()
         with growing_array(temporary / "signals.npy", len(LEADS)) as signals:
             rows, rejects, example = prepare_files(files, folder, source, recipe, labels, signals, patients or {})
         check_share(rejects, len(files), max_rejected, folder)
-        records = as_frame(rows, labels)
+        records = mark_duplicates(as_frame(rows, labels))
         RECORDS.write(records, temporary / "records.parquet")
         REJECTS.write(pd.DataFrame(rejects, columns=list(REJECTS.columns)), temporary / "rejects.csv")
         if example:
@@ -152,7 +165,7 @@ def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, l
         except Rejected as error:
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
-            patient = patients.get(place) or patients.get(place.rpartition("/")[2])
+            patient = patient_of(place, patients)
             rows.append(named | {"patient": f"{source}/{patient}" if patient else None, "offset": signals.rows,
                                  "length": len(prepared)} | describe(recording, flags, labels))
             signals.append(prepared)
@@ -163,15 +176,7 @@ def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, l
             spoken = time.monotonic()
             print(f"{source}: {count} of {len(files)} recordings, {count / (spoken - started):.0f} a second, "
                   f"{len(rejects)} rejected", file=sys.stderr, flush=True)
-    mark_duplicates(rows)
     return rows, rejects, example
-
-
-def mark_duplicates(rows: list[dict]) -> None:
-    copies = Counter(row["content"] for row in rows)
-    for row in rows:
-        if copies[row["content"]] > 1:
-            row["flags"] = ";".join(sorted({*row["flags"].split(";"), "duplicate-content"} - {""}))
 
 
 def as_frame(rows: list[dict], labels: LabelSet) -> pd.DataFrame:
@@ -196,8 +201,7 @@ def inspect(recording: Recording) -> set[str]:
 def describe(recording: Recording, flags: set[str], labels: LabelSet) -> dict:
     """What the header says of the person and the diagnoses, and the digest of the samples as stored."""
     comments = recording.comments
-    given = [code.strip() for code in comments.get("dx", "").split(",")]
-    given = [code for code in given if code.casefold() not in NO_CODE]
+    given = [code for code in re.split(r"[\s,;]+", comments.get("dx", "")) if code.casefold() not in NO_CODE]
     codes = list(dict.fromkeys(given))
     flags = set(flags)
     if not codes:

@@ -52,6 +52,15 @@ def test_labels_stand_in_the_order_of_the_classes(shards):
     np.testing.assert_array_equal(corpus.labels[:, fibrillation], [False, True, False, True, False])
 
 
+def test_the_same_samples_in_two_shards_are_flagged(tmp_path, record, signal):
+    for name, seed in (("A1", 1), ("A2", 1), ("A3", 2)):
+        record(name, signal(seed=seed), dx="" if name == "A1" else "426783006")
+    for number in (1, 2, 3):
+        prepare_shard(tmp_path / "source", "ptb", f"{number}/3", RECIPES["study"], LABELS, tmp_path / str(number), 0.0)
+    flags = Corpus.open([tmp_path / "1", tmp_path / "2", tmp_path / "3"]).records["flags"]
+    assert list(flags) == ["duplicate-content;no-diagnosis;no-scored-label", "duplicate-content", ""]
+
+
 def test_another_process_maps_for_itself(shards):
     corpus = Corpus.open(shards)
     before = np.array(corpus.signal(3))

@@ -114,6 +114,7 @@ def test_values_have_their_reason(record, signal):
     assert outcome(record(digital=np.full((2500, 12), 7, np.int16))) == {"no-signal"}
     assert outcome(record(gain=1)) == {"amplitude"}             # written as if one step were 1 mV
     assert outcome(record(unit="V")) == {"amplitude"}
+    assert outcome(record(unit="nV")) == {"amplitude"}
     digital = signal()
     digital[100, 5] = -32768
     assert outcome(record(digital=digital)) == {"invalid-samples"}
@@ -213,6 +214,24 @@ def test_real_recordings_are_accepted_and_their_oddities_flagged(shared):
         for flag in outcome(path) - {"no-scored-label", "repeated-code"}:
             found.setdefault(flag, []).append(path.stem)
     assert found == {"flat-lead": ["JS20004", "JS20008"], "saturated-lead": ["HR06006"]}
+
+
+def test_bytes_changed_at_random_end_in_a_reason_not_in_a_crash(record, signal):
+    path = record(digital=signal(600))
+    matrix, rng = path.with_suffix(".mat"), np.random.default_rng(0)
+    header, values = path.read_bytes(), matrix.read_bytes()
+    words = [b"0", b"-1", b"9" * 12, b"1e309", b"nan", b":", b"+", b"/", b"(", b" ", b"\n", b"#", b"212", b"\xff"]
+    seen = set()
+    for _ in range(400):
+        broken, place = bytearray(header), rng.integers(len(header))
+        broken[place : place + rng.integers(4)] = words[rng.integers(len(words))]
+        spoiled = bytearray(values)
+        spoiled[rng.integers(24 if rng.random() < 0.3 else len(values))] = rng.integers(256)
+        path.write_bytes(broken)
+        matrix.write_bytes(spoiled if rng.random() < 0.5 else values)
+        seen |= outcome(path)
+    assert len(seen & set(REASONS)) > 8
+    assert seen <= set(REASONS) | set(FLAGS)
 
 
 def test_every_code_says_what_it_means():

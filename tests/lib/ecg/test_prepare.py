@@ -131,6 +131,17 @@ def test_patients_by_name_or_by_path(source, tmp_path):
     assert pd.isna(patients["georgia/A0006"])
 
 
+def test_a_patients_table_of_other_recordings_is_an_error(source, tmp_path):
+    with pytest.raises(UserError, match="patients table: names none of the 8 recordings below"):
+        made(source, tmp_path / "out", patients={"B0000": "p1"})
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "../x", "a b", ".hidden"])
+def test_a_source_is_a_plain_name(source, tmp_path, name):
+    with pytest.raises(UserError, match="is not a name"):
+        prepare_shard(source, name, "1/1", RECIPES["study"], LABELS, tmp_path / "out", 1.0)
+
+
 def test_a_record_with_two_patients_is_an_error_with_its_line(tmp_path):
     table = tmp_path / "patients.csv"
     table.write_text("record,patient\nA0000,p1\nA0000,p2\n")

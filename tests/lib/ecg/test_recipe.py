@@ -6,6 +6,7 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from ecgscale.ecg.filters import band_pass
 from ecgscale.ecg.recipe import RECIPES, Recipe, half, prepare, recipe_named
+from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
 
 STUDY = RECIPES["study"]
@@ -48,6 +49,23 @@ def test_half_precision_equals_numpys():
     with np.errstate(over="ignore"):
         by_numpy = values.astype(np.float32).astype(np.float16)
     np.testing.assert_array_equal(half(values.reshape(1, -1))[0], by_numpy)
+
+
+@pytest.mark.parametrize("name", ["study", "study-millivolt"])
+def test_half_precision_is_finer_than_the_recordings_themselves(shared, name):
+    """Noise of float16 against that of half a microvolt either way, which the stored integers carry; in dB."""
+    noise = np.random.default_rng(0)
+    stored, rounding = [], []
+    for path in sorted((shared / "data" / "physionet2021").rglob("*.hea")):
+        millivolts = read_recording(path).millivolts()
+        exact = prepare(millivolts, 500.0, RECIPES[name])
+        jittered = prepare(millivolts + noise.uniform(-0.0005, 0.0005, millivolts.shape), 500.0, RECIPES[name])
+        power = exact.var(axis=0)
+        live = power > 1e-6
+        stored += list(power[live] / (half(exact) - exact).var(axis=0)[live])
+        rounding += list(power[live] / (jittered - exact).var(axis=0)[live])
+    assert 10 * np.log10(min(stored)) > 72
+    assert np.median(stored) > 10 * np.median(rounding)
 
 
 def test_the_digest_tells_recipes_apart_and_is_stable():
