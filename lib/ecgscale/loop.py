@@ -175,7 +175,7 @@ class Training:
         progress, device = self.progress, self.job.device
         self.network.train()
         batches = self.crops.epoch(progress.epoch, progress.step)
-        if device.type != "cpu":  # there the processor is free to prepare the next batch
+        if device.type != "cpu" or self.job.threads > 1:  # a processor is free now and then to prepare the next batch
             batches = ahead(batches)
         started = saved = time.perf_counter()
         before, since = progress.seconds, torch.zeros(3, device=device)  # loss, clipped steps, time to save

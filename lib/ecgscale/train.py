@@ -89,6 +89,7 @@ def cost(plan: PlannedRun) -> float:
 
 def begin(threads: int) -> None:
     torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # torch's default would round "float32" convolutions to 10 bits
     with contextlib.suppress(RuntimeError):  # can be set only once in a process
         torch.set_num_interop_threads(1)
 

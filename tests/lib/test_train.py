@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ecgscale import device as hardware
 from ecgscale import loop, train
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.data import Crops, part_of, windows
@@ -189,13 +190,14 @@ def test_a_finished_run_is_taken_from_its_checkpoint_unless_the_code_changed(cor
 
 def test_diverged_and_failed_runs_are_rows_and_the_batch_goes_on(corpus, tmp_path):
     wild = planned(optimizer=OptimizerSpec(name="sgd", lr=1e30), clip_norm=None)
-    wrong = planned(leads=("I", "nowhere"))
+    wrong, other = planned(leads=("I", "nowhere")), planned(recipe="wide")
     good = planned(epochs=1)
-    results = run(corpus, tmp_path, wild, wrong, good)
-    assert [result.status for result in results] == ["diverged", "failed", "finished"]
+    results = run(corpus, tmp_path, wild, wrong, other, good)
+    assert [result.status for result in results] == ["diverged", "failed", "failed", "finished"]
     assert "loss not finite in epoch" in results[0].reason
     assert "no lead 'nowhere'" in results[1].reason
-    for plan, result in zip((wild, wrong, good), results, strict=True):
+    assert "wants the recipe 'wide', the corpus was prepared by 'study'" in results[2].reason
+    for plan, result in zip((wild, wrong, other, good), results, strict=True):
         folder = tmp_path / plan.spec.run_id
         assert RunResult.read(folder / "run.json") == result
         assert (folder / "weights.safetensors").exists() == (result.status == "finished")
@@ -228,6 +230,40 @@ def test_out_of_memory_is_retried_once_with_parts_of_a_batch(corpus, tmp_path, m
     monkeypatch.setattr(loop.Training, "step", never)
     result, = run(corpus, tmp_path / "never", planned(seed=9))
     assert (result.status, result.notes != ()) == ("failed", True)
+
+
+def test_energy_is_summed_over_attempts(corpus, tmp_path, monkeypatch):
+    """A counter that gives one joule a reading: three epochs, of which two were before the kill."""
+
+    def counter(device):
+        read = iter(range(1, 100))
+        return lambda: float(next(read))
+
+    monkeypatch.setattr(hardware, "energy_counter", counter)
+    plan = planned(epochs=3)
+    each = -(-(split_of(corpus)[0].part == "train").sum() // 8)
+    kill_at(monkeypatch, 2 * each)
+    with pytest.raises(Killed):
+        run(corpus, tmp_path, plan)
+    result, = run(corpus, tmp_path, plan)
+    assert result.energy_joules == 2 + 1
+
+
+def test_threads_do_not_change_what_is_seen(corpus, tmp_path):
+    """With two threads the batches come from a thread of their own: the same batches, so the same loss, to rounding."""
+    plan = planned(epochs=2)
+    alone, = run(corpus, tmp_path / "one", plan)
+    two, = train.train_batch([plan], corpus, *split_of(corpus), tmp_path / "two", tmp_path / "kept", "cpu", 2)
+    assert (alone.threads, two.threads) == (1, 2)
+    assert two.valid_loss == pytest.approx(alone.valid_loss, rel=1e-3)
+
+
+@pytest.mark.parametrize(("device", "cpus", "runs", "flops", "workers"), [
+    ("cpu", 1, 6, 30, 1), ("cpu", 4, 6, 30, 4), ("cpu", 8, 6, 1e12, 6), ("mps", 8, 6, 30, 1), ("cuda", 4, 6, 30, 4),
+    ("cuda", 4, 6, 1e12, 1)])
+def test_runs_side_by_side(device, cpus, runs, flops, workers):
+    plan = planned().model_copy(update={"ledger": planned().ledger.model_copy(update={"step_flops": int(flops)})})
+    assert train.side_by_side([plan] * runs, torch.device(device), cpus) == workers
 
 
 def test_seeds_differ_and_repeat(corpus, tmp_path):
