@@ -28,8 +28,8 @@ def command(*arguments, code=0):
 def test_latency_of_what_was_exported(tmp_path):
     (tmp_path / "study.json").write_text(json.dumps(STUDY))
     out = tmp_path / "latency"
-    command("--models", exported_model(), "--study", tmp_path / "study.json", "--devices", "cpu,cuda", "--machine", "lab",
-            "--scenarios", "stream,throughput", "--out", out, "--cpus", 1)
+    command("--models", exported_model(), "--study", tmp_path / "study.json", "--devices", "cpu,cuda",
+            "--machine", "lab", "--scenarios", "stream,throughput", "--out", out, "--cpus", 1)
     table = LATENCY.read(out / "latency.parquet")
     measured = table[table["status"].isin(["ok", "void"])]
     stream = measured[measured["scenario"] == "single"]
