@@ -1,5 +1,7 @@
 """Reading against the wfdb package: the same header fields and exactly the same values, in every format."""
 
+import struct
+
 import numpy as np
 import pytest
 import wfdb
@@ -54,6 +56,22 @@ def test_formats_that_wfdb_only_reads_equal_wfdb(record, signal, kind, encode):
     ours = read_recording(path)
     np.testing.assert_array_equal(ours.digital, digital)
     np.testing.assert_array_equal(ours.physical(), wfdb.rdrecord(without_ending(path)).p_signal)
+
+
+@pytest.mark.parametrize(("kind", "matlab", "encode"), [("32", 20, lambda values: values.astype("<i4")),
+                                                        ("80", 50, lambda values: (values + 128).astype("u1"))])
+def test_matlab_files_of_other_types_equal_wfdb(record, signal, kind, matlab, encode):
+    digital = signal(2500) // 10
+    path = record(digital=digital)
+    matrix = path.with_suffix(".mat")
+    matrix.write_bytes(struct.pack("<5i", matlab, 12, 2500, 0, 4) + b"val\0" + encode(digital).tobytes())
+    path.write_text(path.read_text().replace("16x1+24", f"{kind}x1+24"))
+    ours = read_recording(path)
+    np.testing.assert_array_equal(ours.digital, digital)
+    np.testing.assert_array_equal(ours.physical(), wfdb.rdrecord(without_ending(path)).p_signal)
+    matrix.write_bytes(struct.pack("<5i", 30, 12, 2500, 0, 4) + matrix.read_bytes()[20:])
+    with pytest.raises(Rejected, match="matrix-header"):
+        read_recording(path)
 
 
 def test_marks_of_invalid_samples_are_those_of_wfdb():
