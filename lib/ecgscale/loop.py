@@ -12,6 +12,7 @@ recordings (of each, the mean over its fixed windows), computed at the precision
 from __future__ import annotations
 
 import math
+import multiprocessing
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -120,7 +121,8 @@ class Training:
         progress, spec = self.progress, self.spec
         progress.microbatches = microbatches or progress.microbatches
         progress.notes += [note] if note else []
-        quiet = None if self.job.ranks.rank == 0 else True  # None: quiet where there is no terminal
+        # one bar a terminal: none of processes beside others; None stands for "none where there is no terminal"
+        quiet = True if self.job.ranks.rank or multiprocessing.parent_process() else None
         bar = tqdm(total=spec.epochs, initial=progress.epoch, desc=self.title, unit="epoch", disable=quiet)
         try:
             while progress.epoch < spec.epochs and not self.patience_lost():
