@@ -32,7 +32,7 @@ workflow DATA {
     given = sheet.splitCsv(header: true).map { row -> located(row, file(params.input).toAbsolutePath()) }
     made = Channel.empty()
     if (!params.input) {
-        SYNTH(study.map { params.synthetic_records }, params.synthetic_seed)    // waits for the checks
+        SYNTH(study.map { params.synthetic_records }, params.synthetic_seed, params.synthetic_difficulty)    // after the checks
         made = SYNTH.out.map { it.resolve('sheet.csv') }.flatMap { sheet -> sheet.splitCsv(header: true).collect { row -> located(row, sheet) } }
     }
     PREPARE(given.mix(made).flatMap { row -> shards(row) }, study, labels)

@@ -5,6 +5,7 @@ process SYNTH {
     input:
     val records
     val seed
+    val difficulty             // 0 to 1
 
     output:
     path 'corpus'              // <source>/**/*.{hea,mat}, sheet.csv, patients
@@ -12,7 +13,7 @@ process SYNTH {
     script:
     """
     : ${task.ext.code}
-    ecg-synth --records ${records} --seed ${seed} --out corpus --cpus ${task.cpus}
+    ecg-synth --records ${records} --seed ${seed} --difficulty ${difficulty} --out corpus --cpus ${task.cpus}
     """
 
     stub:
