@@ -23,7 +23,8 @@ from ecgscale.ecg import guards
 from ecgscale.ecg.corpus import mark_duplicates
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.labels import LabelSet, read_rows
-from ecgscale.ecg.recipe import Recipe, half, prepare
+from ecgscale.ecg.normalize import half
+from ecgscale.ecg.recipe import Recipe, prepare
 from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
@@ -118,16 +119,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
 
     Raises UserError when there is no header at all, or when more than `max_rejected` of the recordings are rejected.
     """
-    number, of = parse_shard(shard)
-    if not SOURCE_NAME.fullmatch(source):
-        raise UserError(f"{source!r} is not a name", field="--source", remedy="Letters, digits, '_', '.', '-' only")
-    found = headers_below(folder)
-    if not found:
-        raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
-    if patients and not any(patient_of(file.removesuffix(".hea"), patients) for file in found):
-        raise UserError(f"names none of the {len(found)} recordings below {folder}", field="patients table",
-                        remedy="Name a record as its file without ending, or by its path below the folder")
-    files = found[number - 1 :: of]
+    files = files_of(folder, source, shard, patients or {})
     with whole(out) as temporary:
         temporary.mkdir()
         with growing_array(temporary / "signals.npy", len(LEADS)) as signals:
@@ -147,6 +139,20 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
             example=example and example.record)
         made.write(temporary / "shard.json")
     return made
+
+
+def files_of(folder: Path, source: str, shard: str, patients: dict[str, str]) -> list[str]:
+    """The shard's headers. Raises UserError when there is none in the whole folder, or when a name does not fit."""
+    number, of = parse_shard(shard)
+    if not SOURCE_NAME.fullmatch(source):
+        raise UserError(f"{source!r} is not a name", field="--source", remedy="Letters, digits, '_', '.', '-' only")
+    found = headers_below(folder)
+    if not found:
+        raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
+    if patients and not any(patient_of(file.removesuffix(".hea"), patients) for file in found):
+        raise UserError(f"names none of the {len(found)} recordings below {folder}", field="patients table",
+                        remedy="Name a record as its file without ending, or by its path below the folder")
+    return found[number - 1 :: of]
 
 
 def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, labels: LabelSet,

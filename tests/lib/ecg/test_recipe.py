@@ -1,11 +1,15 @@
 """Recipes against SciPy and NumPy step by step; tolerance 1e-9."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from ecgscale.ecg.filters import band_pass
-from ecgscale.ecg.recipe import RECIPES, Recipe, half, prepare, recipe_named
+from ecgscale.ecg.normalize import half
+from ecgscale.ecg.recipe import RECIPES, Recipe, prepare, recipe_named
 from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
 
@@ -76,3 +80,9 @@ def test_the_digest_tells_recipes_apart_and_is_stable():
 def test_an_unknown_recipe_is_named_with_the_known_ones():
     with pytest.raises(UserError, match=r"unknown recipe 'studdy'.*study-record"):
         recipe_named("studdy")
+
+
+def test_a_name_is_checked_without_compiled_code():
+    code = ("import sys\nfrom ecgscale.ecg.recipe import recipe_named\nrecipe_named('study')\n"
+            "assert not {'numba', 'scipy'} & set(sys.modules)")
+    subprocess.run([sys.executable, "-c", code], check=True)
