@@ -1,5 +1,6 @@
 """YAML (and so JSON) that remembers its lines, read safely: no code, no endless aliases, no key given twice."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,19 @@ def read(path: Path | str) -> tuple[Any, yaml.Node]:
         raise UserError("no such file", file=path) from None
     except UnicodeDecodeError:
         raise UserError("not UTF-8 text", file=path) from None
+    is_json = path.suffix == ".json"
     loader = None
     try:
-        loader = Loader(text)
+        loader = Loader(text.replace("\t", " ") if is_json else text)      # YAML has no tabs between values
         tree = loader.get_single_node()
         if not isinstance(tree, yaml.MappingNode):
             raise UserError("holds no mapping of names to values", file=path, line=1)
         if tree_size(tree, {}) > LARGEST_TREE:
             raise UserError("aliases unfold into too many values", file=path, line=1)
-        return loader.construct_document(tree), tree
+        values = loader.construct_document(tree)
+        return json.loads(text) if is_json else values, tree      # JSON spells its characters in a way of its own
+    except json.JSONDecodeError as error:
+        raise UserError(f"not valid JSON: {error.msg}", file=path, line=error.lineno) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise UserError(f"not valid YAML: {error.problem}", file=path, line=line) from None

@@ -15,18 +15,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ecgscale.axes import choices
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES, ledger_of
 from ecgscale.plan import afford, describe
-from ecgscale.study import OptimizerSpace, Range, RunGroup, Study
+from ecgscale.study import OptimizerSpace, RunGroup, Study
 
 LEAD_SETS = {12: LEADS, 6: LEADS[:6], 4: ("I", "II", "III", "V2"), 3: ("I", "II", "V2"), 2: ("I", "II")}
 """The reduced lead sets of PhysioNet/CinC Challenge 2021."""
 
 DIGITS = 6             # significant digits of a continuous draw: enough, and the same on every machine
 DRAWS_A_SAMPLE = 1000  # a group gives up when its constraints let fewer than one draw in so many pass
+MOST_RUNS = 200_000    # some 5 kB each
 BLOCK = 1024
 
 Point = dict[str, object]      # {"model.depth": 12, "optimizer.lr": 0.001, "training.epochs": 20, "leads": 12, ...}
@@ -52,6 +54,9 @@ def sample(study: Study, classes: int = 26) -> tuple[list[PlannedRun], Plan]:
                 rng = np.random.default_rng([study.seed, place, turn])
                 for planned in sampled(study, place, optimizer, classes, rng, tally, runs):
                     runs[planned.spec.run_id] = planned
+                    if len(runs) > MOST_RUNS:
+                        raise UserError(f"more than {MOST_RUNS} runs", field=f"runs.{place}",
+                                        remedy="Lower count, or give the grid fewer values")
     planned = list(runs.values())
     return planned, describe(study, planned, dict(sorted(tally.rejected.items())), tally.duplicates)
 
@@ -151,13 +156,6 @@ def sobol(axes: int, rng: np.random.Generator) -> Callable[[int], np.ndarray]:
     from scipy.stats import qmc  # a second to import, and most studies do without
 
     return qmc.Sobol(max(axes, 1), scramble=True, rng=rng).random
-
-
-def choices(axis: object) -> tuple | None:
-    """The values of an axis with an end; None for a continuous range."""
-    if isinstance(axis, Range):
-        return axis.values() if axis.step is not None else (axis.low,) if axis.low == axis.high else None
-    return axis if isinstance(axis, tuple) else (axis,)
 
 
 def place_on(axis: object, unit: np.ndarray) -> list:

@@ -16,85 +16,22 @@ from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     TypeAdapter,
     ValidationError,
     model_validator,
 )
 
 from ecgscale import marked_yaml
+from ecgscale.axes import Axis, Number, Range, Scalar, Whole, choices, ends, within
 from ecgscale.contracts import LossSpec, Part, ScheduleSpec
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES
 
 AUGMENTATIONS = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead_dropout")
-
-
-class Range(Part):
-    """Values between `low` and `high`, both included; with `step`, low, low + step, ...; with `log`, log-uniform."""
-
-    low: float | int
-    high: float | int
-    step: float | int | None = Field(None, gt=0)
-    log: bool = False
-
-    @model_validator(mode="after")
-    def check(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
-        if self.log and self.low <= 0:
-            raise ValueError(f"a logarithmic range must start above 0, not at {self.low:g}")
-        if self.log and self.step is not None:
-            raise ValueError("a range is either logarithmic or has a step")
-        return self
-
-    def values(self) -> tuple[float | int, ...]:
-        """Every value of a range with a step. Whole when `low` and `step` are whole."""
-        count = int((self.high - self.low) / self.step * (1 + 1e-9)) + 1
-        return tuple(round(self.low + place * self.step, 10) for place in range(count))
-
-
-def shape_of(value: Any) -> str:
-    """Which of its three shapes an axis has, so that a mistake is reported for that shape only."""
-    return "range" if isinstance(value, dict | Range) else "choices" if isinstance(value, list | tuple) else "value"
-
-
-def axis_of(scalar: Any) -> Any:
-    """The type of one dimension of a space: a fixed value, equally likely choices, or a range."""
-    choices = Annotated[tuple[scalar, ...], Field(min_length=1)]
-    shapes = Annotated[scalar, Tag("value")] | Annotated[choices, Tag("choices")] | Annotated[Range, Tag("range")]
-    return Annotated[shapes, Discriminator(shape_of)]
-
-
-def within(low: float, high: float = float("inf"), open_low: bool = False) -> AfterValidator:
-    """Every value of a numeric axis lies between `low` and `high`."""
-
-    def check(axis: Any) -> Any:
-        for value in ends(axis):
-            if not low <= value <= high or (open_low and value == low):
-                least = f"above {low:g}" if open_low else f"at least {low:g}"
-                most = f" and at most {high:g}" if high < float("inf") else ""
-                raise ValueError(f"{value:g} must be {least}{most}")
-        return axis
-
-    return AfterValidator(check)
-
-
-def ends(axis: Any) -> tuple:
-    """The values of an axis, or the two ends of a range."""
-    return (axis.low, axis.high) if isinstance(axis, Range) else axis if isinstance(axis, tuple) else (axis,)
-
-
-Scalar = int | float | str | None
-Axis = axis_of(Scalar)
-Number = axis_of(int | float)
-Whole = axis_of(int)
 
 
 class Bounds(Part):
@@ -158,7 +95,7 @@ class RunGroup(Part):
 
     family: Literal[tuple(FAMILIES)]
     sampler: Literal["random", "sobol", "grid", "list"] = "random"
-    count: int | None = Field(None, ge=1, le=1_000_000)
+    count: int | None = Field(None, ge=1, le=200_000)
     space: dict[str, Axis] = Field({})
     models: tuple[str | dict[str, Scalar], ...] = ()     # names of sizes, or hyperparameters
     optimizers: Annotated[tuple[OptimizerSpace, ...], Field(min_length=1)]
@@ -228,7 +165,7 @@ class Analysis(Part):
 
 
 class Budget(Part):
-    """Limits on the whole study: samples are left out evenly until it fits. A limit in hours may keep others next time."""
+    """Limits on the whole study: samples are left out evenly until it fits. One in hours may keep others next time."""
 
     train_flops: float | None = Field(None, gt=0)
     hours: float | None = Field(None, gt=0)                 # on the machine that draws the runs, by calibration
@@ -277,9 +214,10 @@ def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
                 remedy = f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(kinds)
                 yield loc, f"{group.family} has no hyperparameter {name!r}", remedy
                 continue
-            for value in ends(axis):
+            allowed = TypeAdapter(kinds[name])
+            for value in choices(axis) or ends(axis):
                 try:
-                    TypeAdapter(kinds[name]).validate_python(value)
+                    allowed.validate_python(value)
                 except ValidationError as error:
                     yield loc, f"{value!r}: {error.errors()[0]['msg']}", ""
             if isinstance(axis, Range) and axis.step is None and int in (kinds[name], *get_args(kinds[name])):

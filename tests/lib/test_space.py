@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ecgscale.axes import Range
 from ecgscale.contracts import LEADS
 from ecgscale.errors import UserError
 from ecgscale.space import place_on, sample
-from ecgscale.study import Range, Study
+from ecgscale.study import Study
 
 SPACE = {
     "depth": {"low": 4, "high": 20, "step": 1}, "w_init": {"low": 32, "high": 64, "step": 8},

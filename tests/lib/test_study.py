@@ -7,11 +7,12 @@ import jsonschema
 import pytest
 import yaml
 
+from ecgscale.axes import Range
 from ecgscale.errors import UserError
 from ecgscale.marked_yaml import Loader
 from ecgscale.paths import ASSETS
 from ecgscale.space import sample
-from ecgscale.study import Range, Study, json_schema, read_study
+from ecgscale.study import Study, json_schema, read_study
 
 STUDIES = sorted((ASSETS / "studies").glob("*.yaml"))
 SCHEMA = json.loads((ASSETS / "studies" / "study.schema.json").read_text())
@@ -66,8 +67,17 @@ def test_defaults():
 
 def test_json_is_read_too(tmp_path):
     path = tmp_path / "study.json"
-    path.write_text(json.dumps(yaml.load(GROUP, Loader)))
-    assert read_study(path) == read_study(written(tmp_path, GROUP))
+    values = yaml.load(GROUP, Loader) | {"description": "café / \U0001f600"}
+    path.write_text(json.dumps(values, indent="\t").replace("/", "\\/"))
+    assert read_study(path).description == values["description"]
+    assert read_study(path).runs == read_study(written(tmp_path, GROUP)).runs
+    path.write_text(json.dumps(values, indent="\t").replace('"count": 3', '"count": -3'))
+    with pytest.raises(UserError, match="greater than") as error:
+        read_study(path)
+    assert error.value.line == path.read_text().split("-3")[0].count("\n") + 1
+    path.write_text("{'name': 'x'}")
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_study(path)
 
 
 @pytest.mark.parametrize(("old", "new", "line", "field", "says"), [
@@ -84,6 +94,10 @@ def test_json_is_read_too(tmp_path):
     ("group_width: 8", "group_with: 8", 10, "runs.0.space.group_with", "Did you mean 'group_width'"),
     ("      w_m: 2.0\n", "", 5, "runs.0.space", "w_m is missing"),
     ("w_m: 2.0", "w_m: 0.5", 9, "runs.0.space.w_m", "greater than 1"),
+    ("{low: 4, high: 20, step: 1}", "{low: 4, high: 20, step: 0.5}", 6, "runs.0.space.depth", "4.5"),
+    ("{low: 4, high: 20, step: 1}", "{low: 4, high: 20, step: 1e-9}", 6, "runs.0.space.depth", "more than 10000"),
+    ("{low: 4, high: 20, step: 1}", "{low: 4, high: .inf}", 6, "runs.0.space.depth", "finite"),
+    ("low: 1e-4, high: 1e-2", "low: 1e-4, high: .inf", 12, "runs.0.optimizers.0.lr", "finite"),
     ("low: 1e-4", "low: 0", 12, "runs.0.optimizers.0.lr", "above 0"),
     ("low: 1e-4", "low: 1e-1", 12, "runs.0.optimizers.0.lr", "is above high"),
     ("name: adamw,", "name: adamw, momentum: 1.2,", 12, "runs.0.optimizers.0.momentum", "at most"),
