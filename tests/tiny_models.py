@@ -24,6 +24,8 @@ LABELS = read_label_set()
 SPECS = {
     "regnet": {"depth": 4, "w_init": 16, "w_0": 16, "w_a": 16.0, "w_m": 2.0, "group_width": 4,
                "bottleneck_multiplier": 1.0, "se_ratio": 0.25, "init_kernel_size": 3},
+    "regnet-golden": {"depth": 15, "w_init": 32, "w_0": 56, "w_a": 19.0, "w_m": 1.1, "group_width": 4,     # 1.4 M
+                      "bottleneck_multiplier": 4.0, "se_ratio": None, "init_kernel_size": 3},
     "convnext": {"width": 8, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1, "layer_scale": 0.5},
     "vit": {"dim": 32, "depth": 2, "heads": 2, "patch": 32},
     "resnet": {"width": 16, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1},
@@ -65,17 +67,17 @@ def recordings(count: int = 24, seed: int = 0) -> tuple[Recordings, pd.DataFrame
     return Recordings(frame, signals, labels), split
 
 
-def trained_run(folder: Path, family: str = "regnet", seed: int = 0) -> RunResult:
+def trained_run(folder: Path, name: str = "regnet", seed: int = 0, window: int = WINDOW) -> RunResult:
     """A run's folder: a random network whose batch norms have seen data, so that folding them is tested."""
-    model = ModelSpec(family=family, params=SPECS[family])
-    spec = RunSpec.make(study="toy", model=model, window=WINDOW, seed=seed,
+    model = ModelSpec(family=name.split("-")[0], params=SPECS[name])
+    spec = RunSpec.make(study="toy", model=model, window=window, seed=seed,
                         optimizer=OptimizerSpec(name="adamw", lr=1e-3))
-    network = build(model, 12, WINDOW, len(LABELS.codes), seed).train()
+    network = build(model, 12, window, len(LABELS.codes), seed).train()
     with torch.no_grad():
         for _ in range(3):
-            network(torch.randn(8, 12, WINDOW, generator=torch.Generator().manual_seed(seed)))
+            network(torch.randn(8, 12, window, generator=torch.Generator().manual_seed(seed)))
     result = RunResult(
-        spec=spec, ledger=ledger(model, 12, WINDOW, len(LABELS.codes)), status="finished", synthetic=True,
+        spec=spec, ledger=ledger(model, 12, window, len(LABELS.codes)), status="finished", synthetic=True,
         corpus_digest="", split_digest="", code_digest="", classes=LABELS.codes, train_records=8, samples_seen=8,
         train_flops=0.0, best_epoch=1, train_loss=0.5, valid_loss=0.5, clipped_share=0.0, device="cpu", threads=1,
         precision="float32", seconds=1.0, versions={},
@@ -98,11 +100,11 @@ def run_table(results: list[RunResult], scores: list[float]) -> pd.DataFrame:
 
 
 @cache
-def exported_model() -> Path:
-    """A folder as ecg-export writes it: one RegNet as torch, ONNX and OpenVINO files. Made once a test process."""
+def exported_model(name: str = "regnet", window: int = WINDOW) -> Path:
+    """A folder as ecg-export writes it: a network as torch, ONNX and OpenVINO files. Made once a test process."""
     folder = Path(tempfile.mkdtemp(prefix="exported-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    result, (corpus, split) = trained_run(folder / "runs"), recordings()
+    result, (corpus, split) = trained_run(folder / "runs", name, window=window), recordings()
     deploy = Deploy(formats=("onnx", "openvino"), precisions=("float32", "float16", "int8"), margin=1.0)
     made = export_models([folder / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
                          LABELS, folder / "models", threads=1, replicates=50)
