@@ -221,7 +221,8 @@ def front_rows(axes: str, group: str, points: pd.DataFrame, costs: list[str], re
     volumes = np.array([hypervolume(y, c, reference) for y, c in zip(drawn, drawn_costs, strict=True)])
     rows["probability"] = members.mean(axis=0)
     low, high = np.percentile(volumes - volumes.mean(), [2.5, 97.5])
-    rows["hypervolume_low"], rows["hypervolume_high"] = rows["hypervolume"] + low, rows["hypervolume"] + high
+    rows["hypervolume_low"] = (rows["hypervolume"] + low).clip(lower=0.0)
+    rows["hypervolume_high"] = rows["hypervolume"] + high
     return rows
 
 

@@ -249,8 +249,9 @@ def published_latency(published: pd.DataFrame) -> Drawing:
 
 @mpl.rc_context(RC)
 def law(inputs: Inputs) -> Drawing | None:
-    """The runs, the laws identified on all of them, and what the laws' average predicts beyond the largest run."""
-    fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1 and fit.subset == "all"]
+    """The runs, the laws identified on all of them and on each optimizer, and what is predicted beyond the largest."""
+    fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
+    fits = [fit for fit in fits if fit.subset == "all" or fit.subset.startswith("optimizer=")]
     ys = {one.name: one.y for one in responses(inputs.runs, inputs.target)}
     sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in inputs.runs and key[1] in ys]
     sizes = [key for key in sizes if key[1] == sizes[0][1]][:6]
@@ -263,30 +264,38 @@ def law(inputs: Inputs) -> Drawing | None:
         panel.set_axis_off()
     for panel, (x, y) in zip(panels, sizes, strict=False):
         draw_law(panel, inputs.runs, x, y, ys[y], [fit for fit in fits if (fit.x[0], fit.y) == (x, y)])
-    fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
+    legend = {name: handle for panel in panels for handle, name in zip(*panel.get_legend_handles_labels(), strict=True)}
+    fig.legend(legend.values(), legend.keys(), loc="outside lower left", ncols=4)
+    told = [f"{fit.law} over {fit.x[0]} of {label(fit.subset)}" for fit in fits
+            if fit.verdict == "identified" and fit.law in LAWS]
     return Drawing("laws", f"Scaling laws of {quantity(sizes[0][1])}",
-                   "Points: runs. Lines: laws that the data identify, one style each; none is drawn where none is "
-                   "identified. Squares: the laws' weighted average at 1, 2, 4 and 10 times the largest size, with the "
-                   "interval of a new run.",
-                   "; ".join(f"{fit.law} over {fit.x[0]}: {fit.verdict}" for fit in fits if fit.law != "average"), fig)
+                   "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (black) and "
+                   "for an optimizer; none is drawn where none is identified. Squares: the laws' weighted average over all "
+                   "runs at 1, 2, 4 and 10 times the largest size, with the interval of a new run.",
+                   "Identified: " + ("; ".join(told) or "none"), fig)
 
 
 def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: list) -> None:
-    """One size: runs, identified laws, average beyond."""
+    """One size: runs by optimizer, the preferred identified law of each subset, the average beyond."""
     size = runs[x].to_numpy(float)
     kept = np.isfinite(size) & np.isfinite(values) & (size > 0)
-    panel.plot(size[kept], values[kept], "o", color=MUTED, markersize=4, alpha=0.55, markeredgewidth=0, label="runs")
-    grid = np.geomspace(size[kept].min(), size[kept].max(), 100)
-    for fit in fits:
-        if fit.law in LAWS and fit.verdict == "identified":
-            colour, _, line = LOOKS[list(LAWS).index(fit.law) % len(LOOKS)]
-            panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), color=colour, linestyle=line, label=fit.law)
-    for one in (one for fit in fits for one in fit.statistics.get("predictions") or ()):
-        ends = [one.get("run_low"), one.get("run_high")]
-        if None not in ends:
-            panel.plot([one["x"]] * 2, ends, color=COLOURS["purple"], linewidth=1.2)
-        panel.plot(one["x"], one["y"], "s", color=COLOURS["purple"], markersize=4.5, markerfacecolor="white",
-                   label="average law" if one is fits[-1].statistics["predictions"][0] else None)
+    optimizer = runs["optimizer"].to_numpy() if "optimizer" in runs else np.full(len(runs), "runs")
+    names = sorted(set(optimizer[kept]))
+    for name in names:
+        colour, marker, _ = look(name, names)
+        chosen = kept & (optimizer == name)
+        panel.plot(size[chosen], values[chosen], marker, color=colour, markersize=3.5, alpha=0.5, markeredgewidth=0,
+                   label=label(name))
+    for subset in dict.fromkeys(fit.subset for fit in fits):
+        sure = [fit for fit in fits if (fit.subset, fit.verdict) == (subset, "identified") and fit.law in LAWS]
+        if sure:
+            fit = max(sure, key=lambda one: one.statistics.get("weight") or 0)
+            among = kept if subset == "all" else kept & (optimizer == subset.removeprefix("optimizer="))
+            grid = np.geomspace(size[among].min(), size[among].max(), 100)
+            panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), linewidth=2,
+                       color=INK if subset == "all" else look(subset, names)[0],
+                       label="law of all runs" if subset == "all" else f"law of {label(subset)}")
+    draw_average(panel, [fit for fit in fits if fit.subset == "all"])
     panel.set_xscale("log")
     panel.set_yscale("log")
     plain_ticks(panel)
@@ -294,6 +303,16 @@ def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray
     panel.set_title(f"n = {kept.sum()}", fontsize=9, fontweight="normal")
     panel.set_xlabel(x.replace("_", " "))
     panel.set_ylabel(quantity(y))
+
+
+def draw_average(panel: Axes, fits: list) -> None:
+    """What the average of the laws predicts for new runs, with interval."""
+    rows = [one for fit in fits for one in fit.statistics.get("predictions") or ()]
+    for one in rows:
+        if one.get("run_low") is not None and one.get("run_high") is not None:
+            panel.plot([one["x"]] * 2, [one["run_low"], one["run_high"]], color=COLOURS["purple"], linewidth=1.2)
+        panel.plot(one["x"], one["y"], "s", color=COLOURS["purple"], markersize=4.5, markerfacecolor="white",
+                   label="average law, new run" if one is rows[0] else None)
 
 
 def quantity(name: str) -> str:

@@ -236,3 +236,12 @@ def test_numbers_as_people_read_them(value, text):
 def test_interval_is_left_out_where_there_is_none():
     assert interval(0.5, 0.4, 0.6) == "0.500 [0.400, 0.600]"
     assert interval(0.5, None, None) == "0.500"
+
+
+def test_only_an_identified_law_is_drawn_and_as_its_formula_says():
+    inputs = make_inputs()
+    panel = figures.law(inputs).figure.axes[0]
+    lines = {str(line.get_label()): line for line in panel.lines}
+    curve = lines["law of all runs"]
+    np.testing.assert_allclose(curve.get_ydata(), curve.get_xdata() ** -0.05)  # y = b x^(-c), b = 1, c = 0.05
+    assert [name for name in lines if name.startswith("law of")] == ["law of all runs"]
