@@ -678,6 +678,18 @@ LAW_TABLE = Table("law-table", 1, {   # laws.csv: laws.json as rows, one a param
     "rmse_log": REAL, "held_out_rmse_log": REAL,
 })
 
+class Speed(Document):
+    """speed.json, beside latency.parquet: what the measured latencies say of nets that were not measured."""
+
+    NAME = "speed"
+    models: int
+    laws: tuple[LawFit, ...]         # subset: "machine=..., runtime=..., device=..., option=..."; y: p50_ms
+    predictor: list[dict[str, Any]]  # model, scheme, statistic, estimate, n: error on nets held out
+    speedups: list[dict[str, Any]]   # a setting against torch eager on the CPU: model, ..., ratio, low, high
+    disabled: dict[str, str] = {}
+    versions: dict[str, str]
+
+
 FRONTIER = Table("frontier", 1, {
     "axes": TEXT,           # "score~forward_flops"
     "group": TEXT,          # "all" or "optimizer=adamw", or "published"
