@@ -12,7 +12,7 @@ from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number
-from ecgscale.report.tables import DataTable, table
+from ecgscale.report.tables import DataTable, table, words
 
 
 def findings(inputs: Inputs) -> DataTable | None:
@@ -57,6 +57,13 @@ def laws(inputs: Inputs) -> DataTable | None:
     return table("Every fitted law: estimates with 90 % run-level bootstrap intervals", {
         "verdict": False, "law": False, "formula": False, "of": False, "runs": False, "n": True, "estimates": False,
         "why": False}, rows)
+
+
+def listing(caption: str, entries: list[dict]) -> DataTable | None:
+    """Entries of a document as a table: a column a member."""
+    head = list(dict.fromkeys(name for entry in entries for name in entry))
+    return table(caption, {name.replace("_", " "): False for name in head},
+                 [[words(entry.get(name, "–")) for name in head] for entry in entries])
 
 
 def front(inputs: Inputs, axes: str) -> DataTable | None:

@@ -270,8 +270,8 @@ def law(inputs: Inputs) -> Drawing | None:
             if fit.verdict == "identified" and fit.law in LAWS]
     return Drawing("laws", f"Scaling laws of {quantity(sizes[0][1])}",
                    "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (black) and "
-                   "for an optimizer; none is drawn where none is identified. Squares: the laws' weighted average over all "
-                   "runs at 1, 2, 4 and 10 times the largest size, with the interval of a new run.",
+                   "for an optimizer; none is drawn where none is identified. Squares: the laws' weighted average over "
+                   "all runs at 1, 2, 4 and 10 times the largest size, with the interval of a new run.",
                    "Identified: " + ("; ".join(told) or "none"), fig)
 
 

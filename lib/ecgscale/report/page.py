@@ -104,6 +104,9 @@ def laws(inputs: Inputs) -> Section:
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
                         "they cannot tell. Intervals resample whole runs.")
     section.add(figures.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws(inputs))
+    if inputs.laws:
+        section.add(analysis_tables.listing("Do the exponents of two groups differ?", inputs.laws.differences),
+                    analysis_tables.listing("Where the next budget would go", inputs.laws.allocation))
     section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
 
