@@ -1,4 +1,8 @@
-"""One shard of a source: every recording read, guarded, filtered and appended to one memory-mappable file."""
+"""One shard of a source: every recording read, guarded, filtered and appended to one memory-mappable file.
+
+A source is any folder of WFDB records. A private one of the Challenge's layout, as the University of Michigan's that
+was never released, is a source like the others: give it a name and, where patients are known, their table.
+"""
 
 from __future__ import annotations
 

@@ -114,12 +114,13 @@ def scaled(digital, baseline, scale):
 def read_header(path: Path) -> Header:
     """Read a .hea file. Raises Rejected."""
     try:
-        with open(path, "rb", buffering=0) as stream:
-            raw = stream.read(LARGEST_HEADER + 1)
+        if path.stat().st_size > LARGEST_HEADER:
+            raise Rejected("header", f"larger than {LARGEST_HEADER} bytes")
+        raw = path.read_bytes()
     except OSError as error:
         raise Rejected("unreadable", f"header: {error.strerror}") from None
-    if len(raw) > LARGEST_HEADER or b"\0" in raw:
-        raise Rejected("header", "larger than a header or not text")
+    if b"\0" in raw:
+        raise Rejected("header", "not text")
     lines, comments = [], {}
     for line in raw.decode("utf-8", errors="replace").splitlines():
         line = line.strip()
