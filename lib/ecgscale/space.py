@@ -8,7 +8,6 @@ The same study and seed give the same runs on every machine.
 import contextlib
 import gc
 import itertools
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -99,24 +98,30 @@ def sampled(study: Study, place: int, optimizer: OptimizerSpace, classes: int, r
             tally: Tally, known: dict[str, PlannedRun]) -> Iterator[PlannedRun]:
     """The accepted runs of one group and optimizer, a seed after the other. Counts the others in `tally`."""
     group = study.runs[place]
-    wanted = group.count or math.inf
-    accepted = 0
+    accepted = known_before = 0
     for drawn, point in enumerate(points(group, axes_of(study, group, optimizer), rng, f"runs.{place}")):
-        if accepted >= wanted:
+        if accepted == group.count:
             return
-        if drawn >= DRAWS_A_SAMPLE * (accepted + 1):
-            worst = ", ".join(f"{name} ({count})" for name, count in tally.rejected.most_common(3)) or "duplicates"
-            raise UserError(f"found {accepted} of {wanted} samples in {drawn} draws; rejected by {worst}",
-                            field=f"runs.{place}", remedy="Widen the constraints or the space, or lower count")
+        if group.count and drawn >= DRAWS_A_SAMPLE * (accepted + 1):
+            raise too_few(f"found {accepted} of {group.count} samples in {drawn} draws", place, tally)
         try:
             replicates = realize(study, group, optimizer.name, point, classes)
         except RejectedError as error:
             tally.rejected[str(error)] += 1
             continue
         fresh = [planned for planned in replicates if planned.spec.run_id not in known]
+        known_before += len(replicates) - len(fresh)
         tally.duplicates += len(replicates) - len(fresh)
         accepted += bool(fresh)
         yield from fresh
+    if not accepted and not known_before:
+        raise too_few("found no sample", place, tally)
+
+
+def too_few(problem: str, place: int, tally: Tally) -> UserError:
+    worst = ", ".join(f"{name} ({count})" for name, count in tally.rejected.most_common(3)) or "duplicates"
+    return UserError(f"{problem}; rejected by {worst}", field=f"runs.{place}",
+                     remedy="Widen the constraints or the space, or lower count")
 
 
 def axes_of(study: Study, group: RunGroup, optimizer: OptimizerSpace) -> dict[str, object]:

@@ -135,6 +135,20 @@ def test_constraints_that_nothing_passes_are_an_error():
     assert error.value.field == "runs.0"
 
 
+def test_a_grid_goes_on_after_many_rejected_points():
+    """The first 1,100 of 1,101 combinations have more parameters than allowed."""
+    space = {"dim": 64, "heads": 2, "depth": 2, "patch": [*range(2200, 1100, -1), 8]}
+    group = vit(sampler="grid", models=[], space=space, constraints={"params": {"high": 200_000}})
+    runs, plan = sample(study(group))
+    assert [run.spec.model.params["patch"] for run in runs] == [8]
+    assert plan.rejected == {"params": 1100}
+
+
+def test_a_grid_that_leaves_nothing_is_an_error():
+    with pytest.raises(UserError, match="found no sample; rejected by params"):
+        sample(study(vit(constraints={"params": {"high": 10}})))
+
+
 def test_a_space_with_too_few_points_is_an_error():
     with pytest.raises(UserError, match=r"found 2 of 5 .* duplicates"):
         sample(study(vit(sampler="random", count=5, models=[], space={"dim": [16, 32], "depth": 1, "heads": 2})))

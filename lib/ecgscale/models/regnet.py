@@ -50,6 +50,8 @@ class RegNet:
     def __post_init__(self) -> None:
         if self.se_ratio is not None and squeeze_width(self.se_ratio, min(self.w_init, QUANTUM)) < 1:
             raise RejectedError("squeeze without channels")
+        if self.w_init > self.w_0 and self.w_init % QUANTUM:
+            raise RejectedError("w_0 no multiple of 8")
         object.__setattr__(self, "w_0", max(self.w_0, self.w_init))
 
     def stages(self, window: int = 1024) -> tuple[Stage, ...]:
