@@ -138,7 +138,7 @@ def locate(points: pd.DataFrame, latency: pd.DataFrame | None, costs: list[str])
         if settings is None:
             return None
         place = points.explode("members").set_index("members")["place"]
-        settings["place"] = settings["run_id"].map(place)
+        settings["place"] = settings["run_id"].map(place[~place.index.duplicated()])
         kept = ["place", "runtime", "device", "setting", "latency_deviation", *MEASURED]
         points = points.drop(columns=kept[1:], errors="ignore").merge(settings[kept], on="place")
     columns = [COSTS[cost].column for cost in costs]

@@ -28,6 +28,7 @@ from ecgscale.runtable import configurations, finished, hyperparameters, recordi
 FOLDS, REPEATS = 3, 5
 FEW = 50       # runs; with fewer, a warning
 FEWEST = 9     # runs; with fewer, three folds of three cannot be made and nothing is fitted
+BLOCK = 512    # runs whose pairs are compared at once
 BASELINE = "group mean"
 SCHEMES = ("3-fold", "grouped 3-fold", "repeated 3-fold")
 SETTINGS = ("lr", "weight_decay", "epochs", "data_fraction", "batch_size", "window", "leads")
@@ -278,13 +279,15 @@ def pearson(one: pd.DataFrame, subsets: list[np.ndarray], weights: np.ndarray) -
 
 
 def kendall(one: pd.DataFrame, subsets: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """(draw,) Kendall tau-b over the pairs within subsets."""
+    """(draw,) Kendall tau-b over the pairs within subsets, a block of them at a time to keep memory flat."""
     sums = np.zeros((3, len(weights)))
     for rows in subsets:
         part = one.iloc[rows]
         chosen = weights[:, part["row"].to_numpy()]
-        x, y = (np.sign(np.subtract.outer(values, values)) for values in (part["truth"].to_numpy(),
-                                                                          part["prediction"].to_numpy()))
-        sums += [((chosen @ pairs) * chosen).sum(axis=1) for pairs in (np.abs(x), np.abs(y), x * y)]
+        truth, prediction = part["truth"].to_numpy(), part["prediction"].to_numpy()
+        for start in range(0, len(part), BLOCK):
+            block = slice(start, start + BLOCK)
+            x, y = (np.sign(np.subtract.outer(values, values[block])) for values in (truth, prediction))
+            sums += [((chosen @ pairs) * chosen[:, block]).sum(axis=1) for pairs in (np.abs(x), np.abs(y), x * y)]
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums[2] / np.sqrt(sums[0] * sums[1])

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from ecgscale import frontier
-from ecgscale.contracts import FRONTIER
+from ecgscale.contracts import FRONTIER, ModelSpec
 from ecgscale.errors import UserError
+from ecgscale.models.complexity import ledger
+from ecgscale.paths import ASSETS
 
 
 def run_table(scores, costs, low=0.02, optimizer=None, **more) -> pd.DataFrame:
@@ -123,6 +125,22 @@ def test_published_networks_have_the_checked_costs():
     adamw = rows[rows["run_id"].eq("published-adamw")].set_index("axes")
     assert adamw.loc["score~params", "x"] == 14_676_378
     assert adamw.loc["score~forward_flops", ["x", "y"]].tolist() == [1_002_229_760, 0.682]
+
+
+def test_published_networks_are_those_that_our_own_count_gives():
+    for row in frontier.published_networks().to_dict("records"):
+        hyper = {name: row[name] for name in ("depth", "w_init", "w_0", "w_a", "w_m", "group_width",
+                                              "bottleneck_multiplier", "init_kernel_size")}
+        hyper["se_ratio"] = None if np.isnan(row["se_ratio"]) else row["se_ratio"]
+        counted = ledger(ModelSpec(family="regnet", params=hyper))
+        assert (counted.params, counted.stages, counted.forward_flops) == (
+            row["params"], row["stages"], row["forward_flops"])
+
+
+def test_every_published_value_has_its_grade():
+    findings = pd.read_csv(ASSETS / "published" / "findings.csv", comment="#")
+    assert set(findings["grade"]) == {"published", "figure", "checked"}
+    assert findings.groupby("figure").size().gt(0).reindex([1, 2, 3, 4]).all()
 
 
 def test_latency_takes_the_fastest_honest_setting():

@@ -89,7 +89,8 @@ def test_every_estimate_has_an_interval_around_it(planted):
             assert entry["low"] <= entry["estimate"] <= entry["high"], entry
 
 
-def test_weighted_kendall_is_that_of_the_repeated_rows():
+def test_weighted_kendall_is_that_of_the_repeated_rows(monkeypatch):
+    monkeypatch.setattr(predictor, "BLOCK", 7)
     random = np.random.default_rng(2)
     one = pd.DataFrame({"row": np.arange(30), "truth": random.random(30), "prediction": random.random(30).round(1)})
     counts = random.integers(0, 4, 30)

@@ -94,6 +94,7 @@ def runs(inputs: Inputs) -> Section:
         rejected = tables.words(inputs.plan.rejected) if inputs.plan.rejected else "none"
         section.text.append(f"Planned: {inputs.plan.runs} runs, seed {inputs.plan.seed}; samples rejected by "
                             f"constraint: {rejected}; duplicates: {inputs.plan.duplicates}.")
+        section.add(analysis_tables.listing("Estimated time of the study", inputs.plan.hours))
     section.add(tables.statuses(inputs), figures.scores(inputs), tables.good_shares(inputs), tables.runs(inputs),
                 tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
     return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv")
