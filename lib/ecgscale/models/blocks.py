@@ -90,7 +90,7 @@ class StochasticDepth(nn.Module):
         if not self.training or self.probability == 0:
             return x
         kept = torch.empty(x.shape[0], 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - self.probability)
-        return x * kept / (1 - self.probability)
+        return x * (kept / (1 - self.probability))
 
 
 class InvertedBottleneck(nn.Module):
