@@ -19,9 +19,10 @@ from sklearn.base import clone
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.model_selection import GroupKFold, KFold
 
-from ecgscale.contracts import IMPORTANCE, PREDICTED, Predictor, digest
+from ecgscale.contracts import IMPORTANCE, PREDICTED, RUNS, Predictor, digest
 from ecgscale.findings import claims, few_runs
 from ecgscale.importance import correlated_pairs, families_of, importances
+from ecgscale.laws.columns import ERRORS, SCORES, SIZES
 from ecgscale.provenance import versions
 from ecgscale.runtable import configurations, finished, hyperparameters, recording_deviation, seed_deviation
 
@@ -94,8 +95,9 @@ def features(runs: pd.DataFrame) -> pd.DataFrame:
     What is constant within every family only says which family it is, and is left out. Names are coded by their
     alphabetical place: a tree splits them as well as any other code.
     """
-    columns = {name.removeprefix("hp_"): runs[name].astype(float).fillna(0.0) for name in hyperparameters(runs)}
-    columns |= {name: runs[name].astype(float).fillna(0.0) for name in SETTINGS if name in runs}
+    numbers = [*(hyperparameters(runs) or unknown_numbers(runs)), *SETTINGS]
+    columns = {name.removeprefix("hp_"): runs[name].astype(float).fillna(0.0) for name in numbers
+               if name in runs and pd.api.types.is_numeric_dtype(runs[name])}
     columns |= {name: runs[name].fillna("").astype("category").cat.codes.astype(float)
                 for name in NAMED if name in runs}
     frame = pd.DataFrame(columns, index=runs.index)
@@ -103,6 +105,12 @@ def features(runs: pd.DataFrame) -> pd.DataFrame:
         return frame.loc[:, varying(frame)]
     within = np.any([varying(part) for _, part in frame.groupby("family")], axis=0)
     return frame.loc[:, varying(frame) & (within | frame.columns.isin(["family"]))]
+
+
+def unknown_numbers(runs: pd.DataFrame) -> list[str]:
+    """In a table of others: the columns of numbers that are neither known, nor a score, a loss or a size."""
+    return [name for name in runs if pd.api.types.is_numeric_dtype(runs[name]) and RUNS.type_of(name) is None
+            and name not in SIZES and not SCORES.search(name) and not ERRORS.search(name)]
 
 
 def varying(frame: pd.DataFrame) -> np.ndarray:
@@ -213,6 +221,8 @@ def evaluate(predicted: pd.DataFrame, cluster: np.ndarray, bootstrap: int, seed:
                     draws |= {"rmse_over_seed_noise": draws["rmse"] / floor} if floor else {}
                     for name, measure in (("pearson", pearson), ("kendall", kendall)):
                         draws[name] = np.mean([measure(one, subsets(one), weights) for one in repeats], axis=0)
+                if group == "within":  # errors need no centring: theirs are those of all runs
+                    draws = {name: values for name, values in draws.items() if not name.startswith("rmse")}
                 n = sum(len(rows) for rows in subsets(repeats[0]))
                 found += [summarize(model, scheme, name, group, values, n) for name, values in draws.items()]
             if model != BASELINE:

@@ -26,7 +26,7 @@ def finished(runs: pd.DataFrame, target: str) -> pd.DataFrame:
 
 def hyperparameters(runs: pd.DataFrame) -> list[str]:
     """The columns of the architecture, in the order of the table."""
-    return [name for name in runs if name.startswith("hp_")]
+    return [name for name in runs if name.startswith("hp_") and pd.api.types.is_numeric_dtype(runs[name])]
 
 
 def configurations(runs: pd.DataFrame) -> np.ndarray:

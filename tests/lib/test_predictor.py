@@ -184,6 +184,13 @@ def test_what_is_constant_within_every_family_is_no_feature_of_its_own():
     assert {"depth", "w_m"} not in [{pair["first"], pair["second"]} for pair in pairs]
 
 
+def test_in_a_table_of_others_unknown_numbers_are_the_hyperparameters():
+    table = pd.DataFrame({"run_id": list("abcd"), "layers": [1, 2, 3, 4], "accuracy": [0.1, 0.2, 0.3, 0.4],
+                          "params": [1e5, 2e5, 3e5, 4e5], "val_loss": [4.0, 3, 2, 1], "lr": [1e-3, 2e-3, 1e-3, 3e-3],
+                          "comment": ["x", "y", "z", "w"]})
+    assert set(predictor.features(table)) == {"layers", "lr"}
+
+
 def test_findings_are_asked_only_of_enough_runs(planted):
     assert len(planted[0].claims) == 8
     document, _, _ = predictor.predict(run_table(12), seed=1, bootstrap=20)
