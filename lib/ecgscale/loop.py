@@ -31,6 +31,7 @@ from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo
 from ecgscale.data import Crops, ahead, fixed_batches, generator, part_of, subset
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
+from ecgscale.layout import channels_last
 from ecgscale.loss import terms
 from ecgscale.models.build import build
 from ecgscale.optim import learning_rate, make_optimizer
@@ -153,7 +154,8 @@ class Training:
         train = train[subset(records[train], spec.data_fraction, job.split_info.digest)]
         self.crops = Crops(job.corpus, train, spec)
         classes = len(job.corpus.classes)
-        self.model = build(spec.model, len(spec.leads), spec.window, classes, spec.seed).to(job.device)
+        model = build(spec.model, len(spec.leads), spec.window, classes, spec.seed).to(job.device)
+        self.model = channels_last(model) if job.device.type == "cpu" else model  # measured on CPUs only
         self.network = job.ranks.wrap(self.model, job.device)
         self.optimizer = make_optimizer(spec.optimizer, self.model)
         self.progress, self.best = Progress(threads=job.threads), {}

@@ -1,0 +1,46 @@
+"""The same network with its channels innermost in memory, which a CPU convolves and normalizes faster.
+
+torch's conv1d first copies its input to (batch, channel, time) order; a conv2d over (batch, channel, 1, time) keeps the
+order it finds, and oneDNN's kernels are faster with channels innermost: a training step of the smallest golden network
+takes 0.7 of the time, in float32 and in bf16 alike. Weights and their names stay; results differ by rounding.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def channels_last(model: nn.Module) -> nn.Module:
+    """Changes the convolutions and batch norms of `model` in place. One with a single convolution gains nothing."""
+    convolutions = [module for module in model.modules() if type(module) is nn.Conv1d]
+    if len(convolutions) > 1:
+        for module in model.modules():
+            if type(module) is nn.Conv1d and module.padding_mode == "zeros" and isinstance(module.padding, tuple):
+                module.__class__ = Conv1d
+            elif type(module) is nn.BatchNorm1d:
+                module.__class__ = BatchNorm1d
+    return model
+
+
+class Conv1d(nn.Conv1d):
+    def forward(self, x: Tensor) -> Tensor:                         # (batch, channel, time)
+        x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        y = functional.conv2d(x, self.weight.unsqueeze(2), self.bias, (1, *self.stride), (0, *self.padding),
+                              (1, *self.dilation), self.groups)     # (batch, channel, 1, time)
+        return without_height(y)
+
+
+class BatchNorm1d(nn.BatchNorm1d):
+    def _check_input_dim(self, x: Tensor) -> None:
+        pass
+
+    def forward(self, x: Tensor) -> Tensor:                         # (batch, channel, time)
+        return without_height(super().forward(x.unsqueeze(2)))
+
+
+def without_height(y: Tensor) -> Tensor:
+    """(batch, channel, 1, time) -> (batch, channel, time), not as a view: what changes a view in place pays a copy."""
+    batch, channel, _, time = y.shape
+    return torch.ops.aten._unsafe_view(y, (batch, channel, time))
