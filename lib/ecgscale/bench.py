@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgscale import elsewhere, machine
+from ecgscale import elsewhere, machine, speed
 from ecgscale.contracts import LATENCY, TIMES
 from ecgscale.errors import UserError
 from ecgscale.latency import TOLERANCE, judge, summarize, windows_per_recording
@@ -228,7 +228,7 @@ def offered(option: str, deploy: Deploy) -> bool:
 def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], deploy: Deploy, out: Path, threads: int,
           name: str = "", levels: str = "few", scenarios: Iterable[str] = ("stream",), others: Iterable[Path] = (),
           seed: int = 0, tolerance: float = TOLERANCE) -> pd.DataFrame:
-    """Measure every model on every runtime and device, write latency.parquet, times.parquet, environment.json.
+    """Measure every model on every runtime and device: latency.parquet, times.parquet, environment.json, speed.json.
 
     `others`: folders of the same from other machines, whose rows are put beside.
     Raises UserError for bad folders or names; whatever a runtime cannot do becomes a row with its reason.
@@ -252,6 +252,7 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     for one in foreign:
         one.environment.write(out / elsewhere.file_name(one.environment))
     surroundings.write(out / "environment.json")
+    speed.analyse(table, models, seed).write(out / "speed.json")
     return table
 
 
