@@ -73,7 +73,8 @@ def make_inputs(synthetic: bool = True) -> Inputs:
         table_digest="d", synthetic=synthetic, runs=23, target="test_challenge_score", features=("depth", "stages"),
         warning="23 runs are too few", results=[
             {"model": "random forest", "scheme": scheme, "statistic": "pearson", "group": group, "estimate": 0.5,
-             "low": 0.3, "high": 0.7, "n": 23} for group in ("all", "within") for scheme in ("3-fold", "grouped 3-fold")],
+             "low": 0.3, "high": 0.7, "n": 23}
+            for group in ("all", "within") for scheme in ("3-fold", "grouped 3-fold")],
         correlated=[{"first": "depth", "second": "stages", "spearman": 0.7}],
         dependence=[{"group": "all", "model": "random forest", "feature": "depth", "grid": [4.0, 9.0],
                      "estimate": [0.3, 0.4], "low": [0.2, 0.3], "high": [0.4, 0.5]}],
