@@ -14,7 +14,7 @@ workflow MODELS {
     classes                    // how many
 
     main:
-    SAMPLE(study, classes)
+    SAMPLE(study, classes, split)
     // lines of runs.jsonl -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
     batches = SAMPLE.out.runs.flatMap { it.readLines().collate(params.train_batch).withIndex(1) }
         .collectFile { lines, k -> [String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n'] }

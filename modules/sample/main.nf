@@ -1,9 +1,12 @@
+// Draws the runs and says, as the first lines of a run, what they will cost.
 process SAMPLE {
     label 'small'
+    debug true
 
     input:
     path study
     val classes                // 26, or how many the label set has
+    path split                 // tells the number of training recordings
 
     output:
     path 'plan/runs.jsonl', emit: runs
@@ -12,7 +15,7 @@ process SAMPLE {
     script:
     """
     : ${task.ext.code}
-    ecg-sample --study ${study} --classes ${classes} --out plan
+    ecg-sample --study ${study} --classes ${classes} --split ${split} --plan --out plan --cpus ${task.cpus}
     """
 
     stub:

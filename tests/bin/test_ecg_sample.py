@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ecgscale.contracts import Plan, PlannedRun
+from ecgscale.contracts import Plan, PlannedRun, SplitInfo
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +36,15 @@ def test_a_mistake_in_the_study_leaves_nothing_behind(tmp_path):
     assert done.returncode == 2
     assert done.stderr == f"ecg-sample: {study}:7: runs.0.optimizers.0.lr: -1 must be above 0\n"
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_split_tells_how_many_recordings_are_trained_on(tmp_path):
+    """FLOPs of the whole study: forward and backward of every window of every epoch, by the ledger."""
+    split = SplitInfo(method="patients", seed=1, counts={"train": 60, "valid": 30, "test": 10}, audit={},
+                      corpus_digest="c", digest="d", synthetic=True)
+    split.write(tmp_path / "split" / "split.json")
+    done = ecg_sample("--study", ROOT / "assets" / "studies" / "test.yaml", "--split", tmp_path / "split", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan, runs = Plan.read(tmp_path / "plan.json"), PlannedRun.read_lines(tmp_path / "runs.jsonl")
+    assert plan.train_records == 60
+    assert plan.train_flops == sum(run.ledger.step_flops * 60 * run.spec.epochs for run in runs)
