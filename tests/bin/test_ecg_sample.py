@@ -43,7 +43,8 @@ def test_the_split_tells_how_many_recordings_are_trained_on(tmp_path):
     split = SplitInfo(method="patients", seed=1, counts={"train": 60, "valid": 30, "test": 10}, audit={},
                       corpus_digest="c", digest="d", synthetic=True)
     split.write(tmp_path / "split" / "split.json")
-    done = ecg_sample("--study", ROOT / "assets" / "studies" / "test.yaml", "--split", tmp_path / "split", "--out", tmp_path)
+    study = ROOT / "assets" / "studies" / "test.yaml"
+    done = ecg_sample("--study", study, "--split", tmp_path / "split", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     plan, runs = Plan.read(tmp_path / "plan.json"), PlannedRun.read_lines(tmp_path / "runs.jsonl")
     assert plan.train_records == 60
