@@ -15,6 +15,7 @@ import math
 import multiprocessing
 import sys
 import time
+import traceback
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -113,7 +114,9 @@ class Training:
             return self.failed(error)
 
     def failed(self, error: Exception) -> tuple[str, str]:
-        reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        reason = str(error) if isinstance(error, UserError) else reason
         self.tell(f"failed: {reason}")
         return "failed", reason
 

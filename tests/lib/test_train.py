@@ -230,6 +230,7 @@ def test_out_of_memory_is_retried_once_with_parts_of_a_batch(corpus, tmp_path, m
     monkeypatch.setattr(loop.Training, "step", never)
     result, = run(corpus, tmp_path / "never", planned(seed=9))
     assert (result.status, result.notes != ()) == ("failed", True)
+    assert result.reason.startswith("OutOfMemoryError: CUDA out of memory (test_train.py:")
 
 
 def test_energy_is_summed_over_attempts(corpus, tmp_path, monkeypatch):
