@@ -32,7 +32,7 @@ REASONS = {
     "first-sample": "the first sample is not the header's initial value",
     "invalid-samples": "samples that the format marks as invalid (wfdb reads them as NaN)",
     "no-signal": "every lead is constant",
-    "amplitude": "a lead's standard deviation is above 10 mV, or every lead's below 2 uV: gain or unit are wrong",
+    "amplitude": "a lead's mean deviation is above 5 mV, or every lead's below 1 uV: gain or unit are wrong",
 }
 FLAGS = {
     "lead-order": "leads stood in another order and were put in the standard one by name",
@@ -55,7 +55,7 @@ LEAD_PLACE = {name.casefold(): place for place, name in enumerate(LEADS)}
 LOWEST_RATE, HIGHEST_RATE = 100.0, 10_000.0     # Hz
 SHORTEST = 1.0                                  # seconds
 MOST_VALUES = 50_000_000                        # samples x leads: above one hour of 12 leads at 1 kHz
-SMALLEST_DEVIATION, LARGEST_DEVIATION, LARGEST_SPAN = 0.002, 10.0, 20.0    # mV
+SMALLEST_DEVIATION, LARGEST_DEVIATION, LARGEST_SPAN = 0.001, 5.0, 20.0     # mV
 FLAT_SECONDS, SATURATED_SHARE = 2.0, 0.01
 SATURATED_STEPS = 50                            # a lead of fewer steps than this has too coarse an extreme to tell
 LIMB_STEPS = 2
@@ -126,7 +126,7 @@ class Scan:
     low: np.ndarray
     high: np.ndarray
     at_extreme: np.ndarray      # most samples at the lowest or at the highest value
-    deviation: np.ndarray       # standard deviation
+    deviation: np.ndarray       # mean absolute deviation from the mean
     step: np.ndarray            # smallest difference of neighbours that is not 0; 0 for a constant lead
     flat: np.ndarray            # longest run of equal samples where it can reach two seconds, else 0
 
@@ -144,29 +144,27 @@ def scan_leads(rows, block, whole, real):
     samples = rows.shape[1]
     for lead in range(rows.shape[0]):
         row = rows[lead]
-        origin = np.int64(row[0])
-        total, low, high = np.int64(0), origin, origin
-        squares = 0.0
+        total, low, high = np.int64(0), np.int64(row[0]), np.int64(row[0])
         for i in range(samples):
             value = np.int64(row[i])
             total += value
             low = min(low, value)
             high = max(high, value)
-        mean = total / samples
-        at_low, at_high, step = np.int64(0), np.int64(0), np.int64(1 << 40)
+        middle = total // samples
+        away, at_low, at_high, step = np.int64(0), np.int64(0), np.int64(0), np.int64(1 << 40)
         for i in range(samples):
             value = np.int64(row[i])
-            squares += (value - mean) * (value - mean)
+            away += abs(value - middle)
             at_low += value == low
             at_high += value == high
         for i in range(1, samples):
-            shifted = abs(np.int64(row[i]) - np.int64(row[i - 1]))
-            step = min(step, shifted if shifted > 0 else np.int64(1 << 40))
+            change = abs(np.int64(row[i]) - np.int64(row[i - 1]))
+            step = min(step, change if change > 0 else np.int64(1 << 40))
         whole[0, lead], whole[1, lead], whole[2, lead] = total, low, high
         whole[3, lead] = max(at_low, at_high)
         whole[4, lead] = step if low != high else 0
         whole[5, lead] = longest_run(row, block)
-        real[lead] = np.sqrt(squares / samples)
+        real[lead] = away / samples
 
 
 @compiled
@@ -202,9 +200,9 @@ def check_amplitude(seen: Scan, gain: np.ndarray, factor: np.ndarray) -> set[str
         raise Rejected("no-signal", "every lead is constant")
     worst = int(np.argmax(deviation))
     if deviation[worst] > LARGEST_DEVIATION:
-        raise Rejected("amplitude", f"lead {LEADS[worst]}: standard deviation {deviation[worst]:.4g} mV")
+        raise Rejected("amplitude", f"lead {LEADS[worst]}: mean deviation {deviation[worst]:.4g} mV")
     if deviation[worst] < SMALLEST_DEVIATION:
-        raise Rejected("amplitude", f"no lead's standard deviation is above {deviation[worst]:.4g} mV")
+        raise Rejected("amplitude", f"no lead's mean deviation is above {deviation[worst]:.4g} mV")
     return {"high-amplitude"} if span.max() > LARGEST_SPAN else set()
 
 
@@ -228,13 +226,13 @@ def check_limb_leads(rows: np.ndarray, seen: Scan, gain: np.ndarray, baseline: n
     """
     scale = factor / gain
     tolerance = LIMB_STEPS * np.max(np.maximum(seen.step[:6], 1) * np.abs(scale[:6])) + 1e-9
-    return {"limb-leads"} if limb_residual(rows, scale, baseline) > tolerance else set()
+    return {"limb-leads"} if limb_failures(rows, scale, baseline, tolerance) else set()
 
 
 @compiled
-def limb_residual(rows, scale, baseline):
-    """Largest failure of the four identities, in mV."""
-    worst = 0.0
+def limb_failures(rows, scale, baseline, tolerance):
+    """Number of samples at which one of the four identities fails by more than `tolerance` mV."""
+    failures = 0
     for i in range(rows.shape[1]):
         one = (rows[0, i] - baseline[0]) * scale[0]
         two = (rows[1, i] - baseline[1]) * scale[1]
@@ -242,6 +240,6 @@ def limb_residual(rows, scale, baseline):
         right = (rows[3, i] - baseline[3]) * scale[3]
         left = (rows[4, i] - baseline[4]) * scale[4]
         foot = (rows[5, i] - baseline[5]) * scale[5]
-        worst = max(worst, abs(three - two + one), abs(right + (one + two) / 2),
-                    abs(left - (one - three) / 2), abs(foot - (two + three) / 2))
-    return worst
+        failures += ((abs(three - two + one) > tolerance) | (abs(right + (one + two) / 2) > tolerance)
+                     | (abs(left - (one - three) / 2) > tolerance) | (abs(foot - (two + three) / 2) > tolerance))
+    return failures

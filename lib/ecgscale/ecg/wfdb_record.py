@@ -7,11 +7,13 @@ give the same numbers. Format: https://wfdb.io/spec/header-files.html; MATLAB v4
 
 from __future__ import annotations
 
+import os
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -26,7 +28,7 @@ from ecgscale.ecg.guards import (
     millivolts_per_unit,
 )
 
-LARGEST_HEADER = 1_000_000      # bytes
+LARGEST_HEADER = 1 << 17        # bytes: a thousand signals
 MOST_SIGNALS = 1_000
 PLAIN_NAME = re.compile(r"[^/\\:\0]+")
 # bytes a sample; FLAC-coded formats (508, 516, 524) have no fixed size
@@ -114,13 +116,12 @@ def scaled(digital, baseline, scale):
 def read_header(path: Path) -> Header:
     """Read a .hea file. Raises Rejected."""
     try:
-        if path.stat().st_size > LARGEST_HEADER:
-            raise Rejected("header", f"larger than {LARGEST_HEADER} bytes")
-        raw = path.read_bytes()
+        with open(path, "rb", buffering=0) as stream:
+            raw = stream.read(LARGEST_HEADER + 1)
     except OSError as error:
         raise Rejected("unreadable", f"header: {error.strerror}") from None
-    if b"\0" in raw:
-        raise Rejected("header", "not text")
+    if len(raw) > LARGEST_HEADER or b"\0" in raw:
+        raise Rejected("header", "larger than a header or not text")
     lines, comments = [], {}
     for line in raw.decode("utf-8", errors="replace").splitlines():
         line = line.strip()
@@ -177,10 +178,11 @@ def read_recording(path: Path) -> Recording:
             raise Rejected("gain", f"lead {lead.name}: no gain, so no voltage")
     factor = np.array([millivolts_per_unit(lead.unit) for lead in leads])
     check_rate(header.rate * max(lead.frame for lead in leads))
-    check_files(path.parent, header)
+    check_size(header)
     if any(lead.sum is None for lead in leads):
         flags.add("no-checksum")
-    if is_plain(header):
+    plain = is_plain(header)
+    if plain:
         digital, rate = read_plain(path.parent, header), header.rate
         if order != list(range(digital.shape[1])):
             digital = np.ascontiguousarray(digital[:, order])
@@ -193,40 +195,45 @@ def read_recording(path: Path) -> Recording:
         rate=rate, digital=digital, factor=factor, gain=np.array([lead.gain for lead in leads]),
         baseline=np.array([float(lead.baseline) for lead in leads]),
         invalid=np.array([INVALID.get(lead.format, NO_MARK) for lead in leads]),
-        sums=tuple((lead.name, lead.sum, lead.first) for lead in leads) if is_plain(header) else (),
+        sums=tuple((lead.name, lead.sum, lead.first) for lead in leads) if plain else (),
         flags=frozenset(flags), comments=header.comments)
 
 
-def check_files(folder: Path, header: Header) -> None:
-    """Every signal file is there and long enough for what the header announces; nothing is allocated before."""
-    for file in dict.fromkeys(signal.file for signal in header.signals):
-        inside = [signal for signal in header.signals if signal.file == file]
-        try:
-            size = (folder / file).stat().st_size
-        except OSError:
-            raise Rejected("missing-file", file) from None
-        width = BYTES.get(inside[0].format)
-        if header.frames is None or width is None:
-            continue
-        needed = inside[0].offset + int(header.frames * width * sum(signal.frame for signal in inside))
-        if size < max(needed, 1):
-            raise Rejected("truncated", f"{file} has {size} bytes, {needed} are announced")
-        if file.endswith(".mat"):
-            check_matrix(folder / file, inside, header.frames)
+def check_size(header: Header) -> None:
+    """No more values than are read in one piece; before anything is allocated."""
     values = (header.frames or 0) * sum(signal.frame for signal in header.signals)
     if values > MOST_VALUES:
         raise Rejected("too-long", f"{values} values are announced, at most {MOST_VALUES} are read")
 
 
-def check_matrix(file: Path, signals: list[Signal], frames: int) -> None:
+def open_signals(folder: Path, file: str, signals: Sequence[Signal], frames: int | None) -> BinaryIO:
+    """A signal file, found long enough for its signals and, if of MATLAB, of the shape that the header announces."""
+    try:
+        stream = open(folder / file, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise Rejected("missing-file", f"{file}: {error.strerror}") from None
+    width = BYTES.get(signals[0].format)
+    try:
+        if frames is not None and width is not None:
+            size, offset = os.fstat(stream.fileno()).st_size, signals[0].offset
+            needed = offset + int(frames * width * sum(signal.frame for signal in signals))
+            if size < max(needed, 1):
+                raise Rejected("truncated", f"{file} has {size} bytes, {needed} are announced")
+            if file.endswith(".mat"):
+                check_matrix(file, stream.read(20), signals, frames)
+    except Rejected:
+        stream.close()
+        raise
+    return stream
+
+
+def check_matrix(file: str, head: bytes, signals: Sequence[Signal], frames: int) -> None:
     """The MATLAB v4 header (type, rows, columns, imaginary, length of the name) says what the WFDB header says."""
-    with open(file, "rb") as stream:
-        kind, rows, columns, imaginary, name = struct.unpack("<5i", stream.read(20).ljust(20, b"\0"))
-    expected = MATRIX_TYPES.get(signals[0].format)
-    told = (kind, rows, columns, imaginary, 20 + name)
-    asked = (kind if expected is None else expected, len(signals), frames, 0, signals[0].offset)
+    kind, rows, columns, imaginary, name = struct.unpack("<5i", head.ljust(20, b"\0"))
+    expected = MATRIX_TYPES.get(signals[0].format, kind)
+    told, asked = (kind, rows, columns, imaginary, 20 + name), (expected, len(signals), frames, 0, signals[0].offset)
     if told != asked:
-        raise Rejected("matrix-header", f"{file.name}: type, rows, columns, imaginary, offset are {told}, not {asked}")
+        raise Rejected("matrix-header", f"{file}: type, rows, columns, imaginary, offset are {told}, not {asked}")
 
 
 def is_plain(header: Header) -> bool:
@@ -239,11 +246,12 @@ def is_plain(header: Header) -> bool:
 
 def read_plain(folder: Path, header: Header) -> np.ndarray:
     """(samples, signals) int16."""
-    samples = np.empty((header.frames, len(header.signals)), dtype=PLAIN[header.signals[0].format])
-    with open(folder / header.signals[0].file, "rb", buffering=0) as stream:
-        stream.seek(header.signals[0].offset)
+    first = header.signals[0]
+    with open_signals(folder, first.file, header.signals, header.frames) as stream:
+        samples = np.empty((header.frames, len(header.signals)), dtype=PLAIN[first.format])
+        stream.seek(first.offset)
         if stream.readinto(samples.data) != samples.nbytes:
-            raise Rejected("truncated", f"{header.signals[0].file} ended early")
+            raise Rejected("truncated", f"{first.file} ended early")
     return samples.astype(np.int16, copy=False)
 
 
@@ -253,6 +261,9 @@ def read_by_wfdb(path: Path, header: Header, order: list[int]) -> tuple[np.ndarr
     Leads of several samples a frame keep them all; where leads differ in that, wfdb averages each frame.
     """
     import wfdb
+
+    for file in dict.fromkeys(signal.file for signal in header.signals):
+        open_signals(path.parent, file, [one for one in header.signals if one.file == file], header.frames).close()
 
     def read(**options) -> wfdb.Record:
         try:

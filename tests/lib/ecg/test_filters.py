@@ -58,6 +58,13 @@ def test_impossible_edges(edges):
         butterworth(3, *edges, 500.0)
 
 
+def test_only_twelve_leads_of_some_length_are_filtered():
+    with pytest.raises(ValueError, match="8 leads: the filter is compiled for 12"):
+        band_pass(np.zeros((1000, 8)), 500.0, 1.0, 47.0, 3)
+    with pytest.raises(ValueError, match="21 samples are too few for this filter: it needs more than 21"):
+        band_pass(np.zeros((21, 12)), 500.0, 1.0, 47.0, 3)
+
+
 @pytest.mark.parametrize(("rate", "up", "down"), [(1000.0, 1, 2), (250.0, 2, 1), (100.0, 5, 1)])
 def test_whole_ratios_equal_resample_poly(signal, rate, up, down):
     values = signal(3001).astype(float)
