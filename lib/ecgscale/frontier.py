@@ -106,6 +106,10 @@ def configuration_points(runs: pd.DataFrame, target: str) -> pd.DataFrame:
     points["recordings"] = recordings.fillna(0.0) if unknown else recordings
     points["between"] = 0.0 if noise is None else noise / np.sqrt(points["seeds"])
     points["deviation"] = np.hypot(points["recordings"], points["between"])
+    for name, sign in (("low", -1), ("high", 1)):  # the table's own interval, widened by what seeds add
+        end = runs[f"{target}_{name}"] if f"{target}_{name}" in runs else runs["y"] + sign * Z95 * runs["recordings"]
+        reach = ((end - runs["y"]).abs()).groupby(number).mean().fillna(0.0 if unknown else np.nan)
+        points[f"y_{name}"] = points["y"] + sign * np.hypot(reach, Z95 * points["between"])
     return points.reset_index(drop=True)
 
 
@@ -209,7 +213,7 @@ def front_rows(axes: str, group: str, points: pd.DataFrame, costs: list[str], re
         "axes": axes, "group": group, "run_id": points["run_id"].to_numpy(), "x": cost[:, 0], "y": score,
         "probability": np.nan, "on_front": on_front(score, cost),
         "z": cost[:, 1] if len(costs) > 1 else np.nan,
-        "y_low": score - Z95 * deviation, "y_high": score + Z95 * deviation,
+        "y_low": points["y_low"].to_numpy(float), "y_high": points["y_high"].to_numpy(float),
         "seeds": points["seeds"].to_numpy(), "setting": points["setting"].to_numpy(),
         "hypervolume": hypervolume(score, cost, reference),
     })

@@ -104,6 +104,14 @@ def test_seeds_of_one_configuration_are_one_point_at_their_mean():
     assert point["y_high"] - point["y"] == pytest.approx(np.hypot(0.02, 1.959964 * 0.1 / np.sqrt(3)))
 
 
+def test_interval_of_a_single_run_is_the_one_of_the_table():
+    table = run_table([0.2, 0.5], [1, 10])
+    table["test_challenge_score_low"] = [0.05, 0.49]  # not symmetric
+    rows = frontier.fronts(table, bootstrap=20, seed=1, axes=("score~params",)).query("group == 'all'")
+    assert rows["y_low"].tolist() == pytest.approx([0.05, 0.49])
+    assert rows["y_high"].tolist() == pytest.approx([0.22, 0.52])
+
+
 def test_without_interval_or_repeated_seed_the_probability_is_unknown():
     table = run_table([0.2, 0.5], [1, 10]).drop(columns=["test_challenge_score_low", "test_challenge_score_high"])
     rows = frontier.fronts(table, bootstrap=20, seed=1, axes=("score~params",)).query("group == 'all'")
