@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import FRONTIER, RUNS
+from ecgscale.contracts import DIFFERENCES, FRONTIER, NOISE, RUNS, SOURCES
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +42,25 @@ def test_a_run_table_alone_makes_a_page_that_names_what_is_missing(runs, tmp_pat
         assert re.search(f"no [^<]*{name} w", page), name
     assert "Synthetic data." in page
     assert "loss is NaN" in page
+
+
+def test_comparisons_are_shown(runs, tmp_path):
+    table = tmp_path / "table"
+    DIFFERENCES.write(pd.DataFrame([{
+        "run_id": "b", "reference": "a", "metric": "challenge_score", "difference": -0.125, "low": -0.2, "high": -0.05,
+        "probability": 0.01, "n": 59}]), table / "differences.csv")
+    NOISE.write(pd.DataFrame([{
+        "configuration": "", "family": None, "optimizer": None, "metric": "challenge_score", "seeds": 6, "mean": 0.4,
+        "seed_deviation": 0.0313, "sampling_error": 0.02}]), table / "noise.csv")
+    SOURCES.write(pd.DataFrame([{
+        "run_id": "a", "configuration": "c", "source": "ptb", "left_out": True, "metric": "challenge_score",
+        "estimate": 0.3, "low": 0.25, "high": 0.35, "n": 40, "internal": 0.4, "note": "few cases"}]),
+        table / "sources.csv")
+    done = report("--runs", runs, "--fit", tmp_path / "fit", "--comparisons", table, "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "out" / "report.html").read_text()
+    for value in ("-0.125 [-0.200, -0.050]", "0.031", "few cases", "0.300 [0.250, 0.350]"):
+        assert value in page, value
 
 
 def test_a_file_of_another_version_is_refused_by_name(runs, tmp_path):
