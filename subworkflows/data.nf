@@ -6,9 +6,8 @@ include { SPLIT } from '../modules/split'
 // [source: 'ptb', path: <folder>, patients: <file or []>] -> how many shards, told by the number of headers
 def shards(row) {
     def headers = files("${row.path}/**.hea").size()
-    if (!headers) error "${row.path}: no .hea file in this folder or below it. Give the folder that holds the recordings of ${row.source}"
     int count = Math.ceil(headers / (params.shard_size as double))
-    (1..count).collect { k -> [[id: "${row.source}-${k}of${count}", source: row.source, shard: "${k}/${count}"], row.path, row.patients] }
+    (1..<(count + 1)).collect { k -> [[id: "${row.source}-${k}of${count}", source: row.source, shard: "${k}/${count}"], row.path, row.patients] }
 }
 
 // A line of a sample sheet; its paths are relative to the folder of the sheet.
@@ -35,7 +34,10 @@ workflow DATA {
         SYNTH(study.map { params.synthetic_records }, params.synthetic_seed, params.synthetic_difficulty)    // after the checks
         made = SYNTH.out.map { it.resolve('sheet.csv') }.flatMap { sheet -> sheet.splitCsv(header: true).collect { row -> located(row, sheet) } }
     }
-    PREPARE(given.mix(made).flatMap { row -> shards(row) }, study, labels)
+    tasks = given.mix(made).flatMap { row ->
+        shards(row) ?: error("${row.path}: no .hea file in this folder or below it. Give the folder that holds the recordings of ${row.source}")
+    }
+    PREPARE(tasks, study, labels)
     corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }
         .filter { it }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
     SPLIT(corpus, split_study)
