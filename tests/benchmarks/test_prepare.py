@@ -34,7 +34,7 @@ def study_procedure(folder, out):
 
 
 def our_procedure(folder, out):
-    with growing_array(out / "signals.npy", 12) as signals:
+    with growing_array(out / "signals.npy") as signals:
         files = headers_below(folder)
         rows, _, _ = prepare_files(files, folder, "real", RECIPES["study"], read_label_set(), signals, {})
     assert len(rows) == 34

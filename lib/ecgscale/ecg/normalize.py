@@ -51,3 +51,12 @@ def half_bits(values, single, bits, out):
         small = np.uint32(np.rint(single[i] * np.float32(1 << 24)))                 # steps of the subnormal numbers
         size = small if bits[i] < np.uint32(113 << 23) else min(normal, np.uint32(0x7C00))
         out[i] = size | (np.uint32(0x8000) if values[i] < 0 else np.uint32(0))
+
+
+@compiled
+def word_sum(words, first):
+    """Sum of 64-bit words times the odd numbers from 2 x first + 1, modulo 2**64: a wrong or moved word changes it."""
+    total = np.uint64(0)
+    for i in range(words.size):
+        total += words[i] * np.uint64(2 * (first + i) + 1)
+    return total

@@ -8,7 +8,7 @@ import wfdb
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
 from ecgscale.ecg.guards import FLAGS, REASONS
 from ecgscale.ecg.labels import read_label_set
-from ecgscale.ecg.prepare import headers_below, prepare_shard, read_patients
+from ecgscale.ecg.prepare import growing_array, headers_below, prepare_shard, read_patients
 from ecgscale.ecg.recipe import RECIPES, prepare
 from ecgscale.errors import UserError
 
@@ -107,6 +107,22 @@ def test_a_folder_without_headers_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty: no \.hea file below this folder"):
         made(tmp_path / "empty", tmp_path / "out")
+
+
+def test_the_sum_of_the_signals_sees_a_wrong_and_a_moved_value(tmp_path):
+    block = np.random.default_rng(0).normal(size=(100, 12))
+    moved, wrong = block.copy(), block.copy()
+    moved[[3, 4]] = block[[4, 3]]
+    wrong[7, 5] += 0.01
+    sums = []
+    for blocks in ([block], [block[:30], block[30:]], [moved], [wrong], [block[30:], block[:30]]):
+        with growing_array(tmp_path / "signals.npy") as signals:
+            for part in blocks:
+                signals.append(part)
+        sums.append(signals.sum)
+    words = block.astype(np.float32).astype(np.float16).reshape(-1).view(np.uint64).tolist()
+    assert sums[0] == sums[1] == sum(word * (2 * place + 1) for place, word in enumerate(words)) % 2**64
+    assert len(set(sums)) == 4
 
 
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "a/b", "1/0", "-1/3"])
