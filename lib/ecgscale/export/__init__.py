@@ -28,7 +28,7 @@ from ecgscale.runtimes import DeployedModel, one_line, tree_digest, tree_files
 from ecgscale.study import Deploy
 
 SCORES = ("valid_challenge_score", "valid_auroc")   # what models are chosen by: the first that the table holds
-CALIBRATION_WINDOWS = 100
+CALIBRATION_WINDOWS = 300
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
 NOT_ON_APPLE = "not run on Apple hardware"
 LICENSES = {True: "MIT; trained on synthetic recordings",
@@ -218,10 +218,11 @@ def held_out(network: nn.Module, result: RunResult, task: Task) -> Reference:
 
 
 def training_windows(result: RunResult, task: Task) -> np.ndarray:
-    """(windows, leads, samples) of the training fold, the first window of each recording, for calibration."""
+    """(windows, leads, samples) of the training fold, drawn from as many recordings, for calibration."""
     positions = some(task, "train", CALIBRATION_WINDOWS)
-    windows, owners = windows_of(task.corpus, positions, result.spec.leads, result.spec.window)
-    return windows[np.unique(owners, return_index=True)[1]]
+    windows, _ = windows_of(task.corpus, positions, result.spec.leads, result.spec.window)
+    kept = min(len(windows), CALIBRATION_WINDOWS)
+    return windows[np.sort(np.random.default_rng(task.seed).choice(len(windows), kept, replace=False))]
 
 
 def some(task: Task, part: str, count: int) -> np.ndarray:

@@ -189,5 +189,5 @@ def test_calibration_sees_the_training_fold_only(monkeypatch, tmp_path):
     monkeypatch.setattr(type(corpus), "signal", lambda self, i: asked.append(i) or real(self, i))
     task = export.Task(corpus, split, Deploy(), LABELS, threads=1, records=64, replicates=0, seed=0)
     windows = export.training_windows(result, task)
-    assert windows.shape == (8, 12, 256)
+    assert windows.shape == (32, 12, 256)           # 8 recordings of 4 windows
     assert set(split.loc[asked, "part"]) == {"train"}
