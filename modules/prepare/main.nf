@@ -9,17 +9,18 @@ process PREPARE {
 
     output:
     tuple val(meta), path("${meta.id}"), emit: shard
-    path "${meta.id}/*.{parquet,csv,json}", emit: tables    // what is published: all but the signals
+    path "published/${meta.id}", emit: tables       // all but the signals
 
     script:
     """
     : ${task.ext.code}
     ecg-prepare --source ${meta.source} --folder ${folder} ${patients ? "--patients ${patients}" : ''} \\
         --shard ${meta.shard} --study ${study} ${labels ? "--labels ${labels}" : ''} --out ${meta.id} --cpus ${task.cpus}
+    mkdir -p published/${meta.id} && cp ${meta.id}/*.parquet ${meta.id}/*.csv ${meta.id}/*.json published/${meta.id}/
     """
 
     stub:
     """
-    mkdir ${meta.id} && touch ${meta.id}/signals.npy ${meta.id}/records.parquet ${meta.id}/rejects.csv ${meta.id}/shard.json
+    mkdir -p ${meta.id} published/${meta.id} && touch ${meta.id}/signals.npy {.,published}/${meta.id}/{records.parquet,rejects.csv,shard.json}
     """
 }

