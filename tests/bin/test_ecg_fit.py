@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from ecgscale.contracts import LAW_TABLE, Laws
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def test_a_foreign_table_is_enough(curve, tmp_path):
     assert floor.intervals["c"][0] < 0.3 < floor.intervals["c"][1]
     assert "'train_flops' is missing" in laws.disabled["laws in train_flops"]
     rows = LAW_TABLE.read(tmp_path / "fit" / "laws.csv")
-    assert set(rows["law"]) == {"power", "floor", "saturating", "broken1", "broken2"}
+    assert set(rows["law"]) == {"power", "floor", "shifted", "saturating", "broken1", "broken2"}
     for name in ("frontier.csv", "predictor.json", "importance.csv", "predicted.csv"):
         assert (tmp_path / "fit" / name).is_file()
 

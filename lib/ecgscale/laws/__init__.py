@@ -11,4 +11,5 @@ from ecgscale.laws.forms import CURVES, LAWS, Law
 from ecgscale.laws.table import fit_run_table
 from ecgscale.laws.uncertainty import Bootstrap, bootstrap
 
-__all__ = ["CURVES", "LAWS", "Bootstrap", "Extrapolation", "Fit", "Law", "bootstrap", "extrapolate", "fit_law", "fit_run_table"]
+__all__ = ["CURVES", "LAWS", "Bootstrap", "Extrapolation", "Fit", "Law", "bootstrap", "extrapolate", "fit_law",
+           "fit_run_table"]

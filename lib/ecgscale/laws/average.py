@@ -1,10 +1,11 @@
 """Extrapolating one learning curve: several laws, weighted by how well they would have foretold what is known already.
 
 Every candidate law is fitted to the curve cut short at several places and judged by the root mean square of
-log(prediction / truth) on the points that were cut away; its weight is that error to the power -2. The prediction is the
-weighted median of the laws fitted to all points: one law that runs away does not take it along. Weights by recency let a law that cannot follow the whole
-curve follow its end: point weights are (x / largest x)^recency, stronger for the form that bends least. All fits of one
-law, cut or whole, are made side by side (solve.minimise), which is why a curve takes a tenth of a second.
+log(prediction / truth) on the points that were cut away; its weight is that error to the power -2. The prediction is
+the weighted median of the laws fitted to all points: one law that runs away does not take it along. Weights by recency
+let a law that cannot follow the whole curve follow its end: point weights are (x / largest x)^recency, stronger for the
+form that bends least. All fits of one law, cut or whole, are made side by side (solve.minimise), which is why a curve
+takes a tenth of a second.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Extrapolation:
 
 
 def candidates(y: np.ndarray, ceiling: float | None) -> list[Candidate]:
-    """Four forms; the saturating one a second time where the ceiling is known, or may be 1 because y looks like a rate."""
+    """Four forms; the saturating one again with the ceiling that is known, or with 1 where y looks like a rate."""
     known = ceiling if ceiling is not None else 1.0 if y.max() < 1 else None
     plain = [Candidate("floor", "floor", 1.0), Candidate("shifted", "shifted", 0.5),
              Candidate("saturating", "saturating", 0.5), Candidate("broken1", "broken1", 0.5)]
@@ -84,7 +85,8 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     names = [one.name for one in tried]
     weighted, backtest, by_law = (dict(zip(names, part, strict=True))
                                   for part in (weights.tolist(), rmse.tolist(), np.exp(curves)))
-    return Extrapolation(np.exp(middle), np.exp(middle - reach), np.exp(middle + reach), level, weighted, backtest, by_law)
+    low, high = np.exp(middle - reach), np.exp(middle + reach)
+    return Extrapolation(np.exp(middle), low, high, level, weighted, backtest, by_law)
 
 
 def cut_places(points: int) -> list[int]:

@@ -144,11 +144,16 @@ def fit_law(
         free[place] = False
         low[place] = high[place] = np.log(value) if law.parameters[place].log else value
     fit = search(Fit(law, low, log_x, log_y, weights, low, high, free, None), starts)
-    if loss == "huber":
-        slack = np.sqrt(fit.points / max(1, fit.freedom))
-        scale = 1.4826 * slack * float(np.median(np.abs(fit.residuals)))
-        fit = descend(replace(fit, delta=max(HUBER * scale, 1e-6)), fit.theta[None])
+    fit = with_huber(fit) if loss == "huber" else fit
     return with_lmfit(fit) if polish else fit
+
+
+def with_huber(fit: Fit) -> Fit:
+    """The fit again with Huber's loss, its threshold from the residuals' median absolute deviation."""
+    slack = np.sqrt(fit.points / max(1, fit.freedom))
+    scale = 1.4826 * slack * float(np.median(np.abs(fit.residuals)))
+    again = replace(fit, delta=max(HUBER * scale, 1e-6), minimizer=None, result=None)
+    return descend(again, fit.theta[None])[0]
 
 
 def positive(y: np.ndarray) -> np.ndarray:
@@ -164,14 +169,18 @@ def search(fit: Fit, starts: int) -> Fit:
     theta, block = start.grid(fit.law, fit.log_x, fit.log_y, fit.weights)
     theta = np.where(fit.free, np.clip(theta, fit.low, fit.high), fit.low)
     cost = (fit.weights * (fit.log_y - fit.law.log_curve(theta, fit.log_x)) ** 2).sum(axis=1)
-    return descend(fit, theta[start.best_of_blocks(np.where(np.isfinite(cost), cost, np.inf), block, starts)])
+    rough = theta[start.best_of_blocks(np.where(np.isfinite(cost), cost, np.inf), block, starts)]
+    _, near = descend(fit, rough, steps=15, tolerance=1e-4)
+    return descend(fit, near[:3])[0]
 
 
-def descend(fit: Fit, starts: np.ndarray) -> Fit:
-    """The same problem at the lowest minimum that is reached from `starts` (start, parameter)."""
+def descend(fit: Fit, starts: np.ndarray, steps: int = 150, tolerance: float = 1e-9) -> tuple[Fit, np.ndarray]:
+    """The same problem at the lowest minimum reached from `starts` (start, parameter), and all of them, best first."""
     found, cost = minimise(fit.law, starts, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high,
-                           weights=fit.weights[None], delta=fit.delta, free=fit.free[None], steps=200)
-    return replace(fit, theta=found[np.argmin(cost)])
+                           weights=fit.weights[None], delta=fit.delta, free=fit.free[None], steps=steps,
+                           tolerance=tolerance)
+    found = found[np.argsort(cost, kind="stable")]
+    return replace(fit, theta=found[0]), found
 
 
 def with_lmfit(fit: Fit) -> Fit:

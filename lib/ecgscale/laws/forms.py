@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 
 TINY = 1e-300
+NEWTON = 8              # steps at most; quadratic, so far more than enough
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,16 @@ class Law:
         return np.exp(curve[0]).reshape(points.shape[1:])
 
 
-def softplus(z: np.ndarray) -> np.ndarray:
-    return np.logaddexp(0.0, z)
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * z))
+def bend(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log(1 + exp(z)) and its derivative, the logistic function, from one exponential that cannot overflow."""
+    small = np.exp(-np.abs(z))
+    whole = 1.0 + small
+    return np.maximum(z, 0.0) + np.log(whole), np.where(z > 0, 1.0, small) / whole
 
 
 def columns(theta: np.ndarray) -> list[np.ndarray]:
     """theta (replicate, parameter) -> one (replicate, 1) column a parameter."""
-    return list(np.moveaxis(theta, 1, 0)[:, :, None])
+    return list(theta.T[:, :, None])
 
 
 def constant(theta, log_x):
@@ -122,9 +122,9 @@ def broken(theta, log_x, breaks: int):
         c, log_d, log_f = rest[3 * i : 3 * i + 3]
         f = np.exp(log_f)
         z = (u - log_d) / f
-        bend, rate = softplus(z), sigmoid(z)
-        log_part = log_part - c * f * bend
-        slopes += [-f * bend, c * rate, -c * f * (bend - z * rate)]
+        height, rate = bend(z)
+        log_part = log_part - c * f * height
+        slopes += [-f * height, c * rate, -c * f * (height - z * rate)]
     part = np.exp(np.minimum(log_part, 700.0))
     y = np.maximum(a + part, TINY)
     share = part / y
@@ -145,11 +145,14 @@ def saturating(theta, log_x):
     log_gap = np.log(gap)
     t = log_b - c * u + (alpha - 1.0) * log_gap
     s = np.where(t < 0, t, t / alpha)
-    for _ in range(7):
-        rate = sigmoid(s)
-        high = softplus(s)
-        s = s - ((s - high) + alpha * high - t) / (1.0 - rate + alpha * rate)
-    w, log_rest = sigmoid(s), -softplus(s)          # log_rest = log(1 - w)
+    for _ in range(NEWTON):
+        height, w = bend(s)
+        error = s - height + alpha * height - t
+        if not np.any(np.abs(error) > 1e-12 * (1.0 + np.abs(t))):
+            break
+        s = s - error / (1.0 - w + alpha * w)
+    height, w = bend(s)
+    log_rest = -height                              # log(1 - w)
     slope = w * (1.0 - w) / (1.0 - w + alpha * w)   # dw / dt
     y = np.maximum(E + gap * w, TINY)
     by_gap = (w + slope * (alpha - 1.0)) / y        # d log y / d gap, at fixed E

@@ -13,13 +13,14 @@ SHARE = 0.2         # of the points, the largest, that are held out
 def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray) -> dict[str, dict]:
     """By law, and for "average" (information weights): root mean square and mean of log(prediction / truth).
 
-    Held out are the points above the 80 % quantile of the first size. Laws that the rest cannot fit have no entry.
+    Held out are the points above the 80 % quantile of the product of the sizes. Laws that the rest cannot fit have no
+    entry.
     """
-    cut = np.quantile(sizes[0], 1 - SHARE)
-    small = sizes[0] <= cut
-    if small.all() or len(np.unique(sizes[0][small])) < 3:
+    scale = np.prod(sizes, axis=0)
+    small = scale <= np.quantile(scale, 1 - SHARE)
+    if small.all() or len(np.unique(scale[small])) < 3:
         return {}
-    fits = [fit_law(name, *(size[small] for size in sizes), y=y[small], polish=False) for name in names
+    fits = [fit_law(name, *(size[small] for size in sizes), y=y[small], starts=5, polish=False) for name in names
             if len(LAWS[name].parameters) + 2 <= small.sum()]
     if not fits:
         return {}
@@ -28,5 +29,5 @@ def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray) ->
     share = information_weights(fits)
     errors["average"] = sum(w * error for w, error in zip(share, list(errors.values()), strict=True))
     return {name: {"rmse_log": float(np.sqrt(np.mean(error**2))), "bias_log": float(np.mean(error)),
-                   "from": float(sizes[0][~small].min()), "points": int((~small).sum())}
+                   "from": float(scale[~small].min()), "points": int((~small).sum())}
             for name, error in errors.items()}

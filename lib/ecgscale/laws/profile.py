@@ -36,7 +36,7 @@ def profile_intervals(fit: Fit, level: float = LEVEL) -> dict[str, tuple[float, 
     varied = np.repeat(fit.free[None], len(starts), axis=0)
     varied[rows, held] = False
     _, cost = minimise(fit.law, starts, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high,
-                       weights=fit.weights[None], free=varied, tolerance=1e-7)
+                       weights=fit.weights[None], free=varied, tolerance=1e-4 / fit.points)
     excess = (cost / max(fit.cost, 1e-300) - 1) * fit.freedom
     limit = stats.f.ppf(level, 1, fit.freedom)
     out = {}

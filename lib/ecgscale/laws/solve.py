@@ -1,16 +1,18 @@
 """Many weighted least-squares fits of one law side by side: a projected Levenberg-Marquardt method in numpy.
 
 lmfit fits one problem well; a bootstrap needs a thousand, a profile some hundred, and a multi-start a dozen. Here all
-replicates advance together. tests/lib/laws/test_solve.py checks the minima against lmfit's, replicate by replicate.
+replicates advance together. tests/lib/laws/test_fit.py checks the minima against lmfit's, replicate by replicate.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from ecgscale.laws.forms import Law
 
-CHUNK = 16_384        # points x replicates that are worked on at a time: keeps the arrays in the processor's cache
+CHUNK = 32768        # points x replicates that are evaluated at a time: keeps the arrays in the processor's cache
 
 
 def huber_weights(residual: np.ndarray, delta: float | None) -> np.ndarray | float:
@@ -25,74 +27,64 @@ def cost_of(residual: np.ndarray, weights: np.ndarray, delta: float | None) -> n
     return (weights * squared).sum(axis=-1)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is fitted. Arrays with a leading length of 1 are shared by all replicates."""
+
+    law: Law
+    log_x: np.ndarray            # (size, replicate or 1, point)
+    log_y: np.ndarray            # (replicate or 1, point)
+    weights: np.ndarray          # (replicate or 1, point)
+    delta: float | None
+
+    def evaluate(self, theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """cost (row,), normal matrix (row, parameter, parameter), descent direction (row, parameter)."""
+        count = max(1, CHUNK // self.log_x.shape[-1])
+        parts = [self.part(theta[i : i + count], rows[i : i + count]) for i in range(0, len(rows), count)]
+        return tuple(map(np.concatenate, zip(*parts, strict=True)))
+
+    def part(self, theta: np.ndarray, rows: np.ndarray):
+        log_x = self.log_x if self.log_x.shape[1] == 1 else self.log_x[:, rows]
+        log_y = self.log_y if len(self.log_y) == 1 else self.log_y[rows]
+        weights = self.weights if len(self.weights) == 1 else self.weights[rows]
+        curve, slopes = self.law.form(theta, log_x)
+        residual = log_y - curve
+        scaled = slopes * (weights * huber_weights(residual, self.delta))[:, None, :]
+        with np.errstate(over="ignore", invalid="ignore"):
+            normal = scaled @ slopes.transpose(0, 2, 1)
+        cost = cost_of(residual, weights, self.delta)
+        return np.where(np.isfinite(cost), cost, np.inf), normal, (scaled @ residual[:, :, None])[:, :, 0]
+
+
 def minimise(
     law: Law, theta: np.ndarray, log_x: np.ndarray, log_y: np.ndarray, low: np.ndarray, high: np.ndarray, *,
-    weights: np.ndarray | float = 1.0, delta: float | None = None, free: np.ndarray | bool = True,
+    weights: np.ndarray | None = None, delta: float | None = None, free: np.ndarray | None = None,
     steps: int = 60, tolerance: float = 1e-9,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit every replicate; give theta (replicate, parameter) and cost (replicate,).
 
     theta (replicate, parameter) starts; log_x (size, replicate or 1, point); log_y, weights (replicate or 1, point);
     low, high (parameter,); free (replicate or 1, parameter): False holds a parameter at its start. A replicate ends
-    when a step lowers its cost by less than `tolerance` of it.
+    when two steps on end lower its cost by less than `tolerance` of it, or after `steps`.
     """
     count, size = theta.shape
-    points = log_x.shape[-1]
-    theta = np.clip(theta, low, high)
-    best, cost = np.empty_like(theta), np.empty(count)
-    spread = {"log_y": log_y, "weights": np.broadcast_to(weights, (1, points)) if np.ndim(weights) == 0 else weights,
-              "free": np.broadcast_to(free, (1, size)) if np.ndim(free) == 0 else free}
-    step = max(1, CHUNK // points)
-    for start in range(0, count, step):
-        part = slice(start, start + step)
-        mine = {name: value[part] if value.shape[0] == count else value for name, value in spread.items()}
-        sizes = log_x[:, part] if log_x.shape[1] == count else log_x
-        best[part], cost[part] = advance(law, theta[part], sizes, low, high, delta=delta, steps=steps,
-                                         tolerance=tolerance, **mine)
-    return best, cost
-
-
-def advance(law, theta, log_x, low, high, *, log_y, weights, delta, free, steps, tolerance):
-    """Levenberg-Marquardt steps of one chunk until every replicate has converged or `steps` are used up."""
-    count, size = theta.shape
-    best, cost = theta.copy(), np.full(count, np.inf)
+    weights = np.ones((1, log_x.shape[-1])) if weights is None else weights
+    free = np.broadcast_to(np.ones((1, size), dtype=bool) if free is None else free, (count, size))
+    problem = Problem(law, log_x, log_y, weights, delta)
+    best = np.clip(theta, low, high)
     alive = np.arange(count)
-    damping = np.full(count, 1e-3)
-    eye = np.eye(size, dtype=bool)
-
-    def rows(value, where):
-        return value[where] if value.shape[0] == count else value
-
-    def evaluate(where, point):
-        sizes = log_x[:, where] if log_x.shape[1] == count else log_x
-        curve, slopes = law.form(point, sizes)
-        residual = rows(log_y, where) - curve
-        mine = rows(weights, where)
-        scaled = slopes * (mine * huber_weights(residual, delta))[:, None, :]
-        with np.errstate(over="ignore", invalid="ignore"):
-            normal = scaled @ slopes.transpose(0, 2, 1)
-        gradient = (scaled @ residual[:, :, None])[:, :, 0]
-        value = cost_of(residual, mine, delta)
-        return np.where(np.isfinite(value), value, np.inf), normal, gradient
-
-    cost, normal, gradient = evaluate(alive, theta)
-    settled = np.zeros(count, dtype=int)
+    damping, settled = np.full(count, 1e-3), np.zeros(count, dtype=int)
+    cost, normal, gradient = problem.evaluate(best, alive)
     for _ in range(steps):
         if not alive.size:
             break
         at, slope = best[alive], gradient[alive]
-        move = rows(free, alive) & ~((at <= low) & (slope < 0)) & ~((at >= high) & (slope > 0))
-        matrix = np.where(move[:, :, None] & move[:, None, :], normal[alive], 0.0)
-        diagonal = np.einsum("rii->ri", matrix)
-        lift = damping[alive, None] * diagonal + 1e-14 * (1.0 + diagonal)
-        matrix = matrix + np.where(eye, np.where(move, lift, 1.0)[:, :, None], 0.0)
-        change = np.linalg.solve(matrix, np.where(move, slope, 0.0)[:, :, None])[:, :, 0]
-        trial = np.clip(at + change, low, high)
-        value, next_normal, next_gradient = evaluate(alive, trial)
-        better = value < cost[alive]
-        drop = cost[alive] - value
-        won, lost = alive[better], alive[~better]
+        move = free[alive] & ~((at <= low) & (slope < 0)) & ~((at >= high) & (slope > 0))
+        trial = np.clip(at + damped_step(normal[alive], slope, move, damping[alive]), low, high)
+        value, next_normal, next_gradient = problem.evaluate(trial, alive)
+        better, drop = value < cost[alive], cost[alive] - value
         small = better & (drop <= tolerance * cost[alive])
+        won, lost = alive[better], alive[~better]
         best[won], cost[won] = trial[better], value[better]
         normal[won], gradient[won] = next_normal[better], next_gradient[better]
         damping[won] = np.maximum(damping[won] * 0.1, 1e-12)
@@ -101,3 +93,12 @@ def advance(law, theta, log_x, low, high, *, log_y, weights, delta, free, steps,
         still = np.abs(trial - at).max(axis=1) <= 1e-10 * (1.0 + np.abs(at).max(axis=1))
         alive = alive[~((settled[alive] >= 2) | (damping[alive] > 1e10) | still)]
     return best, cost
+
+
+def damped_step(normal: np.ndarray, gradient: np.ndarray, move: np.ndarray, damping: np.ndarray) -> np.ndarray:
+    """(row, parameter) Marquardt step of the parameters that may move, 0 for the others."""
+    matrix = np.where(move[:, :, None] & move[:, None, :], normal, 0.0)
+    diagonal = np.einsum("rii->ri", matrix)
+    lift = np.where(move, damping[:, None] * diagonal + 1e-14 * (1.0 + diagonal), 1.0)
+    matrix = matrix + lift[:, :, None] * np.eye(move.shape[1])
+    return np.linalg.solve(matrix, np.where(move, gradient, 0.0)[:, :, None])[:, :, 0]

@@ -43,8 +43,7 @@ class Bootstrap:
         """(low, high) of values (replicate, ...); infinite where no degree of freedom is left."""
         if self.freedom < 1:
             return np.full(values.shape[1:], -np.inf), np.full(values.shape[1:], np.inf)
-        reach = np.sqrt(self.count / (self.count - 1)) * stats.t.ppf((1 + level) / 2, self.freedom)
-        tail = float(stats.norm.cdf(-reach))
+        tail = expanded_tail(self.count, self.freedom, level)
         low, high = np.quantile(values, [tail, 1 - tail], axis=0)
         return low, high
 
@@ -65,6 +64,12 @@ class Bootstrap:
             residual = self.fit.residuals * np.sqrt(self.fit.points / self.fit.freedom)
             return curves + draw.choice(residual, curves.shape)
         return curves + self.fit.sigma * draw.standard_normal(curves.shape)
+
+
+def expanded_tail(count: int, freedom: int, level: float = LEVEL) -> float:
+    """Probability that the expanded percentile interval leaves out on each side."""
+    reach = np.sqrt(count / (count - 1)) * stats.t.ppf((1 + level) / 2, freedom)
+    return float(stats.norm.cdf(-reach))
 
 
 def cluster_numbers(points: int, labels: np.ndarray | None) -> np.ndarray:
@@ -103,5 +108,5 @@ def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = 
     log_y = fit.log_y - fit.residuals + freed_residuals(fit, clusters)
     start = np.repeat(fit.theta[None], replicates, axis=0)
     theta, _ = minimise(fit.law, start, fit.log_x[:, None, :], log_y[None], fit.low, fit.high, weights=weights,
-                        delta=fit.delta, free=fit.free[None], tolerance=1e-7)
+                        delta=fit.delta, free=fit.free[None], tolerance=1e-3 / fit.points, steps=25)
     return Bootstrap(fit, theta, clusters)

@@ -14,15 +14,18 @@ CLEAN_RUNS = 8              # at least, where the curve is clean
 CLEAN = 0.98                # share of the variance of log y from which a curve counts as clean
 RANGE = 4.0                 # largest size over smallest
 PRECISION = 0.5             # half width of an exponent's interval over its estimate
+SUPPORTED = 0.05            # of the best law's information weight
+SHAPES = ("alpha", "f1", "f2")      # of the saturating and broken laws: at a bound, the exponents hang in the air
+INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
 TOGETHER = 0.95             # correlation of two sizes in the table
 CORRELATED = 0.98           # correlation of a floor and an exponent
 
 
-def why_not(fit: Fit, boot: Bootstrap, effect: float, alpha: float = 0.05) -> str:
+def why_not(fit: Fit, boot: Bootstrap, effect: float, alpha: float = 0.05, weight: float = 1.0) -> str:
     """Why the exponents of this fit cannot be told, or "" when they can.
 
     effect: p value of "no slope at all" (see slope_p); alpha: the error that is accepted for it, divided by the number
-    of fits when many are made.
+    of fits when many are made. weight: the law's information weight over that of the best law of the same points.
     """
     parameters = int(fit.free.sum())
     clean = 1 - np.mean(fit.residuals**2) / max(np.var(fit.log_y), 1e-300) >= CLEAN
@@ -39,17 +42,26 @@ def why_not(fit: Fit, boot: Bootstrap, effect: float, alpha: float = 0.05) -> st
             return f"{fit.law.sizes[i]} and {fit.law.sizes[j]} move together (correlation {together[i, j]:.2f})"
     if effect > alpha:
         return f"no effect that can be told from noise (p = {effect:.2g}, needs {alpha:.2g})"
+    if weight < SUPPORTED:
+        return f"the data support another form ({weight:.2g} of the best one's information weight)"
     return imprecise(fit, boot)
 
 
 def imprecise(fit: Fit, boot: Bootstrap) -> str:
     intervals = boot.parameters()
+    slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0]
+    influence = 0.1 * np.sqrt(np.mean(slopes**2, axis=1))
+    for place, name in enumerate(fit.law.names):
+        if name in SHAPES and name not in fit.law.exponents and fit.at_bound[place]:
+            return f"{name} ran to its bound {fit.values[name]:.3g}: the data want another form"
     for name in fit.law.exponents:
         place = fit.law.names.index(name)
         low, high = intervals[name]
         value = fit.values[name]
         if not fit.free[place]:
             continue
+        if influence[place] < INFLUENCE:
+            return f"{name} has no influence: its term is absent from the data"
         if fit.at_bound[place]:
             return f"{name} ran to its bound {value:.3g}: the data want another form"
         if not (np.isfinite([low, high]).all() and high - low <= 2 * PRECISION * abs(value)):

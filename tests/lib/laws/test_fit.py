@@ -3,13 +3,14 @@
 import lmfit
 import numpy as np
 import pytest
+from scipy.optimize import least_squares, nnls
+
 from ecgscale.errors import UserError
 from ecgscale.laws.fit import diagnostics, fit_law, information_weights
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.solve import minimise
 from ecgscale.laws.start import nonnegative
 from ecgscale.laws.uncertainty import cluster_weights
-from scipy.optimize import least_squares, nnls
 
 TRUTH = {"E": 0.1, "b": 6.0, "c": 0.3}
 

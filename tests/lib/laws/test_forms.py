@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from ecgscale.laws.forms import LAWS
 from scipy.optimize import brentq
+
+from ecgscale.laws.forms import LAWS
 
 VALUES = {
     "constant": {"E": 0.3},

@@ -1,0 +1,156 @@
+"""Whole run tables with planted truth: what is found, what is refused as not identifiable, and what is disabled."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgscale.contracts import Laws
+from ecgscale.laws import fit_run_table
+from ecgscale.laws.columns import read_runs, response, with_latency
+
+SPEED = 1e10        # FLOPs a second
+
+
+def run_table(runs: int, seed: int = 1, noise: float = 0.03, effect: bool = True) -> pd.DataFrame:
+    """test_loss = 0.05 + 1.2 N^-0.15 + 3 T^-0.25 (SGD 10 % worse), 3 x 30 N FLOPs a sample; or no effect at all."""
+    random = np.random.default_rng(seed)
+    params = np.exp(random.uniform(np.log(1e4), np.log(1e8), runs))
+    seen = np.exp(random.uniform(np.log(1e4), np.log(1e7), runs))
+    optimizer = random.choice(["adamw", "sgd"], runs)
+    loss = 0.05 + 1.2 * params**-0.15 + 3 * seen**-0.25 if effect else np.full(runs, 0.3)
+    loss = loss * np.where(effect & (optimizer == "sgd"), 1.1, 1.0) * np.exp(noise * random.standard_normal(runs))
+    flops = 90 * params * seen
+    return pd.DataFrame({
+        "run_id": [f"r{i:04d}" for i in range(runs)], "status": "finished", "synthetic": True, "optimizer": optimizer,
+        "params": params, "samples_seen": seen, "train_records": seen / 10, "train_flops": flops, "device": "cpu",
+        "seconds": flops / SPEED, "test_loss": loss, "test_challenge_score": 1 - loss,
+    })
+
+
+@pytest.fixture(scope="module")
+def laws() -> Laws:
+    return fit_run_table(run_table(160, seed=2).drop(columns="test_challenge_score"), replicates=200)
+
+
+def fits(laws: Laws, **wanted):
+    return [fit for fit in laws.fits if all(getattr(fit, name) == value for name, value in wanted.items())]
+
+
+def test_the_planted_joint_law_is_found(laws):
+    """Exponents 0.15 and 0.25, floor 0.05 (times 1 to 1.1: the optimizers are pooled in "all")."""
+    (joint,) = fits(laws, law="joint", subset="optimizer=adamw", y="test_loss")
+    assert joint.verdict == "identified", joint.reason
+    for name, truth in (("alpha", 0.15), ("beta", 0.25), ("E", 0.05)):
+        assert abs(joint.estimates[name] - truth) < 4 * joint.errors[name]
+        for low, high in (joint.intervals[name], joint.statistics["profile"][name]):
+            assert low <= joint.estimates[name] <= high
+            assert high - low < 6 * joint.errors[name]
+
+
+def test_compute_optimal_allocation_is_the_planted_one(laws):
+    """The optimum of the planted law along N T = C / 90, by a fine grid; the optimizer; hours from the runs' speed."""
+    rows = [row for row in laws.allocation if row["subset"] == "optimizer=adamw" and row["law"] == "joint"
+            and row["y_column"] == "test_loss"]
+    assert len(rows) == 4
+    for row in rows:
+        n = np.geomspace(1e3, 1e9, 20001)
+        t = row["budget_flops"] / 90 / n
+        best = np.argmin(0.05 + 1.2 * n**-0.15 + 3 * t**-0.25)
+        assert row["params"] == pytest.approx(n[best], rel=0.6)
+        assert row["samples"] == pytest.approx(t[best], rel=0.6)
+        assert row["params_low"] < row["params"] < row["params_high"]
+        assert row["probability_best"] > 0.5
+        assert row["hours"]["cpu"] == pytest.approx(row["budget_flops"] / SPEED / 3600, rel=1e-6)
+        assert len(row["isoflop"]) > 5
+
+
+def test_no_difference_of_exponents_where_none_was_planted(laws):
+    """SGD is worse by a factor, not in its exponent."""
+    rows = [row for row in laws.differences if row["law"] == "joint" and row["y"] == "test_loss"]
+    assert {row["exponent"] for row in rows} == {"alpha", "beta"}
+    for row in rows:
+        assert abs(row["estimate"]) < row["high"] - row["low"]
+        assert row["differs"] == (not row["low"] <= 0 <= row["high"])
+
+
+def test_every_fit_carries_what_a_reader_needs(laws, tmp_path):
+    for fit in laws.fits:
+        if fit.law != "average":
+            assert {"weight", "effect_p", "huber", "profile", "rmse_log", "held_out"} <= set(fit.statistics)
+            assert bool(fit.reason) == (fit.verdict == "not identifiable")
+    (average,) = fits(laws, law="average", subset="all", x=("train_flops",), y="test_loss")
+    prediction = average.statistics["predictions"][1]
+    assert prediction["run_low"] < prediction["curve_low"] < prediction["y"] < prediction["curve_high"]
+    assert sum(average.statistics["weights"].values()) == pytest.approx(1)
+    assert fits(laws, subset="tuned")
+    laws.write(tmp_path / "laws.json")
+    assert Laws.read(tmp_path / "laws.json") == laws
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_no_effect_where_none_was_planted(seed):
+    table = run_table(60, seed, noise=0.1, effect=False).drop(columns=["test_challenge_score", "train_records"])
+    laws = fit_run_table(table, replicates=40)
+    told = [fit for fit in laws.fits if fit.verdict == "identified" and fit.law != "average"]
+    assert not told
+    assert any("no effect" in fit.reason for fit in laws.fits)
+    assert not laws.allocation
+    assert "identifiable" in laws.disabled["compute-optimal allocation"]
+
+
+def test_a_dozen_runs_are_too_weak():
+    laws = fit_run_table(run_table(12), replicates=40)
+    assert not [fit for fit in laws.fits if fit.verdict == "identified" and fit.law != "average"]
+    (power,) = fits(laws, law="power", subset="all", x=("params",), y="test_loss")
+    assert "too few points: 12 runs" in power.reason
+    assert power.estimates["c"] is None
+    assert power.intervals["c"][0] is not None
+
+
+def test_too_little_range_and_sizes_that_move_together():
+    table = run_table(80)[["run_id", "params", "samples_seen", "test_loss"]]
+    narrow = table[["run_id", "params", "test_loss"]].assign(params=np.geomspace(1e5, 2e5, 80))
+    (power,) = fits(fit_run_table(narrow, replicates=30), law="power", subset="all", x=("params",), y="test_loss")
+    assert "too little range" in power.reason
+    tied = table.assign(samples_seen=table["params"] * 20)
+    (joint,) = fits(fit_run_table(tied, replicates=30), law="joint", subset="all", y="test_loss")
+    assert "move together" in joint.reason
+
+
+def test_missing_columns_disable_by_name_and_failed_runs_stay_out():
+    table = run_table(40).drop(columns=["train_flops", "optimizer", "train_records"])
+    table.loc[:4, "status"] = "failed"
+    laws = fit_run_table(table, replicates=20)
+    assert "'train_flops' is missing" in laws.disabled["laws in train_flops"]
+    assert "'optimizer' is missing" in laws.disabled["laws by optimizer"]
+    assert "'train_flops' is missing" in laws.disabled["compute-optimal allocation"]
+    assert {fit.points for fit in fits(laws, subset="all")} == {35}
+
+
+def test_the_result_is_the_same_on_any_number_of_threads():
+    table = run_table(30)[["run_id", "params", "samples_seen", "test_loss"]]
+    assert fit_run_table(table, replicates=20, cpus=2).fits == fit_run_table(table, replicates=20).fits
+
+
+def test_scores_become_errors():
+    frame = pd.DataFrame({"test_auroc": [0.9, 1.0, 0.5], "loss": [0.3, -1.0, 0.2]})
+    auroc = response(frame, "test_auroc")
+    np.testing.assert_allclose(auroc.y, [0.1, np.nan, 0.5])
+    assert auroc.ceiling == 0.5
+    np.testing.assert_allclose(response(frame, "test_auroc", "odds").y, [1 / 9, np.nan, 1.0])
+    np.testing.assert_allclose(response(frame, "loss").y, [0.3, np.nan, 0.2])
+
+
+def test_names_of_others_are_understood(tmp_path):
+    path = tmp_path / "curve.csv"
+    path.write_text("Seen Examples,Accuracy,Model\n1000,0.5,a\n2000,0.6,a\n")
+    table = read_runs(path)
+    assert list(table) == ["run_id", "samples_seen", "accuracy", "model"]
+
+
+def test_latency_joins_by_run():
+    latency = pd.DataFrame({
+        "run_id": ["a", "b", "a"], "machine": "m", "runtime": ["ort", "ort", "torch"], "device": "cpu", "option": None,
+        "threads": 1, "status": "ok", "scenario": "single", "p50_ms": [1.0, 2.0, 9.0]})
+    joined = with_latency(pd.DataFrame({"run_id": ["a", "b", "c"]}), latency)
+    np.testing.assert_allclose(joined["latency_ms"], [1.0, 2.0, np.nan])
