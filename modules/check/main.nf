@@ -16,16 +16,16 @@ process CHECK {
     path 'problems.txt', emit: problems
 
     script:
-    checking(task, params_json, params_schema, study, sheet)
+    checking(task.ext.code, params_json, params_schema, study, sheet)
 
     stub:
-    checking(task, params_json, params_schema, study, sheet)
+    checking(task.ext.code, params_json, params_schema, study, sheet)
 }
 
 // A stub run checks too.
-def checking(task, params_json, params_schema, study, sheet) {
+def checking(task.ext.code, params_json, params_schema, study, sheet) {
     """
-    : ${task.ext.code}
+    : ${code}
     ecg-check --params-base64 ${params_json.bytes.encodeBase64()} --params-schema ${params_schema} --study ${study} \\
         ${sheet ? "--sheet ${sheet}" : ''} --out . --problems problems.txt
     """
