@@ -23,7 +23,7 @@ process CHECK {
 }
 
 // A stub run checks too.
-def checking(task.ext.code, params_json, params_schema, study, sheet) {
+def checking(code, params_json, params_schema, study, sheet) {
     """
     : ${code}
     ecg-check --params-base64 ${params_json.bytes.encodeBase64()} --params-schema ${params_schema} --study ${study} \\
