@@ -7,13 +7,14 @@ workflow ANALYSIS {
     runs
     latency                    // folders of latency results; may be empty
     study
-    split                      // [] where the run began with a table
+    comparisons                // [] where the run began with a table
+    split
     plan
     shards
 
     main:
-    FIT(runs, latency, study)
-    REPORT(runs, FIT.out, latency, split, plan, shards)
+    FIT(runs, latency, comparisons, study)
+    REPORT(runs, FIT.out, latency, comparisons, split, plan, shards)
 
     emit:
     page = REPORT.out.page

@@ -27,6 +27,7 @@ workflow MODELS {
 
     emit:
     trained
-    runs = COLLECT.out.runs
+    runs = COLLECT.out.map { it.resolve('runs.parquet') }
+    comparisons = COLLECT.out  // of runs, by pairs, by seed and by source
     plan = SAMPLE.out.plan
 }

@@ -8,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.contracts import (
+    DIFFERENCES,
     FRONTIER,
     IMPORTANCE,
     LATENCY,
     LAW_TABLE,
+    OPTIMA,
     PREDICTED,
     Laws,
     Predictor,
@@ -22,19 +24,26 @@ from ecgscale.laws.columns import read_runs, with_latency
 from ecgscale.laws.table import fit_run_table
 from ecgscale.predictor import predict
 from ecgscale.study import Study, read_study
+from ecgscale.tune import optima
 
 
-def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1) -> None:
+def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
+            comparisons: Path | None = None) -> None:
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
-    importance.csv and predicted.csv into `out`. Raises UserError for a table without score or size."""
+    importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
+    that models share. Raises UserError for a table without score or size."""
     asked = (read_study(study) if study else Study(name="table")).analysis
     table = read_runs(runs)
     measured = read_all(LATENCY, latency) if latency else None
     laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus)
     scored = asked.target in table
-    frontier = fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target) if scored else FRONTIER.empty()
+    paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
+    frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)
+                if scored else FRONTIER.empty())
     predictor, importance, predicted = predict(table, asked.target, bootstrap=asked.bootstrap)
     write(out, laws, frontier, predictor, importance, predicted)
+    tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
+    OPTIMA.write(optima(table) if tuned else OPTIMA.empty(), out / "optima.csv")
     told = sum(fit.verdict == "identified" and fit.law != "average" for fit in laws.fits)
     skipped = ", ".join(laws.disabled) or "nothing"
     print(f"{len(laws.fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)

@@ -6,8 +6,7 @@ process COLLECT {
     path evaluated, stageAs: 'evaluated/*'
 
     output:
-    path 'table/runs.parquet', emit: runs
-    path 'table/*.csv', emit: csv      // runs, differences, noise, sources
+    path 'table'               // runs.parquet and .csv; differences.csv, noise.csv, sources.csv
 
     script:
     """

@@ -4,6 +4,7 @@ process FIT {
     input:
     path runs                  // runs.parquet, or any table with a score and a size
     path latency, stageAs: 'latency/*/*'
+    path comparisons, stageAs: 'table/*'    // or []
     path study
 
     output:
@@ -12,7 +13,8 @@ process FIT {
     script:
     """
     : ${task.ext.code}
-    ecg-fit --runs ${runs} ${latency ? '--latency latency/*/*/latency.parquet' : ''} --study ${study} --out fit --cpus ${task.cpus}
+    ecg-fit --runs ${runs} ${latency ? '--latency latency/*/*/latency.parquet' : ''} \\
+        ${comparisons ? "--comparisons ${comparisons}" : ''} --study ${study} --out fit --cpus ${task.cpus}
     """
 
     stub:

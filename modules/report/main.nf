@@ -5,6 +5,7 @@ process REPORT {
     path runs
     path fit
     path latency, stageAs: 'latency/*/*'
+    path comparisons, stageAs: 'table/*'
     path split, stageAs: 'split/*'
     path plan, stageAs: 'plan/*'
     path shards, stageAs: 'corpus/*'
@@ -17,7 +18,7 @@ process REPORT {
     """
     : ${task.ext.code}
     ecg-report --runs ${runs} --fit ${fit} ${latency ? '--latency latency/*/*' : ''} ${split ? "--split ${split}" : ''} \\
-        ${plan ? "--plan ${plan}" : ''} ${shards ? '--shards corpus/*/shard.json' : ''} --out report
+        ${comparisons ? "--comparisons ${comparisons}" : ''} ${plan ? "--plan ${plan}" : ''} ${shards ? '--shards corpus/*/shard.json' : ''} --out report
     """
 
     stub:
