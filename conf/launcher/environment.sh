@@ -15,6 +15,6 @@ rm -rf .venv
 "$found" -m venv .venv 2>/dev/null || stop "$found cannot make environments. Install the module, as in: apt install python3-venv"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
 export VIRTUAL_ENV=$PWD/.venv
-.venv/bin/uv pip install --quiet -r requirements.lock
+.venv/bin/uv pip install --quiet --compile-bytecode -r requirements.lock
 .venv/bin/uv pip install --quiet --no-deps --editable .
 date > .venv/.ready

@@ -88,7 +88,10 @@ class Fit:
         weights = self.weights * huber_weights(self.residuals, self.delta)
         normal = (slopes[inner] * weights) @ slopes[inner].T
         full = np.zeros((len(self.theta),) * 2)
-        full[np.ix_(inner, inner)] = np.linalg.pinv(normal, hermitian=True) * self.sigma**2
+        scale = np.sqrt(np.maximum(np.diag(normal), 1e-300))
+        inverse = np.linalg.pinv(normal / scale / scale[:, None], rcond=1e-10, hermitian=True)
+        full[np.ix_(inner, inner)] = inverse / scale / scale[:, None] * self.sigma**2
+        np.fill_diagonal(full, np.maximum(np.diag(full), 0.0))
         return full
 
     def predict(self, *x: np.ndarray) -> np.ndarray:

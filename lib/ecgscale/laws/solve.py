@@ -65,7 +65,7 @@ def minimise(
 
     theta (replicate, parameter) starts; log_x (size, replicate or 1, point); log_y, weights (replicate or 1, point);
     low, high (parameter,); free (replicate or 1, parameter): False holds a parameter at its start. A replicate ends
-    when two steps on end lower its cost by less than `tolerance` of it, or after `steps`.
+    when two steps on end change its cost by less than `tolerance` of it, or after `steps`.
     """
     count, size = theta.shape
     weights = np.ones((1, log_x.shape[-1])) if weights is None else weights
@@ -83,7 +83,7 @@ def minimise(
         trial = np.clip(at + damped_step(normal[alive], slope, move, damping[alive]), low, high)
         value, next_normal, next_gradient = problem.evaluate(trial, alive)
         better, drop = value < cost[alive], cost[alive] - value
-        small = better & (drop <= tolerance * cost[alive])
+        small = np.abs(drop) <= tolerance * cost[alive]
         won, lost = alive[better], alive[~better]
         best[won], cost[won] = trial[better], value[better]
         normal[won], gradient[won] = next_normal[better], next_gradient[better]

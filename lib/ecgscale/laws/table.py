@@ -151,7 +151,7 @@ def questions(frame: pd.DataFrame, target: str) -> Iterator[Question]:
                     continue
                 yield Question(subset, x, response, chosen)
                 best = tuned(sizes[:, 0], response.y, chosen) if len(x) == 1 else chosen[:0]
-                if len(best):
+                if len(best) and not subset.startswith("family"):
                     yield Question("tuned" if subset == "all" else f"{subset}, tuned", x, response, best)
 
 

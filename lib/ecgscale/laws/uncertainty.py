@@ -19,6 +19,7 @@ from ecgscale.laws.fit import Fit, log_sizes
 from ecgscale.laws.solve import minimise
 
 LEVEL = 0.9
+CLOSE = 0.01            # of one unit of chi square: when a refit is close enough to its minimum
 RESAMPLE_FROM = 30      # degrees of freedom from which a new run's deviation is drawn from the residuals themselves
 
 
@@ -108,5 +109,5 @@ def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = 
     log_y = fit.log_y - fit.residuals + freed_residuals(fit, clusters)
     start = np.repeat(fit.theta[None], replicates, axis=0)
     theta, _ = minimise(fit.law, start, fit.log_x[:, None, :], log_y[None], fit.low, fit.high, weights=weights,
-                        delta=fit.delta, free=fit.free[None], tolerance=1e-3 / fit.points, steps=25)
+                        delta=fit.delta, free=fit.free[None], tolerance=CLOSE / fit.points, steps=20)
     return Bootstrap(fit, theta, clusters)

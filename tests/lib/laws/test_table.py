@@ -29,7 +29,7 @@ def run_table(runs: int, seed: int = 1, noise: float = 0.03, effect: bool = True
 
 @pytest.fixture(scope="module")
 def laws() -> Laws:
-    return fit_run_table(run_table(160, seed=2).drop(columns="test_challenge_score"), replicates=200)
+    return fit_run_table(run_table(160, seed=2, noise=0.01).drop(columns="test_challenge_score"), replicates=200)
 
 
 def fits(laws: Laws, **wanted):
