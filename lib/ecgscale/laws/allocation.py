@@ -15,9 +15,9 @@ import pandas as pd
 
 from ecgscale.laws.uncertainty import Bootstrap
 
-SIZES = 121                 # model sizes tried along an iso-FLOP line
+SIZES = 481                 # model sizes tried along an iso-FLOP line
 BEYOND = 10.0               # how far outside the table's model sizes the search goes
-VIEW = 10                   # every so many of them are told in the iso-FLOP view
+VIEW = 40                   # every so many of them are told in the iso-FLOP view
 
 
 def cost_line(frame: pd.DataFrame) -> tuple[float, float]:

@@ -147,10 +147,10 @@ def saturating(theta, log_x):
     s = np.where(t < 0, t, t / alpha)
     for _ in range(NEWTON):
         height, w = bend(s)
-        error = s - height + alpha * height - t
-        if not np.any(np.abs(error) > 1e-12 * (1.0 + np.abs(t))):
+        step = (s - height + alpha * height - t) / (1.0 - w + alpha * w)
+        s = s - step
+        if not np.any(np.abs(step) > 1e-6):     # quadratic: the next step would be about its square
             break
-        s = s - error / (1.0 - w + alpha * w)
     height, w = bend(s)
     log_rest = -height                              # log(1 - w)
     slope = w * (1.0 - w) / (1.0 - w + alpha * w)   # dw / dt

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecgscale.analysis.runtable import configurations
 from ecgscale.contracts import LawFit, Laws, digest
 from ecgscale.laws.allocation import allocate
 from ecgscale.laws.columns import GROUPS, SIZES, Response, responses
@@ -21,7 +22,6 @@ from ecgscale.laws.profile import profile_intervals
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
 from ecgscale.laws.verdict import slope_p, why_not
 from ecgscale.provenance import versions
-from ecgscale.runtable import configurations
 
 ALLOCATION = "compute-optimal allocation"
 ALLOCATING = {("params", "samples_seen"): "joint", ("params", "train_records", "samples_seen"): "multi_epoch"}
