@@ -4,8 +4,8 @@ Every replicate draws one Dirichlet weight a cluster of runs (Rubin 1981; Xu et 
 00031305.2020.1731599: no replicate loses the runs that identify a parameter) and refits the law from the estimate, all
 replicates side by side. Two corrections for few runs, without which 90 % intervals from a dozen runs cover 82 %:
 residuals are first freed of their own pull on the fit, (I - H)^-1 r by cluster (CR3: Bell and McCaffrey 2002), and
-quantiles move outwards from alpha / 2 to Phi(-sqrt(n / (n - 1)) t(n - p, alpha / 2)), n clusters, p parameters
-(expanded percentile interval, Hesterberg 2015, doi:10.1080/00031305.2015.1089789).
+quantiles move outwards from alpha / 2 to Phi(-sqrt(n / (n - p)) t(n - p, alpha / 2)), n clusters, p parameters
+(expanded percentile interval, Hesterberg 2015, doi:10.1080/00031305.2015.1089789, with p for his 1).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Bootstrap:
 
 def expanded_tail(count: int, freedom: int, level: float = LEVEL) -> float:
     """Probability that the expanded percentile interval leaves out on each side."""
-    reach = np.sqrt(count / (count - 1)) * stats.t.ppf((1 + level) / 2, freedom)
+    reach = np.sqrt(count / freedom) * stats.t.ppf((1 + level) / 2, freedom)
     return float(stats.norm.cdf(-reach))
 
 
