@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec
+from ecgscale.deploy.export import export_models
+from ecgscale.design.study import Deploy
 from ecgscale.ecg.labels import read_label_set
-from ecgscale.export import export_models
 from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
-from ecgscale.study import Deploy
 
 WINDOW, RATE = 256, 100.0
 LABELS = read_label_set()

@@ -12,10 +12,10 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import write_text
+from ecgscale.design.study import Study, read_study
 from ecgscale.ecg.labels import read_rows
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
-from ecgscale.study import Study, read_study
 
 # What each chapter of the pipeline reads of a study. A task sees its own section only, so that an edit of another
 # section leaves its finished work alone.
@@ -94,7 +94,7 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
     for line, row in enumerate(rows, 2):
         if row["source"] in seen:
             problem = f"source {row['source']!r} stands in line {seen[row['source']]} already"
-            raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row and one name")
+            raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row, one name")
         seen[row["source"]] = line
     return [{"source": r["source"], "path": r["path"], "patients": r.get("patients", ""), "line": str(line)}
             for line, r in enumerate(rows, 2)]

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgscale import bench
-from ecgscale.runtimes import DeployedModel, Unavailable, runtime_class
+from ecgscale.deploy import bench
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class
 from tests.tiny_models import exported_model
 
 ONE_THREAD = ("-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ecgscale import bootstrap, metrics
 from ecgscale.ecg.labels import read_label_set
+from ecgscale.evaluation import bootstrap, metrics
 
 LABELS = read_label_set()
 RECORDINGS, CLASSES = 88_253, len(LABELS.codes)

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from ecgscale.contracts import ModelSpec
+from ecgscale.design.space import sample
+from ecgscale.design.study import read_study
 from ecgscale.models.build import build
 from ecgscale.models.complexity import SIZES
 from ecgscale.paths import ASSETS
-from ecgscale.space import sample
-from ecgscale.study import read_study
 
 BATCH = 16
 SIZE = "200k"

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from ecgscale import findings, importance, predictor
+from ecgscale.analysis import findings, importance, predictor
+from ecgscale.design.space import sample
+from ecgscale.design.study import read_study
 from ecgscale.paths import ASSETS
-from ecgscale.space import sample
-from ecgscale.study import read_study
 
 TABLES, TREES, DRAWS = 100, 50, 100
 STRENGTHS = (1.0, 0.6, 0.35)  # of the three planted features, in standard deviations; noise 0.5

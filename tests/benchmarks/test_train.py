@@ -16,14 +16,14 @@ import pytest
 import torch
 from scipy import stats
 
-from ecgscale import device as hardware
-from ecgscale.checkpoint import Checkpoint
 from ecgscale.contracts import HISTORY, ModelSpec, OptimizerSpec, PlannedRun, RunResult, ScheduleSpec
-from ecgscale.loop import Job, Training
-from ecgscale.loss import terms
 from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
-from ecgscale.train import train_batch
+from ecgscale.training import device as hardware
+from ecgscale.training.checkpoint import Checkpoint
+from ecgscale.training.loop import Job, Training
+from ecgscale.training.loss import terms
+from ecgscale.training.train import train_batch
 from tests.tiny_corpus import EVERY_AUGMENTATION, planned, split_of, write_corpus, write_split
 
 ROOT = Path(__file__).parents[2]

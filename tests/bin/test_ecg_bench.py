@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgscale.contracts import LATENCY, TIMES, Environment
-from ecgscale.runtimes import runtime_class
+from ecgscale.deploy.runtimes import runtime_class
 from tests.tiny_models import RATE, WINDOW, exported_model
 
 ROOT = Path(__file__).parents[2]

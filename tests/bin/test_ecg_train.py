@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from ecgscale.contracts import LossSpec, OptimizerSpec, PlannedRun, RunResult
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.train import train_batch
+from ecgscale.training.train import train_batch
 from tests.tiny_corpus import CONVNEXT, planned, split_of, write_corpus, write_split
 
 ROOT = Path(__file__).parents[2]

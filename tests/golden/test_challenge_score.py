@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ecgscale.ecg.labels import read_label_set
-from ecgscale.metrics import challenge_score, challenge_terms
+from ecgscale.evaluation.metrics import challenge_score, challenge_terms
 
 GOLDEN = json.loads(Path(__file__).with_name("challenge_score.json").read_text())
 LABELS = read_label_set()

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,10 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "lib" / "ecgscale"
 BIN = PACKAGE.parents[1] / "bin"
 MODULES = sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
-TORCH_FREE = ("contracts", "errors", "paths", "provenance", "command", "check", "study", "space", "metrics",
-              "bootstrap", "collect", "bench", "latency", "frontier", "predictor", "importance",
-              "fold", "protocol", "thresholds", "calibration", "scoring", "comparisons")
-FREE_FOLDERS = ("ecg/", "laws/", "report")
+TORCH_FREE = ("check", "command", "errors", "paths", "provenance", "contracts/", "ecg/", "design/study", "design/space",
+              "design/plan", "design/axes", "design/marked_yaml", "evaluation/", "deploy/bench", "deploy/latency",
+              "deploy/speed", "deploy/elsewhere", "deploy/machine", "laws/", "analysis/", "report/")
+PREDICTS = "evaluation/evaluate"
 
 
 def imports(module: str) -> set[str]:
@@ -44,14 +45,21 @@ def everything_imported(module: str) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m in TORCH_FREE or m.startswith(FREE_FOLDERS)])
+@pytest.mark.parametrize("module", [m for m in MODULES if m.startswith(TORCH_FREE) and m != PREDICTS])
 def test_no_torch(module):
     assert not {name for name in everything_imported(module) if name.split(".")[0] == "torch"}
 
 
 def test_contracts_stand_alone():
-    ours = {name for name in imports("contracts") if name.startswith("ecgscale")}
-    assert {name.split(".")[1] for name in ours} <= {"errors"}
+    names = set().union(*(imports(module) for module in MODULES if module.startswith("contracts/")))
+    assert {name.split(".")[1] for name in names if name.startswith("ecgscale.")} == {"contracts", "errors"}
+
+
+def test_every_package_is_installed():
+    """pyproject.toml names each package, so that an installed copy is whole."""
+    project = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text())
+    packages = {p.parent.relative_to(PACKAGE.parent).as_posix().replace("/", ".") for p in PACKAGE.rglob("__init__.py")}
+    assert set(project["tool"]["setuptools"]["packages"]) == packages | {"ecgscale.assets"}
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ecgscale.findings import front_order
-from ecgscale.frontier import COSTS
+from ecgscale.analysis.findings import front_order
+from ecgscale.analysis.frontier import COSTS
 from ecgscale.laws import LAWS
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ecgscale import distribution
-from ecgscale.frontier import COSTS
+from ecgscale.analysis import distribution
+from ecgscale.analysis.frontier import COSTS
 from ecgscale.laws import LAWS
 from ecgscale.laws.columns import responses
 from ecgscale.report.inputs import Inputs

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ecgscale.findings import FEWEST
+from ecgscale.analysis.findings import FEWEST
 from ecgscale.report.figures import setting
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import statistic

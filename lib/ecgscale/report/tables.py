@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ecgscale import distribution
+from ecgscale.analysis import distribution
+from ecgscale.analysis.runtable import hyperparameters
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.report.figures import setting
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import interval, label, number, score
-from ecgscale.runtable import hyperparameters
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ecgscale import frontier
+from ecgscale.analysis import frontier
 from ecgscale.contracts import IMPORTANCE, LATENCY, PREDICTED, Environment, LawFit, Laws, Plan, Predictor, SplitInfo
 from ecgscale.report import figures, page
 from ecgscale.report.headlines import headlines

@@ -1,0 +1,1 @@
+"""What a run table says beside its laws: fronts, prediction and importance, the published findings."""

@@ -1,0 +1,79 @@
+"""Everything that follows from a run table alone: laws, frontier, predictor. No data, no GPU, no network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ecgscale.analysis.frontier import fronts
+from ecgscale.analysis.predictor import predict
+from ecgscale.contracts import (
+    DIFFERENCES,
+    FRONTIER,
+    IMPORTANCE,
+    LATENCY,
+    LAW_TABLE,
+    OPTIMA,
+    PREDICTED,
+    Laws,
+    Predictor,
+    read_all,
+)
+from ecgscale.design.study import Study, read_study
+from ecgscale.laws.columns import read_runs, with_latency
+from ecgscale.laws.table import fit_run_table
+from ecgscale.training.tune import optima
+
+
+def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
+            comparisons: Path | None = None) -> None:
+    """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
+    importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
+    that models share. Raises UserError for a table without score or size."""
+    asked = (read_study(study) if study else Study(name="table")).analysis
+    table = read_runs(runs)
+    measured = read_all(LATENCY, latency) if latency else None
+    laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus)
+    scored = asked.target in table
+    paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
+    frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)
+                if scored else FRONTIER.empty())
+    predictor, importance, predicted = predict(table, asked.target, bootstrap=asked.bootstrap)
+    write(out, laws, frontier, predictor, importance, predicted)
+    tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
+    OPTIMA.write(optima(table) if tuned else OPTIMA.empty(), out / "optima.csv")
+    told = sum(fit.verdict == "identified" and fit.law != "average" for fit in laws.fits)
+    skipped = ", ".join(laws.disabled) or "nothing"
+    print(f"{len(laws.fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
+
+
+def write(out: Path, laws: Laws, frontier: pd.DataFrame, predictor: Predictor, importance: pd.DataFrame,
+          predicted: pd.DataFrame) -> None:
+    laws.write(out / "laws.json")
+    LAW_TABLE.write(law_rows(laws), out / "laws.csv")
+    FRONTIER.write(frontier, out / "frontier.csv")
+    predictor.write(out / "predictor.json")
+    IMPORTANCE.write(importance, out / "importance.csv")
+    PREDICTED.write(predicted, out / "predicted.csv")
+
+
+def law_rows(laws: Laws) -> pd.DataFrame:
+    """LAW_TABLE: one row a parameter of a fit."""
+    rows = []
+    for fit in laws.fits:
+        profile = fit.statistics.get("profile") or {}
+        held_out = fit.statistics.get("held_out") or {}
+        for name in fit.estimates:
+            low, high = fit.intervals.get(name, (None, None))
+            profile_low, profile_high = profile.get(name, (None, None))
+            rows.append({
+                "law": fit.law, "subset": fit.subset, "x": ",".join(fit.x), "y": fit.y, "points": fit.points,
+                "verdict": fit.verdict, "reason": fit.reason, "parameter": name, "estimate": fit.estimates[name],
+                "error": fit.errors.get(name), "low": low, "high": high,
+                "profile_low": profile_low, "profile_high": profile_high,
+                "weight": fit.statistics.get("weight"), "rmse_log": fit.statistics.get("rmse_log"),
+                "held_out_rmse_log": held_out.get("rmse_log"),
+            })
+    return pd.DataFrame(rows, columns=list(LAW_TABLE.columns))

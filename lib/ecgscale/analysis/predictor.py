@@ -1,0 +1,303 @@
+"""How well hyperparameters predict the score, and how sure that is.
+
+The study reports one Pearson r over three optimizers together, as the mean over three folds. Groups of different means
+inflate it: predicting each group's mean alone gives a high r. So every r stands here beside the r within each
+optimizer, the error of predicting the group's mean, and the error that no predictor can avoid (seeds, recordings).
+
+Intervals: 95 %, percentile bootstrap of the out-of-fold predictions over architectures (runs of one architecture stay
+together), the fitted models kept. They say how far the statistic depends on which runs are in the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+from sklearn.base import clone
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.model_selection import GroupKFold, KFold
+
+from ecgscale.analysis.findings import claims, few_runs
+from ecgscale.analysis.importance import correlated_pairs, families_of, importances
+from ecgscale.analysis.runtable import configurations, finished, hyperparameters, recording_deviation, seed_deviation
+from ecgscale.contracts import IMPORTANCE, PREDICTED, RUNS, Predictor, digest
+from ecgscale.laws.columns import ERRORS, SCORES, SIZES
+from ecgscale.provenance import versions
+
+FOLDS, REPEATS = 3, 5
+FEW = 50       # runs; with fewer, a warning
+FEWEST = 9     # runs; with fewer, three folds of three cannot be made and nothing is fitted
+BLOCK = 512    # runs whose pairs are compared at once
+BASELINE = "group mean"
+SCHEMES = ("3-fold", "grouped 3-fold", "repeated 3-fold")
+SETTINGS = ("lr", "weight_decay", "epochs", "data_fraction", "batch_size", "window", "leads")
+NAMED = ("family", "optimizer", "loss", "augment", "recipe", "precision")
+
+
+def models(seed: int) -> dict[str, RandomForestRegressor | GradientBoostingRegressor]:
+    """The two tree ensembles, not fitted. The forest is named in the study's text, boosting is what it ran.
+
+    One thread: tables are small, and threads cost these forests more than they give.
+    """
+    return {
+        "random forest": RandomForestRegressor(200, min_samples_leaf=3, max_features=0.5, random_state=seed),
+        "gradient boosting": GradientBoostingRegressor(n_estimators=200, learning_rate=0.05, max_depth=3,
+                                                       subsample=0.7, random_state=seed),
+    }
+
+
+def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int = 0,
+            bootstrap: int = 300) -> tuple[Predictor, pd.DataFrame, pd.DataFrame]:
+    """Cross-validated prediction of `target` from hyperparameters: (Predictor, IMPORTANCE, PREDICTED).
+
+    Only finished runs enter; `excluded` counts the others. Too few runs: empty tables, and `disabled` says why.
+    """
+    kept = finished(runs, target)
+    X = features(kept)
+    left_out = runs[~runs["run_id"].isin(kept["run_id"])] if "run_id" in runs else runs.iloc[:0]
+    status = left_out["status"] if "status" in left_out else pd.Series("no score", index=left_out.index)
+    document = Predictor(
+        table_digest=table_digest(kept, X, target), synthetic=bool(runs.get("synthetic", pd.Series(False)).any()),
+        runs=len(kept), target=target, features=tuple(X), warning=warning(len(kept)), results=[],
+        excluded={str(name): int(count) for name, count in status.value_counts().sort_index().items()},
+        versions=versions())
+    reason = unfit(kept, X, target)
+    if reason:
+        return document.model_copy(update={"disabled": {"predictor": reason}}), IMPORTANCE.empty(), PREDICTED.empty()
+    truth, group = kept[target].to_numpy(float), groups_of(kept)
+    cluster = architectures(kept)
+    predicted = pd.concat([
+        out_of_fold(X, truth, group, cluster, scheme, seed).assign(scheme=scheme) for scheme in SCHEMES])
+    predicted = predicted.assign(run_id=kept["run_id"].to_numpy()[predicted["row"]], group=group[predicted["row"]],
+                                 truth=truth[predicted["row"]])
+    noise, disabled = noise_floor(kept, target)
+    results = [*noise, *evaluate(predicted, cluster, bootstrap, seed, noise)]
+    if len(np.unique(cluster)) == len(cluster):
+        disabled["grouped folds"] = "no architecture occurs twice, so they are plain folds"
+    importance, dependence, thin = importances(X, truth, group, cluster, models(seed), bootstrap, seed)
+    weights = cluster_weights(cluster, bootstrap, np.random.default_rng(seed))
+    for curve in dependence:
+        if curve["feature"] in NAMED:
+            curve["labels"] = sorted(kept[curve["feature"]].fillna("").unique())
+    found = claims(X, truth, group, importance, results, weights) if len(kept) >= FEW else [few_runs(len(kept))]
+    document = document.model_copy(update={
+        "results": results, "correlated": correlated_pairs(X, families_of(X)), "dependence": dependence,
+        "claims": found, "disabled": disabled | thin})
+    columns = ["model", "scheme", "fold", "run_id", "group", "truth", "prediction"]
+    return document, importance, predicted[columns].reset_index(drop=True)
+
+
+def features(runs: pd.DataFrame) -> pd.DataFrame:
+    """(run, hyperparameter) of what varies in the table. Absent is 0: no squeeze-excitation, or another family's.
+
+    What is constant within every family only says which family it is, and is left out. Names are coded by their
+    alphabetical place: a tree splits them as well as any other code.
+    """
+    numbers = [*(hyperparameters(runs) or unknown_numbers(runs)), *SETTINGS]
+    columns = {name.removeprefix("hp_"): runs[name].astype(float).fillna(0.0) for name in numbers
+               if name in runs and pd.api.types.is_numeric_dtype(runs[name])}
+    columns |= {name: runs[name].fillna("").astype("category").cat.codes.astype(float)
+                for name in NAMED if name in runs}
+    frame = pd.DataFrame(columns, index=runs.index)
+    if "family" not in frame:
+        return frame.loc[:, varying(frame)]
+    within = np.any([varying(part) for _, part in frame.groupby("family")], axis=0)
+    return frame.loc[:, varying(frame) & (within | frame.columns.isin(["family"]))]
+
+
+def unknown_numbers(runs: pd.DataFrame) -> list[str]:
+    """In a table of others: the columns of numbers that are neither known, nor a score, a loss or a size."""
+    return [name for name in runs if pd.api.types.is_numeric_dtype(runs[name]) and RUNS.type_of(name) is None
+            and name not in SIZES and not SCORES.search(name) and not ERRORS.search(name)]
+
+
+def varying(frame: pd.DataFrame) -> np.ndarray:
+    """(column,) bool: holds more than one value."""
+    values = frame.to_numpy()
+    return (values != values[:1]).any(axis=0)
+
+
+def groups_of(runs: pd.DataFrame) -> np.ndarray:
+    """(run,) "optimizer=adamw"; "all" in a table without optimizers."""
+    return ("optimizer=" + runs["optimizer"].astype(str)).to_numpy() if "optimizer" in runs \
+        else np.full(len(runs), "all", dtype=object)
+
+
+def architectures(runs: pd.DataFrame) -> np.ndarray:
+    """(run,) number of each run's architecture: family and its hyperparameters, whatever trained it."""
+    keys = [name for name in ("family",) if name in runs] + hyperparameters(runs)
+    return runs.groupby(keys, dropna=False, sort=False).ngroup().to_numpy() if keys else configurations(runs)
+
+
+def table_digest(runs: pd.DataFrame, X: pd.DataFrame, target: str) -> str:
+    values = runs[target].astype(float).tolist() if target in runs else []
+    return digest([runs["run_id"].tolist(), list(X), X.to_numpy().tolist(), values])
+
+
+def warning(runs: int) -> str:
+    return "" if runs >= FEW else (
+        f"{runs} runs are too few to say much: fewer than {FEW}. Read the intervals, not the estimates")
+
+
+def unfit(runs: pd.DataFrame, X: pd.DataFrame, target: str) -> str:
+    """Why nothing can be fitted, or ""."""
+    if target not in runs:
+        return f"the table has no column {target!r}"
+    if len(runs) < FEWEST:
+        return f"{len(runs)} finished runs with {target}; {FEWEST} are the least for {FOLDS} folds"
+    if X.shape[1] == 0:
+        return "no hyperparameter varies in this table"
+    if architectures(runs).max() + 1 < FOLDS:
+        return f"fewer than {FOLDS} architectures: grouped folds cannot be made"
+    return "all runs have the same score" if np.ptp(runs[target]) == 0 else ""
+
+
+def splits(scheme: str, cluster: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(train rows, test rows) of each fold. Grouped: an architecture is never on both sides."""
+    rows = np.arange(len(cluster))
+    if scheme == "grouped 3-fold":
+        yield from GroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, groups=cluster)
+        return
+    for repeat in range(REPEATS if scheme == "repeated 3-fold" else 1):
+        yield from KFold(FOLDS, shuffle=True, random_state=seed + repeat).split(rows)
+
+
+def out_of_fold(X: pd.DataFrame, truth: np.ndarray, group: np.ndarray, cluster: np.ndarray, scheme: str,
+                seed: int) -> pd.DataFrame:
+    """Columns model, fold, row, prediction: each model's, and the mean of the row's group in the training folds."""
+    parts = []
+    for fold, (train, test) in enumerate(splits(scheme, cluster, seed)):
+        means = pd.Series(truth[train]).groupby(group[train]).mean()
+        made = {BASELINE: means.reindex(group[test]).fillna(truth[train].mean()).to_numpy()}
+        for name, model in models(seed).items():
+            made[name] = clone(model).fit(X.iloc[train], truth[train]).predict(X.iloc[test])
+        parts += [pd.DataFrame({"model": name, "fold": fold, "row": test, "prediction": values})
+                  for name, values in made.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def noise_floor(runs: pd.DataFrame, target: str) -> tuple[list[dict], dict[str, str]]:
+    """Two errors that no predictor from hyperparameters can avoid, and what could not be told."""
+    found, disabled = [], {}
+    noise, freedom = seed_deviation(runs[target].to_numpy(float), configurations(runs))
+    if noise is None:
+        disabled["seed noise"] = "no configuration was trained with a second seed"
+    else:
+        low, high = noise * np.sqrt(freedom / chi2.ppf([0.975, 0.025], freedom))  # of a normal sample's deviation
+        found.append(result("", "", "seed_noise", "all", noise, low, high, freedom))
+    error = recording_deviation(runs, target)
+    if np.isfinite(error).any():
+        found.append(result("", "", "recording_error", "all", np.sqrt(np.nanmean(error ** 2)), None, None,
+                            int(np.isfinite(error).sum())))
+    else:
+        disabled["recording error"] = f"the table has no {target}_low and {target}_high"
+    return found, disabled
+
+
+def result(model: str, scheme: str, statistic: str, group: str, estimate, low, high, n: int) -> dict:
+    """One entry of Predictor.results; what is not finite is null."""
+    values = {"estimate": estimate, "low": low, "high": high}
+    clean = {name: float(value) if value is not None and np.isfinite(value) else None for name, value in values.items()}
+    return {"model": model, "scheme": scheme, "statistic": statistic, "group": group, **clean, "n": int(n)}
+
+
+def evaluate(predicted: pd.DataFrame, cluster: np.ndarray, bootstrap: int, seed: int, noise: list[dict]) -> list[dict]:
+    """Every statistic of every model and scheme, per group and pooled."""
+    weights = cluster_weights(cluster, bootstrap, np.random.default_rng(seed))
+    floor = next((entry["estimate"] for entry in noise if entry["statistic"] == "seed_noise"), None)
+    found = []
+    for scheme in SCHEMES:
+        of_scheme = predicted[predicted["scheme"].eq(scheme)]
+        errors = {}  # (model, group) -> (draw,) RMSE
+        for model, part in of_scheme.groupby("model", sort=False):
+            repeats = [chosen for _, chosen in part.groupby(part["fold"] // FOLDS)]
+            for group, subsets in statistic_groups(repeats[0]):
+                draws = {"rmse": np.mean([rmse(one, subsets(one), weights) for one in repeats], axis=0)}
+                errors[model, group] = draws["rmse"]
+                if model != BASELINE:
+                    draws |= {"rmse_over_group_mean": draws["rmse"] / errors[BASELINE, group]}
+                    draws |= {"rmse_over_seed_noise": draws["rmse"] / floor} if floor else {}
+                    for name, measure in (("pearson", pearson), ("kendall", kendall)):
+                        draws[name] = np.mean([measure(one, subsets(one), weights) for one in repeats], axis=0)
+                if group == "within":  # errors need no centring: theirs are those of all runs
+                    draws = {name: values for name, values in draws.items() if not name.startswith("rmse")}
+                n = sum(len(rows) for rows in subsets(repeats[0]))
+                found += [summarize(model, scheme, name, group, values, n) for name, values in draws.items()]
+            if model != BASELINE:
+                folds = [pearson(one, [rows], weights) for one in repeats for rows in positions(one["fold"])]
+                found.append(summarize(model, scheme, "pearson_fold_mean", "all", np.mean(folds, axis=0), len(cluster)))
+    return found
+
+
+def statistic_groups(part: pd.DataFrame):
+    """(name, function from predictions to lists of row positions): all, each group, and within groups pooled."""
+    yield "all", lambda one: [np.arange(len(one))]
+    names = sorted(part["group"].unique())
+    if len(names) > 1:
+        for name in names:
+            yield name, lambda one, name=name: [np.flatnonzero(one["group"].eq(name))]
+        yield "within", lambda one: positions(one["group"])
+
+
+def positions(column: pd.Series) -> list[np.ndarray]:
+    """Row positions of each value of a column."""
+    return [np.flatnonzero(column.eq(value)) for value in sorted(column.unique())]
+
+
+def summarize(model: str, scheme: str, statistic: str, group: str, draws: np.ndarray, n: int) -> dict:
+    """First draw is the table itself, the others are bootstrap draws."""
+    usable = draws[1:][np.isfinite(draws[1:])]
+    low, high = np.percentile(usable, [2.5, 97.5]) if len(usable) > 1 else (None, None)
+    return result(model, scheme, statistic, group, draws[0], low, high, n)
+
+
+# Statistics of weighted rows, all draws at once. `one` holds columns row, truth, prediction; `subsets` are lists of
+# positions: sums run within each and are added, so several subsets give the value within groups. weights: (draw, run).
+
+
+def cluster_weights(cluster: np.ndarray, bootstrap: int, random: np.random.Generator) -> np.ndarray:
+    """(1 + bootstrap, run) how often each run is drawn when whole clusters are drawn; first row: once each."""
+    count = cluster.max() + 1
+    drawn = random.multinomial(count, np.full(count, 1 / count), size=bootstrap)
+    return np.vstack([np.ones(len(cluster)), drawn[:, cluster]])
+
+
+def rmse(one: pd.DataFrame, subsets: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """(draw,) root mean square error."""
+    one = one.iloc[np.concatenate(subsets)]
+    chosen = weights[:, one["row"].to_numpy()]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt(chosen @ (one["truth"] - one["prediction"]).to_numpy() ** 2 / chosen.sum(axis=1))
+
+
+def pearson(one: pd.DataFrame, subsets: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """(draw,) Pearson r, each subset about its own mean."""
+    sums = np.zeros((3, len(weights)))
+    for rows in subsets:
+        part = one.iloc[rows]
+        chosen = weights[:, part["row"].to_numpy()]
+        x, y = (part[name].to_numpy() - part[name].mean() for name in ("truth", "prediction"))
+        total = np.maximum(chosen.sum(axis=1), 1)
+        mean_x, mean_y = chosen @ x / total, chosen @ y / total
+        sums += [chosen @ (x * x) - total * mean_x ** 2, chosen @ (y * y) - total * mean_y ** 2,
+                 chosen @ (x * y) - total * mean_x * mean_y]
+    sums[np.abs(sums) < 1e-15] = 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums[2] / np.sqrt(sums[0] * sums[1])
+
+
+def kendall(one: pd.DataFrame, subsets: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
+    """(draw,) Kendall tau-b over the pairs within subsets, a block of them at a time to keep memory flat."""
+    sums = np.zeros((3, len(weights)))
+    for rows in subsets:
+        part = one.iloc[rows]
+        chosen = weights[:, part["row"].to_numpy()]
+        truth, prediction = part["truth"].to_numpy(), part["prediction"].to_numpy()
+        for start in range(0, len(part), BLOCK):
+            block = slice(start, start + BLOCK)
+            x, y = (np.sign(np.subtract.outer(values, values[block])) for values in (truth, prediction))
+            sums += [((chosen @ pairs) * chosen[:, block]).sum(axis=1) for pairs in (np.abs(x), np.abs(y), x * y)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums[2] / np.sqrt(sums[0] * sums[1])

@@ -1,0 +1,64 @@
+"""Every file that crosses a stage: its schema, its version, its one writer and its one reader.
+
+Nothing else in the project spells a column name of another stage's file. A file of another version is refused by
+name. To change a schema: bump its version here, convert the committed examples (`tests/lib/test_contracts.py` finds
+them), and say so in CHANGELOG.md. Adding an *optional* column or a field with a default is not a new version.
+
+Tables are Parquet, or CSV for small ones a person opens first (a comment line carries the version). Documents are
+JSON with a `schema` member. Every file is written whole or not at all.
+"""
+
+from ecgscale.contracts.analysis import FRONTIER, IMPORTANCE, LAW_TABLE, PREDICTED, LawFit, Laws, Predictor, Speed
+from ecgscale.contracts.corpus import LEADS, PARTS, RECORDS, REJECTS, SPLIT, Shard, SplitInfo
+from ecgscale.contracts.deploy import LATENCY, TIMES, Artefact, Environment, Export
+from ecgscale.contracts.evaluation import (
+    DIFFERENCES,
+    METRICS,
+    NOISE,
+    PREDICTIONS,
+    RECALIBRATION,
+    RELIABILITY,
+    RUNS,
+    SOURCES,
+)
+from ecgscale.contracts.files import (
+    FLAG,
+    REAL,
+    TEXT,
+    WHOLE,
+    ContractError,
+    Document,
+    Part,
+    Table,
+    concatenated_digest,
+    digest,
+    file_digest,
+    read_all,
+    whole,
+    write_text,
+    wrong_schema,
+)
+from ecgscale.contracts.runs import (
+    HISTORY,
+    OPTIMA,
+    TUNING,
+    Ledger,
+    LossSpec,
+    ModelSpec,
+    OptimizerSpec,
+    Plan,
+    PlannedRun,
+    RunResult,
+    RunSpec,
+    ScheduleSpec,
+)
+
+__all__ = [
+    "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS", "METRICS",
+    "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS", "REJECTS",
+    "RELIABILITY", "RUNS", "SOURCES", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "ContractError",
+    "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec",
+    "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec", "Shard", "Speed",
+    "SplitInfo", "Table", "concatenated_digest", "digest", "file_digest", "read_all", "whole", "write_text",
+    "wrong_schema",
+]

@@ -1,0 +1,66 @@
+"""Latencies measured on other machines: checked against the models at hand, then put beside those of this one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ecgscale.contracts import LATENCY, TIMES, Environment
+from ecgscale.deploy.runtimes import DeployedModel
+from ecgscale.errors import UserError
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What one other machine measured."""
+
+    latency: pd.DataFrame
+    times: pd.DataFrame
+    environment: Environment
+
+
+def read(folders: Iterable[Path], models: Iterable[DeployedModel], machine: str) -> list[Elsewhere]:
+    """Results of other machines than `machine`.
+
+    Raises UserError for another schema, for a file that is not one of `models` to the byte, and for a machine that is
+    there already.
+    """
+    digests = {model.export.run_id: {a.digest for a in model.export.artefacts} for model in models}
+    found, machines = [], {machine}
+    for folder in folders:
+        latency = LATENCY.read(folder / "latency.parquet")
+        check(latency, digests, machines, folder / "latency.parquet")
+        machines |= set(latency["machine"])
+        surroundings = Environment.read(folder / "environment.json")
+        found.append(Elsewhere(latency, TIMES.read(folder / "times.parquet"), surroundings))
+    return found
+
+
+def check(rows: pd.DataFrame, digests: dict[str, set[str | None]], machines: set[str], file: Path) -> None:
+    again = sorted(machines & set(rows["machine"]))
+    if again:
+        raise UserError(f"machine {again[0]!r} was measured already", file=file, field="machine",
+                        remedy="Give every machine a name of its own (ecg-bench --machine)")
+    for row in rows.itertuples():
+        if row.run_id not in digests:
+            raise UserError(f"{row.model!r} is not one of the models given", file=file, field="run_id",
+                            remedy="Measure the models of this run there")
+        if pd.notna(row.artefact_digest) and row.artefact_digest not in digests[row.run_id]:
+            raise UserError(f"{row.model!r} on {row.runtime} was measured with another file (digest "
+                            f"{row.artefact_digest})", file=file, field="artefact_digest",
+                            remedy="Copy the exported models to that machine and measure again")
+
+
+def beside(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of all tables, with the columns that any of them has."""
+    filled = [table for table in tables if len(table)]
+    columns = list(dict.fromkeys(name for table in filled for name in table))
+    return pd.concat([table.dropna(axis=1, how="all") for table in filled], ignore_index=True).reindex(columns=columns)
+
+
+def file_name(environment: Environment) -> str:
+    return f"environment-{re.sub(r'[^A-Za-z0-9.-]+', '_', environment.machine)}.json"

@@ -1,0 +1,255 @@
+"""From trained runs to files another project can use, each checked against the network it came from."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from ecgscale import provenance
+from ecgscale.contracts import Artefact, Export, RunResult, whole
+from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
+from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, Exporter
+from ecgscale.deploy.runtimes import DeployedModel, one_line, tree_digest, tree_files
+from ecgscale.design.study import Deploy
+from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.labels import LabelSet
+from ecgscale.errors import UserError
+from ecgscale.models.build import load
+
+SCORES = ("valid_challenge_score", "valid_auroc")   # what models are chosen by: the first that the table holds
+CALIBRATION_WINDOWS = 300
+ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
+NOT_ON_APPLE = "not run on Apple hardware"
+LICENSES = {True: "MIT; trained on synthetic recordings",
+            False: "MIT; trained on PhysioNet/CinC Challenge 2021 recordings (CC BY 4.0)"}
+
+
+# ---------------------------------------------------------------------------------------------------- which models
+
+
+def choose(runs: pd.DataFrame, top: int) -> list[tuple[str, str]]:
+    """(run_id, why) of the runs to export: the best of each family on validation, then the next best of all.
+
+    The test fold has no say. Raises UserError when no run has a validation score.
+    """
+    score = next((name for name in SCORES if name in runs and runs[name].notna().any()), None)
+    if score is None:
+        raise UserError("no run has a validation score", field=" or ".join(SCORES),
+                        remedy="Give the table that ecg-collect made of evaluated runs")
+    ranked = runs[(runs["status"] == "finished") & runs[score].notna()]
+    ranked = ranked.sort_values([score, "run_id"], ascending=[False, True], kind="stable")
+    best = ranked.drop_duplicates("family")
+    rest = ranked[~ranked["run_id"].isin(best["run_id"])]
+    name = score.removeprefix("valid_").replace("_", " ")
+    why = [f"best {family} by {name} on validation" for family in best["family"]]
+    why += [f"next best by {name} on validation"] * len(rest)
+    return list(zip([*best["run_id"], *rest["run_id"]], why, strict=True))[:top]
+
+
+def label_of(result: RunResult) -> str:
+    """A short name for people: regnet-116k-adamw-1a2b3c."""
+    params = result.ledger.params
+    size = next((f"{params / unit:.3g}{letter}" for unit, letter in ((1e6, "m"), (1e3, "k")) if params >= unit),
+                str(params))
+    return f"{result.spec.model.family}-{size}-{result.spec.optimizer.name}-{result.spec.run_id[:6]}"
+
+
+# ---------------------------------------------------------------------------------------------------------- exports
+
+
+def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, split: pd.DataFrame, deploy: Deploy,
+                  label_set: LabelSet, out: Path, threads: int, records: int = 64, replicates: int = 1000,
+                  seed: int = 0) -> list[Export]:
+    """Export the chosen runs to out/<label>/ and check every file on up to `records` test recordings (0: all).
+
+    Raises UserError for bad input. A format that cannot be written becomes an Artefact with status "failed".
+    """
+    torch.set_num_threads(threads)
+    folders = {folder.name: folder for folder in map(Path, trained)}
+    available = runs[runs["run_id"].isin(folders)]
+    rows = available.set_index("run_id")
+    task, made = Task(corpus, split, deploy, label_set, threads, records, replicates, seed), []
+    for run_id, why in choose(available, deploy.top):
+        result, network = load(folders[run_id])
+        with whole(out / label_of(result)) as folder:
+            made.append(export_model(result, network, folders[run_id], why, rows.loc[run_id], task, folder))
+    return made
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all models of one export share."""
+
+    corpus: Corpus
+    split: pd.DataFrame
+    deploy: Deploy
+    label_set: LabelSet
+    threads: int
+    records: int
+    replicates: int
+    seed: int
+
+
+def export_model(result: RunResult, network: nn.Module, trained: Path, why: str, row: pd.Series, task: Task,
+                 folder: Path) -> Export:
+    """One network in every format of the study, its sample, and export.json."""
+    spec, label, corpus = result.spec, label_of(result), task.corpus
+    folder.mkdir(parents=True)
+    truth = held_out(network, result, task)
+    calibration = training_windows(result, task)
+    np.save(folder / "sample_input.npy", truth.windows[:1])
+    np.save(folder / "sample_output.npy", truth.logits[:1])
+    description = Export(
+        run_id=spec.run_id, label=label, chosen_for=why, spec=spec, ledger=result.ledger,
+        input_shape=(1, len(spec.leads), spec.window), rate=corpus.rate, unit=corpus.unit, recipe=corpus.recipe,
+        classes=result.classes, class_names=names_of(result.classes, task.label_set),
+        license=LICENSES[result.synthetic],
+        synthetic=result.synthetic, valid_score=number(row, "valid_challenge_score"),
+        test_score=number(row, "test_challenge_score"), artefacts=(), versions=provenance.versions(),
+    )
+    shutil.copyfile(trained / "weights.safetensors", folder / "weights.safetensors")
+    exporters = {batch: Exporter(network, (batch, *description.input_shape[1:]), metadata(description), calibration)
+                 for batch in task.deploy.batch}
+    artefacts = []
+    for kind in kinds_of(task.deploy):
+        print(f"export: {label}, {kind}", file=sys.stderr, flush=True)
+        artefacts.append(make(kind, exporters.get(kind.batch), description, folder, truth, task))
+    document = description.model_copy(update={"artefacts": tuple(artefacts)})
+    document.write(folder / "export.json")
+    return document
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One file to be made."""
+
+    form: str
+    precision: str
+    batch: int | None = None          # None: any number of windows a call
+    opset: int | None = None
+
+    def __str__(self) -> str:
+        return "-".join(filter(None, (self.form, self.precision, self.opset and f"opset{self.opset}",
+                                      (self.batch or 1) > 1 and f"batch{self.batch}")))
+
+    def file(self, label: str) -> str:
+        """Where it lies below the model's folder. bf16 is a way to compute the float32 file, not a file."""
+        if self.form == "torch":
+            return "weights.safetensors"
+        stored = replace(self, precision="float32") if self.precision == "bf16" else self
+        return f"{stored}/{label}{ENDINGS[self.form]}"
+
+
+def kinds_of(deploy: Deploy) -> list[Kind]:
+    """The files that a study asks for. ONNX has no INT8 here; float32 ONNX comes for DirectML too."""
+    kinds = [Kind("torch", "float32")]
+    for batch, form, precision in itertools.product(deploy.batch, deploy.formats, deploy.precisions):
+        if form == "onnx" and precision != "int8":
+            opsets = (NEWEST_OPSET, DIRECTML_OPSET) if precision == "float32" else (NEWEST_OPSET,)
+            kinds += [Kind(form, precision, batch, opset) for opset in opsets]
+        elif form == "openvino":
+            kinds += [Kind(form, p, batch) for p in ((precision, "bf16") if precision == "float32" else (precision,))]
+        elif form == "coreml":
+            kinds.append(Kind(form, precision, batch))
+    return kinds
+
+
+def make(kind: Kind, exporter: Exporter | None, description: Export, folder: Path, truth: Reference,
+         task: Task) -> Artefact:
+    """Write one file and check it. Whatever goes wrong is the artefact's reason."""
+    start, file = time.perf_counter(), kind.file(description.label)
+    artefact = Artefact(format=kind.form, precision=kind.precision, file=file, status="ok", opset=kind.opset,
+                        batch=kind.batch)
+    try:
+        if exporter and kind.precision != "bf16":
+            exporter.write(kind.form, kind.precision, folder / file, kind.opset)
+        if not (folder / file).exists():
+            raise FileNotFoundError("the float32 file was not made")
+        seconds = time.perf_counter() - start
+        size = sum(part.stat().st_size for part in tree_files(folder / file))
+        artefact = artefact.model_copy(update={"bytes": size, "digest": tree_digest(folder / file), "seconds": seconds})
+        if (kind.form, kind.precision) not in RUNNERS:
+            return artefact.model_copy(update={"reason": NOT_ON_APPLE})
+        only = DeployedModel(folder, description.model_copy(update={"artefacts": (artefact,)}), truth.windows[:1],
+                             truth.logits[:1])
+        logits, ran = run_file(only, kind.form, kind.precision, truth.windows, kind.batch or 1, task.threads)
+    except Exception as error:  # converters raise anything; one format must not lose the others
+        return artefact.model_copy(update={"status": "failed", "file": None, "reason": one_line(error)})
+    if kind.precision == "bf16" and ran.precision != "bf16":
+        return artefact.model_copy(update={"reason": "this processor does not compute in bfloat16"})
+    found = differences(truth, logits, task.label_set, description.classes, task.replicates, task.seed)
+    status, reason = judge(found, task.deploy.margin)
+    runner = " ".join(filter(None, (RUNNERS[kind.form, kind.precision][0], ran.device, ran.precision)))
+    return artefact.model_copy(update=found | {"checked_on": runner, "status": status, "reason": reason})
+
+
+def judge(found: dict[str, Any], margin: float) -> tuple[str, str]:
+    """Status and reason: a file that loses more than the margin of Challenge score is beyond it."""
+    loss = -(found.get("score_difference") or 0.0)
+    if not np.isfinite(found["max_logit_difference"]):
+        return "beyond-margin", "its logits are not finite"
+    if loss > margin:
+        return "beyond-margin", f"loses {loss:.4f} of the Challenge score, more than the margin {margin:g}"
+    return "ok", ""
+
+
+# ------------------------------------------------------------------------------------------------ recordings, words
+
+
+def held_out(network: nn.Module, result: RunResult, task: Task) -> Reference:
+    """The network's answers on recordings it was not trained on: of the test fold, else of validation."""
+    part = next((p for p in ("test", "valid") if (task.split["part"] == p).any()), None)
+    if part is None:
+        raise UserError("no recording in the test or the validation fold", field="part",
+                        remedy="An exported file is checked on recordings that were not trained on")
+    positions = some(task, part, task.records)
+    return reference(network, task.corpus, positions, result.classes, result.spec.leads, result.spec.window, part)
+
+
+def training_windows(result: RunResult, task: Task) -> np.ndarray:
+    """(windows, leads, samples) of the training fold, drawn from as many recordings, for calibration."""
+    positions = some(task, "train", CALIBRATION_WINDOWS)
+    windows, _ = windows_of(task.corpus, positions, result.spec.leads, result.spec.window)
+    kept = min(len(windows), CALIBRATION_WINDOWS)
+    return windows[np.sort(np.random.default_rng(task.seed).choice(len(windows), kept, replace=False))]
+
+
+def some(task: Task, part: str, count: int) -> np.ndarray:
+    """Sorted positions of up to `count` recordings of a part, drawn once and for all by the seed (0: every one)."""
+    positions = np.sort(task.corpus.positions(task.split.loc[task.split["part"] == part, "record"]))
+    if count and len(positions) > count:
+        positions = np.sort(np.random.default_rng(task.seed).choice(positions, count, replace=False))
+    return positions
+
+
+def names_of(classes: tuple[str, ...], label_set: LabelSet) -> tuple[str, ...]:
+    return tuple(np.array(label_set.names)[[label_set.codes.index(code) for code in classes]].tolist())
+
+
+def number(row: pd.Series, column: str) -> float | None:
+    return float(row[column]) if column in row and pd.notna(row[column]) else None
+
+
+def metadata(export: Export) -> dict[str, str]:
+    """What every format carries inside: enough to use the file without the JSON beside it."""
+    shape = " x ".join(map(str, export.input_shape))
+    return {
+        "description": f"12-lead ECG classifier {export.label}: {shape} (batch, leads, samples) to logits"
+                       + ("; trained on SYNTHETIC recordings, not for use on people" if export.synthetic else ""),
+        "label": export.label, "run_id": export.run_id, "license": export.license,
+        "input": f"{export.input_name}: float32, leads {' '.join(export.spec.leads)}", "unit": export.unit,
+        "rate_hz": f"{export.rate:g}", "recipe": str(export.recipe), "output": f"{export.output_name}: one a class",
+        "classes": ";".join(export.classes), "class_names": ";".join(export.class_names),
+        "synthetic": str(export.synthetic).lower(),
+    }

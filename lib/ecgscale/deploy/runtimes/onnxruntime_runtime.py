@@ -1,0 +1,123 @@
+"""ONNX Runtime with its execution providers. A provider that is missing is never replaced by the CPU in silence."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from ecgscale.contracts import Artefact
+from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+OPTIONS = {"precision": ("float32", "float16")}
+PRECISIONS = {"float": "float32", "float16": "float16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}
+COMPUTE = ("Conv", "MatMul", "Gemm", "Attention")      # operators that multiply, fused or quantized ones end likewise
+DIRECTML_OPSET = 17    # newer operator sets fall back to the CPU node by node under DirectML
+
+
+class OnnxRuntime:
+    DEVICES = tuple(PROVIDERS)
+    POOLED = False
+
+    @staticmethod
+    def devices() -> list[Device]:
+        present = onnxruntime.get_available_providers()
+        return [Device("onnxruntime", device, provider in present, name=provider,
+                       reason="" if provider in present else missing(provider))
+                for device, provider in PROVIDERS.items()]
+
+    @staticmethod
+    def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
+        return ("",) if levels == "few" and device == "cpu" else ("", "precision=float16")
+
+    def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:
+        self.settings = read_option(option, OPTIONS)
+        self.device, self.threads = device, threads
+        if PROVIDERS[device] not in onnxruntime.get_available_providers():
+            raise Unavailable(missing(PROVIDERS[device]))
+        opset = DIRECTML_OPSET if device == "directml" else None
+        self.artefact: Artefact = model.artefact("onnx", self.settings.get("precision", "float32"), batch, opset)
+        self.content = model.path(self.artefact).read_bytes()
+
+    def compile(self) -> None:
+        self.session = self.open(onnxruntime.SessionOptions())
+
+    def open(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+        options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+        options.log_severity_level = 3
+        provider = PROVIDERS[self.device]
+        providers = [provider] if self.device == "cpu" else [provider, PROVIDERS["cpu"]]
+        try:
+            return onnxruntime.InferenceSession(self.content, options, providers=providers)
+        except Exception as error:  # onnxruntime raises its own untyped exceptions
+            raise Unavailable(one_line(error)) from None
+
+    def request(self) -> OnnxRequest:
+        return OnnxRequest(self.session)
+
+    def ran(self) -> Ran:
+        """Provider and precision of every node, from one profiled call of a second session."""
+        nodes = self.profiled()
+        providers, asked = Counter(provider for _, provider, _ in nodes), self.settings.get("precision", "float32")
+        main = providers.most_common(1)[0][0] if nodes else self.session.get_providers()[0]
+        types = [kind for operator, _, kind in nodes if operator.endswith(COMPUTE)]
+        precision = Counter(types).most_common(1)[0][0] if types else None
+        moved = sum(provider != PROVIDERS[self.device] for _, provider, _ in nodes) / max(1, len(nodes))
+        recast = sum(kind != asked for kind in types) / max(1, len(types))
+        counted = Counter(f"{operator} {kind} on {provider}" for operator, provider, kind in nodes)
+        names = {provider: device for device, provider in PROVIDERS.items()}
+        fallback = main != PROVIDERS[self.device] or precision not in (None, asked)
+        return Ran(names.get(main, main), precision, fallback, max(moved, recast),
+                   ", ".join(f"{name} x {count}" for name, count in counted.most_common()))
+
+    def profiled(self) -> list[tuple[str, str, str]]:
+        """(operator, provider, precision of its first input) of every node that ran."""
+        with tempfile.TemporaryDirectory() as folder:
+            options = onnxruntime.SessionOptions()
+            options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "nodes")
+            session = self.open(options)
+            given = session.get_inputs()[0]
+            session.run(None, {given.name: np.zeros(given.shape, np.float32)})
+            events = json.loads(Path(session.end_profiling()).read_text())
+        found = []
+        for event in events:
+            if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+                inputs = event["args"].get("input_type_shape") or [{"": []}]
+                kind = next(iter(inputs[0]))
+                found.append((event["args"]["op_name"], event["args"]["provider"], PRECISIONS.get(kind, kind)))
+        return found
+
+
+class OnnxRequest:
+    def __init__(self, session: onnxruntime.InferenceSession):
+        self.session = session
+        self.input = session.get_inputs()[0].name
+        self.outputs = [session.get_outputs()[0].name]
+
+    def put(self, windows: np.ndarray) -> None:
+        self.feed = {self.input: windows}
+
+    def execute(self) -> None:
+        self.logits = self.session.run(self.outputs, self.feed)[0]
+
+    def get(self) -> np.ndarray:
+        return self.logits
+
+
+def missing(provider: str) -> str:
+    present = ", ".join(onnxruntime.get_available_providers())
+    return f"{provider} is not in this build of ONNX Runtime {onnxruntime.__version__} (it has {present})"
+
+
+RUNTIME = OnnxRuntime

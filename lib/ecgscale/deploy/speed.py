@@ -1,0 +1,160 @@
+"""What measured latencies say of nets that were not measured: laws, a small predictor, and speed-ups.
+
+The law is a cost model: a call takes a constant, plus time for its layers, plus time for its arithmetic,
+
+    ms = overhead + layers x per_layer + FLOPs / speed
+
+with coefficients that cannot be negative, fitted to relative errors, because latencies span decades.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from ecgscale import provenance
+from ecgscale.contracts import LawFit, Speed
+from ecgscale.deploy.runtimes import DeployedModel
+
+SETTING = ["machine", "runtime", "device", "option"]
+MIN_MODELS = 8                     # fewer say too little of three coefficients, or of a held-out error
+FORMULA = "p50_ms = overhead_ms + layers * ms_per_layer + forward_flops / flops_per_ms"
+COSTS = ["params", "forward_flops", "activations", "layers"]
+LEVEL, REPLICATES = 0.9, 200
+SMALLEST_MS = 1e-6                 # a prediction of 0 has no logarithm
+
+
+def analyse(latency: pd.DataFrame, models: Iterable[DeployedModel], seed: int = 0) -> Speed:
+    """Laws, predictor and speed-ups of the single-stream rows that stand."""
+    costs = pd.DataFrame([costs_of(model) for model in models]).drop_duplicates("run_id")
+    rows = medians(latency).merge(costs, on="run_id")
+    laws = [fit(group, name, seed) for name, group in rows.groupby(SETTING)]
+    results, disabled = [], {}
+    if len(costs) >= MIN_MODELS:
+        results = predictor(rows, seed)
+    else:
+        disabled["predictor"] = f"{len(costs)} models; {MIN_MODELS} are needed"
+    return Speed(models=len(costs), laws=tuple(laws), predictor=results, speedups=speedups(latency), disabled=disabled,
+                 versions=provenance.versions())
+
+
+def costs_of(model: DeployedModel) -> dict[str, Any]:
+    """Counted costs of a network: parameters, FLOPs, activations, and tensors that multiply (its layers)."""
+    from safetensors import safe_open
+
+    ledger = model.export.ledger
+    with safe_open(model.folder / "weights.safetensors", framework="np") as weights:
+        layers = sum(len(weights.get_slice(name).get_shape()) > 1 for name in weights.keys())  # noqa: SIM118
+    return {"run_id": model.export.run_id, "activations": ledger.activations, "layers": layers}
+
+
+def medians(latency: pd.DataFrame) -> pd.DataFrame:
+    """One row a model and setting: the median repeat of the single stream."""
+    stands = latency[(latency["status"] == "ok") & (latency["scenario"] == "single") & latency["p50_ms"].notna()]
+    keys = ["run_id", "model", "family", *SETTING]
+    return stands.assign(option=stands["option"].fillna("")).groupby(keys, as_index=False)[
+        ["p50_ms", "p50_low_ms", "p50_high_ms", "params", "forward_flops"]].median()
+
+
+# -------------------------------------------------------------------------------------------------------------- law
+
+
+def terms(rows: pd.DataFrame) -> np.ndarray:
+    """(model, 3): constant, layers, GFLOPs."""
+    return np.column_stack([np.ones(len(rows)), rows["layers"], rows["forward_flops"] / 1e9])
+
+
+def coefficients(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Non-negative coefficients of least squared relative error."""
+    return nnls(x / y[:, None], np.ones(len(y)))[0]
+
+
+def fit(rows: pd.DataFrame, setting: tuple[str, ...], seed: int) -> LawFit:
+    """The cost model of one setting, intervals by bootstrap over models, error by leaving one model out."""
+    subset = ", ".join(f"{name}={value}" for name, value in zip(SETTING, setting, strict=True))
+    shared = {"law": "cost-model", "subset": subset, "x": ("layers", "forward_flops"), "y": "p50_ms",
+              "points": len(rows), "formula": FORMULA}
+    if len(rows) < MIN_MODELS:
+        return LawFit(**shared, verdict="not identifiable", reason=f"{len(rows)} models; {MIN_MODELS} are needed",
+                      estimates={})
+    x, y = terms(rows), rows["p50_ms"].to_numpy()
+    rng = np.random.default_rng(seed)
+    drawn = np.array([coefficients(x[i], y[i]) for i in rng.integers(0, len(y), (REPLICATES, len(y)))])
+    low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
+    out = [x[i] @ coefficients(np.delete(x, i, 0), np.delete(y, i)) for i in range(len(y))]
+    found = named(coefficients(x, y))
+    known = low[2] > 0
+    return LawFit(
+        **shared, verdict="identified" if known else "not identifiable",
+        reason="" if known else "the interval of the time a FLOP takes reaches 0", estimates=found,
+        intervals=intervals(low, high), level=LEVEL, statistics=errors(np.array(out), y))
+
+
+def named(values: np.ndarray) -> dict[str, float | None]:
+    """Coefficients as the formula names them."""
+    overhead, layer, gigaflop = map(float, values)
+    return {"overhead_ms": overhead, "ms_per_layer": layer, "flops_per_ms": 1e9 / gigaflop if gigaflop else None}
+
+
+def intervals(low: np.ndarray, high: np.ndarray) -> dict[str, tuple[float | None, float | None]]:
+    fewest, most = named(low), named(high)
+    return {name: (fewest[name], most[name]) if name != "flops_per_ms" else (most[name], fewest[name])
+            for name in fewest}
+
+
+def errors(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Relative errors of nets held out."""
+    relative = np.abs(predicted / truth - 1)
+    return {"held_out_median_error": float(np.median(relative)),
+            "held_out_p90_error": float(np.quantile(relative, 0.9)), "models": len(truth)}
+
+
+# -------------------------------------------------------------------------------------------------------- predictor
+
+
+def predictor(rows: pd.DataFrame, seed: int) -> list[dict[str, Any]]:
+    """Held-out errors of a forest on log costs, and of the law beside it: whole nets are left out, ten folds."""
+    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.model_selection import GroupKFold
+
+    settings = rows[SETTING].agg("|".join, axis=1)
+    x = np.column_stack([np.log(rows[COSTS]), pd.get_dummies(settings), pd.get_dummies(rows["family"])])
+    y, groups = np.log(rows["p50_ms"].to_numpy()), rows["run_id"]
+    forest, law = np.empty(len(y)), np.empty(len(y))
+    for train, test in GroupKFold(min(10, groups.nunique())).split(x, y, groups):
+        base, seen = np.empty(len(rows)), np.isin(np.arange(len(y)), train)
+        for setting in settings.unique():
+            here = (settings == setting).to_numpy()
+            fitted = coefficients(terms(rows[here & seen]), np.exp(y[here & seen]))
+            base[here] = np.log(np.maximum(terms(rows[here]) @ fitted, SMALLEST_MS))
+        model = ExtraTreesRegressor(300, random_state=seed, n_jobs=1).fit(x[train], y[train] - base[train])
+        law[test], forest[test] = base[test], base[test] + model.predict(x[test])
+    return [{"model": name, "scheme": "nets held out, 10 folds", "statistic": statistic, "estimate": value,
+             "n": len(y)} for name, predicted in (("law", law), ("forest on the law's residuals", forest))
+            for statistic, value in errors(np.exp(predicted), np.exp(y)).items() if statistic != "models"]
+
+
+# --------------------------------------------------------------------------------------------------------- speed-up
+
+
+def speedups(latency: pd.DataFrame) -> list[dict[str, Any]]:
+    """How many times as fast as torch eager on the CPU each setting is, a model and machine.
+
+    Ends of the interval divide opposite ends of the two medians' intervals, so it is wider than 95 %.
+    """
+    found = []
+    for (_, machine), rows in medians(latency).groupby(["run_id", "machine"]):
+        eager = rows[(rows["runtime"] == "torch") & (rows["device"] == "cpu") & (rows["option"] == "mode=eager")]
+        if eager.empty:
+            continue
+        base = eager.iloc[0]
+        for row in rows.drop(index=eager.index).itertuples():
+            found.append({
+                "model": row.model, "machine": machine, "runtime": row.runtime, "device": row.device,
+                "option": row.option, "ratio": base["p50_ms"] / row.p50_ms,
+                "low": base["p50_low_ms"] / row.p50_high_ms, "high": base["p50_high_ms"] / row.p50_low_ms})
+    return found

@@ -1,0 +1,162 @@
+"""What a study will cost, before anything is trained: its spread, its FLOPs, its hours; and thinning to a budget.
+
+Counts and FLOPs are exact for a given number of training recordings. Hours are estimates and say from what: on this
+machine from a short calibration (pace.py), on named devices from assets/devices.csv, the vendor's peak times an
+assumed share of it. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecgscale.contracts import Plan, PlannedRun
+from ecgscale.design.study import Budget, Study
+from ecgscale.errors import UserError
+from ecgscale.paths import ASSETS
+
+DEVICES = ASSETS / "devices.csv"
+VALID_SHARE, VALID_SAMPLES = 0.5, 5000
+"""Validation as far as a plan can know it: half as many recordings as in training (the study's folds) of 10 s at
+500 Hz, all windows of each, forward only."""
+
+QUANTILES = ("0", "0.1", "0.25", "0.5", "0.75", "0.9", "1")
+
+
+def describe(study: Study, planned: list[PlannedRun], rejected: dict[str, int], duplicates: int) -> Plan:
+    """The plan as far as the study file alone decides it."""
+    return Plan(study=study.name, seed=study.seed, rejected=rejected, duplicates=duplicates, train_flops=None, hours=[],
+                **spread(planned))
+
+
+def spread(planned: list[PlannedRun]) -> dict[str, Any]:
+    """How many runs, of which kinds, and their distributions."""
+    counts = Counter(f"{run.spec.model.family} {run.spec.optimizer.name}" for run in planned)
+    return {"runs": len(planned), "counts": dict(sorted(counts.items())),
+            "params": quantiles([run.ledger.params for run in planned]),
+            "forward_flops": quantiles([run.ledger.forward_flops for run in planned])}
+
+
+def quantiles(values: list[int]) -> dict[str, float]:
+    """The empirical distribution function, read at QUANTILES: the smallest value that this share does not exceed."""
+    if not values:
+        return {}
+    return {share: float(np.quantile(values, float(share), method="inverted_cdf")) for share in QUANTILES}
+
+
+def train_flops(run: PlannedRun, records: int) -> float:
+    """FLOPs of a whole training: one window of each recording an epoch, forward and backward."""
+    used = max(1, round(run.spec.data_fraction * records))
+    return float(run.ledger.step_flops) * used * run.spec.epochs
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a machine trains: FLOP/s against the FLOPs of one window's step, measured on some networks a family."""
+
+    name: str
+    source: str
+    measured: dict[str, list[tuple[float, float]]]       # family -> (step FLOPs, FLOP/s), step FLOPs increasing
+
+    def hours(self, run: PlannedRun, records: int) -> float:
+        """Of one run: training, and validation after each epoch (see VALID_SHARE). Between networks by logarithms."""
+        flops, rates = np.log(self.measured[run.spec.model.family]).T
+        rate = math.exp(np.interp(math.log(run.ledger.step_flops), flops, rates))
+        windows = VALID_SHARE * records * math.ceil(VALID_SAMPLES / run.spec.window) * run.spec.epochs
+        return (train_flops(run, records) + windows * run.ledger.forward_flops) / rate / 3600
+
+
+def afford(budget: Budget, planned: list[PlannedRun], plan: Plan, records: int,
+           pace: Pace | None = None) -> tuple[list[PlannedRun], Plan]:
+    """Thin the runs to the budget and fill in what they will cost for `records` training recordings."""
+    kept = planned
+    if budget.train_flops is not None:
+        kept = thin(kept, lambda run: train_flops(run, records), budget.train_flops, "FLOPs")
+    if budget.hours is not None:
+        kept = thin(kept, lambda run: pace.hours(run, records), budget.hours, "hours")
+    total = math.fsum(train_flops(run, records) for run in kept)
+    hours = [{"device": row["device"], "hours": total / (float(row["peak_tflops"]) * 1e12 * float(row["share"])) / 3600,
+              "estimate": True, "source": f"{row['source']} ({float(row['share']):.0%})"} for row in read_devices()]
+    if pace is not None:
+        here = math.fsum(pace.hours(run, records) for run in kept)
+        hours.insert(0, {"device": pace.name, "hours": here, "estimate": True, "source": pace.source})
+    return kept, plan.model_copy(update={
+        **spread(kept), "train_flops": total, "train_records": records, "hours": hours,
+        "thinned": len(planned) - len(kept)})
+
+
+def read_devices() -> list[dict[str, str]]:
+    with open(DEVICES, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def thin(planned: list[PlannedRun], cost: Callable[[PlannedRun], float], limit: float, unit: str) -> list[PlannedRun]:
+    """The runs that `limit` can pay for, thinned alike in every family and optimizer and evenly along their cost.
+
+    Replicates of a sample stay or go together. Raises UserError when not even one sample of each can be paid for.
+    """
+    strata: dict[tuple[str, str], dict[str, list[PlannedRun]]] = defaultdict(lambda: defaultdict(list))
+    for run in planned:
+        sample = run.spec.model_copy(update={"run_id": "", "seed": 0}).model_dump_json()
+        strata[run.spec.model.family, run.spec.optimizer.name][sample].append(run)
+    ranked = [sorted(samples.values(), key=lambda runs: (sum(map(cost, runs)), runs[0].spec.run_id))
+              for samples in strata.values()]
+
+    def kept(share: float) -> list[PlannedRun]:
+        chosen = []
+        for samples in ranked:
+            count = max(1, round(share * len(samples)))
+            places = ((np.arange(count) + 0.5) * len(samples) / count).astype(int)     # the middles of equal parts
+            chosen += [run for place in places for run in samples[place]]
+        return chosen
+
+    def fits(share: float) -> bool:
+        return math.fsum(map(cost, kept(share))) <= limit
+
+    if fits(1.0):
+        return planned
+    if not fits(0.0):
+        least = math.fsum(map(cost, kept(0.0)))
+        raise UserError(f"one sample of each family and optimizer costs {least:.3g} {unit}, above {limit:.3g}",
+                        field="budget", remedy="Raise the budget or make the models smaller")
+    most = max(len(samples) for samples in ranked)
+    enough, too_many = 0, most                 # samples of the largest stratum
+    while too_many - enough > 1:
+        middle = (enough + too_many) // 2
+        enough, too_many = (middle, too_many) if fits(middle / most) else (enough, middle)
+    chosen = {run.spec.run_id for run in kept(enough / most)}
+    return [run for run in planned if run.spec.run_id in chosen]
+
+
+def as_text(plan: Plan) -> str:
+    """The plan as a table for people."""
+    refused = ", ".join(f"{count} by {name!r}" for name, count in plan.rejected.items()) or "none"
+    lines = [f"study {plan.study}, seed {plan.seed}: {plan.runs} runs "
+             f"({', '.join(f'{count} {name}' for name, count in plan.counts.items())})",
+             f"rejected samples: {refused}; duplicates left out: {plan.duplicates}"]
+    if plan.thinned:
+        lines.append(f"left out to stay within the budget: {plan.thinned} runs")
+    if plan.params:
+        lines.append(f"{'share of runs at most':24}" + "".join(f"{float(share):>9.0%}" for share in plan.params))
+        lines.append(f"{'parameters':24}" + "".join(f"{short(value):>9}" for value in plan.params.values()))
+        lines.append(f"{'forward FLOPs':24}" + "".join(f"{short(value):>9}" for value in plan.forward_flops.values()))
+    if plan.train_flops is None:
+        lines.append("training FLOPs and hours: not known before the number of training recordings (--records)")
+    else:
+        lines.append(f"training FLOPs in all: {plan.train_flops:.3g}, for {plan.train_records} training recordings")
+    lines += [f"  {row['hours']:>10.3g} hours (estimate) on {row['device']}: {row['source']}" for row in plan.hours]
+    return "\n".join(lines)
+
+
+def short(value: float) -> str:
+    """1234567 -> "1.23 M"."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"

@@ -1,0 +1,285 @@
+"""The study file: what is asked, in one YAML or JSON file, and its errors with file, line and field.
+
+A study holds the science (ranges, recipe, seeds, protocol); where and how big is the pipeline's configuration. Every
+section has defaults, so a file may hold only the sections that a command needs. `assets/studies/study.schema.json` is
+the JSON Schema of these classes, for editors and other programs; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from ecgscale.contracts import LossSpec, Part, ScheduleSpec
+from ecgscale.design import marked_yaml
+from ecgscale.design.axes import Axis, Number, Range, Scalar, Whole, choices, ends, within
+from ecgscale.errors import UserError
+from ecgscale.models.architecture import RejectedError
+from ecgscale.models.complexity import FAMILIES, SIZES
+
+AUGMENTATIONS = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead_dropout")
+
+
+class Bounds(Part):
+    """Inclusive limits; a missing one does not limit."""
+
+    low: float | None = Field(None, ge=0)
+    high: float | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        return self
+
+    def hold(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+class Constraints(Part):
+    """A sample outside is rejected and counted under the constraint's name, never repaired."""
+
+    params: Bounds | None = None
+    forward_flops: Bounds | None = None
+    stages: Bounds | None = None
+
+
+class OptimizerSpace(Part):
+    """Ranges of one optimizer. Learning rate and decay are axes of the design space like any other."""
+
+    name: Literal["sgd", "sgdm", "adamw"]
+    lr: Annotated[Number, within(0, open_low=True)]
+    weight_decay: Annotated[Number, within(0)] = 0.0
+    momentum: Annotated[Number, within(0, 0.9999)] | None = None    # null: 0.9 for sgdm, 0 for the others
+
+
+class Training(Part):
+    """How every run of a group is trained. Epochs, data fraction and batch size are axes too."""
+
+    epochs: Annotated[Whole, within(1, 100_000)] = 20
+    data_fraction: Annotated[Number, within(0, 1, open_low=True)] = 1.0
+    batch_size: Annotated[Whole, within(1, 65_536)] = 32
+    loss: LossSpec = LossSpec()
+    schedule: ScheduleSpec = ScheduleSpec()
+    clip_norm: float | None = Field(1.0, gt=0)
+    patience: int | None = Field(None, ge=1)
+    augment: tuple[Literal[AUGMENTATIONS], ...] = ()
+    precision: Literal["float32", "bf16", "auto"] = "float32"
+
+
+LeadCount = Literal[12, 6, 4, 3, 2]
+Window = Annotated[int, Field(ge=32, le=1_000_000)]     # samples at the recipe's rate
+
+
+class RunGroup(Part):
+    """Runs of one family: a space, how to sample it, with which optimizers and seeds.
+
+    `random` draws each axis independently, `sobol` covers the axes evenly (scrambled Sobol points), `grid` takes every
+    combination, `list` takes `models` as they are. `count` samples are drawn for each optimizer (random, sobol).
+    Every sample is trained once for each of `seeds`.
+    """
+
+    family: Literal[tuple(FAMILIES)]
+    sampler: Literal["random", "sobol", "grid", "list"] = "random"
+    count: int | None = Field(None, ge=1, le=200_000)
+    space: dict[str, Axis] = Field({})
+    models: tuple[str | dict[str, Scalar], ...] = ()     # names of sizes, or hyperparameters
+    optimizers: Annotated[tuple[OptimizerSpace, ...], Field(min_length=1)]
+    training: Training = Training()
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    leads: LeadCount | Annotated[tuple[LeadCount, ...], Field(min_length=1)] = 12
+    window: Window | Annotated[tuple[Window, ...], Field(min_length=1)] | None = None     # null: data.window
+    constraints: Constraints = Constraints()
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        drawn = self.sampler in ("random", "sobol")
+        if drawn and self.count is None:
+            raise ValueError(f"sampler {self.sampler!r} needs a count")
+        if not drawn and self.count is not None:
+            raise ValueError(f"sampler {self.sampler!r} takes every combination: it has no count")
+        if bool(self.models) == bool(self.space):
+            raise ValueError("give either a space or a list of models")
+        if (self.sampler == "list") != bool(self.models):
+            raise ValueError("sampler 'list' takes models, the others a space")
+        return self
+
+
+class Data(Part):
+    """Preparation recipe by name, and how much may be rejected before a run stops."""
+
+    recipe: str = "study"
+    max_rejected: float = Field(0.05, ge=0, le=1)
+    window: Window = 1024
+
+
+class Split(Part):
+    """How recordings are parted into train, valid and test."""
+
+    method: Literal["patients", "records", "leave-source-out", "column"] = "patients"
+    seed: int = 1
+    held_out: str | None = None      # leave-source-out: the source that is the test part
+
+
+class Evaluation(Part):
+    """Whole recordings in fixed windows, `stride` samples apart (null: one window's length)."""
+
+    bootstrap: int = Field(1000, ge=0, le=1_000_000)
+    aggregation: Literal["mean", "max"] = "mean"
+    stride: int | None = Field(None, ge=1)
+
+
+class Deploy(Part):
+    """Which models are exported, to what, and how their latency is measured."""
+
+    top: int = Field(3, ge=0)
+    formats: tuple[Literal["torch", "onnx", "openvino", "coreml"], ...] = ("onnx", "openvino", "coreml")
+    precisions: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")
+    margin: float = Field(0.01, ge=0, le=1)      # largest loss of Challenge score that is accepted
+    runtimes: tuple[Literal["torch", "onnxruntime", "openvino", "coreml"], ...] = ("torch", "onnxruntime", "openvino")
+    batch: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    repeats: int = Field(2, ge=1)
+    min_count: int = Field(50, ge=1)
+    min_seconds: float = Field(0.5, ge=0)
+
+
+class Analysis(Part):
+    """Bootstrap replicates and target column of the laws and of the predictor."""
+
+    bootstrap: int = Field(300, ge=0, le=1_000_000)
+    target: str = "test_challenge_score"
+
+
+class Budget(Part):
+    """Limits on the whole study: samples are left out evenly until it fits. One in hours may keep others next time."""
+
+    train_flops: float | None = Field(None, gt=0)
+    hours: float | None = Field(None, gt=0)                 # on the machine that draws the runs, by calibration
+    records: int | None = Field(None, ge=1)                 # training recordings to reckon with
+
+
+class Study(BaseModel):
+    """A whole study. `seed` decides every draw of the sampler."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)
+    description: str = ""
+    seed: int = Field(1, ge=0)
+    data: Data = Data()
+    split: Split = Split()
+    runs: tuple[RunGroup, ...] = ()
+    budget: Budget = Budget()
+    evaluation: Evaluation = Evaluation()
+    deploy: Deploy = Deploy()
+    analysis: Analysis = Analysis()
+
+
+def read_study(path: Path | str) -> Study:
+    """Read and check a study file (YAML or JSON). Raises UserError with file, line, field and remedy."""
+    values, tree = marked_yaml.read(path)
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        raise explained(error, tree, Path(path)) from None
+    for loc, problem, remedy in misplaced(study):
+        place, line = marked_yaml.located(tree, loc)
+        raise UserError(problem, file=path, line=line, field=".".join(map(str, place)), remedy=remedy)
+    return study
+
+
+def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
+    """Spaces and models that are none of their family's: location, problem, remedy."""
+    for place, group in enumerate(study.runs):
+        family = FAMILIES[group.family]
+        kinds = get_type_hints(family, include_extras=True)
+        for name, axis in group.space.items():
+            loc = ("runs", place, "space", name)
+            if name not in kinds:
+                near = difflib.get_close_matches(name, kinds, n=1)
+                remedy = f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(kinds)
+                yield loc, f"{group.family} has no hyperparameter {name!r}", remedy
+                continue
+            allowed = TypeAdapter(kinds[name])
+            for value in choices(axis) or ends(axis):
+                try:
+                    allowed.validate_python(value)
+                except ValidationError as error:
+                    yield loc, f"{value!r}: {error.errors()[0]['msg']}", ""
+            if isinstance(axis, Range) and axis.step is None and int in (kinds[name], *get_args(kinds[name])):
+                yield loc, f"{name} takes whole numbers", "Give the range a step, e.g. step: 1"
+        for part in fields(family):
+            if group.space and part.default is MISSING and part.name not in group.space:
+                yield ("runs", place, "space"), f"{part.name} is missing", f"{group.family} has no default for it"
+        for turn, model in enumerate(group.models):
+            yield from misplaced_model(group.family, model, ("runs", place, "models", turn))
+
+
+def misplaced_model(family: str, model: str | dict[str, Any], loc: tuple) -> Iterator[tuple[tuple, str, str]]:
+    if isinstance(model, str):
+        if type(SIZES.get(model)) is not FAMILIES[family]:
+            names = [name for name in SIZES if name.startswith(family)]
+            yield loc, f"no {family} is named {model!r}", "Known: " + ", ".join(names)
+        return
+    try:
+        FAMILIES[family](**model)
+    except ValidationError as error:
+        first = error.errors()[0]
+        yield (*loc, *first["loc"]), f"{'.'.join(map(str, first['loc']))}: {first['msg']}", ""
+    except RejectedError as error:
+        yield loc, str(error), ""
+
+
+def explained(error: ValidationError, tree: yaml.Node, path: Path) -> UserError:
+    """The first mistake as a UserError; an unknown key before all others, since it may be why one is missing."""
+    details = error.errors(include_url=False)
+    detail = min(details, key=lambda found: found["type"] != "extra_forbidden")
+    place, line = marked_yaml.located(tree, detail["loc"])
+    field = ".".join(str(step) for step in place) or None
+    if detail["type"] == "extra_forbidden":
+        wrong = str(place[-1])
+        near = difflib.get_close_matches(wrong, names_at(place[:-1]), n=1)
+        return UserError(f"unknown key {wrong!r}", file=path, line=line, field=field,
+                         remedy=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(names_at(place[:-1])))
+    if detail["type"] == "missing":
+        field = ".".join(str(step) for step in (*place, detail["loc"][-1]))
+        return UserError("is missing", file=path, line=line, field=field)
+    return UserError(detail["msg"].removeprefix("Value error, "), file=path, line=line, field=field)
+
+
+def names_at(place: list[str | int]) -> list[str]:
+    """The keys that the section at `place` knows."""
+    schema = Study.model_json_schema()
+    node = schema
+    for step in place:
+        if isinstance(step, int):
+            node = node.get("items", {})
+        else:
+            node = node.get("properties", {}).get(step) or node.get("additionalProperties") or {}
+        for shape in node.get("oneOf", node.get("anyOf", [node])):    # an axis, or a section that may be null
+            if "$ref" in shape:
+                node = schema["$defs"][shape["$ref"].rsplit("/", 1)[1]]
+    return list(node.get("properties", {}))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a study file."""
+    return Study.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+if __name__ == "__main__":
+    print(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,196 @@
+"""From the memory-mapped corpus to batches: random crops for training, fixed windows for everything that is judged.
+
+Order, crops and augmentation are a function of (seed, epoch, step) alone: no generator lives from one step to the
+next, so a run that continues from a checkpoint sees what an uninterrupted one sees. The corpus holds (samples, leads);
+networks take (batch, lead, time).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ecgscale.contracts import RunSpec
+from ecgscale.errors import UserError
+from ecgscale.training.augment import augment, check
+
+ORDER, CROP, FIRST_AUGMENTATION = 0, 1, 8  # random streams of a step; those of an epoch have step 0
+Item = TypeVar("Item")
+
+
+def generator(seed: int, epoch: int, step: int, stream: int) -> np.random.Generator:
+    """A counter-based generator (Philox) of its own for each (seed, epoch, step, stream)."""
+    key = (seed % 2**64) << 64 | (epoch % 2**24) << 40 | (step % 2**32) << 8 | stream
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+# -------------------------------------------------------------------------------------------------- which recordings
+
+
+def part_of(corpus, split: pd.DataFrame, part: str) -> np.ndarray:
+    """Positions in the corpus of the recordings of one part, in the corpus's order. Raises UserError if none."""
+    positions = np.sort(corpus.positions(split.loc[split["part"] == part, "record"]))
+    if not len(positions):
+        raise UserError(f"no recording in the part {part!r}", field="part",
+                        remedy="Training needs recordings in 'train' and in 'valid': see the split of the study file")
+    return positions
+
+
+def subset(records: Sequence[str], fraction: float, split_digest: str) -> np.ndarray:
+    """Places of a nested subset: `round(fraction * n)` recordings, at least one, sorted.
+
+    Recordings are ranked by a hash of their name and the split's digest, and the first ones are taken: a smaller
+    fraction is part of every larger one. The training seed plays no part, so replicated seeds share their data.
+    """
+    ranks = [hashlib.sha256(f"{split_digest}/{record}".encode()).digest() for record in records]
+    ordered = sorted(range(len(records)), key=ranks.__getitem__)
+    return np.sort(np.array(ordered[: max(1, round(fraction * len(records)))], dtype=np.int64))
+
+
+def lead_columns(corpus, leads: Sequence[str]) -> slice | list[int]:
+    """Columns of `leads` in the corpus, by name. Raises UserError for a lead that it does not hold."""
+    missing = [lead for lead in leads if lead not in corpus.leads]
+    if missing:
+        raise UserError(f"the corpus has no lead {missing[0]!r}", field="leads",
+                        remedy=f"Choose from {', '.join(corpus.leads)}")
+    columns = [list(corpus.leads).index(lead) for lead in leads]
+    return slice(None) if columns == list(range(len(corpus.leads))) else columns
+
+
+# ---------------------------------------------------------------------------------------------------- fixed windows
+
+
+def tile(length: int, window: int) -> np.ndarray:
+    """First samples of the fixed windows that cover a recording of `length` samples.
+
+    Windows stand end to end; where samples remain, one more window is aligned to the recording's end. A recording
+    shorter than the window gives one window at 0, which `windows` pads with zeros.
+
+    >>> tile(2500, 1024).tolist()
+    [0, 1024, 1476]
+    """
+    if length <= window:
+        return np.zeros(1, dtype=np.int64)
+    starts = np.arange(0, length - window + 1, window)
+    return starts if starts[-1] + window == length else np.append(starts, length - window)
+
+
+def windows(signal: np.ndarray, window: int) -> np.ndarray:
+    """All fixed windows of a recording (samples, leads) as (windows, lead, window) float32, zero-padded at the end."""
+    starts = tile(len(signal), window)
+    cut = np.zeros((len(starts), window, signal.shape[1]), dtype=signal.dtype)
+    for row, start in zip(cut, starts, strict=True):
+        piece = signal[start : start + window]
+        row[: len(piece)] = piece
+    return by_lead(cut)
+
+
+def by_lead(samples: np.ndarray) -> np.ndarray:
+    """(batch, time, lead) as in the corpus -> (batch, lead, time) float32; torch turns thrice as fast as numpy."""
+    turned = torch.from_numpy(samples).transpose(1, 2)
+    return turned.to(torch.float32, memory_format=torch.contiguous_format, copy=True).numpy()
+
+
+def fixed_batches(corpus, positions: np.ndarray, leads: Sequence[str], window: int,
+                  size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Every fixed window of the recordings at `positions`, in order, `size` at a time.
+
+    Yields windows (batch, lead, time) float32 and, for each, the place of its recording in `positions`.
+    """
+    columns = lead_columns(corpus, leads)
+    held, owners, count = [], [], 0
+    for place, position in enumerate(positions):
+        cut = windows(corpus.signal(position)[:, columns], window)
+        held.append(cut)
+        owners.append(np.full(len(cut), place))
+        count += len(cut)
+        while count >= size:
+            x, owner = np.concatenate(held), np.concatenate(owners)
+            yield x[:size], owner[:size]
+            held, owners, count = [x[size:]], [owner[size:]], count - size
+    if count:
+        yield np.concatenate(held), np.concatenate(owners)
+
+
+# ----------------------------------------------------------------------------------------------------- random crops
+
+
+class Crops:
+    """Training batches of one run: each recording gives one random crop an epoch, in a new order each epoch.
+
+    A recording of at least `window` samples is cut at a random place; a shorter one is put at a random place into
+    zeros. The last batch of an epoch may be smaller.
+    """
+
+    def __init__(self, corpus, positions: np.ndarray, spec: RunSpec):
+        check(spec.augment)
+        self.corpus, self.positions, self.spec = corpus, positions, spec
+        self.columns = lead_columns(corpus, spec.leads)
+        self.targets = corpus.labels[positions].astype(np.float32)
+        self.lengths = corpus.records["length"].to_numpy()[positions]
+        self.steps = -(-len(positions) // spec.batch_size)  # an epoch
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches of one epoch from step `first` on: crops (batch, lead, time) and labels (batch, class), float32."""
+        seed, size = self.spec.seed, self.spec.batch_size
+        order = generator(seed, epoch, 0, ORDER).permutation(len(self.positions))
+        free = np.abs(self.lengths - self.spec.window)
+        places = generator(seed, epoch, 0, CROP).integers(0, free, endpoint=True)
+        for step in range(first, self.steps):
+            chosen = order[step * size : (step + 1) * size]
+            x = augment(self.cut(chosen, places), self.spec.augment,
+                        lambda number, step=step: generator(seed, epoch, step, FIRST_AUGMENTATION + number))
+            yield x, self.targets[chosen]
+
+    def cut(self, chosen: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Crops (batch, lead, time) of the recordings `chosen`, each at its place."""
+        window = self.spec.window
+        crops = np.zeros((len(chosen), window, len(self.spec.leads)), dtype=self.corpus.signal(0).dtype)
+        for crop, index in zip(crops, chosen, strict=True):
+            signal, place = self.corpus.signal(self.positions[index]), places[index]
+            if len(signal) >= window:
+                crop[:] = signal[place : place + window, self.columns]
+            else:
+                crop[place : place + len(signal)] = signal[:, self.columns]
+        return by_lead(crops)
+
+
+def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+    """The same items, prepared by a background thread up to `depth` ahead of their use."""
+    ready: queue.Queue = queue.Queue(depth)
+    closed = threading.Event()
+
+    def put(kind: str, value) -> bool:
+        while not closed.is_set():
+            try:
+                ready.put((kind, value), timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def prepare() -> None:
+        try:
+            if all(put("item", item) for item in items):
+                put("end", None)
+        except BaseException as error:
+            put("error", error)
+
+    threading.Thread(target=prepare, daemon=True).start()
+    try:
+        while True:
+            kind, value = ready.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise value
+            yield value
+    finally:
+        closed.set()

@@ -1,0 +1,96 @@
+"""The device that trains: which one, at what precision, how much memory and energy it took."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ecgscale.deploy import machine
+from ecgscale.errors import UserError
+from ecgscale.provenance import cpu_name
+
+
+def choose(asked: str) -> torch.device:
+    """The device for "auto", "cpu", "cuda" or "mps". Raises UserError for one that this machine does not have."""
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if asked == "auto":
+        asked = next(name for name in ("cuda", "mps", "cpu") if found[name])
+    if not found.get(asked, False):
+        raise UserError(f"this machine (with this torch {torch.__version__}) has no device {asked!r}", field="device",
+                        remedy="Choose from " + ", ".join(name for name, there in found.items() if there))
+    return torch.device(asked)
+
+
+def name(device: torch.device) -> str:
+    """For people: "cpu: AMD EPYC 9B14", "cuda: NVIDIA A100-SXM4-40GB", "mps: arm"."""
+    model = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
+    return f"{device.type}: {model}"
+
+
+def precision(asked: str, device: torch.device, forward_flops: int) -> str:
+    """What runs for "float32", "bf16" or "auto": bf16 on a device that has instructions for it, in a large network.
+
+    Below 10 MFLOP a window the conversions cost about what the arithmetic saves (measured on avx512_bf16: 0.4 to 1.5
+    times as fast at 1 to 9 MFLOP, 1.1 to 2.0 times above).
+    """
+    if asked != "auto":
+        return asked
+    return "bf16" if fast_bf16(device) and forward_flops >= 10_000_000 else "float32"
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 faster than float32: avx512_bf16 or AMX, Nvidia from compute 8.0 on."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu" and platform.system() == "Linux":
+        with contextlib.suppress(OSError):
+            words = set(Path("/proc/cpuinfo").read_text().split())
+            return bool(words & {"avx512_bf16", "amx_bf16"})
+    return False
+
+
+def reset_peak_memory(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(OSError):  # Linux: the high-water mark of this process starts anew
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Bytes at most in use since the reset: on CUDA of tensors, else of this whole process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
+
+
+def energy_counter(device: torch.device) -> Callable[[], float] | None:
+    """A function that reads joules used since it was made, or None without a counter.
+
+    NVML counts the device alone; RAPL the processor packages with everything that runs on them.
+    """
+    if device.type != "cuda":
+        return machine.energy_counter()
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        start = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+    except Exception:  # no NVML, no such counter on this card: each has an exception of its own
+        return None
+    return lambda: (pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) - start) * 1e-3
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out: torch on CUDA, torch on CPU, numpy."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

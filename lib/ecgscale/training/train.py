@@ -1,0 +1,133 @@
+"""A batch of runs on one device: start-up paid once, small runs side by side, finished ones taken from checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from ecgscale.contracts import SPLIT, PlannedRun, RunResult, SplitInfo, whole
+from ecgscale.ecg.corpus import Corpus
+from ecgscale.errors import UserError
+from ecgscale.provenance import code_digest
+from ecgscale.training import device as hardware
+from ecgscale.training.checkpoint import Checkpoint
+from ecgscale.training.loop import Job, Training
+from ecgscale.training.ranks import join
+
+SMALL_STEP = 1e11       # FLOPs of a step below which a GPU waits for its host most of the time
+OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
+
+
+def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo, out: Path,
+                checkpoints: Path, device: str = "auto", cpus: int = 1) -> list[RunResult]:
+    """Train the runs; write `out`/<run_id>/ (run.json, history.csv, weights.safetensors) for each.
+
+    A run that diverges or raises is written with that status and without weights, and the batch goes on. A run that was
+    begun before is continued from `checkpoints`; one that ended there with the same corpus, split, code and device is
+    taken from there. Several runs go side by side in processes of their own (`side_by_side`). Under torchrun, all its
+    processes train one run after the other together.
+    Raises UserError when the split was made for another corpus, or the device is not there.
+    """
+    if split_info.corpus_digest != corpus.digest:
+        raise UserError(f"the split was made for the corpus {split_info.corpus_digest}, this one is {corpus.digest}",
+                        field="split", remedy="Give all the shards that the split was made from")
+    ranks, chosen = join(hardware.choose(device))
+    workers = side_by_side(planned, chosen, cpus) if ranks.size == 1 else 1
+    job = Job(corpus, split, split_info, Path(checkpoints), chosen, max(1, cpus // workers), ranks)
+    tasks = [(plan, job, Path(out) / plan.spec.run_id, f"run {number}/{len(planned)} {plan.spec.run_id}")
+             for number, plan in enumerate(planned, 1)]
+    if workers == 1:
+        begin(job.threads)
+        return [train_one(*task) for task in tasks]
+    os.environ["OMP_NUM_THREADS"] = str(job.threads)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(job.threads,)) as pool:
+        longest_first = sorted(tasks, key=lambda task: -cost(task[0]))
+        futures = {task[0].spec.run_id: pool.submit(train_one, *task) for task in longest_first}
+        try:
+            return [futures[plan.spec.run_id].result() for plan in planned]
+        except BrokenProcessPool:
+            print("a training process was killed, probably for memory: run again to continue", file=sys.stderr)
+            raise SystemExit(OUT_OF_MEMORY) from None
+
+
+def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,
+            cpus: int) -> Callable[[list[PlannedRun], Path], list[RunResult]]:
+    """`train_batch` on the corpus in `shards` and the folder of a split: what remains to say is the runs and `out`."""
+    frame, info = SPLIT.read(split / "split.parquet"), SplitInfo.read(split / "split.json")
+    corpus = Corpus.open(shards)
+    return lambda planned, out: train_batch(planned, corpus, frame, info, out, checkpoints, device, cpus)
+
+
+def side_by_side(planned: list[PlannedRun], device: torch.device, cpus: int) -> int:
+    """How many runs to train at a time: a function of the batch and `cpus` alone, so that a retry has the same threads.
+
+    On a CPU one run a processor: two runs of one thread each take less time than one after the other with two. On a
+    GPU likewise while the runs are small; a large one has the device for itself.
+    """
+    if device.type == "mps":
+        return 1
+    if device.type == "cuda" and any(plan.ledger.step_flops * plan.spec.batch_size > SMALL_STEP for plan in planned):
+        return 1
+    return max(1, min(cpus, len(planned)))
+
+
+def cost(plan: PlannedRun) -> float:
+    return float(plan.ledger.step_flops) * plan.spec.epochs * plan.spec.data_fraction
+
+
+def begin(threads: int) -> None:
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False  # torch's default would round "float32" convolutions to 10 bits
+    with contextlib.suppress(RuntimeError):  # can be set only once in a process
+        torch.set_num_interop_threads(1)
+
+
+def begin_worker(threads: int) -> None:
+    """A process of the pool: it ends when the one that started it is gone, even by signal 9."""
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    begin(threads)
+
+
+def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunResult:
+    """One run, from its checkpoint where there is one, to its folder."""
+    spec = planned.spec
+    precision = hardware.precision(spec.precision, job.device, planned.ledger.forward_flops)
+    checkpoint = Checkpoint(job.checkpoints, spec.run_id, {
+        "run": spec.model_dump(mode="json"), "corpus": job.corpus.digest, "split": job.split_info.digest,
+        "code": code_digest(), "torch": torch.__version__, "device": job.device.type, "precision": precision,
+        "processes": job.ranks.size})
+    result = checkpoint.finished()
+    run = None
+    if result is None:
+        hardware.reset_peak_memory(job.device)
+        run = Training(planned, job, checkpoint, precision, title)
+        result = run.result(*run.attempt())
+    if job.ranks.rank > 0:
+        return result
+    with whole(folder) as temporary:
+        if run:
+            run.write(result, temporary)
+        else:
+            shutil.copytree(checkpoint.result, temporary)
+            print(f"{title} was {result.status} before", file=sys.stderr, flush=True)
+    if run and result.status != "failed":
+        checkpoint.finish(folder)
+    return result

@@ -1,0 +1,193 @@
+"""Which models are exported, what lies in their folders, and what a broken format leaves of the others."""
+
+import json
+
+import numpy as np
+import onnx
+import openvino
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from ecgscale.contracts import Export
+from ecgscale.deploy import export
+from ecgscale.deploy.export import choose, export_models, judge
+from ecgscale.deploy.export.check import Reference, auroc_difference
+from ecgscale.deploy.export.formats import Exporter
+from ecgscale.design.study import Deploy
+from ecgscale.errors import UserError
+from ecgscale.evaluation.bootstrap import draws
+from tests.tiny_models import LABELS, exported_model, recordings, run_table, trained_run
+
+
+def table(**columns):
+    families = ["r", "r", "r", "c", "c", "v"]
+    return pd.DataFrame({"run_id": list("abcdef"), "status": "finished", "family": families, **columns})
+
+
+def test_the_best_of_each_family_comes_first_then_the_next_best():
+    runs = table(valid_challenge_score=[0.5, 0.6, 0.4, 0.3, 0.45, 0.1], test_challenge_score=[0.9, 0, 0, 0.9, 0, 0])
+    chosen = choose(runs, 5)
+    assert [run for run, _ in chosen] == ["b", "e", "f", "a", "c"]
+    assert chosen[0][1] == "best r by challenge score on validation"
+    assert chosen[3][1] == "next best by challenge score on validation"
+    assert [run for run, _ in choose(runs, 2)] == ["b", "e"]
+    assert choose(runs, 0) == []
+
+
+def test_the_test_fold_has_no_say():
+    runs = table(valid_challenge_score=[0.5, 0.6, 0.4, 0.3, 0.45, 0.1])
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        assert choose(runs.assign(test_challenge_score=rng.random(6)), 6) == choose(runs, 6)
+
+
+def test_failed_runs_and_missing_scores_are_passed_over():
+    runs = table(valid_challenge_score=[0.9, 0.1, None, 0.3, 0.2, None])
+    runs.loc[0, "status"] = "diverged"
+    assert [run for run, _ in choose(runs, 9)] == ["d", "b", "e"]
+    with_auroc = table(valid_challenge_score=[None] * 6, valid_auroc=[0.5, 0.6, 0.7, 0.8, 0.9, 0.4])
+    assert choose(with_auroc, 1) == [("e", "best c by auroc on validation")]
+    with pytest.raises(UserError, match="no run has a validation score"):
+        choose(table(), 3)
+
+
+def test_the_folder_is_complete_and_describes_itself():
+    folder = exported_model()
+    made = Export.read(folder / "export.json")
+    assert made.label == folder.name
+    assert made.label.startswith("regnet-")
+    assert made.label.endswith(f"-adamw-{made.run_id[:6]}")
+    assert made.class_names[made.classes.index("164889003")] == "atrial fibrillation"
+    assert made.synthetic
+    assert {a.status for a in made.artefacts} == {"ok"}
+    kinds = [(a.format, a.precision, a.opset) for a in made.artefacts]
+    assert kinds == [("torch", "float32", None), ("onnx", "float32", 20), ("onnx", "float32", 17),
+                     ("onnx", "float16", 20), ("openvino", "float32", None), ("openvino", "bf16", None),
+                     ("openvino", "float16", None), ("openvino", "int8", None)]
+    assert np.load(folder / "sample_input.npy").shape == made.input_shape
+    assert np.load(folder / "sample_output.npy").shape == (1, 26)
+
+
+def test_every_file_is_checked_on_held_out_recordings():
+    """Float32 files agree to rounding error; float16 to its 11 bits; INT8 roughly, and its flips are counted."""
+    made = Export.read(exported_model() / "export.json")
+    limits = {"float32": 1e-5, "float16": 1e-2, "bf16": 0.1, "int8": 2.0}
+    for artefact in made.artefacts:
+        assert artefact.checked_records == 8                   # a third of 24
+        assert artefact.checked_on.startswith(("torch cpu", "onnxruntime cpu", "openvino cpu"))
+        assert 0 <= artefact.mean_logit_difference <= artefact.max_logit_difference <= limits[artefact.precision]
+        assert artefact.score_difference_low <= artefact.score_difference_high
+        if artefact.precision == "float32":
+            assert artefact.sign_flips == 0
+            assert artefact.score_difference == artefact.score_difference_low == artefact.score_difference_high == 0
+    int8 = made.artefacts[-1]
+    assert int8.max_logit_difference > 1e-3
+    assert int8.checked_on == "openvino cpu int8"
+
+
+def test_onnx_files_name_what_goes_in_and_out():
+    folder = exported_model()
+    for opset in (17, 20):
+        model = onnx.load(str(next((folder / f"onnx-float32-opset{opset}").glob("*.onnx"))))
+        assert {item.domain: item.version for item in model.opset_import}[""] == opset
+        ends = [*model.graph.input, *model.graph.output]
+        assert [end.name for end in ends] == ["ecg", "logits"]
+        shapes = [[size.dim_value for size in end.type.tensor_type.shape.dim] for end in ends]
+        assert shapes == [[1, 12, 256], [1, 26]]
+        said = {p.key: p.value for p in model.metadata_props}
+        assert said["classes"].split(";") == list(LABELS.codes)
+        assert said["rate_hz"] == "100"
+        assert "SYNTHETIC" in said["description"]
+        assert said["license"].startswith("MIT")
+
+
+def test_openvino_files_name_what_goes_in_and_out():
+    for precision in ("float32", "float16", "int8"):
+        model = openvino.Core().read_model(next((exported_model() / f"openvino-{precision}").glob("*.xml")))
+        assert model.inputs[0].any_name == "ecg"
+        assert model.outputs[0].any_name == "logits"
+        assert model.inputs[0].get_shape() == [1, 12, 256]
+        assert model.inputs[0].element_type == openvino.Type.f32
+        assert model.get_rt_info(["ecgscale", "class_names"]).astype(str).split(";") == list(LABELS.names)
+
+
+def test_float32_weights_are_not_compressed_in_silence():
+    """OpenVINO stores float16 unless told otherwise. Batch norms are folded, which saves a few percent."""
+    params = Export.read(exported_model() / "export.json").ledger.params
+    sizes = {p: next((exported_model() / f"openvino-{p}").glob("*.bin")).stat().st_size for p in ("float32", "float16")}
+    assert 3.7 * params < sizes["float32"]
+    assert sizes["float16"] < 3 * params
+
+
+def test_a_broken_format_does_not_lose_the_others(tmp_path, monkeypatch):
+    def broken(self, precision, path):
+        raise RuntimeError("Exception from src/frontends/x.cpp:3:\nNo conversion rule for aten::foo")
+
+    monkeypatch.setattr(Exporter, "write_openvino", broken)
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
+    deploy = Deploy(formats=("openvino", "onnx"), precisions=("float32",))
+    made = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
+                         LABELS, tmp_path / "out", threads=1, replicates=0)
+    states = [(a.format, a.precision, a.status, a.file is None, a.reason) for a in made[0].artefacts]
+    assert ("openvino", "float32", "failed", True, "No conversion rule for aten::foo") in states
+    assert ("openvino", "bf16", "failed", True, "the float32 file was not made") in states
+    assert states.count(("onnx", "float32", "ok", False, "")) == 2
+    assert json.loads((tmp_path / "out" / made[0].label / "export.json").read_text())["schema"] == "ecgscale.export/1"
+
+
+def test_a_foreign_weight_file_is_refused(tmp_path):
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
+    run = tmp_path / "runs" / result.spec.run_id
+    (run / "weights.safetensors").write_bytes(b"\x80\x04pickled")
+    with pytest.raises(UserError, match=r"weights\.safetensors"):
+        export_models([run], run_table([result], [0.5]), corpus, split, Deploy(), LABELS, tmp_path / "out", threads=1)
+    assert not list((tmp_path / "out").glob("*/export.json"))
+
+
+@pytest.mark.parametrize(("difference", "status"),
+                         [(0.0, "ok"), (-0.0099, "ok"), (-0.011, "beyond-margin"), (0.3, "ok")])
+def test_the_margin_marks_what_loses_more(difference, status):
+    found = {"max_logit_difference": 0.1, "score_difference": difference}
+    assert judge(found, 0.01)[0] == status
+
+
+def test_logits_that_are_not_finite_are_beyond_any_margin():
+    assert judge({"max_logit_difference": float("nan"), "score_difference": 0.0}, 1.0)[0] == "beyond-margin"
+
+
+def test_auroc_difference_is_that_of_scikit_learn_on_the_same_draws():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(3)
+    labels = rng.random((40, 3)) < 0.4
+    one, other = rng.random((2, 40, 3)) + 0.5 * labels
+    patients = np.arange(40) // 2
+    estimate, low, high = auroc_difference(labels, one, other, patients, 60, seed=5)
+    assert estimate == pytest.approx(roc_auc_score(labels, one) - roc_auc_score(labels, other), abs=1e-12)
+    drawn = []
+    for counts in draws(20, 60, 5):
+        weights = counts[patients]
+        scores = [np.mean([roc_auc_score(labels[:, k], values[:, k], sample_weight=weights) for k in range(3)])
+                  for values in (one, other)]
+        drawn.append(scores[0] - scores[1])
+    assert (low, high) == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=1e-12)
+
+
+def test_probabilities_are_means_over_a_recordings_windows():
+    logits = np.random.default_rng(0).normal(size=(5, 26))
+    truth = Reference(windows=np.zeros((5, 12, 4)), owners=np.array([0, 0, 1, 1, 1]), logits=logits, part="test",
+                      labels=np.zeros((2, 26), bool), patients=np.array([None, None]))
+    found = truth.probabilities(logits)
+    assert np.allclose(found, [expit(logits[:2]).mean(0), expit(logits[2:]).mean(0)], atol=1e-12)
+
+
+def test_calibration_sees_the_training_fold_only(monkeypatch, tmp_path):
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
+    asked = []
+    real = type(corpus).signal
+    monkeypatch.setattr(type(corpus), "signal", lambda self, i: asked.append(i) or real(self, i))
+    task = export.Task(corpus, split, Deploy(), LABELS, threads=1, records=64, replicates=0, seed=0)
+    windows = export.training_windows(result, task)
+    assert windows.shape == (32, 12, 256)           # 8 recordings of 4 windows
+    assert set(split.loc[asked, "part"]) == {"train"}

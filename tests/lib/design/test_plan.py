@@ -1,0 +1,125 @@
+"""What a study will cost: exact FLOPs, thinning that keeps the spread, hours that say from what they are estimated."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ecgscale.design.plan import Pace, afford, as_text, read_devices, thin, train_flops
+from ecgscale.design.space import plan_study, sample
+from ecgscale.design.study import Budget, Study, read_study
+from ecgscale.errors import UserError
+from ecgscale.paths import ASSETS
+
+SPACE = {"width": {"low": 4, "high": 64, "step": 1}, "depth_1": [1, 2], "depth_2": [1, 2], "depth_3": [1, 2, 3],
+         "depth_4": [1, 2], "kernel_size": [3, 5]}
+
+
+def study(**changes) -> Study:
+    group = {"family": "resnet", "sampler": "random", "count": 60, "space": SPACE, "seeds": [0, 1],
+             "optimizers": [{"name": "sgd", "lr": 0.1}, {"name": "adamw", "lr": 0.001}]}
+    return Study.model_validate({"name": "x", "runs": [group | changes.pop("group", {})]} | changes)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return sample(study())[0]
+
+
+def test_training_flops_by_hand():
+    """One window a recording and epoch: step FLOPs x 4 epochs x a third of 100 recordings."""
+    training = {"epochs": 4, "data_fraction": 1 / 3}
+    (run, *_), plan = plan_study(study(group={"count": 1, "seeds": [0], "training": training}), records=100)
+    assert train_flops(run, 100) == run.ledger.step_flops * 4 * 33
+    assert plan.train_flops > train_flops(run, 100)      # two optimizers
+
+
+def test_records_come_from_the_study_or_the_command():
+    assert plan_study(study())[1].train_flops is None
+    assert plan_study(study(budget={"records": 10}))[1].train_records == 10
+    assert plan_study(study(budget={"records": 10}), records=20)[1].train_records == 20
+
+
+def test_a_budget_needs_the_number_of_recordings():
+    with pytest.raises(UserError, match="training recordings") as error:
+        plan_study(study(budget={"train_flops": 1e15}))
+    assert error.value.field == "budget.records"
+
+
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+def test_thinning_stays_within_the_budget_and_keeps_the_spread(runs, share):
+    def cost(run):
+        return train_flops(run, 100)
+
+    limit = share * sum(map(cost, runs))
+    kept = thin(runs, cost, limit, "FLOPs")
+    assert 0.6 * limit < sum(map(cost, kept)) <= limit
+    assert kept == [run for run in runs if run in kept]                     # in their order
+    assert {run.spec.seed for run in kept} == {0, 1}
+    assert len(kept) == 2 * len({(run.spec.optimizer, run.ledger) for run in kept})      # replicates stay together
+    for name in ("sgd", "adamw"):
+        before, after = ([math.log(run.ledger.params) for run in some if run.spec.optimizer.name == name]
+                         for some in (runs, kept))
+        assert abs(np.median(before) - np.median(after)) < 0.3 * np.std(before)
+        assert abs(len(after) / len(before) - len(kept) / len(runs)) < 0.05
+
+
+def test_thinning_is_the_same_every_time(runs):
+    planned = [plan_study(study(budget={"train_flops": 1e13, "records": 100})) for _ in range(2)]
+    assert planned[0] == planned[1]
+    assert planned[0][1].thinned == len(runs) - len(planned[0][0]) > 0
+    assert planned[0][1].train_flops <= 1e13
+
+
+def test_a_budget_below_the_cheapest_is_an_error(runs):
+    with pytest.raises(UserError, match="costs"):
+        thin(runs, lambda run: 1.0, 3.0, "FLOPs")
+
+
+def test_hours_from_a_known_pace(runs):
+    """At 1 GFLOP/s whatever the network: training, and validation of half as many 10-second recordings, forward."""
+    pace = Pace("here", "made up", {"resnet": [(1e6, 1e9), (1e9, 1e9)]})
+    run = runs[0]
+    flops = 20 * 100 * run.ledger.step_flops + 20 * 50 * 5 * run.ledger.forward_flops
+    assert math.isclose(pace.hours(run, 100), flops / 1e9 / 3600)
+    kept, plan = afford(Budget(hours=20), runs, sample(study())[1], 100, pace)
+    assert plan.hours[0]["hours"] == pytest.approx(math.fsum(pace.hours(run, 100) for run in kept))
+    assert plan.hours[0]["hours"] <= 20 < math.fsum(pace.hours(run, 100) for run in runs)
+    assert all(row["estimate"] and row["source"] for row in plan.hours)
+
+
+def test_named_devices_have_a_source():
+    rows = read_devices()
+    assert len({row["device"] for row in rows}) == len(rows) >= 4
+    for row in rows:
+        assert "assumed" in row["source"]
+        assert 0 < float(row["share"]) < 1 < float(row["peak_tflops"]) < 1000
+
+
+def test_text_names_counts_and_marks_estimates():
+    text = as_text(plan_study(study(budget={"records": 100}))[1])
+    assert "120 resnet adamw, 120 resnet sgd" in text
+    assert "training FLOPs in all" in text
+    assert text.count("hours (estimate)") == len(read_devices())
+
+
+def test_calibration_finds_a_pace():
+    """Two tiny networks: a rate above one MFLOP/s and below a thousand TFLOP/s on any machine, for each family."""
+    from ecgscale.design.pace import calibrate
+
+    planned, _ = sample(read_study(ASSETS / "studies" / "test.yaml"))
+    pace = calibrate(planned, cpus=1)
+    assert set(pace.measured) == {"regnet", "convnext"}
+    assert all(1e6 < rate < 1e15 for rows in pace.measured.values() for _, rate in rows)
+    assert "1 thread" in pace.name
+
+
+def test_committed_studies_have_the_runs_they_promise():
+    """The published counts (SGD 164, SGD-momentum 105, AdamW 132), and the demo's dozen."""
+    counts = {name: sample(read_study(ASSETS / "studies" / f"{name}.yaml"))[1].counts for name in
+              ("paper", "mini", "families", "scaling")}
+    assert counts["paper"] == {"regnet sgd": 164, "regnet sgdm": 105, "regnet adamw": 132}
+    assert sum(counts["mini"].values()) == 12
+    assert counts["families"] == {f"{family} adamw": 7 * 3 * 3 + 7 * 2 for family in
+                                  ("regnet", "convnext", "vit", "resnet")}
+    assert counts["scaling"] == {"regnet adamw": 7 * 2 * 3 * 6}

@@ -1,0 +1,40 @@
+"""The rule for precision, and what counts as running out of memory."""
+
+import pytest
+import torch
+
+from ecgscale.training import device
+
+
+@pytest.mark.parametrize(("asked", "fast", "flops", "runs"), [
+    ("float32", True, 10**9, "float32"), ("bf16", False, 1, "bf16"), ("auto", True, 10**7, "bf16"),
+    ("auto", True, 10**7 - 1, "float32"), ("auto", False, 10**9, "float32")])
+def test_bf16_where_it_is_fast_and_the_network_large(monkeypatch, asked, fast, flops, runs):
+    monkeypatch.setattr(device, "fast_bf16", lambda _: fast)
+    assert device.precision(asked, torch.device("cpu"), flops) == runs
+
+
+def test_cpu_flags_decide(monkeypatch):
+    for flags, fast in (("fpu avx512f avx512_bf16", True), ("fpu amx_bf16", True), ("fpu avx2 avx512bw", False)):
+        monkeypatch.setattr(device.Path, "read_text", lambda self, flags=flags: f"flags : {flags}\n")
+        monkeypatch.setattr(device.platform, "system", lambda: "Linux")
+        assert device.fast_bf16(torch.device("cpu")) == fast
+
+
+def test_out_of_memory_of_torch_and_numpy():
+    assert device.out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert device.out_of_memory(MemoryError())
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert device.out_of_memory(caught.value)
+    assert not device.out_of_memory(RuntimeError("shape mismatch"))
+
+
+def test_peak_memory_starts_anew():
+    """64 MiB held after the reset are seen; 256 MiB given back before it are not."""
+    cpu = torch.device("cpu")
+    torch.ones(64 * 2**20)
+    device.reset_peak_memory(cpu)
+    before = device.peak_memory(cpu)
+    torch.ones(16 * 2**20)
+    assert 60 * 2**20 < device.peak_memory(cpu) - before < 100 * 2**20

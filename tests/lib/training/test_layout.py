@@ -1,0 +1,46 @@
+"""Channels innermost in memory: the same numbers as the plain network, forwards, backwards and in its statistics."""
+
+import pytest
+import torch
+from torch import nn
+
+from ecgscale.contracts import ModelSpec
+from ecgscale.models.build import build
+from ecgscale.training.layout import channels_last
+from tests.tiny_corpus import CONVNEXT, REGNET
+
+MODELS = {
+    "regnet": REGNET,
+    "regnet with squeeze-excitation": ModelSpec(family="regnet", params=REGNET.params | {"se_ratio": 0.25}),
+    "convnext": ModelSpec(family="convnext", params=CONVNEXT.params | {"stochastic_depth": 0.0}),
+    "resnet": ModelSpec(family="resnet", params={"width": 8, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1}),
+    "vit": ModelSpec(family="vit", params={"dim": 32, "depth": 2, "heads": 2, "patch": 32}),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_same_numbers(name):
+    plain = build(MODELS[name], 12, 256, 4, seed=0).double().train()
+    other = channels_last(build(MODELS[name], 12, 256, 4, seed=0).double().train())
+    x = torch.randn(6, 12, 256, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for network in (plain, other):
+        network(x).square().sum().backward()
+    for left, right in zip(plain.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(right.grad, left.grad, rtol=1e-9, atol=1e-11)
+    assert plain.state_dict().keys() == other.state_dict().keys()
+    for left, right in zip(plain.state_dict().values(), other.state_dict().values(), strict=True):
+        torch.testing.assert_close(right, left)
+    torch.testing.assert_close(other.eval()(x), plain.eval()(x), rtol=1e-9, atol=1e-11)
+
+
+def test_channels_stay_innermost_through_a_block():
+    network = channels_last(nn.Sequential(nn.Conv1d(12, 8, 3, padding=1), nn.BatchNorm1d(8), nn.ReLU(inplace=True),
+                                          nn.Conv1d(8, 16, 1)))
+    y = network(torch.randn(2, 12, 64))
+    assert y.stride() == (16 * 64, 1, 16)
+
+
+def test_a_batch_norm_of_its_own_kind_is_left_alone():
+    network = nn.Sequential(nn.Conv1d(2, 2, 1), nn.Conv1d(2, 2, 3, padding="same"), nn.SyncBatchNorm(2))
+    kinds = [type(module) for module in channels_last(network)]
+    assert kinds[1:] == [nn.Conv1d, nn.SyncBatchNorm]
