@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from ecgscale.contracts import write_text
 from ecgscale.design.study import Study, read_study
 from ecgscale.ecg.labels import read_rows
+from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 
@@ -39,6 +40,7 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
     rows: list[dict[str, str]] = []
     try:
         found = read_study(study)
+        recipe_named(found.data.recipe)
     except UserError as error:
         error.file = params.get("study", study)      # as the user named it, not as the task sees it
         problems.append(str(error))

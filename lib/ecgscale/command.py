@@ -1,6 +1,7 @@
 """What every command in bin/ shares: `--help` with an example, CPU limits, and errors without a traceback."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -45,7 +46,8 @@ def limit_cpus(cpus: int | None) -> int:
 
 
 def run(main: Callable[[list[str] | None], int | None]) -> None:
-    """Run a command's `main`: a UserError ends with its message and exit code 2, Ctrl-C with 130."""
+    """Run a command's `main`: a UserError, a full disk or a forbidden folder ends with its message and exit
+    code 2, Ctrl-C with 130."""
     try:
         sys.exit(main(None))
     except UserError as error:
@@ -56,3 +58,8 @@ def run(main: Callable[[list[str] | None], int | None]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        print(f"{Path(sys.argv[0]).name}: {error.filename or 'writing'}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)

@@ -162,13 +162,15 @@ def draw(points: pd.DataFrame, count: int, random: np.random.Generator, shared: 
 def latency_settings(latency: pd.DataFrame | None) -> pd.DataFrame | None:
     """One row a run, machine, runtime, device and option: medians over repeats. None when nothing was measured.
 
-    Only single windows count, and only what ran where it was asked to run, at 16 bits or more: the score belongs to the
-    network as it was trained, and an 8-bit copy has another one.
+    Only single windows count, and only what ran where it was asked to run, at 16 bits or more and within its margin of
+    score: the score belongs to the network as it was trained, and an 8-bit copy has another one.
     """
     if latency is None or latency.empty:
         return None
+    lossy = latency.get("artefact_status", pd.Series(index=latency.index, dtype=object)).eq("beyond-margin")
     kept = latency[latency["status"].eq("ok") & latency["scenario"].eq("single") & ~latency["fallback"].eq(True)
-                   & latency["p50_ms"].notna() & ~latency["ran_precision"].fillna("").str.contains("int8|i8|u8")
+                   & ~lossy & latency["p50_ms"].notna()
+                   & ~latency["ran_precision"].fillna("").str.contains("int8|i8|u8")
                    & ~latency["option"].fillna("").str.contains("int8")]
     if kept.empty:
         return None

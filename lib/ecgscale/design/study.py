@@ -140,6 +140,7 @@ class Evaluation(Part):
 
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
     aggregation: Literal["mean", "max"] = "mean"
+    specificity: float = Field(0.95, gt=0, lt=1)     # on validation, at which sensitivities are given
     stride: int | None = Field(None, ge=1)
 
 

@@ -108,7 +108,7 @@ def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info:
          "age": age_bands(records["age"])})
     metrics, reliability, recalibration = (
         named(table, result.spec.run_id, corpus.synthetic)
-        for table in measure(judged, parts, label_set, evaluation.bootstrap))
+        for table in measure(judged, parts, label_set, evaluation.bootstrap, specificity=evaluation.specificity))
     foreign = metrics["group"].eq("source") & ~metrics["value"].isin(split.loc[split["part"] == "train", "source"])
     metrics.loc[foreign, "note"] = [f"{note}; {LEFT_OUT}".strip("; ") for note in metrics.loc[foreign, "note"]]
     predictions = predicted(records, parts, judged, label_set).assign(synthetic=corpus.synthetic)

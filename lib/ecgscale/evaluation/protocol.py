@@ -18,10 +18,11 @@ LEFT_OUT = "source not in training"     # note of metrics on such a source
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
-def measure(judged: Judged, parts: np.ndarray, label_set: LabelSet, replicates: int, seed: int = 0) -> Tables:
+def measure(judged: Judged, parts: np.ndarray, label_set: LabelSet, replicates: int, seed: int = 0,
+            specificity: float = SPECIFICITY) -> Tables:
     """METRICS, RELIABILITY and RECALIBRATION rows (without run_id) of the parts "valid" and "test".
 
-    Thresholds: 0.5; one a class tuned on validation; and one a class with a specificity of 0.95 on validation. Their
+    Thresholds: 0.5; one a class tuned on validation; and one a class with this `specificity` on validation. Their
     values are rows of metric "threshold", the fitted temperature a row of metric "temperature". The metrics ending
     _temperature and _isotonic are those of recalibrated probabilities; validation itself is not judged by them, because
     they were fitted to it. Without a validation part there is 0.5 only.
@@ -31,7 +32,7 @@ def measure(judged: Judged, parts: np.ndarray, label_set: LabelSet, replicates: 
     tables, knots = [], pd.DataFrame({"value": [], "probability": [], "calibrated": []}).astype({"value": str})
     if len(valid.labels):
         thresholds["tuned"] = tune(valid.labels, valid.probabilities, label_set)
-        thresholds[f"specificity {SPECIFICITY}"] = at_specificity(valid.labels, valid.probabilities, SPECIFICITY)
+        thresholds[f"specificity {specificity:g}"] = at_specificity(valid.labels, valid.probabilities, specificity)
         knots = calibration.isotonic(valid.labels, valid.probabilities, codes)
         temperature = calibration.temperature(valid.labels, valid.probabilities)
         tables.append(chosen_rows(valid, thresholds, temperature, label_set))

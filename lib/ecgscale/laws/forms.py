@@ -113,7 +113,7 @@ def shifted(theta, log_x):
 
 
 def broken(theta, log_x, breaks: int):
-    """y = a + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i). Caballero et al. 2023, arXiv:2210.14891, eq. 1."""
+    """y = a + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i). Caballero et al. 2023, arXiv:2210.14891."""
     a, log_b, c0, *rest = columns(theta)
     u = log_x[0]
     log_part = log_b - c0 * u
@@ -166,7 +166,7 @@ def saturating(theta, log_x):
 
 
 def joint(theta, log_x):
-    """L = E + A / N^alpha + B / D^beta. Hoffmann et al. 2022, arXiv:2203.15556, eq. 2."""
+    """L = E + A / N^alpha + B / D^beta. Hoffmann et al. 2022, arXiv:2203.15556."""
     E, log_A, alpha, log_B, beta = columns(theta)
     n, d = log_x
     by_n = np.exp(np.minimum(log_A - alpha * n, 700.0))
@@ -180,7 +180,7 @@ def multi_epoch(theta, log_x):
     """L = E + (L0 - E) h / (1 + h), h = a / N^alpha + b / T^beta + c N^gamma / D^delta.
 
     N parameters, D unique samples, T samples seen: too small, trained too short, overfitted. Bounded by the floor E and
-    the loss L0 of an uninformed guess. arXiv:2605.09189, "Practical scaling laws", abstract and section 3.
+    the loss L0 of an uninformed guess. arXiv:2605.09189, "Practical scaling laws", abstract.
     """
     E, log_L0, log_a, alpha, log_b, beta, log_c, gamma, delta = columns(theta)
     n, d, t = log_x

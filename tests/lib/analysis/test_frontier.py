@@ -155,6 +155,7 @@ def test_latency_takes_the_fastest_honest_setting():
     table = run_table([0.4, 0.6], [1, 10])
     measured = pd.concat([
         latencies(table, [2.0, 6.0]), latencies(table, [1.0, 8.0], runtime="openvino"),
+        latencies(table, [0.1, 0.1], option="precision=float16", artefact_status="beyond-margin"),
         latencies(table, [0.1, 0.1], ran_precision="int8"), latencies(table, [0.1, 0.1], fallback=True),
         latencies(table, [np.nan, np.nan], runtime="coreml", status="unavailable")], ignore_index=True)
     rows = frontier.fronts(table, measured, 50, 1, axes=("score~latency",))

@@ -37,6 +37,13 @@ def test_test_part_is_decided_by_the_thresholds_of_validation(both):
     assert whole[0]["challenge_score", ""] > whole[1]["challenge_score", ""]
 
 
+def test_another_specificity_is_chosen_by_the_study(both):
+    fold, parts, _ = both
+    table, _, _ = measure(fold, parts, LABELS, 0, specificity=0.8)
+    assert (looked_up(table, "valid", "specificity 0.8", "class")["specificity"] >= 0.8).all()
+    assert "specificity 0.95" not in set(table["threshold"])
+
+
 def test_sensitivity_is_given_at_the_chosen_specificity(both):
     _, _, (table, _, _) = both
     valid = looked_up(table, "valid", "specificity 0.95", "class")["specificity"]

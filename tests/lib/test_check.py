@@ -1,0 +1,69 @@
+"""What a run is told is checked before any work starts; all problems come at once, and nothing is written then."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecgscale.check import SECTIONS, check, read_sheet
+from ecgscale.design.study import Study, read_study
+from ecgscale.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+NO_PARAMS = {"$defs": {}}
+
+
+def test_a_study_is_cut_into_sections_that_read_alike(tmp_path):
+    path = ROOT / "assets/studies/test.yaml"
+    check({}, NO_PARAMS, path, None, tmp_path)
+    study = read_study(path)
+    for name, keys in SECTIONS.items():
+        section = read_study(tmp_path / "sections" / f"{name}.json")
+        for key in keys:
+            assert getattr(section, key) == getattr(study, key)
+    assert set().union(*SECTIONS.values()) == set(Study.model_fields) - {"description"}, "a section reaches no task"
+
+
+def test_problems_come_together_and_nothing_is_written(tmp_path):
+    (tmp_path / "study.yaml").write_text("name: x\ndata: {recipe: studdy}\n")
+    (tmp_path / "sheet.csv").write_text("source,path\nptb xl,here\n")
+    with pytest.raises(UserError) as found:
+        check({"input": "my.csv"}, NO_PARAMS, tmp_path / "study.yaml", tmp_path / "sheet.csv", tmp_path / "out")
+    problems = str(found.value).splitlines()
+    assert len(problems) == 3       # a parameter nobody knows, the recipe, the sheet
+    assert "unknown recipe 'studdy'" in problems[1]
+    assert problems[2].startswith("my.csv:2: source: 'ptb xl' does not match")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("source,path\n", "no rows"), ("source\nptb\n", "column 'path' is missing"),
+    ("source,path,patient\nptb,a,b\n", "unknown column 'patient'"),
+    ("source,path\nptb,a\nptb,b\n", ":3: source: source 'ptb' stands in line 2 already"),
+    ("source,path\nptb,\n", ":2: path: "), ("source,path,patients\nptb,a,b.txt\n", ":2: patients: "),
+])
+def test_sheets(tmp_path, text, words):
+    (tmp_path / "sheet.csv").write_text(text)
+    with pytest.raises(UserError, match=r".") as found:
+        read_sheet(tmp_path / "sheet.csv")
+    assert words in str(found.value)
+
+
+def test_a_full_disk_is_a_message(tmp_path):
+    """/dev/full answers every write with ENOSPC; a command says so and ends with 2, without a traceback."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    code = ("from ecgscale import command\ndef main(argv):\n    with open('/dev/full', 'w') as full: full.write('x')\n"
+            "command.run(main)")
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sections_are_json(tmp_path):
+    check({}, NO_PARAMS, ROOT / "assets/studies/mini.yaml", None, tmp_path)
+    body = json.loads((tmp_path / "sections" / "runs.json").read_text())
+    assert body["name"] == "mini"
