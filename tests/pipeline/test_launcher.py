@@ -26,7 +26,8 @@ def machine(tmp_path):
 
     def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
         place = {"PATH": str(folder), "HOME": str(tmp_path), "ECGSCALE_ENGINE": str(tmp_path / "engine")}
-        return subprocess.run(["bash", ROOT / script, *arguments], text=True, capture_output=True, check=False, env=place)
+        return subprocess.run(["bash", ROOT / script, *arguments], capture_output=True, text=True, env=place,
+                              check=False)
 
     run.add = add
     return run
@@ -75,7 +76,9 @@ def test_jars_that_are_not_listed_never_run(machine, tmp_path):
 @pytest.mark.parametrize(("version", "used"), [("24.10.4", True), ("25.10.0", False), ("24.04.4", False)])
 def test_an_installed_nextflow_that_fits_is_used(machine, tmp_path, version, used):
     path = tmp_path / "bin" / "nextflow"
-    path.write_text(f"#!/bin/bash\n[ \"$1\" = -v ] && echo 'nextflow version {version}.1' || echo \"installed ran $*\"\n")
+    path.write_text(f"""#!/bin/bash
+[ "$1" = -v ] && echo 'nextflow version {version}.5934' || echo "installed ran $*"
+""")
     path.chmod(0o755)
     done = machine("nextflow", "run", ".", "--outdir", "x")
     assert ("installed ran run . --outdir x" in done.stdout) == used
