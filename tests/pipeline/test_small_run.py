@@ -40,13 +40,21 @@ def test_accepted_and_rejected_are_found(small_run):
 
 
 def test_every_output_says_synthetic(small_run):
+    """Tables in a column, documents in a member, models in their metadata, the page in words."""
     results = small_run.results
-    assert contracts.RUNS.read(results / "table/runs.parquet")["synthetic"].all()
-    assert contracts.LATENCY.read(results / "latency/latency.parquet")["synthetic"].all()
+    tables = [path for folder in ("corpus", "trained", "evaluated", "table", "latency", "fit")
+              for path in (results / folder).rglob("*") if path.suffix in (".csv", ".parquet")]
+    assert len(tables) > 20
+    for path in tables:
+        table = pd.read_csv(path, comment="#") if path.suffix == ".csv" else pd.read_parquet(path)
+        assert "synthetic" in table, path
+        assert table["synthetic"].all(), path
     for document in ("fit/laws.json", "fit/predictor.json", "corpus/split/split.json"):
         assert json.loads((results / document).read_text())["synthetic"] is True, document
     for path in results.glob("models/*/export.json"):
         assert contracts.Export.read(path).synthetic
+    for path in results.glob("trained/*/run.json"):
+        assert contracts.RunResult.read(path).synthetic
     assert "synthetic" in (results / "report/report.html").read_text().lower()
 
 

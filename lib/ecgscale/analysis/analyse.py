@@ -43,7 +43,8 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     predictor, importance, predicted = predict(table, asked.target, bootstrap=asked.bootstrap)
     write(out, laws, frontier, predictor, importance, predicted)
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
-    OPTIMA.write(optima(table) if tuned else OPTIMA.empty(), out / "optima.csv")
+    best = optima(table) if tuned else OPTIMA.empty()
+    OPTIMA.write(best.assign(synthetic=laws.synthetic), out / "optima.csv")
     told = sum(fit.verdict == "identified" and fit.law != "average" for fit in laws.fits)
     skipped = ", ".join(laws.disabled) or "nothing"
     print(f"{len(laws.fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
@@ -52,11 +53,11 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
 def write(out: Path, laws: Laws, frontier: pd.DataFrame, predictor: Predictor, importance: pd.DataFrame,
           predicted: pd.DataFrame) -> None:
     laws.write(out / "laws.json")
-    LAW_TABLE.write(law_rows(laws), out / "laws.csv")
-    FRONTIER.write(frontier, out / "frontier.csv")
+    LAW_TABLE.write(law_rows(laws).assign(synthetic=laws.synthetic), out / "laws.csv")
+    FRONTIER.write(frontier.assign(synthetic=laws.synthetic), out / "frontier.csv")
     predictor.write(out / "predictor.json")
-    IMPORTANCE.write(importance, out / "importance.csv")
-    PREDICTED.write(predicted, out / "predicted.csv")
+    IMPORTANCE.write(importance.assign(synthetic=laws.synthetic), out / "importance.csv")
+    PREDICTED.write(predicted.assign(synthetic=laws.synthetic), out / "predicted.csv")
 
 
 def law_rows(laws: Laws) -> pd.DataFrame:

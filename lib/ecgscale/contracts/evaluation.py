@@ -26,7 +26,7 @@ METRICS = Table("metrics", 1, {
     "n": WHOLE,             # recordings
     "positives": WHOLE,     # where the group is a class
     "note": TEXT,
-}, optional={"synthetic": FLAG})
+})
 
 RELIABILITY = Table("reliability", 1, {
     "run_id": TEXT, "part": TEXT,
@@ -34,11 +34,11 @@ RELIABILITY = Table("reliability", 1, {
     "bin": WHOLE, "low": REAL, "high": REAL, "n": WHOLE,
     "probability": REAL,    # mean of the bin
     "share": REAL,          # of positives
-}, optional={"synthetic": FLAG})
+})
 
 RECALIBRATION = Table("recalibration", 1, {  # isotonic, fitted on validation: linear between the rows of a class
     "run_id": TEXT, "value": TEXT, "probability": REAL, "calibrated": REAL,
-}, optional={"synthetic": FLAG})
+})
 
 
 # ---------------------------------------------------------------------------------------------------------- COLLECT
@@ -67,14 +67,14 @@ DIFFERENCES = Table("differences", 1, {  # paired, on the test part
     "metric": TEXT, "difference": REAL, "low": REAL, "high": REAL,   # run minus reference, 95 % interval
     "probability": REAL,                 # share of replicates in which the run is at least as good
     "n": WHOLE,
-}, optional={"synthetic": FLAG})
+})
 
 NOISE = Table("noise", 1, {  # seed noise beside sampling noise
     "configuration": TEXT,  # "" for all that were trained with several seeds, pooled
     "family": TEXT, "optimizer": TEXT, "metric": TEXT, "seeds": WHOLE, "mean": REAL,
     "seed_deviation": REAL,       # standard deviation between seeds
     "sampling_error": REAL,       # standard error over patients, mean of the runs
-}, optional={"synthetic": FLAG})
+})
 
 SOURCES = Table("sources", 1, {  # what a model is worth on a source that its training knew, or did not
     "run_id": TEXT, "configuration": TEXT, "source": TEXT,
@@ -82,4 +82,4 @@ SOURCES = Table("sources", 1, {  # what a model is worth on a source that its tr
     "metric": TEXT, "estimate": REAL, "low": REAL, "high": REAL, "n": WHOLE,
     "internal": REAL,       # the same metric on the run's validation part
     "note": TEXT,
-}, optional={"synthetic": FLAG})
+})

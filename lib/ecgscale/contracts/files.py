@@ -131,7 +131,10 @@ def wrong_schema(found: str | None, expected: str, file: Path | str, line: int |
 
 @dataclass(frozen=True)
 class Table:
-    """A table file: required and optional columns by Arrow type, and families of columns that share a prefix."""
+    """A table file: required and optional columns by Arrow type, and families of columns that share a prefix.
+
+    Every table may have a column `synthetic`: its rows come from synthetic recordings.
+    """
 
     name: str
     version: int
@@ -143,7 +146,7 @@ class Table:
         return f"ecgscale.{self.name}/{self.version}"
 
     def type_of(self, column: str) -> pa.DataType | None:
-        known = self.columns.get(column) or self.optional.get(column)
+        known = self.columns.get(column) or self.optional.get(column) or (FLAG if column == "synthetic" else None)
         return known or next((kind for prefix, kind in self.prefixes.items() if column.startswith(prefix)), None)
 
     def arrow(self, frame: pd.DataFrame, file: Path | str) -> pa.Table:

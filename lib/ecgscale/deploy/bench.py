@@ -304,7 +304,7 @@ def row(configuration: Configuration, name: str, threads: int, repeat: int, colu
 
 
 def single_times(measured: dict[str, Any], block: Block) -> pd.DataFrame:
-    shared = {column: measured[column] for column in TIMES.columns if column not in ("index", "ms")}
+    shared = {column: measured[column] for column in (*TIMES.columns, "synthetic") if column not in ("index", "ms")}
     return pd.DataFrame({**shared, "index": np.arange(len(block.times)), "ms": block.times, "copy_ms": block.copies})
 
 

@@ -133,7 +133,8 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
         check_share(rejects, len(files), max_rejected, folder)
         records = mark_duplicates(as_frame(rows, labels))
         RECORDS.write(records, temporary / "records.parquet")
-        REJECTS.write(pd.DataFrame(rejects, columns=list(REJECTS.columns)), temporary / "rejects.csv")
+        refused = pd.DataFrame(rejects, columns=list(REJECTS.columns))
+        REJECTS.write(refused.assign(synthetic=bool(records["synthetic"].any())), temporary / "rejects.csv")
         if example:
             np.save(temporary / "example.npy", example.millivolts)
         identity = [signals.sum, recipe.digest, labels.digest, *(digest(row) for row in rows)]

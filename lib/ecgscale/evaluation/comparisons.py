@@ -33,7 +33,7 @@ PUBLISHED = (
 def differences(runs: pd.DataFrame, evaluated: Iterable[Path], replicates: int = 2000, seed: int = 0) -> pd.DataFrame:
     """DIFFERENCES: each finished run's test Challenge score minus that of the best on validation of the same split."""
     folders = {Path(folder).name: Path(folder) for folder in evaluated}
-    tables = [DIFFERENCES.empty()]
+    tables = [DIFFERENCES.empty().assign(synthetic=False)]
     if "valid_challenge_score" in runs:
         scored = runs[runs["status"].eq("finished") & runs["valid_challenge_score"].notna()
                       & runs["run_id"].isin(list(folders))]
@@ -50,7 +50,7 @@ def against(chosen: str, folders: list[Path], replicates: int, seed: int) -> pd.
     reference = read[chosen]
     others = {name: frame for name, frame in read.items() if frame.index.equals(reference.index) and len(frame)}
     if chosen not in others:
-        return DIFFERENCES.empty()
+        return DIFFERENCES.empty().assign(synthetic=False)
     terms = np.stack([frame[["gained", "possible"]].to_numpy() for frame in others.values()], axis=1)
     clusters = clusters_of(reference["patient"], len(reference))
     drawn = ratio_replicates(terms, clusters, replicates, seed)     # (replicate, run)
@@ -73,7 +73,7 @@ def test_terms(folder: Path) -> pd.DataFrame:
 def noise(runs: pd.DataFrame, target: str = TARGET) -> pd.DataFrame:
     """NOISE: standard deviation between seeds beside the standard error over patients, by configuration and pooled."""
     if target not in runs:
-        return NOISE.empty()
+        return NOISE.empty().assign(synthetic=False)
     known = runs[runs["status"].eq("finished") & runs[target].notna()]
     alike = ["configuration", "split_digest"]
     known = known[known.groupby(alike)["seed"].transform("nunique") > 1]
@@ -83,7 +83,7 @@ def noise(runs: pd.DataFrame, target: str = TARGET) -> pd.DataFrame:
         rows.append({"configuration": configuration, "family": first["family"], "optimizer": first["optimizer"],
                      "seed_deviation": group[target].std(ddof=1), **spread(group, target)})
     if not rows:
-        return NOISE.empty()
+        return NOISE.empty().assign(synthetic=False)
     pooled, _ = seed_deviation(known[target].to_numpy(), known.groupby(alike).ngroup().to_numpy())
     rows.append({"configuration": "", "family": None, "optimizer": None, "seed_deviation": pooled,
                  **spread(known, target)})

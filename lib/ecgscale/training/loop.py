@@ -315,9 +315,10 @@ class Training:
     def write(self, result: RunResult, folder: Path) -> None:
         """run.json, history.csv and, of a run that finished, weights.safetensors in a new folder."""
         folder.mkdir()
-        HISTORY.write(self.history(), folder / "history.csv")
+        HISTORY.write(self.history().assign(synthetic=result.synthetic), folder / "history.csv")
         if result.status == "finished":
-            save_file(self.best, folder / "weights.safetensors")
+            about = {"run_id": result.spec.run_id, "synthetic": str(result.synthetic).lower()}
+            save_file(self.best, folder / "weights.safetensors", metadata=about)
         result.write(folder / "run.json")
 
     def log(self, event: str, epoch: int) -> None:
