@@ -11,6 +11,7 @@ recordings (of each, the mean over its fixed windows), computed at the precision
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing
 import sys
@@ -317,8 +318,9 @@ class Training:
         folder.mkdir()
         HISTORY.write(self.history().assign(synthetic=result.synthetic), folder / "history.csv")
         if result.status == "finished":
-            about = {"run_id": result.spec.run_id, "synthetic": str(result.synthetic).lower()}
-            save_file(self.best, folder / "weights.safetensors", metadata=about)
+            about = json.dumps({"run_id": result.spec.run_id, "synthetic": result.synthetic})
+            # one entry: the order of several is not the same in every file
+            save_file(self.best, folder / "weights.safetensors", metadata={"ecgscale": about})
         result.write(folder / "run.json")
 
     def log(self, event: str, epoch: int) -> None:
