@@ -1,4 +1,5 @@
-// Alone on its machine: label 'alone' takes every processor, so that nothing else disturbs the clock.
+// Alone on its machine: nothing else of the pipeline runs then, and label 'alone' leaves one processor to the system, so
+// that little disturbs the clock.
 process BENCH {
     label 'alone'
 
