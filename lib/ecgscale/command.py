@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ecgscale import __version__
 from ecgscale.errors import UserError
+from ecgscale.provenance import usable_cpus
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -39,7 +40,7 @@ def existing(text: str) -> Path:
 
 def limit_cpus(cpus: int | None) -> int:
     """Tell every numeric library how many threads it has. Call it before they are imported. Gives the number."""
-    cpus = cpus or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1))
+    cpus = cpus or usable_cpus()
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = str(cpus)
     return cpus

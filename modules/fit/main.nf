@@ -8,7 +8,7 @@ process FIT {
     path study
 
     output:
-    path 'fit'                 // laws.json, laws.csv, frontier.csv, predictor.json, importance.csv, predicted.csv
+    path 'fit'                 // laws.json, laws.csv, frontier.csv, predictor.json, importance.csv, predicted.csv, optima.csv
 
     script:
     """

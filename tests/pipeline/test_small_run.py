@@ -49,7 +49,8 @@ def test_every_output_says_synthetic(small_run):
         table = pd.read_csv(path, comment="#") if path.suffix == ".csv" else pd.read_parquet(path)
         assert "synthetic" in table, path
         assert table["synthetic"].all(), path
-    for document in ("fit/laws.json", "fit/predictor.json", "corpus/split/split.json"):
+    for document in ("fit/laws.json", "fit/predictor.json", "corpus/split/split.json", "plan/plan.json",
+                     "latency/speed.json"):
         assert json.loads((results / document).read_text())["synthetic"] is True, document
     for path in results.glob("models/*/export.json"):
         assert contracts.Export.read(path).synthetic

@@ -59,6 +59,7 @@ class Speed(Document):
     predictor: list[dict[str, Any]]  # model, scheme, statistic, estimate, n: error on nets held out
     speedups: list[dict[str, Any]]   # a setting against torch eager on the CPU: model, ..., ratio, low, high
     disabled: dict[str, str] = {}
+    synthetic: bool = False          # the models were trained on synthetic data
     versions: dict[str, str]
 
 

@@ -92,6 +92,7 @@ class Plan(Document):
 
     NAME = "plan"
     study: str
+    synthetic: bool = False          # it counts the recordings of a synthetic corpus
     seed: int
     runs: int
     rejected: dict[str, int]         # samples that broke a constraint, by constraint

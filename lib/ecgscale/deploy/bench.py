@@ -252,7 +252,8 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     for one in foreign:
         one.environment.write(out / elsewhere.file_name(one.environment))
     surroundings.write(out / "environment.json")
-    speed.analyse(table, models, seed).write(out / "speed.json")
+    said = {"synthetic": bool(table["synthetic"].any())}
+    speed.analyse(table, models, seed).model_copy(update=said).write(out / "speed.json")
     return table
 
 
