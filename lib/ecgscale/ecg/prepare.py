@@ -7,7 +7,6 @@ was never released, is a source like the others: give it a name and, where patie
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 import sys
@@ -26,14 +25,14 @@ from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
 from ecgscale.ecg import guards
 from ecgscale.ecg.corpus import mark_duplicates
 from ecgscale.ecg.guards import Rejected
-from ecgscale.ecg.labels import LabelSet, read_rows
+from ecgscale.ecg.labels import LabelSet
 from ecgscale.ecg.normalize import half, word_sum
+from ecgscale.ecg.people import NOBODY, People, age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare
 from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-OLDEST = 120.0          # years; some sources write 300 for "above 89"
 NO_CODE = {"", "unknown", "nan", "none", "na"}
 EXAMPLE_SECONDS = 10
 SECONDS_BETWEEN_LINES = 10.0
@@ -59,16 +58,6 @@ def parse_shard(text: str) -> tuple[int, int]:
     if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
         raise UserError(f"{text!r} is not a shard", field="--shard", remedy="Write it as 2/5: the second of five")
     return int(first), int(last)
-
-
-def read_patients(file: Path) -> dict[str, str]:
-    """A table `record,patient`: the record by its name or by its path below the source folder, without ending."""
-    patients: dict[str, str] = {}
-    for line, row in enumerate(read_rows(file, ("record", "patient")), 2):
-        known = patients.setdefault(row["record"], row["patient"])
-        if known != row["patient"]:
-            raise UserError(f"record {row['record']!r} has two patients", file=file, line=line, field="patient")
-    return patients
 
 
 @contextmanager
@@ -106,11 +95,6 @@ class SignalWriter:
         self.write_header()
 
 
-def patient_of(place: str, patients: dict[str, str]) -> str | None:
-    """The patient of a record by its path below the source folder, else by its name."""
-    return patients.get(place) or patients.get(place.rpartition("/")[2])
-
-
 class Example(NamedTuple):
     """A recording to draw: its first seconds, (samples, leads) millivolts as recorded."""
 
@@ -120,18 +104,18 @@ class Example(NamedTuple):
 
 
 def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels: LabelSet, out: Path,
-                  max_rejected: float, patients: dict[str, str] | None = None) -> Shard:
+                  max_rejected: float, people: People = NOBODY) -> Shard:
     """Write signals.npy, records.parquet, rejects.csv, example.npy and shard.json of `files[k-1::n]` into `out`.
 
     Raises UserError when there is no header at all, or when more than `max_rejected` of the recordings are rejected.
     """
-    files = files_of(folder, source, shard, patients or {})
+    files = files_of(folder, source, shard, people)
     with whole(out) as temporary:
         temporary.mkdir()
         with growing_array(temporary / "signals.npy") as signals:
-            rows, rejects, example = prepare_files(files, folder, source, recipe, labels, signals, patients or {})
+            rows, rejects, example = prepare_files(files, folder, source, recipe, labels, signals, people)
         check_share(rejects, len(files), max_rejected, folder)
-        records = mark_duplicates(as_frame(rows, labels))
+        records = mark_duplicates(as_frame(rows, labels, people.has_folds))
         RECORDS.write(records, temporary / "records.parquet")
         refused = pd.DataFrame(rejects, columns=list(REJECTS.columns))
         REJECTS.write(refused.assign(synthetic=bool(records["synthetic"].any())), temporary / "rejects.csv")
@@ -148,7 +132,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     return made
 
 
-def files_of(folder: Path, source: str, shard: str, patients: dict[str, str]) -> list[str]:
+def files_of(folder: Path, source: str, shard: str, people: People) -> list[str]:
     """The shard's headers. Raises UserError when there is none in the whole folder, or when a name does not fit."""
     number, of = parse_shard(shard)
     if not SOURCE_NAME.fullmatch(source):
@@ -156,14 +140,12 @@ def files_of(folder: Path, source: str, shard: str, patients: dict[str, str]) ->
     found = headers_below(folder)
     if not found:
         raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
-    if patients and not any(patient_of(file.removesuffix(".hea"), patients) for file in found):
-        raise UserError(f"names none of the {len(found)} recordings below {folder}", field="patients table",
-                        remedy="Name a record as its file without ending, or by its path below the folder")
+    people.check((file.removesuffix(".hea") for file in found), folder)
     return found[number - 1 :: of]
 
 
 def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, labels: LabelSet,
-                  signals: SignalWriter, patients: dict[str, str]) -> tuple[list[dict], list[dict], Example | None]:
+                  signals: SignalWriter, people: People) -> tuple[list[dict], list[dict], Example | None]:
     """Rows of records.parquet and of rejects.csv, every file in one of them; the first accepted without a flag."""
     rows, rejects, example = [], [], None
     started = spoken = time.monotonic()
@@ -178,9 +160,10 @@ def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, l
         except Rejected as error:
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
-            patient = patient_of(place, patients)
-            rows.append(named | {"patient": f"{source}/{patient}" if patient else None, "offset": signals.rows,
-                                 "length": len(prepared)} | describe(recording, flags, labels))
+            person = people.of(place)
+            rows.append(named | {"patient": f"{source}/{person.patient}" if person.patient else None,
+                                 "offset": signals.rows, "length": len(prepared)}
+                        | describe(recording, flags, labels) | ({"fold": person.fold} if people.has_folds else {}))
             signals.append(prepared)
             if example is None or (example.flags and not rows[-1]["flags"]):
                 seconds = millivolts[: round(EXAMPLE_SECONDS * recording.rate)].astype(np.float32)
@@ -192,11 +175,14 @@ def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, l
     return rows, rejects, example
 
 
-def as_frame(rows: list[dict], labels: LabelSet) -> pd.DataFrame:
-    """RECORDS with a label column for each class."""
+def as_frame(rows: list[dict], labels: LabelSet, has_folds: bool) -> pd.DataFrame:
+    """RECORDS with a label column for each class, and the user's folds where there are any."""
     marks = np.array([labels.encode(row["codes"].split(";")) for row in rows]).reshape(len(rows), len(labels.codes))
     marks = pd.DataFrame(marks, columns=[f"y_{code}" for code in labels.codes])
-    return pd.concat([pd.DataFrame(rows, columns=list(RECORDS.columns)), marks], axis=1)
+    frame = pd.DataFrame(rows, columns=[*RECORDS.columns, *(["fold"] if has_folds else [])])
+    if has_folds:
+        frame["fold"] = frame["fold"].astype("Int64")
+    return pd.concat([frame, marks], axis=1)
 
 
 def inspect(recording: Recording) -> set[str]:
@@ -229,18 +215,6 @@ def describe(recording: Recording, flags: set[str], labels: LabelSet) -> dict:
         "rate": recording.rate, "age": age_of(comments.get("age", "")), "sex": sex_of(comments.get("sex", "")),
         "flags": ";".join(sorted(flags)), "codes": ";".join(codes), "content": content_digest(recording.digital),
         "synthetic": comments.get("synthetic", "").casefold() == "yes"}
-
-
-def age_of(text: str) -> float | None:
-    try:
-        age = float(text)
-    except ValueError:
-        return None
-    return age if math.isfinite(age) and 0 <= age <= OLDEST else None
-
-
-def sex_of(text: str) -> str | None:
-    return {"f": "female", "female": "female", "m": "male", "male": "male"}.get(text.strip().casefold())
 
 
 def content_digest(digital: np.ndarray) -> str:

@@ -122,14 +122,17 @@ def leave_source_out(records: pd.DataFrame, labels: np.ndarray, held_out: str | 
 
 
 def own_folds(records: pd.DataFrame) -> np.ndarray:
+    """The column `fold` as PREPARE takes it from the users' tables."""
     if "fold" not in records:
         raise UserError("the corpus has no fold column", field="split.method",
-                        remedy="Give a column `fold` (0, 1: train, 2: valid, 3: test) in the patients table")
+                        remedy="Give a column `fold` (0, 1: train, 2: valid, 3: test) in each source's patients table")
     wrong = ~records["fold"].isin(range(4)).to_numpy()
     if wrong.any():
         first = records[wrong].iloc[0]
-        raise UserError(f"{int(wrong.sum())} recordings have no fold from 0 to 3, first {first['record']}: "
-                        f"{first['fold']}", field="fold", remedy="0 and 1 train, 2 validates, 3 tests")
+        raise UserError(f"{int(wrong.sum())} of {len(records)} recordings have no fold from 0 to 3, first "
+                        f"{first['record']}: {'none' if pd.isna(first['fold']) else first['fold']}", field="fold",
+                        remedy=f"Name each recording in the patients table of {first['source']}: 0 and 1 train, 2 "
+                               "validates, 3 tests")
     folds = records["fold"].to_numpy(dtype=np.int64)
     for part in PARTS:
         if not any(PART_OF_FOLD[fold] == part for fold in np.unique(folds)):

@@ -8,7 +8,8 @@ import wfdb
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
 from ecgscale.ecg.guards import FLAGS, REASONS
 from ecgscale.ecg.labels import read_label_set
-from ecgscale.ecg.prepare import growing_array, headers_below, prepare_shard, read_patients
+from ecgscale.ecg.people import NOBODY, People, Person, read_people
+from ecgscale.ecg.prepare import growing_array, headers_below, prepare_shard
 from ecgscale.ecg.recipe import RECIPES, prepare
 from ecgscale.errors import UserError
 
@@ -34,8 +35,8 @@ def source(tmp_path, record, signal):
     return folder
 
 
-def made(folder, out, shard="1/1", recipe="study", limit=1.0, patients=None):
-    return prepare_shard(folder, "georgia", shard, RECIPES[recipe], LABELS, out, limit, patients)
+def made(folder, out, shard="1/1", recipe="study", limit=1.0, people=NOBODY):
+    return prepare_shard(folder, "georgia", shard, RECIPES[recipe], LABELS, out, limit, people)
 
 
 def test_accepted_and_rejected_are_what_was_found(source, tmp_path):
@@ -140,7 +141,7 @@ def test_linked_folders_are_followed_once(source):
 def test_patients_by_name_or_by_path(source, tmp_path):
     table = tmp_path / "patients.csv"
     table.write_text("record,patient\nA0000,p1\ng1/deep/A0001,p1\nA0003,p2\n")
-    made(source, tmp_path / "out", patients=read_patients(table))
+    made(source, tmp_path / "out", people=read_people(table))
     patients = RECORDS.read(tmp_path / "out" / "records.parquet").set_index("record")["patient"]
     assert patients["georgia/A0000"] == patients["georgia/g1/deep/A0001"] == "georgia/p1"
     assert patients["georgia/g1/deep/A0003"] == "georgia/p2"
@@ -149,20 +150,13 @@ def test_patients_by_name_or_by_path(source, tmp_path):
 
 def test_a_patients_table_of_other_recordings_is_an_error(source, tmp_path):
     with pytest.raises(UserError, match="patients table: names none of the 8 recordings below"):
-        made(source, tmp_path / "out", patients={"B0000": "p1"})
+        made(source, tmp_path / "out", people=People({"B0000": Person("p1")}))
 
 
 @pytest.mark.parametrize("name", ["a/b", "", "../x", "a b", ".hidden"])
 def test_a_source_is_a_plain_name(source, tmp_path, name):
     with pytest.raises(UserError, match="is not a name"):
         prepare_shard(source, name, "1/1", RECIPES["study"], LABELS, tmp_path / "out", 1.0)
-
-
-def test_a_record_with_two_patients_is_an_error_with_its_line(tmp_path):
-    table = tmp_path / "patients.csv"
-    table.write_text("record,patient\nA0000,p1\nA0000,p2\n")
-    with pytest.raises(UserError, match=r"patients.csv:3: patient: record 'A0000' has two patients"):
-        read_patients(table)
 
 
 def test_what_the_header_says_of_person_and_diagnosis(record, tmp_path):

@@ -1,0 +1,60 @@
+"""The table of patients and folds: both ways to name a record, and every mistake with its file and line."""
+
+from pathlib import Path
+
+import pytest
+
+from ecgscale.ecg.people import NOBODY, Person, age_of, read_people, sex_of
+from ecgscale.errors import UserError
+
+
+def table(folder: Path, text: str) -> Path:
+    path = folder / "people.csv"
+    path.write_text(text)
+    return path
+
+
+def test_a_path_goes_before_a_name(tmp_path):
+    people = read_people(table(tmp_path, "record,patient,fold\nA1,p1,\ng2/A1,p2,3\n"))
+    assert people.of("g1/A1") == Person("p1", None)
+    assert people.of("g2/A1") == Person("p2", 3)
+    assert people.of("g2/A2") == NOBODY.of("A1") == Person(None, None)
+    people.check(["g1/A1", "g2/A1"], tmp_path)
+
+
+def test_either_column_is_enough(tmp_path):
+    assert read_people(table(tmp_path, "record,fold\nA1,0\n")).of("A1") == Person(None, 0)
+    assert not read_people(table(tmp_path, "record,patient\nA1,p\n")).has_folds
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("name,patient\nA1,p\n", r"people\.csv:1: column 'record' is missing"),
+    ("record,person\nA1,p\n", r"people\.csv:1: column 'patient' is missing\. .*record and patient, fold or both"),
+    ("record,patient\nA1,p\nA1,q\n", r"people\.csv:3: patient: record 'A1' has two patients"),
+    ("record,fold\nA1,1\nA1,2\n", r"people\.csv:3: fold: record 'A1' has two folds"),
+    ("record,fold\nA1,1\nA2,4\n", r"people\.csv:3: fold: '4' is not a fold. Write 0 or 1 \(train\), 2 \(valid\)"),
+    ("record,fold\nA1,train\n", r"people\.csv:2: fold: 'train' is not a fold"),
+])
+def test_mistakes_have_file_line_field_and_remedy(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        read_people(table(tmp_path, text))
+
+
+def test_a_table_must_fit_the_folder(tmp_path):
+    people = read_people(table(tmp_path, "record,patient\nA1,p\n"))
+    with pytest.raises(UserError, match=r"people\.csv: patients table: names none of the 2 recordings below"):
+        people.check(["B1", "g1/B2"], tmp_path)
+    with pytest.raises(UserError, match=r"people\.csv: record: record 'A1' is the name of 2 recordings .*g1/A0001"):
+        people.check(["g1/A1", "g2/A1"], tmp_path)
+
+
+@pytest.mark.parametrize(("text", "age"), [("61", 61), ("0", 0), ("0.5", 0.5), ("300", None), ("NaN", None),
+                                           ("-1", None), ("", None), ("inf", None), ("Unknown", None), (" 7 ", 7)])
+def test_ages(text, age):
+    assert age_of(text) == age
+
+
+@pytest.mark.parametrize(("text", "sex"), [("Male", "male"), ("F", "female"), ("female ", "female"), ("m", "male"),
+                                           ("Unknown", None), ("", None), ("NaN", None)])
+def test_sexes(text, sex):
+    assert sex_of(text) == sex
