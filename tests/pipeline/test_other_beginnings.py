@@ -31,7 +31,7 @@ def test_a_run_table_alone(tmp_path, table):
         path = tmp_path / "theirs.csv"
         rows = [f"{10 ** (4 + k / 4):.0f},{1 - 0.5 * 10 ** (-k / 12):.4f}\n" for k in range(12)]
         path.write_text("params,score\n" + "".join(rows))
-    run = nextflow(tmp_path, "--runs", str(path))
+    run = nextflow(tmp_path, "--runs", str(path), "--study", str(ROOT / "assets/studies/test.yaml"))   # few replicates
     assert run.code == 0, run.text
     assert set(run.tasks()) == {"CHECK", "FIT", "REPORT"}
     laws = contracts.Laws.read(run.results / "fit/laws.json")

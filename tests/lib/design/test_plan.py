@@ -123,3 +123,13 @@ def test_committed_studies_have_the_runs_they_promise():
     assert counts["families"] == {f"{family} adamw": 7 * 3 * 3 + 7 * 2 for family in
                                   ("regnet", "convnext", "vit", "resnet")}
     assert counts["scaling"] == {"regnet adamw": 7 * 2 * 3 * 6}
+
+
+def test_the_example_table_holds_the_runs_of_its_study():
+    """assets/examples/runs.csv is what example.yaml asks for: every run id, no other, all of them synthetic."""
+    from ecgscale.contracts import RUNS
+
+    planned, _ = sample(read_study(ASSETS / "studies" / "example.yaml"))
+    table = RUNS.read(ASSETS / "examples" / "runs.csv")
+    assert sorted(table["run_id"]) == sorted(run.spec.run_id for run in planned)
+    assert table["synthetic"].all()
