@@ -11,10 +11,11 @@ workflow ANALYSIS {
     split
     plan
     shards
+    card
 
     main:
     FIT(runs, latency, comparisons, study)
-    REPORT(runs, FIT.out, latency, comparisons, split, plan, shards)
+    REPORT(runs, FIT.out, latency, comparisons, split, plan, shards, card)
 
     emit:
     page = REPORT.out.page

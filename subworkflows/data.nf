@@ -1,7 +1,8 @@
-// Recordings -> a prepared, guarded corpus and its split.
+// Recordings -> a prepared, guarded corpus, its split and its data card.
 include { SYNTH } from '../modules/synth'
 include { PREPARE } from '../modules/prepare'
 include { SPLIT } from '../modules/split'
+include { CARD } from '../modules/card'
 
 // [source: 'ptb', path: <folder>, patients: <file or []>] -> how many shards, told by the number of headers
 def shards(row) {
@@ -41,8 +42,10 @@ workflow DATA {
     corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }
         .filter { it }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
     SPLIT(corpus, split_study)
+    CARD(corpus, labels)
 
     emit:
     corpus
     split = SPLIT.out
+    card = CARD.out
 }

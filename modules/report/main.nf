@@ -9,6 +9,7 @@ process REPORT {
     path split, stageAs: 'split/*'
     path plan, stageAs: 'plan/*'
     path shards, stageAs: 'corpus/*'
+    path card, stageAs: 'card/*'
 
     output:
     path 'report/report.html', emit: page
@@ -18,7 +19,8 @@ process REPORT {
     """
     : ${task.ext.code}
     ecg-report --runs ${runs} --fit ${fit} ${latency ? '--latency latency/*/*' : ''} ${split ? "--split ${split}" : ''} \\
-        ${comparisons ? "--comparisons ${comparisons}" : ''} ${plan ? "--plan ${plan}" : ''} ${shards ? '--shards corpus/*/shard.json' : ''} --out report
+        ${comparisons ? "--comparisons ${comparisons}" : ''} ${plan ? "--plan ${plan}" : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
+        ${card ? "--card ${card}" : ''} --out report
     """
 
     stub:

@@ -1,6 +1,7 @@
 """Nextflow, run as a user runs it. A call costs seconds: few calls, looked at from many sides."""
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,3 +42,18 @@ def small_run(tmp_path_factory) -> Run:
     run = nextflow(tmp_path_factory.mktemp("small"), "-profile", "test")
     assert run.code == 0, run.text
     return run
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project that a test may edit."""
+    copy = tmp_path / "project"
+    copy.mkdir()
+    for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("bin", "conf", "modules", "subworkflows", "lib", "assets"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (".venv", ".engine"):
+        if (ROOT / name).exists():
+            (copy / name).symlink_to(ROOT / name)
+    return copy

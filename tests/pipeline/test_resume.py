@@ -1,27 +1,8 @@
 """-resume repeats what an edit touches and nothing else. On stubs: the graph and the hashes are the real ones."""
 
-import shutil
-
-import pytest
-
 from tests.pipeline.conftest import ROOT, nextflow
 
 AFTER_TRAINING = ["EXPORT", "BENCH", "FIT", "REPORT"]       # what reads the section `deploy`, and what follows
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project that a test may edit."""
-    copy = tmp_path / "project"
-    copy.mkdir()
-    for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
-        shutil.copy(ROOT / name, copy)
-    for name in ("bin", "conf", "modules", "subworkflows", "lib", "assets"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".venv", ".engine"):
-        if (ROOT / name).exists():
-            (copy / name).symlink_to(ROOT / name)
-    return copy
 
 
 def test_resume(tmp_path, project):
@@ -31,8 +12,8 @@ def test_resume(tmp_path, project):
 
     first = nextflow(tmp_path, *arguments, project=project)
     assert first.code == 0, first.text
-    assert set(first.tasks()) == {"CHECK", "SYNTH", "PREPARE", "SPLIT", "SAMPLE", "TRAIN", "EVALUATE", "COLLECT",
-                                  *AFTER_TRAINING}
+    assert set(first.tasks()) == {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TRAIN", "EVALUATE",
+                                  "COLLECT", *AFTER_TRAINING}
 
     second = nextflow(tmp_path, *arguments, project=project)
     assert second.tasks() == []

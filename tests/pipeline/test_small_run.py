@@ -6,8 +6,8 @@ import pandas as pd
 
 from ecgscale import contracts
 
-PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "SAMPLE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT", "BENCH", "FIT",
-             "REPORT"}
+PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT", "BENCH",
+             "FIT", "REPORT"}
 
 
 def test_every_process_ran(small_run):
@@ -21,7 +21,8 @@ def test_published_files(small_run):
     for name in ("table/runs.parquet", "table/runs.csv", "fit/laws.json", "fit/laws.csv", "fit/frontier.csv",
                  "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet", "latency/times.parquet",
                  "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
-                 "corpus/split/split.json", "report/report.html"):
+                 "corpus/split/split.json", "corpus/card/card.html", "corpus/card/counts.csv",
+                 "corpus/card/sources.csv", "corpus/card/figures/classes.svg", "report/report.html"):
         assert name in files
     runs = [contracts.RunResult.read(path) for path in (small_run.results / "trained").glob("*/run.json")]
     assert len(runs) >= 2

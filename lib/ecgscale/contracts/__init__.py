@@ -9,7 +9,17 @@ JSON with a `schema` member. Every file is written whole or not at all.
 """
 
 from ecgscale.contracts.analysis import FRONTIER, IMPORTANCE, LAW_TABLE, PREDICTED, LawFit, Laws, Predictor, Speed
-from ecgscale.contracts.corpus import LEADS, PARTS, RECORDS, REJECTS, SPLIT, Shard, SplitInfo
+from ecgscale.contracts.corpus import (
+    CLASS_COUNTS,
+    LEADS,
+    PARTS,
+    RECORDS,
+    REJECTS,
+    SOURCE_COUNTS,
+    SPLIT,
+    Shard,
+    SplitInfo,
+)
 from ecgscale.contracts.deploy import LATENCY, TIMES, Artefact, Environment, Export
 from ecgscale.contracts.evaluation import (
     DIFFERENCES,
@@ -54,11 +64,11 @@ from ecgscale.contracts.runs import (
 )
 
 __all__ = [
-    "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS", "METRICS",
-    "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS", "REJECTS",
-    "RELIABILITY", "RUNS", "SOURCES", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "ContractError",
-    "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec",
-    "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec", "Shard", "Speed",
-    "SplitInfo", "Table", "concatenated_digest", "digest", "file_digest", "read_all", "whole", "write_text",
-    "wrong_schema",
+    "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS",
+    "METRICS", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS",
+    "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE",
+    "Artefact", "ContractError", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec",
+    "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec",
+    "Shard", "Speed", "SplitInfo", "Table", "concatenated_digest", "digest", "file_digest", "read_all", "whole",
+    "write_text", "wrong_schema",
 ]

@@ -70,3 +70,20 @@ class SplitInfo(Document):
     corpus_digest: str
     digest: str                      # of split.parquet's rows
     synthetic: bool
+
+
+# ------------------------------------------------------------------------------- CARD: card.html, figures/ and tables
+
+CLASS_COUNTS = Table("class-counts", 1, {   # counts.csv: one row a source and class
+    "source": TEXT, "class": TEXT, "abbreviation": TEXT, "name": TEXT, "recordings": WHOLE,
+    "published": WHOLE,     # in the public release; null where the source is none of it
+})
+
+SOURCE_COUNTS = Table("source-counts", 1, {     # sources.csv: one row a source; found = accepted + rejected
+    "source": TEXT, "found": WHOLE, "accepted": WHOLE, "rejected": WHOLE,
+    "published": WHOLE,     # as above
+    "patients": WHOLE,      # null where no recording's patient is known
+    "patient_unknown": WHOLE, "rates": TEXT, "female": WHOLE, "male": WHOLE, "sex_unknown": WHOLE,
+    "age_unknown": WHOLE, "age_median": REAL, "age_low": REAL, "age_high": REAL,                # years
+    "seconds_median": REAL, "seconds_low": REAL, "seconds_high": REAL,
+})

@@ -13,7 +13,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecgscale.contracts import REJECTS, read_all, whole, write_text
+from ecgscale.contracts import CLASS_COUNTS, REJECTS, SOURCE_COUNTS, read_all, whole, write_text
 from ecgscale.ecg import card_figures
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.guards import FLAGS, REASONS
@@ -22,18 +22,26 @@ from ecgscale.ecg.synthetic import SOURCES
 from ecgscale.paths import ASSETS
 from ecgscale.report.style import RC, Drawing, save
 
+UNITS = {"lead": "standard deviations of the lead", "record": "standard deviations of the recording", "none": "mV"}
+
 
 @dataclass(frozen=True)
 class Listing:
-    """A table of the card: caption, column heads, rows of text or numbers."""
+    """A table of the card: caption, column heads, rows of text or numbers. `none`: what is said where it has no row."""
 
     caption: str
     head: tuple[str, ...]
     rows: list[tuple]
+    none: str = ""
+
+    def numeric(self, column: int) -> bool:
+        """Whether it is set flush right: counts, or pairs of counts."""
+        return all(not isinstance(row[column], str) or " / " in row[column] or row[column] in ("–", "unknown", "")
+                   for row in self.rows)
 
 
 def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
-    """Write card.html, counts.csv (source, class, recordings, published) and figures/*.svg, *.png into `out`."""
+    """Write card.html, counts.csv, sources.csv and figures/*.svg, *.png into `out`."""
     corpus = Corpus.open(folders)
     rejects = read_all(REJECTS, [folder / "rejects.csv" for folder in corpus.folders])
     counts, table = count_classes(corpus, labels), by_source(corpus)
@@ -52,14 +60,16 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
                                   trim_blocks=True, lstrip_blocks=True)
         page = environment.get_template("card.html.j2").render(
             corpus=corpus, found=sum(shard.found for shard in corpus.shards), pictures=pictures,
-            listings=[listing for listing in listings if listing.rows],
+            unit=UNITS.get(corpus.recipe.get("normalize"), corpus.unit),
+            listings=[listing for listing in listings if listing.rows or listing.none],
             style=Markup((template / "style.css").read_text(encoding="utf-8")))
         write_text(folder / "card.html", page)
-        write_text(folder / "counts.csv", counts.to_csv(index=False, lineterminator="\n"))
+        CLASS_COUNTS.write(counts.assign(synthetic=corpus.synthetic), folder / "counts.csv")
+        SOURCE_COUNTS.write(table.assign(synthetic=corpus.synthetic), folder / "sources.csv")
 
 
 def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
-    """One row a source and class: recordings here, and in the public release where the source is of it.
+    """CLASS_COUNTS: recordings here, and in the public release where the source is of it.
 
     The release counts codes; the two codes of a joined class are added.
     """
@@ -77,65 +87,76 @@ def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
 
 
 def by_source(corpus: Corpus) -> pd.DataFrame:
-    """One row a source, in the order of its first shard."""
+    """SOURCE_COUNTS, in the order of each source's first shard."""
     rows = []
     for name in dict.fromkeys(shard.source for shard in corpus.shards):
         shards = [shard for shard in corpus.shards if shard.source == name]
         records = corpus.records[corpus.records["source"] == name]
-        patients = records["patient"].nunique() if records["patient"].notna().any() else None
-        seconds = records["length"] / corpus.rate
+        sexes, unknown = records["sex"].value_counts(), int(records["patient"].isna().sum())
         rows.append({
             "source": name, "found": sum(shard.found for shard in shards),
             "accepted": len(records), "rejected": sum(shard.rejected for shard in shards),
-            "published": SOURCES[name].published if name in SOURCES else np.nan, "patients": patients,
+            "published": SOURCES[name].published if name in SOURCES else None,
+            "patients": records["patient"].nunique() if unknown < len(records) else None, "patient_unknown": unknown,
             "rates": ", ".join(f"{rate:g}" for rate in sorted(records["rate"].unique())),
-            "seconds": spread(seconds), "age": spread(records["age"].dropna()),
-            "female": (records["sex"] == "female").sum() / max(1, records["sex"].notna().sum()) if
-            records["sex"].notna().any() else None})
-    return pd.DataFrame(rows)
+            "female": int(sexes.get("female", 0)), "male": int(sexes.get("male", 0)),
+            "sex_unknown": int(records["sex"].isna().sum()), "age_unknown": int(records["age"].isna().sum()),
+            **spread("age", records["age"].dropna()), **spread("seconds", records["length"] / corpus.rate)})
+    return pd.DataFrame(rows).astype({"published": "Int64", "patients": "Int64"})
 
 
-def spread(values: pd.Series) -> str:
-    """Median and range."""
-    return f"{values.median():.3g} ({values.min():.3g} to {values.max():.3g})" if len(values) else "–"
+def spread(name: str, values: pd.Series) -> dict[str, float]:
+    """Median and range, NaN of no values."""
+    return {f"{name}_median": values.median(), f"{name}_low": values.min(), f"{name}_high": values.max()}
 
 
 def source_listing(table: pd.DataFrame) -> Listing:
+    def median(row, name: str) -> str:
+        values = [getattr(row, f"{name}_{which}") for which in ("median", "low", "high")]
+        return "–" if pd.isna(values[0]) else "{:.3g} ({:.3g} to {:.3g})".format(*values).replace(" ", "\u00a0")
+
     rows = [(row.source, row.found, row.accepted, row.rejected, whole_number(row.published),
-             "unknown" if pd.isna(row.patients) else whole_number(row.patients), row.rates, row.seconds, row.age,
-             "–" if row.female is None or pd.isna(row.female) else f"{row.female:.0%}")
+             "unknown" if pd.isna(row.patients) else int(row.patients), row.rates, median(row, "seconds"),
+             median(row, "age"), row.age_unknown, row.female, row.male, row.sex_unknown)
             for row in table.itertuples()]
-    return Listing("Sources. Length in seconds and age in years: median (range)",
+    if len(table) > 1:
+        rows.append(("all", *(int(table[name].sum()) for name in ("found", "accepted", "rejected")),
+                     whole_number(table["published"].sum(min_count=1)), "", "", "", "",
+                     *(int(table[name].sum()) for name in ("age_unknown", "female", "male", "sex_unknown"))))
+    return Listing("Sources, beside the public release. Length in seconds and age in years: median (range)",
                    ("source", "found", "accepted", "rejected", "published", "patients", "rate (Hz)", "length", "age",
-                    "female"), rows)
+                    "age unknown", "female", "male", "sex unknown"), rows)
 
 
-def whole_number(value: float) -> str:
-    return "–" if pd.isna(value) else f"{int(value)}"
+def whole_number(value: float) -> int | str:
+    return "–" if pd.isna(value) else int(value)
 
 
 def class_listing(counts: pd.DataFrame) -> Listing:
-    """Each cell: here / published."""
-    sources = list(dict.fromkeys(counts["source"]))
-    cells = counts.set_index(["abbreviation", "source"])
+    """Each cell: here / published; a dash where both are none."""
     rows = []
-    for abbreviation, name in dict(zip(counts["abbreviation"], counts["name"], strict=True)).items():
-        row = [cells.loc[(abbreviation, source), ["recordings", "published"]] for source in sources]
-        rows.append((abbreviation, name, *(f"{one.iloc[0]} / {whole_number(one.iloc[1])}" for one in row)))
-    return Listing("Recordings of each class: here / in the public release", ("class", "name", *sources), rows)
+    for (short, name), cells in counts.groupby(["abbreviation", "name"], sort=False):
+        pairs = [(cells["recordings"].sum(), cells["published"].sum(min_count=1)),
+                 *zip(cells["recordings"], cells["published"], strict=True)]
+        rows.append((short, name, *("–" if not here and (pd.isna(published) or not published)
+                                    else f"{here} / {whole_number(published)}" for here, published in pairs)))
+    return Listing("Recordings of each class: here / in the public release",
+                   ("class", "name", "all", *counts["source"].unique()), rows)
 
 
 def reject_listing(rejects: pd.DataFrame) -> Listing:
     counts = rejects.groupby(["reason", "source"]).size()
     rows = [(reason, REASONS.get(reason, ""), source, count) for (reason, source), count in counts.items()]
-    return Listing("Rejected recordings by reason", ("reason", "meaning", "source", "recordings"), rows)
+    return Listing("Rejected recordings by reason", ("reason", "meaning", "source", "recordings"), rows,
+                   none="No recording was rejected.")
 
 
 def flag_listing(records: pd.DataFrame) -> Listing:
     counts = Counter((flag, source) for flags, source in zip(records["flags"], records["source"], strict=True)
                      for flag in flags.split(";") if flag)
     rows = [(flag, FLAGS.get(flag, ""), source, count) for (flag, source), count in sorted(counts.items())]
-    return Listing("Accepted with a flag", ("flag", "meaning", "source", "recordings"), rows)
+    return Listing("Accepted with a flag", ("flag", "meaning", "source", "recordings"), rows,
+                   none="No recording has a flag.")
 
 
 def duplicate_listing(records: pd.DataFrame, most: int = 50) -> Listing:

@@ -7,33 +7,39 @@ import numpy as np
 import pandas as pd
 from matplotlib.axis import Axis
 from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ecgscale.contracts import LEADS
-from ecgscale.report.style import COLOURS, INK, MUTED, RC, Drawing, figure
+from ecgscale.report.style import COLOURS, INK, RC, Drawing, figure
 
 PAPER_SPEED, PAPER_GAIN = 25.0, 10.0                        # mm/s, mm/mV: the standard of diagnostic ECGs
 COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
 COLUMN_SECONDS, ROW_HEIGHT, HEADROOM, MARGIN = 2.5, 30.0, 10.0, 12.0      # s, mm, mm, mm
+PULSE = 10.0                                                # mm left of the leads, for the pulse of 1 mV and 0.2 s
 
 
 def draw_ecg(millivolts: np.ndarray, rate: float, record: str, about: str) -> Drawing:
-    """(samples, 12) mV on paper: three rows of four leads of 2.5 s and lead II below, to scale in the SVG file."""
+    """(samples, 12) mV on paper: three rows of four leads of 2.5 s and lead II below, a pulse of 1 mV before each row;
+    to scale in the SVG file."""
     with mpl.rc_context(RC):
-        width, rows = 4 * COLUMN_SECONDS * PAPER_SPEED, 4 * ROW_HEIGHT
+        width, rows = PULSE + 4 * COLUMN_SECONDS * PAPER_SPEED, 4 * ROW_HEIGHT
         height = rows + HEADROOM
         size = ((width + 2 * MARGIN) / 25.4, (height + 2 * MARGIN) / 25.4)
         sheet = Figure(figsize=size, layout="constrained")
         sheet.set_layout_engine("none")     # the paper stays where it is put, to scale
         paper = sheet.add_axes((MARGIN / 25.4 / size[0], MARGIN / 25.4 / size[1], width / 25.4 / size[0],
                                 height / 25.4 / size[1]))
-        paper.set(xlim=(0, width), ylim=(0, height), xticks=[], yticks=[])
+        paper.set(xlim=(-PULSE, width - PULSE), ylim=(0, height), xticks=[], yticks=[])
         paper.grid(False)
         for every, line in ((1.0, 0.25), (5.0, 0.7)):
-            ticks = [[(x, 0), (x, height)] for x in np.arange(0, width + every, every)]
-            ticks += [[(0, y), (width, y)] for y in np.arange(0, height + every, every)]
+            ticks = [[(x, 0), (x, height)] for x in np.arange(-PULSE, width - PULSE + every, every)]
+            ticks += [[(-PULSE, y), (width - PULSE, y)] for y in np.arange(0, height + every, every)]
             paper.add_collection(LineCollection(ticks, colors="#e8a9a0", linewidths=line))
+        pulse = np.array([[-9, 0], [-7, 0], [-7, PAPER_GAIN], [-2, PAPER_GAIN], [-2, 0], [0, 0]])
+        paper.add_collection(LineCollection([pulse + np.array([0, (row + 0.5) * ROW_HEIGHT]) for row in range(4)],
+                                            colors=INK, linewidths=0.7))
         for column, names in enumerate(COLUMNS):
             for row, name in enumerate(names):
                 start, middle = column * COLUMN_SECONDS, rows - (row + 0.5) * ROW_HEIGHT
@@ -74,23 +80,26 @@ def class_counts(counts: pd.DataFrame) -> Drawing:
 
 
 def lengths_and_rates(records: pd.DataFrame, rate: float) -> Drawing:
-    drawn = figure(9, 3.2)
+    sources = sorted(records["source"].unique())
+    drawn = figure(9, 1.6 + 0.3 * len(sources))
     lengths, rates = drawn.subplots(1, 2, width_ratios=(2, 1))
     seconds = records["length"] / rate
     edges = np.geomspace(max(0.5, seconds.min() * 0.95), seconds.max() * 1.05, 40)
-    sources = sorted(records["source"].unique())
-    lengths.hist([seconds[records["source"] == name] for name in sources], edges, stacked=True, label=sources,
-                 color=shades(len(sources)))
-    lengths.set(xscale="log", yscale="log", xlabel="length (s, log)", ylabel="recordings (log)")
+    counts = np.array([np.histogram(seconds[records["source"] == name], edges)[0] for name in sources])
+    strips = lengths.pcolormesh(edges, np.arange(len(sources) + 1), np.ma.masked_equal(counts, 0), cmap="cividis_r",
+                                norm=LogNorm(1, max(10, counts.max())), edgecolor="white", linewidth=0.3)
+    lengths.set(xscale="log", xlabel="length (s, log)", yticks=np.arange(len(sources)) + 0.5, yticklabels=sources,
+                ylim=(len(sources), 0))
+    lengths.grid(False)
     plain(lengths.xaxis, minor=True)
-    plain(lengths.yaxis)
-    lengths.legend(fontsize=7.5)
+    plain(drawn.colorbar(strips, ax=lengths, label="recordings (log)", pad=0.02).ax.yaxis)
     count = records["rate"].value_counts().sort_index()
     rates.bar([f"{one:g}" for one in count.index], count.to_numpy(), color=COLOURS["blue"])
     rates.set(yscale="log", ylim=(0.7, None), xlabel="rate as recorded (Hz)", ylabel="recordings (log)")
     plain(rates.yaxis)
-    return Drawing("lengths", "Lengths and sampling rates", "Lengths of the prepared recordings by source; rates "
-                   "before resampling.", "Histogram of lengths by source and bars of sampling rates", drawn)
+    return Drawing("lengths", "Lengths and sampling rates", "Lengths of the prepared recordings by source: the "
+                   "darker, the more; blank where there is none. Rates before resampling.",
+                   "Strips of the number of recordings by length and source, and bars of sampling rates", drawn)
 
 
 def ages(records: pd.DataFrame) -> Drawing | None:
@@ -115,13 +124,21 @@ def sources(table: pd.DataFrame) -> Drawing:
     """Accepted and rejected recordings of each source beside what was published."""
     drawn = figure(9, 0.9 + 0.4 * len(table))
     panel, places = drawn.subplots(), np.arange(len(table))[::-1]
-    panel.barh(places, table["accepted"], color=COLOURS["blue"], label="accepted")
-    panel.barh(places, table["rejected"], left=table["accepted"], color=COLOURS["vermillion"], label="rejected")
-    panel.plot(table["published"], places, "|", color=INK, markersize=14, markeredgewidth=2, label="published")
-    panel.set(yticks=places, yticklabels=table["source"], xlabel="recordings", xlim=(0, None))
-    panel.legend()
-    return Drawing("sources", "Recordings of each source", "The mark is the number in the public release.",
-                   "Bars of accepted and rejected recordings by source, with the published number", drawn)
+    panel.hlines(places, 0.7, table["accepted"].clip(lower=0.7), color=COLOURS["blue"], linewidth=1)
+    panel.plot(table["accepted"].clip(lower=0.7), places, "o", color=COLOURS["blue"], label="accepted")
+    rejected = table["rejected"].to_numpy() > 0
+    if rejected.any():
+        panel.plot(table["rejected"][rejected], places[rejected], "x", color=COLOURS["vermillion"], markersize=7,
+                   markeredgewidth=2, label="rejected")
+    if table["published"].notna().any():
+        panel.plot(table["published"].astype(float), places, "|", color=INK, markersize=12, markeredgewidth=2,
+                   label="in the public release")
+    panel.set(xscale="log", yticks=places, yticklabels=table["source"], xlabel="recordings (log)",
+              ylim=(-0.6, len(table) - 0.4))
+    plain(panel.xaxis)
+    panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return Drawing("sources", "Recordings of each source", "A source without any stands at the left edge.",
+                   "Dot plot of accepted and rejected recordings by source, with the published number", drawn)
 
 
 def plain(axis: Axis, minor: bool = False) -> None:
@@ -130,8 +147,3 @@ def plain(axis: Axis, minor: bool = False) -> None:
     axis.set_minor_formatter(NullFormatter())
     if minor:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-
-
-def shades(count: int) -> list:
-    """Distinct shades from dark to light."""
-    return [mpl.colormaps["cividis"](place) for place in np.linspace(0, 0.95, count)] if count > 1 else [MUTED]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.contracts import (
+    CLASS_COUNTS,
     DIFFERENCES,
     FRONTIER,
     IMPORTANCE,
@@ -47,6 +48,7 @@ class Inputs:
     plan: Plan | None = None
     shards: tuple[Shard, ...] = ()
     rejects: pd.DataFrame = field(default_factory=REJECTS.empty)
+    classes: pd.DataFrame = field(default_factory=CLASS_COUNTS.empty)
     differences: pd.DataFrame = field(default_factory=DIFFERENCES.empty)
     noise: pd.DataFrame = field(default_factory=NOISE.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
@@ -80,7 +82,8 @@ class Inputs:
 
 
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
-         shards: Iterable[Path] = (), comparisons: Path | None = None) -> Inputs:
+         shards: Iterable[Path] = (), comparisons: Path | None = None,
+         card: Path | None = None) -> Inputs:
     """Read what is there. A file that is there but of another version is an error (ContractError), never skipped."""
     files, missing = {}, {}
 
@@ -121,6 +124,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         plan=document(Plan, plan, "plan.json", "--plan"),
         shards=tuple(sorted((Shard.read(path) for path in shards), key=lambda one: (one.source, one.shard))),
         rejects=read_all(REJECTS, rejects),
+        classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
         noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),

@@ -76,9 +76,12 @@ def data(inputs: Inputs) -> Section:
                             f"Recipe: {recipe}.")
     if inputs.split:
         section.text.append(f"Split by {inputs.split.method}, seed {inputs.split.seed}.")
-    section.add(tables.shards(inputs), tables.rejects(inputs), tables.audit(inputs),
+    if len(inputs.classes):
+        section.text.append("People, lengths, rates, flags and a drawn recording of each source stand in the data "
+                            "card: corpus/card/card.html of the results.")
+    section.add(tables.shards(inputs), tables.classes(inputs), tables.rejects(inputs), tables.audit(inputs),
                 *tables.audit_tables(inputs))
-    return without(section, inputs, "shards", "split.json")
+    return without(section, inputs, "shards", "counts.csv", "split.json")
 
 
 def runs(inputs: Inputs) -> Section:

@@ -55,6 +55,15 @@ def rejects(inputs: Inputs) -> DataTable | None:
                  [(*key, count) for key, count in counts.items()])
 
 
+def classes(inputs: Inputs) -> DataTable | None:
+    """Recordings of each class over all sources, beside those of the public release in the same sources."""
+    counts = inputs.classes.groupby(["abbreviation", "name"], sort=False)[["recordings", "published"]]
+    return table("Recordings of each class, and in the public release of the same sources", {
+        "class": False, "name": False, "recordings": True, "public release": True}, [
+        (*key, int(here), None if pd.isna(published) else int(published))
+        for key, here, published in counts.sum(min_count=1).itertuples()])
+
+
 def audit(inputs: Inputs) -> DataTable | None:
     if inputs.split is None:
         return None

@@ -7,11 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ecgscale.contracts import CLASS_COUNTS, SOURCE_COUNTS
 from ecgscale.ecg import card, card_figures
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
+from ecgscale.report import tables
+from ecgscale.report.inputs import Inputs
 
 LABELS = read_label_set()
 
@@ -39,6 +42,16 @@ def test_counts_stand_beside_the_published_ones(shards):
     assert counts.loc[("own", "NSR"), "published"] is pd.NA
 
 
+def test_people_lengths_and_rates_of_each_source(shards, tmp_path):
+    card.write_card(shards, LABELS, tmp_path / "card")
+    rows = SOURCE_COUNTS.read(tmp_path / "card" / "sources.csv").set_index("source")
+    columns = ["found", "accepted", "rejected", "published", "female", "male", "sex_unknown", "age_median",
+               "seconds_high", "patient_unknown"]
+    assert rows.loc["georgia", columns].tolist() == [4, 3, 1, 10344, 3, 0, 0, 61, 10, 3]
+    assert pd.isna(rows.loc["own", "published"])
+    assert pd.isna(rows.loc["georgia", "patients"])
+
+
 def test_published_counts_are_those_of_the_official_table(shared, shards):
     """reference/dx_mapping_scored.csv counts codes; the columns are sources."""
     columns = {"georgia": "Georgia"}
@@ -48,6 +61,13 @@ def test_published_counts_are_those_of_the_official_table(shared, shards):
     for row in counts[counts["source"] == "georgia"].itertuples():
         codes = counts.loc[row.Index, "class"].split("|")
         assert row.published == sum(int(official[code][columns[row.source]]) for code in codes)
+
+
+def test_the_report_adds_the_sources_up(shards, tmp_path):
+    card.write_card(shards, LABELS, tmp_path / "card")
+    found = tables.classes(Inputs(pd.DataFrame(), classes=CLASS_COUNTS.read(tmp_path / "card" / "counts.csv")))
+    rows = {row[0]: row[2:] for row in found.rows}
+    assert (rows["NSR"], rows["PAC"]) == (("4", "1752"), ("2", "640"))
 
 
 def test_the_public_release_has_88253_recordings():
@@ -62,9 +82,9 @@ def test_the_page_says_what_was_found_and_works_offline(shards, tmp_path):
     assert "truncated the signal file is shorter than the header says georgia 1" in words
     assert "georgia/A0, georgia/A1, own/A0, own/A1" in words       # the same samples, within and across sources
     assert "own 4 3 1 – unknown 500" in words
-    assert not re.search(r'(src|href)="(?!#)', page)
+    assert not re.search(r'(src|href)="(?!#|data:image/png;base64,)', page)
     assert "Synthetic" not in page
-    assert len(pd.read_csv(tmp_path / "card" / "counts.csv")) == 2 * 26
+    assert len(CLASS_COUNTS.read(tmp_path / "card" / "counts.csv")) == 2 * 26
     assert {path.name for path in (tmp_path / "card" / "figures").glob("*.svg")} == {
         "sources.svg", "classes.svg", "lengths.svg", "ages.svg", "ecg-georgia-A0.svg", "ecg-own-A0.svg"}
 

@@ -1,0 +1,21 @@
+process CARD {
+    label 'small'
+
+    input:
+    path shards, stageAs: 'corpus/*'
+    path labels
+
+    output:
+    path 'card'                // card.html, counts.csv, sources.csv, figures/
+
+    script:
+    """
+    : ${task.ext.code}
+    ecg-card --corpus corpus/* ${labels ? "--labels ${labels}" : ''} --out card
+    """
+
+    stub:
+    """
+    mkdir -p card/figures && touch card/card.html card/counts.csv card/sources.csv
+    """
+}

@@ -1,0 +1,47 @@
+"""Shards are tasks of their own: one that is killed is tried again alone. Three shards of one source, for real."""
+
+import csv
+from collections import Counter
+
+from ecgscale.contracts import SPLIT, Shard
+from tests.pipeline.conftest import nextflow
+from tests.tiny_records import twelve_leads, write_record
+
+# the data chapter alone, on a sheet and a study that were checked
+DATA_ALONE = """
+include { DATA } from './subworkflows/data'
+workflow { DATA(Channel.fromPath(params.input), file(params.study), file(params.study), []) }
+"""
+# the first attempt at the second shard dies as a task does that needs more memory than there is: signal 9, status 137
+KILLED_ONCE = """
+process { withName: PREPARE { ext.code = { meta.shard == '2/3' && task.attempt == 1 ? '; kill -9 $$' : '' } } }
+"""
+
+
+def test_a_killed_shard_is_tried_again_alone(tmp_path, project):
+    (project / "main.nf").write_text(DATA_ALONE)
+    rows = []
+    for place in range(6):
+        write_record(tmp_path / "mine" / f"g{place % 2}", f"A{place}", twelve_leads(1500, seed=place))
+        rows.append(f"g{place % 2}/A{place},{place % 4}\n")
+    (tmp_path / "people.csv").write_text("record,fold\n" + "".join(rows))
+    (tmp_path / "sheet.csv").write_text("source,path,patients\nmine,mine,people.csv\n")
+    (tmp_path / "study.yaml").write_text("name: own\nsplit: {method: column}\n")
+    (tmp_path / "killed.config").write_text(KILLED_ONCE)
+    run = nextflow(tmp_path, "--input", "sheet.csv", "--study", "study.yaml", "--shard_size", "2", "-c",
+                   "killed.config", project=project)
+    assert run.code == 0, run.text
+
+    with open(next((run.results / "pipeline_info").glob("trace_*.txt")), newline="") as stream:
+        tasks = list(csv.DictReader(stream, delimiter="\t"))
+    attempts = Counter((task["name"].split(":")[-1], task["status"], task["exit"]) for task in tasks)
+    assert attempts == {("PREPARE (mine-1of3)", "COMPLETED", "0"): 1, ("PREPARE (mine-2of3)", "FAILED", "137"): 1,
+                        ("PREPARE (mine-2of3)", "COMPLETED", "0"): 1, ("PREPARE (mine-3of3)", "COMPLETED", "0"): 1,
+                        ("SPLIT", "COMPLETED", "0"): 1, ("CARD", "COMPLETED", "0"): 1}
+
+    shards = [Shard.read(path) for path in sorted((run.results / "corpus").glob("mine-*/shard.json"))]
+    assert [(shard.shard, shard.found, shard.accepted) for shard in shards] == [
+        ("1/3", 2, 2), ("2/3", 2, 2), ("3/3", 2, 2)]
+    split = SPLIT.read(run.results / "corpus/split/split.parquet")      # the user's folds came all the way
+    assert split["fold"].tolist() == [int(name[-1]) % 4 for name in split["record"]]
+    assert (run.results / "corpus/card/card.html").is_file()
