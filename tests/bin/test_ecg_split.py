@@ -67,6 +67,20 @@ def test_writes_split_and_audit(tmp_path, shards):
     assert again.record.tolist() == frame.record.tolist()
 
 
+def test_recordings_in_no_part_are_counted(tmp_path, shards):
+    """A recording of georgia holds the samples of one of ptb-xl, which is held out."""
+    records = RECORDS.read(shards[1] / "records.parquet")
+    records.loc[5, "content"] = "ptb-xl7"
+    RECORDS.write(records, shards[1] / "records.parquet")
+    made = run("--corpus", *shards, "--study", study(tmp_path, "{method: leave-source-out, held_out: ptb-xl}"),
+               "--out", tmp_path / "out")
+    assert made.returncode == 0, made.stderr
+    info = SplitInfo.read(tmp_path / "out" / "split.json")
+    assert (info.left_out, info.counts["test"], sum(info.counts.values())) == (1, 40, 69)
+    assert info.audit["by_source"]["georgia"]["left_out"] == 1
+    assert "georgia/g1/0005" not in set(SPLIT.read(tmp_path / "out" / "split.parquet")["record"])
+
+
 def test_refusal_leaves_nothing(tmp_path, shards):
     file = study(tmp_path, "{method: leave-source-out, held_out: mars}")
     made = run("--corpus", *shards, "--study", file, "--out", tmp_path / "out")

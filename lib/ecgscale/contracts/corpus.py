@@ -66,6 +66,7 @@ class SplitInfo(Document):
     method: str
     seed: int
     counts: dict[str, int]           # recordings a part
+    left_out: int = 0                # recordings in no part: leave-source-out, known from the held-out source
     audit: dict[str, Any]            # patient_overlap, duplicate_overlap: a count or "unknown"; by source
     corpus_digest: str
     digest: str                      # of split.parquet's rows

@@ -28,7 +28,7 @@ RELEASES = {
     "bucket": "https://physionet-open.s3.amazonaws.com/challenge-2021/1.0.3/",
 }
 SUMS = "SHA256SUMS.txt"
-SUM_LINE = re.compile(r"([0-9a-f]{64})\s+\*?(\S.*)")
+SUM_LINE = re.compile(r"([0-9a-f]{64})\s+\*?(?:\./)?(\S.*)")
 PLAIN_PATH = re.compile(r"training/[\w.-]+(/[\w.-]+)+\.(hea|mat|dat)")
 LARGEST_FILE, BLOCK = 2_000_000_000, 1 << 18     # bytes
 LONGEST_PAUSE = 60.0        # seconds
@@ -129,6 +129,8 @@ def listed(pool: urllib3.PoolManager, server: Server, sources: list[str], out: P
                         remedy="Check the address and the network, or name the other place with --from") from None
     files = []
     for line, text in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        if not text.strip():
+            continue
         found = SUM_LINE.fullmatch(text.strip())
         if found is None:
             raise UserError(f"{text[:80]!r} is not a sum and a path", file=address, line=line)

@@ -29,6 +29,7 @@ from ecgscale.ecg.labels import LabelSet
 from ecgscale.ecg.normalize import half, word_sum
 from ecgscale.ecg.people import NOBODY, People, age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare
+from ecgscale.ecg.wfdb_header import read_header
 from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
@@ -39,7 +40,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def headers_below(folder: Path) -> list[str]:
-    """Paths below a folder of every .hea file, sorted. Linked folders are followed, each once."""
+    """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once. The pieces of a
+    record of several segments are no records."""
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -47,9 +49,20 @@ def headers_below(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(real)
-        below = os.path.relpath(place, folder).replace(os.sep, "/")
-        found += [name if below == "." else f"{below}/{name}" for name in files if name.endswith(".hea")]
+        below, present = os.path.relpath(place, folder).replace(os.sep, "/"), set(files)
+        headers = {name for name in files if name.endswith(".hea")}
+        alone = [name for name in headers if not {name[:-4] + ".mat", name[:-4] + ".dat"} & present]
+        headers -= {piece for name in alone for piece in pieces_of(Path(place, name))}
+        found += [name if below == "." else f"{below}/{name}" for name in headers]
     return sorted(found)
+
+
+def pieces_of(file: Path) -> set[str]:
+    """Names of the header files that a record of several segments is made of; none of any other record."""
+    try:
+        return {f"{name}.hea" for name, _ in read_header(file).segments} - {file.name}
+    except Rejected:
+        return set()
 
 
 def parse_shard(text: str) -> tuple[int, int]:

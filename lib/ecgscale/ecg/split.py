@@ -3,7 +3,8 @@
 The published study deals recordings into folds of 0.3, 0.3, 0.3 and 0.1 by iterative stratification (Sechidis et al.
 2011; the package iterative-stratification) on labels and source. Method `records` is that. Method `patients`, ours,
 deals whole groups: recordings of one patient, and recordings with identical samples, stay together. `leave-source-out`
-tests on one source and deals the others' groups into three equal folds. `column` takes the user's own folds.
+tests on one source and deals the others' groups into three equal folds; a recording elsewhere that shares samples or
+patient with a held-out one is in no part. `column` takes the user's own folds.
 
 Folds 0 and 1 train, 2 validates, 3 tests.
 """
@@ -24,6 +25,7 @@ from ecgscale.errors import UserError
 PART_OF_FOLD = ("train", "train", "valid", "test")
 STUDY_SHARES = (0.3, 0.3, 0.3, 0.1)
 UNKNOWN = "unknown"
+LEFT_OUT = -1           # the fold of a recording that is in no part
 
 
 def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = None) -> tuple[pd.DataFrame, SplitInfo]:
@@ -34,6 +36,7 @@ def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = Non
         method=method if held_out is None or method != "leave-source-out" else f"{method}:{held_out}",
         seed=seed,
         counts={part: int((frame.part == part).sum()) for part in PARTS},
+        left_out=len(records) - len(frame),
         audit=audit(records, corpus.labels, corpus.classes, frame),
         corpus_digest=corpus.digest,
         digest=digest(frame[["record", "fold", "part"]].to_numpy().tolist()),
@@ -44,7 +47,7 @@ def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = Non
 
 def split_recordings(records: pd.DataFrame, labels: np.ndarray, method: str, seed: int,
                      held_out: str | None = None) -> pd.DataFrame:
-    """SPLIT rows in the order of `records` (record, source, patient, content; fold for `column`).
+    """SPLIT rows in the order of `records` (record, source, patient, content; fold for `column`), of those in a part.
 
     labels: (recording, class) bool. The result depends on the set of recordings and the seed, not on their order.
     Raises UserError when there are too few recordings, the held-out source is missing, or a fold is not 0 to 3.
@@ -65,9 +68,10 @@ def split_recordings(records: pd.DataFrame, labels: np.ndarray, method: str, see
                         remedy="Choose records, patients, leave-source-out or column")
     fold = np.empty(len(records), dtype=np.int64)
     fold[by_name] = folds
+    kept, fold = records[fold != LEFT_OUT], fold[fold != LEFT_OUT]
     return pd.DataFrame({
-        "record": records["record"].to_numpy(), "source": records["source"].to_numpy(),
-        "patient": records["patient"].to_numpy(dtype=object), "fold": fold,
+        "record": kept["record"].to_numpy(), "source": kept["source"].to_numpy(),
+        "patient": kept["patient"].to_numpy(dtype=object), "fold": fold,
         "part": [PART_OF_FOLD[number] for number in fold],
     })
 
@@ -116,8 +120,10 @@ def leave_source_out(records: pd.DataFrame, labels: np.ndarray, held_out: str | 
         known = ", ".join(sorted(records["source"].unique()))
         problem = "is the only one" if out.any() else "is not in the corpus"
         raise UserError(f"source {held_out!r} {problem}", field="split.held_out", remedy=f"Sources: {known}")
-    folds = np.full(len(records), 3)
-    folds[~out] = deal(groups(records)[~out], records[~out], labels[~out], (1 / 3, 1 / 3, 1 / 3), rng)
+    group = groups(records)
+    known = np.isin(group, group[out])      # the held-out recordings, and what would give them away in training
+    folds = np.where(out, 3, LEFT_OUT)
+    folds[~known] = deal(group[~known], records[~known], labels[~known], (1 / 3, 1 / 3, 1 / 3), rng)
     return folds
 
 
@@ -142,14 +148,15 @@ def own_folds(records: pd.DataFrame) -> np.ndarray:
 
 
 def audit(records: pd.DataFrame, labels: np.ndarray, classes: tuple[str, ...], split: pd.DataFrame) -> dict[str, Any]:
-    """What leaks between parts. `split` has the rows of `records`.
+    """What leaks between parts. `split` has rows of `records`; those that it lacks are in no part.
 
     patient_overlap: patients with recordings in more than one part, "unknown" where a patient is not known;
     duplicate_overlap: sets of recordings with identical samples in more than one part. In all, and by source of the
     recordings that are part of the leak.
     """
     table = pd.DataFrame({"source": records["source"].to_numpy(), "patient": records["patient"].to_numpy(dtype=object),
-                          "content": records["content"].to_numpy(dtype=object), "part": split["part"].to_numpy()})
+                          "content": records["content"].to_numpy(dtype=object),
+                          "part": records["record"].map(split.set_index("record")["part"]).to_numpy(dtype=object)})
     for column in ("patient", "content"):
         parts = table.groupby(column)["part"].transform("nunique")
         table[f"{column}_leaks"] = table[column].where(parts > 1)
@@ -157,6 +164,7 @@ def audit(records: pd.DataFrame, labels: np.ndarray, classes: tuple[str, ...], s
     for source, rows in table.groupby("source"):
         by_source[source] = {
             "recordings": len(rows), **{part: int((rows["part"] == part).sum()) for part in PARTS},
+            "left_out": int(rows["part"].isna().sum()),
             "patients": UNKNOWN if rows["patient"].isna().any() else int(rows["patient"].nunique()),
             "patient_overlap": UNKNOWN if rows["patient"].isna().any() else int(rows["patient_leaks"].nunique()),
             "duplicate_overlap": int(rows["content_leaks"].nunique()),

@@ -1,6 +1,6 @@
-"""One recording from disk by the WFDB rules: header, samples as stored, and what belongs to the 12 leads.
+"""One recording from disk by the WFDB rules: samples as stored, and what belongs to the 12 leads.
 
-Headers are read here; samples of the usual case (format 16, one file, one sample a frame, as in the MATLAB v4 files
+Samples of the usual case (format 16, one file, one sample a frame, as in the MATLAB v4 files
 of PhysioNet/CinC 2021) are read straight from the file, every other format is decoded by the wfdb package. Both
 give the same numbers. Format: https://wfdb.io/spec/header-files.html; MATLAB v4: MathWorks, "MAT-File Format".
 """
@@ -8,15 +8,15 @@ give the same numbers. Format: https://wfdb.io/spec/header-files.html; MATLAB v4
 from __future__ import annotations
 
 import os
-import re
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
+from ecgscale.contracts import LEADS
 from ecgscale.ecg.filters import compiled
 from ecgscale.ecg.guards import (
     MOST_VALUES,
@@ -27,10 +27,8 @@ from ecgscale.ecg.guards import (
     lead_order,
     millivolts_per_unit,
 )
+from ecgscale.ecg.wfdb_header import Header, Signal, read_header
 
-LARGEST_HEADER = 1 << 17        # bytes: a thousand signals
-MOST_SIGNALS = 1_000
-PLAIN_NAME = re.compile(r"[^/\\:\0]+")
 # bytes a sample; FLAC-coded formats (508, 516, 524) have no fixed size
 BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3, "311": 4 / 3}
 PLAIN = {"16": "<i2", "61": ">i2"}
@@ -40,44 +38,6 @@ INVALID = {"80": -(1 << 7), "508": -(1 << 7), "310": -(1 << 9), "311": -(1 << 9)
            "16": -(1 << 15), "61": -(1 << 15), "160": -(1 << 15), "516": -(1 << 15),
            "24": -(1 << 23), "524": -(1 << 23), "32": -(1 << 31)}
 NO_MARK = -(1 << 31) - 1         # format 8 stores differences and cannot mark a sample
-
-RECORD_LINE = re.compile(
-    r"(?P<name>[^\s/]+)(?:/(?P<segments>\d{1,9}))?\s+(?P<signals>\d{1,9})"
-    r"(?:\s+(?P<rate>[\d.eE+-]+)(?:/\S*)?(?:\s+(?P<samples>\d{1,15})(?:\s.*)?)?)?\s*")
-SIGNAL_LINE = re.compile(      # as wfdb reads it, a name may follow although fields before it are left out
-    r"(?P<file>\S+)\s+(?P<format>\d{1,4})(?:x(?P<frame>\d{1,6}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,15}))?"
-    r"(?:\s+(?P<gain>[^\s(/]+)(?:\((?P<baseline>-?\d{1,15})\))?(?:/(?P<unit>\S+))?)?"
-    r"(?:\s+(?P<bits>\d{1,4}))?(?:\s+(?P<zero>-?\d{1,15}))?(?:\s+(?P<first>-?\d{1,15}))?(?:\s+(?P<sum>-?\d{1,15}))?"
-    r"(?:\s+(?P<block>\d{1,9}))?(?:\s+(?P<name>\S.*?))?\s*")
-COMMENT = re.compile(r"#\s*(\w[\w ]*?)\s*:\s*(.*?)\s*$")
-
-
-class Signal(NamedTuple):
-    """One signal line. `first` and `sum` are None where the header does not give them."""
-
-    name: str
-    file: str
-    format: str
-    frame: int          # samples a frame
-    skew: int
-    offset: int         # bytes before the samples
-    gain: float         # digital steps a unit; nan where missing or not a number
-    baseline: int       # digital value of 0
-    unit: str
-    first: int | None
-    sum: int | None
-
-
-@dataclass(frozen=True)
-class Header:
-    """A header file. `frames` is None where the header leaves it to the file's size."""
-
-    rate: float                 # frames a second
-    frames: int | None
-    segments: int               # 0: the signals stand in this header
-    signals: tuple[Signal, ...]
-    comments: dict[str, str]    # key in lower case -> value; a repeated key's values joined by a comma
-
 
 @dataclass(frozen=True)
 class Recording:
@@ -113,64 +73,53 @@ def scaled(digital, baseline, scale):
     return out
 
 
-def read_header(path: Path) -> Header:
-    """Read a .hea file. Raises Rejected."""
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            raw = stream.read(LARGEST_HEADER + 1)
-    except OSError as error:
-        raise Rejected("unreadable", f"header: {error.strerror}") from None
-    if len(raw) > LARGEST_HEADER or b"\0" in raw:
-        raise Rejected("header", "larger than a header or not text")
-    lines, comments = [], {}
-    for line in raw.decode("utf-8", errors="replace").splitlines():
-        line = line.strip()
-        if line.startswith("#"):
-            if found := COMMENT.match(line):
-                key, value = found[1].lower(), found[2]
-                comments[key] = f"{comments[key]},{value}" if key in comments else value
-        elif line:
-            lines.append(line)
-    record = RECORD_LINE.fullmatch(lines[0]) if lines else None
-    if record is None:
-        raise Rejected("header", f"record line {lines[0][:80]!r}" if lines else "no record line")
-    count, segments = int(record["signals"]), int(record["segments"] or 0)
-    if not segments and (len(lines) - 1 < count or count > MOST_SIGNALS):
-        raise Rejected("header", f"{count} signals announced, {len(lines) - 1} described")
-    return Header(
-        rate=number(record["rate"]),
-        frames=int(record["samples"]) if record["samples"] else None,
-        segments=segments,
-        signals=() if segments else tuple(read_signal_line(line) for line in lines[1 : count + 1]),
-        comments=comments,
-    )
-
-
-def read_signal_line(line: str) -> Signal:
-    found = SIGNAL_LINE.fullmatch(line)
-    if found is None:
-        raise Rejected("header", f"signal line {line[:80]!r}")
-    (file, kind, frame, skew, offset, gain, baseline, unit, _bits, zero, first, total, _block, name) = found.groups()
-    if not PLAIN_NAME.fullmatch(file) or file in (".", ".."):
-        raise Rejected("path", f"signal file {file!r}")
-    return Signal(
-        name=name or "", file=file, format=kind, frame=int(frame or 1), skew=int(skew or 0), offset=int(offset or 0),
-        gain=number(gain), baseline=int(baseline if baseline is not None else zero or 0), unit=unit or "mV",
-        first=None if first is None else int(first), sum=None if total is None else int(total))
-
-
-def number(text: str | None) -> float:
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return float("nan")
-
-
 def read_recording(path: Path) -> Recording:
     """Read a recording by the path of its .hea file. Raises Rejected with a reason code."""
     header = read_header(path)
-    if header.segments:
-        raise Rejected("header", "a record of several segments: join them first (wfdb.rdrecord, wfdb.wrsamp)")
+    made = read_segments(path, header) if header.segments else read_piece(path, header)
+    check_length(made.rate, len(made.digital))
+    return made
+
+
+def read_segments(path: Path, header: Header) -> Recording:
+    """A record in pieces: each is read and guarded as a record of its own, and they are joined end to end."""
+    check_size((frames for _, frames in header.segments), len(LEADS))
+    pieces: list[Recording] = []
+    for name, frames in header.segments:
+        if frames == 0:             # the layout of a record whose pieces hold different signals
+            continue
+        if name == "~":
+            raise Rejected("invalid-samples", f"a gap of {frames} samples between segments")
+        file = path.with_name(f"{name}.hea")
+        if not file.is_file():
+            raise Rejected("missing-file", f"{file.name}: no such segment")
+        own = read_header(file)
+        own = replace(own, frames=frames) if own.frames is None else own
+        if own.segments or own.frames != frames or own.rate != header.rate:
+            raise Rejected("header", f"segment {name}: {own.frames} samples at {own.rate:g} Hz, not {frames} at "
+                                     f"{header.rate:g} Hz" if not own.segments else f"segment {name} has segments")
+        piece = read_piece(file, own)
+        for lead, (signal, total, first) in enumerate(piece.sums):
+            values = piece.digital[:, lead]
+            check_sums(signal, int(values.sum(dtype=np.int64)), int(values[0]), total, first)
+        if (piece.digital == piece.invalid).any():
+            raise Rejected("invalid-samples", f"in segment {name}")
+        pieces.append(piece)
+    if not pieces or header.frames not in (None, sum(frames for _, frames in header.segments)):
+        raise Rejected("header", f"{header.frames} samples announced, the segments have "
+                                 f"{sum(frames for _, frames in header.segments)}")
+    one = pieces[0]
+    for piece in pieces[1:]:
+        for scale in ("gain", "baseline", "factor", "rate"):
+            if not np.array_equal(getattr(piece, scale), getattr(one, scale)):
+                raise Rejected("header", f"the segments differ in {scale}")
+    return replace(one, digital=np.concatenate([piece.digital for piece in pieces]), sums=(),
+                   invalid=np.full(len(LEADS), NO_MARK), comments=one.comments | header.comments,
+                   flags=frozenset().union(*(piece.flags for piece in pieces)))
+
+
+def read_piece(path: Path, header: Header) -> Recording:
+    """A record whose signals stand in its header."""
     order, flags = lead_order([signal.name for signal in header.signals])
     leads = [header.signals[position] for position in order]
     for lead in leads:
@@ -178,7 +127,7 @@ def read_recording(path: Path) -> Recording:
             raise Rejected("gain", f"lead {lead.name}: no gain, so no voltage")
     factor = np.array([millivolts_per_unit(lead.unit) for lead in leads])
     check_rate(header.rate * max(lead.frame for lead in leads))
-    check_size(header)
+    check_size([header.frames or 0], sum(signal.frame for signal in header.signals))
     if any(lead.sum is None for lead in leads):
         flags.add("no-checksum")
     plain = is_plain(header)
@@ -190,7 +139,6 @@ def read_recording(path: Path) -> Recording:
         digital, rate, mixed = read_by_wfdb(path, header, order)
         flags |= mixed
     check_rate(rate)
-    check_length(rate, len(digital))
     return Recording(
         rate=rate, digital=digital, factor=factor, gain=np.array([lead.gain for lead in leads]),
         baseline=np.array([float(lead.baseline) for lead in leads]),
@@ -199,9 +147,9 @@ def read_recording(path: Path) -> Recording:
         flags=frozenset(flags), comments=header.comments)
 
 
-def check_size(header: Header) -> None:
-    """No more values than are read in one piece; before anything is allocated."""
-    values = (header.frames or 0) * sum(signal.frame for signal in header.signals)
+def check_size(frames: Iterable[int], samples: int) -> None:
+    """No more values than are read in one piece, at `samples` a frame; before anything is allocated."""
+    values = sum(frames) * samples
     if values > MOST_VALUES:
         raise Rejected("too-long", f"{values} values are announced, at most {MOST_VALUES} are read")
 

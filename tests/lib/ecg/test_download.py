@@ -209,6 +209,14 @@ def test_no_path_leaves_the_folder(release, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_lists_as_other_programs_write_them(release, tmp_path):
+    """sha256sum marks binary files by an asterisk; find and xargs give paths below a dot; a last line may be empty."""
+    plain = release.sums()
+    release.sums = lambda: plain.replace(b"  training/", b" *./training/") + b"\n"
+    download(tmp_path, ["georgia", "ptb"], server(release))
+    assert_complete(release, tmp_path)
+
+
 def test_a_list_that_is_no_list(release, tmp_path):
     release.sums = lambda: b"<html>Sign in</html>\n"
     with pytest.raises(UserError, match=r"SHA256SUMS.txt:1: '<html>Sign in</html>' is not a sum and a path"):

@@ -49,6 +49,7 @@ BROKEN_HEADERS = {
     "signal line": ("header", lambda text: text.replace("16x1+24", "sixteen", 1)),
     "binary": ("header", lambda text: text + "\0"),
     "several segments": ("header", lambda text: text.replace("A0001 12", "A0001/2 12", 1)),
+    "more segments than lines": ("header", lambda text: text.replace("A0001 12", "A0001/900 12", 1)),
     "huge count": ("header", lambda text: text.replace("A0001 12", "A0001 999999999", 1)),
     "number of 5000 digits": ("header", lambda text: text.replace(" 2500\n", " " + "9" * 5000 + "\n", 1)),
     "outside": ("path", lambda text: text.replace("A0001.mat", "../A0001.mat")),

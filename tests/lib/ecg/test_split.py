@@ -118,13 +118,32 @@ def test_tiny_corpora(count, method):
 
 def test_leave_source_out():
     records, labels = corpus(600)
+    records["content"] = records["record"]
     split = split_recordings(records, labels, "leave-source-out", seed=1, held_out="ptb")
+    assert len(split) == 600
     assert (split.part.eq("test") == split.source.eq("ptb")).all()
     rest = split[split.source != "ptb"]
     assert rest.fold.value_counts(normalize=True).to_numpy() == pytest.approx([1 / 3] * 3, abs=0.02)
     assert meetings(rest.patient.dropna(), rest.part[rest.patient.notna()]) == 0
     with pytest.raises(UserError, match=r"'mars' is not in the corpus.*georgia, ptb, ptb-xl"):
         split_recordings(records, labels, "leave-source-out", seed=1, held_out="mars")
+
+
+def test_what_the_held_out_source_would_know_is_in_no_part():
+    """A copy of a held-out recording, and another recording of the copy's patient."""
+    records, labels = corpus(600)
+    records["content"] = records["record"]
+    held = records.index[records.source == "ptb"][0]
+    copy, other, third = records.index[records.source == "ptb-xl"][:3]
+    records.loc[copy, "content"] = records.loc[held, "content"]
+    records["patient"] = [f"{source}/{number}" for number, source in enumerate(records.source)]
+    records.loc[other, "patient"] = records.loc[copy, "patient"]
+    split = split_recordings(records, labels, "leave-source-out", seed=1, held_out="ptb")
+    assert set(records.record) - set(split.record) == set(records.record[[copy, other]])
+    assert records.record[third] in set(split.record)
+    found = audit(records, labels, CLASSES, split)
+    assert found["duplicate_overlap"] == found["patient_overlap"] == 0
+    assert [found["by_source"][name]["left_out"] for name in ("georgia", "ptb", "ptb-xl")] == [0, 0, 2]
 
 
 def test_own_column():

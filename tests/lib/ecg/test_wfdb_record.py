@@ -8,7 +8,8 @@ import wfdb
 
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.guards import Rejected
-from ecgscale.ecg.wfdb_record import INVALID, is_plain, read_header, read_recording
+from ecgscale.ecg.wfdb_header import read_header
+from ecgscale.ecg.wfdb_record import INVALID, is_plain, read_recording
 
 
 def without_ending(path) -> str:
