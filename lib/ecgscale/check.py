@@ -23,7 +23,7 @@ from ecgscale.paths import ASSETS
 SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("data",),
     "split": ("split",),
-    "runs": ("name", "seed", "data", "runs", "budget"),
+    "runs": ("name", "seed", "data", "runs", "tuning", "budget"),
     "evaluation": ("evaluation",),
     "deploy": ("deploy", "evaluation"),
     "analysis": ("analysis",),

@@ -4,14 +4,15 @@ process COLLECT {
     input:
     path trained, stageAs: 'trained/*'
     path evaluated, stageAs: 'evaluated/*'
+    path tuning, stageAs: 'tuning/?/*'      // or []
 
     output:
-    path 'table'               // runs.parquet and .csv; differences.csv, noise.csv, sources.csv
+    path 'table'               // runs.parquet and .csv; differences.csv, noise.csv, sources.csv; tuning.csv where rates were tuned
 
     script:
     """
     : ${task.ext.code}
-    ecg-collect --trained trained/* --evaluated evaluated/* --out table
+    ecg-collect --trained trained/* --evaluated evaluated/* ${tuning ? '--tuning tuning/*/tuning.csv' : ''} --out table
     """
 
     stub:

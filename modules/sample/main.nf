@@ -21,5 +21,6 @@ process SAMPLE {
     stub:
     """
     mkdir plan && touch plan/plan.json && printf '{}\\n{}\\n{}\\n' > plan/runs.jsonl
+    if grep -q '"trials"' ${study}; then printf '{"tuning": {"group": "stub"}}\\n' >> plan/runs.jsonl; fi
     """
 }

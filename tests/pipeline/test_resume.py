@@ -12,7 +12,7 @@ def test_resume(tmp_path, project):
 
     first = nextflow(tmp_path, *arguments, project=project)
     assert first.code == 0, first.text
-    assert set(first.tasks()) == {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TRAIN", "EVALUATE",
+    assert set(first.tasks()) == {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE",
                                   "COLLECT", *AFTER_TRAINING}
 
     second = nextflow(tmp_path, *arguments, project=project)

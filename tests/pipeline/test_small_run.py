@@ -6,8 +6,8 @@ import pandas as pd
 
 from ecgscale import contracts
 
-PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT", "BENCH",
-             "FIT", "REPORT"}
+PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT",
+             "BENCH", "FIT", "REPORT"}
 
 
 def test_every_process_ran(small_run):
@@ -18,8 +18,9 @@ def test_every_process_ran(small_run):
 def test_published_files(small_run):
     """The results tree of docs/output.md."""
     files = small_run.files()
-    for name in ("table/runs.parquet", "table/runs.csv", "fit/laws.json", "fit/laws.csv", "fit/frontier.csv",
-                 "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet", "latency/times.parquet",
+    for name in ("table/runs.parquet", "table/runs.csv", "table/tuning.csv", "fit/laws.json", "fit/laws.csv",
+                 "fit/frontier.csv", "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet",
+                 "latency/times.parquet",
                  "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
                  "corpus/split/split.json", "corpus/card/card.html", "corpus/card/counts.csv",
                  "corpus/card/sources.csv", "corpus/card/figures/classes.svg", "report/report.html"):
@@ -67,6 +68,21 @@ def test_every_run_carries_its_origin(small_run):
     assert set(runs["corpus_digest"]) == {split.corpus_digest}
     assert set(runs["split_digest"]) == {split.digest}
     assert runs["run_id"].is_unique
+
+
+def test_a_tuned_rate_is_the_one_that_validation_chose(small_run):
+    """Two trials of SGD with momentum; the run says which of them won, and the report that it lies at the edge."""
+    trials = contracts.TUNING.read(small_run.results / "table/tuning.csv")
+    best = trials.loc[trials["valid_loss"].idxmin()]
+    assert sorted(trials["lr"]) == [0.02, 0.2]
+    assert trials["kept"].tolist() == trials["run_id"].eq(best["run_id"]).tolist()
+    runs = [contracts.RunResult.read(path) for path in (small_run.results / "trained").glob("*/run.json")]
+    tuned, = (run for run in runs if run.tuning)
+    assert (tuned.spec.optimizer.name, tuned.spec.optimizer.lr) == ("sgdm", best["lr"])
+    assert (tuned.tuning.chosen, tuned.tuning.edge) == (best["run_id"], best["edge"])
+    row = contracts.RUNS.read(small_run.results / "table/runs.parquet").set_index("run_id").loc[tuned.spec.run_id]
+    assert (row["lr_low"], row["lr_high"], row["tuning_group"]) == (0.02, 0.2, best["group"])
+    assert "within 5 % of an end" in (small_run.results / "report/report.html").read_text()
 
 
 def test_latency_was_measured_and_every_time_kept(small_run):

@@ -61,6 +61,7 @@ from ecgscale.contracts.runs import (
     RunResult,
     RunSpec,
     ScheduleSpec,
+    Tuning,
 )
 
 __all__ = [
@@ -69,6 +70,6 @@ __all__ = [
     "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE",
     "Artefact", "ContractError", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec",
     "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec",
-    "Shard", "Speed", "SplitInfo", "Table", "concatenated_digest", "digest", "file_digest", "read_all", "whole",
-    "write_text", "wrong_schema",
+    "Shard", "Speed", "SplitInfo", "Table", "Tuning", "concatenated_digest", "digest", "file_digest", "read_all",
+    "whole", "write_text", "wrong_schema",
 ]

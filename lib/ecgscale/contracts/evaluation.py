@@ -54,7 +54,9 @@ RUNS = Table("runs", 1, {
     "seconds": REAL, "device": TEXT,
     "corpus_digest": TEXT, "split_digest": TEXT, "code_digest": TEXT,
 }, optional={"peak_memory_bytes": REAL, "energy_joules": REAL, "test_loss": REAL, "activations": REAL,
-             "configuration": TEXT},    # digest of everything but the seed: runs that share it differ by seed only
+             "configuration": TEXT,     # digest of everything but the seed: runs that share it differ by seed only
+             # of a rate that was tuned: group of tuning.csv and ends of its range; null where the study gave the rate
+             "tuning_group": TEXT, "lr_low": REAL, "lr_high": REAL},
     prefixes={
         "hp_": REAL,        # hyperparameters of the family: hp_depth, hp_w_m, ...; null where not of this family
         "valid_": REAL,     # valid_challenge_score, valid_auroc, ...

@@ -79,12 +79,30 @@ class Ledger(Part):
     stages: int | None = None
 
 
+class Tuning(Part):
+    """How a learning rate comes about that no study gave: asked for by SAMPLE, answered by TUNE.
+
+    Successive halving over `low` to `high`: `trials` rates for `epochs`, the better half for twice as many, and so on.
+    """
+
+    method: Literal["halving"] = "halving"
+    group: str = ""                  # runs of one group share trials and rate
+    low: float = Field(gt=0)
+    high: float = Field(gt=0)
+    trials: int = Field(gt=1)
+    epochs: int = Field(gt=0)        # of the first round
+    chosen: str | None = None        # run_id of the last trial that won; None before, and where no trial ended well
+    valid_loss: float | None = None  # its
+    edge: Literal["", "low", "high"] = ""    # the chosen rate lies within 5 % of that end of the logarithmic range
+
+
 class PlannedRun(Document):
     """A line of runs.jsonl."""
 
     NAME = "planned-run"
     spec: RunSpec
     ledger: Ledger
+    tuning: Tuning | None = None     # None: the study gives the rate. Before TUNE `spec` holds the middle of the range
 
 
 class Plan(Document):
@@ -104,6 +122,8 @@ class Plan(Document):
     train_records: int | None = None         # training recordings that train_flops and hours are for
     counts: dict[str, int] = {}      # runs by "family optimizer"
     thinned: int = 0                 # runs left out to stay within the study's budget
+    tuning_groups: int = 0           # learning rates to be tuned, and what the trials cost: part of train_flops
+    tuning_flops: float | None = None
 
 
 # ------------------------------------------------------------------------------- TRAIN: one folder a run (run_id)/
@@ -119,7 +139,7 @@ TUNING = Table("tuning", 1, {   # every trial of a learning rate; `group`: diges
     "round": WHOLE, "epochs": WHOLE, "lr": REAL, "valid_loss": REAL, "status": TEXT,
     "kept": FLAG,           # for the next round; in the last one: chosen
     "edge": TEXT,           # of a chosen rate within 5 % of an end of the (logarithmic) range: "low", "high"; else ""
-})
+}, optional={"run_id": TEXT, "train_flops": REAL, "seconds": REAL})     # of the trial
 
 OPTIMA = Table("optima", 1, {   # the best learning rate of each group, and whether its range was too short
     "group": TEXT, "metric": TEXT, "runs": WHOLE, "run_id": TEXT, "value": REAL,
@@ -156,4 +176,5 @@ class RunResult(Document):
     energy_joules: float | None = None
     resumed: int = 0                 # how often it continued from a checkpoint
     notes: tuple[str, ...] = ()
+    tuning: Tuning | None = None     # how the learning rate came about; None: the study gave it
     versions: dict[str, str]

@@ -18,6 +18,7 @@ import numpy as np
 
 from ecgscale.contracts import Plan, PlannedRun
 from ecgscale.design.study import Budget, Study
+from ecgscale.design.tuning import groups, trial_runs
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 
@@ -74,21 +75,24 @@ class Pace:
 
 def afford(budget: Budget, planned: list[PlannedRun], plan: Plan, records: int,
            pace: Pace | None = None) -> tuple[list[PlannedRun], Plan]:
-    """Thin the runs to the budget and fill in what they will cost for `records` training recordings."""
+    """Thin the runs to the budget and fill in what they will cost for `records` training recordings, tuned or not."""
     kept = planned
     if budget.train_flops is not None:
         kept = thin(kept, lambda run: train_flops(run, records), budget.train_flops, "FLOPs")
     if budget.hours is not None:
         kept = thin(kept, lambda run: pace.hours(run, records), budget.hours, "hours")
-    total = math.fsum(train_flops(run, records) for run in kept)
+    trials = trial_runs(kept)
+    tuning_flops = math.fsum(train_flops(run, records) for run in trials)
+    total = math.fsum(train_flops(run, records) for run in kept) + tuning_flops
     hours = [{"device": row["device"], "hours": total / (float(row["peak_tflops"]) * 1e12 * float(row["share"])) / 3600,
               "estimate": True, "source": f"{row['source']} ({float(row['share']):.0%})"} for row in read_devices()]
     if pace is not None:
-        here = math.fsum(pace.hours(run, records) for run in kept)
+        here = math.fsum(pace.hours(run, records) for run in [*kept, *trials])
         hours.insert(0, {"device": pace.name, "hours": here, "estimate": True, "source": pace.source})
     return kept, plan.model_copy(update={
         **spread(kept), "train_flops": total, "train_records": records, "hours": hours,
-        "thinned": len(planned) - len(kept)})
+        "thinned": len(planned) - len(kept), "tuning_groups": len(groups(kept)),
+        "tuning_flops": tuning_flops if trials else None})
 
 
 def read_devices() -> list[dict[str, str]]:
@@ -99,7 +103,8 @@ def read_devices() -> list[dict[str, str]]:
 def thin(planned: list[PlannedRun], cost: Callable[[PlannedRun], float], limit: float, unit: str) -> list[PlannedRun]:
     """The runs that `limit` can pay for, thinned alike in every family and optimizer and evenly along their cost.
 
-    Replicates of a sample stay or go together. Raises UserError when not even one sample of each can be paid for.
+    Replicates of a sample stay or go together; the trials that tune what is kept count too. Raises UserError when not
+    even one sample of each can be paid for.
     """
     strata: dict[tuple[str, str], dict[str, list[PlannedRun]]] = defaultdict(lambda: defaultdict(list))
     for run in planned:
@@ -117,12 +122,15 @@ def thin(planned: list[PlannedRun], cost: Callable[[PlannedRun], float], limit: 
         return chosen
 
     def fits(share: float) -> bool:
-        return math.fsum(map(cost, kept(share))) <= limit
+        return total(kept(share)) <= limit
+
+    def total(chosen: list[PlannedRun]) -> float:
+        return math.fsum(map(cost, [*chosen, *trial_runs(chosen)]))
 
     if fits(1.0):
         return planned
     if not fits(0.0):
-        least = math.fsum(map(cost, kept(0.0)))
+        least = total(kept(0.0))
         raise UserError(f"one sample of each family and optimizer costs {least:.3g} {unit}, above {limit:.3g}",
                         field="budget", remedy="Raise the budget or make the models smaller")
     most = max(len(samples) for samples in ranked)
@@ -150,6 +158,8 @@ def as_text(plan: Plan) -> str:
         lines.append("training FLOPs and hours: not known before the number of training recordings (--records)")
     else:
         lines.append(f"training FLOPs in all: {plan.train_flops:.3g}, for {plan.train_records} training recordings")
+    if plan.tuning_flops:
+        lines.append(f"  of them to tune {plan.tuning_groups} learning rates: {plan.tuning_flops:.3g}")
     lines += [f"  {row['hours']:>10.3g} hours (estimate) on {row['device']}: {row['source']}" for row in plan.hours]
     return "\n".join(lines)
 

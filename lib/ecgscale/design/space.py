@@ -18,6 +18,7 @@ from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, Plan, PlannedRun
 from ecgscale.design.axes import choices
 from ecgscale.design.plan import afford, describe
 from ecgscale.design.study import OptimizerSpace, RunGroup, Study
+from ecgscale.design.tuning import asked, grouped, middle
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES, ledger_of
@@ -57,6 +58,8 @@ def sample(study: Study, classes: int = 26) -> tuple[list[PlannedRun], Plan]:
                         raise UserError(f"more than {MOST_RUNS} runs", field=f"runs.{place}",
                                         remedy="Lower count, or give the grid fewer values")
     planned = list(runs.values())
+    if study.tuning:
+        planned = grouped(planned, study.tuning.sizes)
     return planned, describe(study, planned, dict(sorted(tally.rejected.items())), tally.duplicates)
 
 
@@ -98,7 +101,7 @@ def sampled(study: Study, place: int, optimizer: OptimizerSpace, classes: int, r
             tally: Tally, known: dict[str, PlannedRun]) -> Iterator[PlannedRun]:
     """The accepted runs of one group and optimizer, a seed after the other. Counts the others in `tally`."""
     group = study.runs[place]
-    accepted = known_before = 0
+    accepted, known_before, tuning = 0, 0, asked(study, optimizer)
     for drawn, point in enumerate(points(group, axes_of(study, group, optimizer), rng, f"runs.{place}")):
         if accepted == group.count:
             return
@@ -113,7 +116,7 @@ def sampled(study: Study, place: int, optimizer: OptimizerSpace, classes: int, r
         known_before += len(replicates) - len(fresh)
         tally.duplicates += len(replicates) - len(fresh)
         accepted += bool(fresh)
-        yield from fresh
+        yield from (planned.model_copy(update={"tuning": tuning}) for planned in fresh) if tuning else fresh
     if not accepted and not known_before:
         raise too_few("found no sample", place, tally)
 
@@ -127,9 +130,11 @@ def too_few(problem: str, place: int, tally: Tally) -> UserError:
 def axes_of(study: Study, group: RunGroup, optimizer: OptimizerSpace) -> dict[str, object]:
     """Every dimension of a group by its dotted name."""
     model = {"model": group.models} if group.models else {f"model.{name}": axis for name, axis in group.space.items()}
+    tuning = asked(study, optimizer)
     momentum = 0.9 if optimizer.name == "sgdm" and optimizer.momentum is None else optimizer.momentum or 0.0
     return model | {
-        "optimizer.lr": optimizer.lr, "optimizer.weight_decay": optimizer.weight_decay, "optimizer.momentum": momentum,
+        "optimizer.lr": middle(tuning) if tuning else optimizer.lr,
+        "optimizer.weight_decay": optimizer.weight_decay, "optimizer.momentum": momentum,
         "training.epochs": group.training.epochs, "training.data_fraction": group.training.data_fraction,
         "training.batch_size": group.training.batch_size,
         "leads": group.leads, "window": group.window or study.data.window,

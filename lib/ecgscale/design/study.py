@@ -165,6 +165,21 @@ class Analysis(Part):
     target: str = "test_challenge_score"
 
 
+class Tuning(Part):
+    """Learning rates that are tuned before the runs are trained, for each optimizer with a range of rates.
+
+    Successive halving on the validation loss: `trials` rates, evenly spaced on the logarithm of the range, each trained
+    for `epochs`; the better half for twice as long, anew; and so on. Networks of one family and optimizer are parted
+    into `sizes` groups by number of parameters, and a group takes the rate of its median network; null: each network
+    is tuned for itself.
+    """
+
+    method: Literal["halving"] = "halving"
+    trials: int = Field(8, ge=2, le=1000)
+    epochs: int = Field(1, ge=1, le=10_000)
+    sizes: int | None = Field(None, ge=1)
+
+
 class Budget(Part):
     """Limits on the whole study: samples are left out evenly until it fits. One in hours may keep others next time."""
 
@@ -184,10 +199,18 @@ class Study(BaseModel):
     data: Data = Data()
     split: Split = Split()
     runs: tuple[RunGroup, ...] = ()
+    tuning: Tuning | None = None     # null: rates are drawn like any other axis
     budget: Budget = Budget()
     evaluation: Evaluation = Evaluation()
     deploy: Deploy = Deploy()
     analysis: Analysis = Analysis()
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        optimizers = [optimizer for group in self.runs for optimizer in group.optimizers]
+        if self.tuning and not any(len(set(ends(optimizer.lr))) > 1 for optimizer in optimizers):
+            raise ValueError("tuning: no optimizer has a range of learning rates, as lr: {low: 1e-4, high: 1e-1}")
+        return self
 
 
 def read_study(path: Path | str) -> Study:

@@ -50,6 +50,7 @@ def row_of(result: RunResult) -> dict:
     spec, ledger = result.spec, result.ledger
     numbers = {name: value for name, value in spec.model.params.items() if not isinstance(value, str)}
     asked = spec.model_dump(mode="json", exclude={"run_id", "seed", "study"})
+    tuning = result.tuning
     return {
         "run_id": spec.run_id, "study": spec.study, "status": result.status, "reason": result.reason,
         "synthetic": result.synthetic, "family": spec.model.family, "optimizer": spec.optimizer.name,
@@ -64,6 +65,7 @@ def row_of(result: RunResult) -> dict:
         "corpus_digest": result.corpus_digest, "split_digest": result.split_digest, "code_digest": result.code_digest,
         "peak_memory_bytes": result.peak_memory_bytes, "energy_joules": result.energy_joules,
         "activations": ledger.activations, "configuration": digest(asked, 12),
+        **({"tuning_group": tuning.group, "lr_low": tuning.low, "lr_high": tuning.high} if tuning else {}),
         "hp_stages": ledger.stages, **{f"hp_{name}": value for name, value in numbers.items()},
     }
 

@@ -15,9 +15,11 @@ from ecgscale.contracts import (
     IMPORTANCE,
     LATENCY,
     NOISE,
+    OPTIMA,
     PREDICTED,
     REJECTS,
     SOURCES,
+    TUNING,
     Environment,
     Laws,
     Plan,
@@ -52,6 +54,8 @@ class Inputs:
     differences: pd.DataFrame = field(default_factory=DIFFERENCES.empty)
     noise: pd.DataFrame = field(default_factory=NOISE.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
+    optima: pd.DataFrame = field(default_factory=OPTIMA.empty)
+    tuning: pd.DataFrame = field(default_factory=TUNING.empty)
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
 
@@ -128,5 +132,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
         noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),
+        optima=table(OPTIMA, "optima.csv"),
+        tuning=table(TUNING, "tuning.csv", comparisons, "--comparisons"),
         files=files, missing=missing,
     )

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ecgscale.contracts import whole, write_text
 from ecgscale.paths import ASSETS
-from ecgscale.report import analysis_tables, figures, predictor_figures, tables
+from ecgscale.report import analysis_tables, figures, learning_rates, predictor_figures, tables
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import Drawing, label, number, save
@@ -98,7 +98,9 @@ def runs(inputs: Inputs) -> Section:
         section.text.append(f"Planned: {inputs.plan.runs} runs, seed {inputs.plan.seed}; samples rejected by "
                             f"constraint: {rejected}; duplicates: {inputs.plan.duplicates}.")
         section.add(analysis_tables.listing("Estimated time of the study", inputs.plan.hours))
-    section.add(tables.statuses(inputs), figures.scores(inputs), tables.good_shares(inputs), tables.runs(inputs),
+    section.notices += learning_rates.alarm(inputs)
+    section.add(tables.statuses(inputs), figures.scores(inputs), tables.good_shares(inputs),
+                learning_rates.rates(inputs), tables.runs(inputs),
                 tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
     return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv")
 

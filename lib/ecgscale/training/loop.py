@@ -310,7 +310,8 @@ class Training:
             device=hardware.name(job.device), threads=job.threads, precision=self.precision, seconds=seconds,
             device_seconds=(seconds - waited - progress.waited) * job.ranks.size,
             peak_memory_bytes=hardware.peak_memory(job.device), energy_joules=progress.joules,
-            resumed=progress.resumed, notes=(*progress.notes, *alone), versions=versions(),
+            resumed=progress.resumed, notes=(*progress.notes, *alone),
+            tuning=self.planned.tuning, versions=versions(),
         )
 
     def write(self, result: RunResult, folder: Path) -> None:

@@ -111,7 +111,7 @@ def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunRes
     spec = planned.spec
     precision = hardware.precision(spec.precision, job.device, planned.ledger.forward_flops)
     checkpoint = Checkpoint(job.checkpoints, spec.run_id, {
-        "run": spec.model_dump(mode="json"), "corpus": job.corpus.digest, "split": job.split_info.digest,
+        "run": planned.model_dump(mode="json"), "corpus": job.corpus.digest, "split": job.split_info.digest,
         "code": code_digest(), "torch": torch.__version__, "device": job.device.type, "precision": precision,
         "processes": job.ranks.size})
     result = checkpoint.finished()

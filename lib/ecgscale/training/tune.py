@@ -3,7 +3,7 @@
 Successive halving (Jamieson and Talwalkar, AISTATS 2016): `trials` rates, evenly spaced on the logarithm from one end
 of the range to the other, each trained for `epochs`; the better half by validation loss goes on to twice the epochs,
 each time anew with its whole schedule, until one is left. A trial is a run like any other: it resumes from its
-checkpoint.
+checkpoint, and one that diverges loses. The test part plays no part.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ import math
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.runtable import finished
-from ecgscale.contracts import OPTIMA, TUNING, PlannedRun, RunResult, RunSpec, digest
-from ecgscale.design.study import Range, Study
+from ecgscale.contracts import OPTIMA, PlannedRun, RunResult
+from ecgscale.design.tuning import groups, rounds, trial, with_rate
 from ecgscale.errors import UserError
 
 EDGE = 0.05     # of the logarithmic range
@@ -30,133 +29,99 @@ Train = Callable[[list[PlannedRun], Path], list[RunResult]]
 Bounds = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Halving:
-    """Rates of the first round and their epochs."""
-
-    trials: int = 8
-    epochs: int = 1
-
-
-def ranges(study: Study) -> dict[tuple[str, str], Bounds]:
-    """(family, optimizer) -> ends of its learning rates, where the study gives more than one rate."""
-    found: dict[tuple[str, str], Bounds] = {}
-    for group in study.runs:
-        for optimizer in group.optimizers:
-            lr, key = optimizer.lr, (group.family, optimizer.name)
-            ends = (lr.low, lr.high) if isinstance(lr, Range) else np.atleast_1d(lr)
-            low, high = min(ends), max(ends)
-            before = found.get(key, (low, high))
-            found[key] = (float(min(low, before[0])), float(max(high, before[1])))
-    return {key: (low, high) for key, (low, high) in found.items() if low < high}
-
-
 def edge(lr: float, low: float, high: float) -> str:
     """"low" or "high" where a rate lies within 5 % of that end of the logarithmic range; "" elsewhere."""
     place = (math.log(lr) - math.log(low)) / (math.log(high) - math.log(low))
     return "low" if place <= EDGE else "high" if place >= 1 - EDGE else ""
 
 
-def tuned_together(spec: RunSpec) -> str:
-    """Digest of network, optimizer, loss and data: runs that differ in rate, seed, epochs or fraction share a rate."""
-    values = spec.model_dump(mode="json", exclude={"run_id", "seed", "epochs", "patience", "data_fraction"})
-    values["optimizer"].pop("lr")
-    return digest(values)
+def tune(planned: list[PlannedRun], train: Train) -> tuple[list[PlannedRun], pd.DataFrame]:
+    """The same runs with tuned learning rates (those that became equal once), and the trials (TUNING).
 
-
-def tune(planned: list[PlannedRun], study: Study, halving: Halving,
-         train: Train) -> tuple[list[PlannedRun], pd.DataFrame]:
-    """The same runs with tuned learning rates (without those that became equal), and the trials (TUNING).
-
-    `train` trains runs into a folder and gives their results in their order. Runs whose study gives one rate stay as
-    they are; so do, with a word on stderr, those of which every trial failed.
+    `train` trains runs into a folder and gives their results in their order. Runs that ask for no tuning stay as they
+    are; so do, with a word on stderr, those of which every trial failed. Raises UserError when none asks for it.
     """
-    wanted = ranges(study)
-    if not wanted:
-        raise UserError("no optimizer has a range of learning rates", field="runs.optimizers.lr",
-                        remedy="Write lr: {low: 1e-4, high: 1e-1, log: true} to have it tuned")
-    groups: dict[str, PlannedRun] = {}
-    for plan in planned:
-        if (plan.spec.model.family, plan.spec.optimizer.name) in wanted:
-            best = groups.setdefault(tuned_together(plan.spec), plan)
-            if plan.spec.data_fraction > best.spec.data_fraction:
-                groups[tuned_together(plan.spec)] = plan
-    trials = halve(groups, wanted, halving, train)
-    chosen = trials[trials["kept"]].sort_values("round").groupby("group")["lr"].last() if len(trials) else {}
+    asked = groups(planned)
+    if not asked:
+        raise UserError("no run is to be tuned", field="tuning", remedy="Give the study a section, as tuning: "
+                        "{trials: 8}, and an optimizer a range, as lr: {low: 1e-4, high: 1e-1}; then draw its runs")
+    trials = halve(asked, train)
+    chosen = {group: choice(group, part) for group, part in trials.groupby("group", sort=False)}
     done: dict[str, PlannedRun] = {}
     for plan in planned:
-        group = tuned_together(plan.spec)
-        plan = with_rate(plan, chosen[group]) if group in groups and group in chosen else plan
+        if plan.tuning and (best := chosen[plan.tuning.group]) is not None:
+            place = edge(best["lr"], best["low"], best["high"])
+            trials.loc[best.name, "edge"] = place
+            told = {"chosen": best["run_id"], "valid_loss": best["valid_loss"], "edge": place}
+            plan = with_rate(plan, best["lr"]).model_copy(update={"tuning": plan.tuning.model_copy(update=told)})
         done.setdefault(plan.spec.run_id, plan)
     return list(done.values()), trials
 
 
-def halve(groups: dict[str, PlannedRun], wanted: dict[tuple[str, str], Bounds], halving: Halving,
-          train: Train) -> pd.DataFrame:
+def choice(group: str, trials: pd.DataFrame) -> pd.Series | None:
+    """The best trial of the last round that any trial of the group survived; None where there is none. Says so."""
+    kept = trials[trials["kept"]]
+    low, high = trials["low"].iloc[0], trials["high"].iloc[0]
+    if kept.empty:
+        print(f"{group}: no learning rate from {low:g} to {high:g} trains", file=sys.stderr, flush=True)
+        return None
+    best = kept.loc[kept.loc[kept["round"] == kept["round"].max(), "valid_loss"].idxmin()]
+    place = edge(best["lr"], low, high)
+    warning = f", at the {place} end of {low:g} to {high:g}: widen it" if place else ""
+    print(f"{group}: learning rate {best['lr']:.3g}{warning}", file=sys.stderr, flush=True)
+    return best
+
+
+def halve(asked: dict[str, PlannedRun], train: Train) -> pd.DataFrame:
     """Rounds of all groups together, so that the trials of a round share the device."""
-    bounds = {group: wanted[plan.spec.model.family, plan.spec.optimizer.name] for group, plan in groups.items()}
-    rates = {group: np.geomspace(*ends, halving.trials).tolist() for group, ends in bounds.items()}
-    rows, number, epochs = [], 0, halving.epochs
+    rates = {group: np.geomspace(plan.tuning.low, plan.tuning.high, plan.tuning.trials).tolist()
+             for group, plan in asked.items()}
+    rows, number = [], 0
     while rates:
+        epochs = {group: rounds(asked[group].tuning)[number][1] for group in rates}
         places = [(group, lr) for group in rates for lr in rates[group]]
-        trials = [with_rate(groups[group], lr, epochs) for group, lr in places]
         with tempfile.TemporaryDirectory() as folder:
-            results = train(trials, Path(folder))
+            results = train([trial(asked[group], lr, epochs[group]) for group, lr in places], Path(folder))
         tried: dict[str, list[dict]] = {group: [] for group in rates}
         for (group, lr), result in zip(places, results, strict=True):
-            spec, (low, high) = result.spec, bounds[group]
+            spec, tuning = result.spec, asked[group].tuning
             tried[group].append({
                 "group": group, "family": spec.model.family, "optimizer": spec.optimizer.name,
-                "params": float(result.ledger.params), "low": low, "high": high, "round": number, "epochs": epochs,
-                "lr": lr, "valid_loss": result.valid_loss, "status": result.status, "kept": False, "edge": ""})
+                "params": float(result.ledger.params), "low": tuning.low, "high": tuning.high, "round": number,
+                "epochs": spec.epochs, "lr": lr, "valid_loss": result.valid_loss, "status": result.status,
+                "kept": False, "edge": "", "run_id": spec.run_id, "train_flops": result.train_flops,
+                "seconds": result.seconds, "synthetic": result.synthetic})
         rates = {group: better_half(attempts) for group, attempts in tried.items()}
         rates = {group: kept for group, kept in rates.items() if len(kept) > 1}
         rows += [row for attempts in tried.values() for row in attempts]
-        number, epochs = number + 1, 2 * epochs
-    return pd.DataFrame(rows, columns=list(TUNING.columns))
+        number += 1
+    return pd.DataFrame(rows)
 
 
 def better_half(attempts: list[dict]) -> list[float]:
-    """Marks and gives the rates that go on; of one that is left, says where it lies in its range."""
+    """Marks and gives the rates that go on: at most half of those tried, none that did not finish."""
     ended = sorted((row for row in attempts if row["status"] == "finished"), key=lambda row: row["valid_loss"])
-    kept = ended[: max(1, len(attempts) // 2)]
-    for row in kept:
+    for row in ended[: len(attempts) // 2]:
         row["kept"] = True
-    first = attempts[0]
-    name = f"{first['family']} {first['optimizer']} ({first['params']:.0f} parameters)"
-    if not kept:
-        print(f"{name}: no learning rate from {first['low']:g} to {first['high']:g} trains", file=sys.stderr)
-    elif len(kept) == 1:
-        row = kept[0]
-        row["edge"] = edge(row["lr"], row["low"], row["high"])
-        warning = f", at the {row['edge']} end of {row['low']:g} to {row['high']:g}: widen it" if row["edge"] else ""
-        print(f"{name}: learning rate {row['lr']:.3g}{warning}", file=sys.stderr, flush=True)
-    return [row["lr"] for row in kept]
-
-
-def with_rate(plan: PlannedRun, lr: float, epochs: int | None = None) -> PlannedRun:
-    """The run at another learning rate; with `epochs`, as a trial: that long, without early stopping, seed 0."""
-    values = dict(plan.spec) | {"optimizer": plan.spec.optimizer.model_copy(update={"lr": lr})}
-    if epochs is not None:
-        values |= {"epochs": epochs, "patience": None, "seed": 0}
-    values.pop("run_id")
-    return plan.model_copy(update={"spec": RunSpec.make(**values)})
+    return [row["lr"] for row in ended[: len(attempts) // 2]]
 
 
 def optima(runs: pd.DataFrame, metric: str = "valid_loss", bounds: dict[tuple[str, str], Bounds] | None = None,
            least: int = 4) -> pd.DataFrame:
     """OPTIMA: the best run of each family and optimizer, and whether its rate lies at an edge of the rates tried.
 
-    `bounds` gives the ranges that the study asked for; without it, the smallest and largest rate in the table stand for
-    them. Groups of fewer than `least` rates say nothing and are left out.
+    The range is that of the best run's tuning where it was tuned, else that of `bounds`, else the smallest and largest
+    rate in the table. Groups of fewer than `least` rates of which none was tuned say nothing and are left out.
     """
     rows = []
     for (family, optimizer), group in finished(runs, metric).groupby(["family", "optimizer"]):
+        best = group.loc[group[metric].idxmax() if metric.endswith(HIGHER_IS_BETTER) else group[metric].idxmin()]
         low, high = (bounds or {}).get((family, optimizer), (group["lr"].min(), group["lr"].max()))
-        if group["lr"].nunique() < least or low >= high:
+        tuned = np.isfinite(best.get("lr_low", math.nan))
+        if tuned:
+            low, high = best["lr_low"], best["lr_high"]
+        elif group["lr"].nunique() < least or low >= high:
             continue
-        place = group[metric].idxmax() if metric.endswith(HIGHER_IS_BETTER) else group[metric].idxmin()
-        best = group.loc[place]
         rows.append({"group": f"family={family}, optimizer={optimizer}", "metric": metric, "runs": len(group),
                      "run_id": best["run_id"], "value": best[metric], "lr": best["lr"], "low": low, "high": high,
                      "edge": edge(best["lr"], low, high)})

@@ -6,21 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import OPTIMA, TUNING, OptimizerSpec, RunResult
-from ecgscale.design.study import Study
+from ecgscale.contracts import OPTIMA, TUNING, OptimizerSpec, RunResult, Tuning
 from ecgscale.errors import UserError
-from ecgscale.training.tune import Halving, edge, optima, ranges, tune
+from ecgscale.training.tune import edge, optima, tune
 from tests.tiny_corpus import planned
 
 BEST = {"adamw": 3e-3, "sgd": 50.0}     # sgd: above its range
-
-
-def study(lr_sgd=None) -> Study:
-    lr = {"low": 1e-4, "high": 1e-1, "log": True}
-    return Study.model_validate({"name": "toy", "runs": [{
-        "family": "regnet", "sampler": "list", "models": [dict(planned().spec.model.params)],
-        "optimizers": [{"name": "adamw", "lr": lr}, {"name": "sgd", "lr": lr_sgd or lr},
-                       {"name": "sgdm", "lr": 0.1}]}]})
 
 
 class Planted:
@@ -44,14 +35,16 @@ class Planted:
             device="", threads=1, precision="float32", seconds=0, versions={})
 
 
-def plans(**changes):
-    return [planned(optimizer=OptimizerSpec(name=name, lr=0.05), seed=seed, **changes)
-            for name in ("adamw", "sgd", "sgdm") for seed in (0, 1)]
+def plan(name: str, trials: int = 8, epochs: int = 1, low: float = 1e-4, high: float = 1e-1, **changes):
+    """A run to be tuned; a run of momentum has its rate."""
+    tuning = Tuning(group=name, low=low, high=high, trials=trials, epochs=epochs) if name in BEST else None
+    made = planned(optimizer=OptimizerSpec(name=name, lr=0.05), **changes)
+    return made.model_copy(update={"tuning": tuning})
 
 
 def test_the_nearest_rate_of_the_grid_is_found_and_every_seed_gets_it(capsys):
     train = Planted()
-    tuned, trials = tune(plans(), study(), Halving(trials=8, epochs=1), train)
+    tuned, trials = tune([plan(name, seed=seed) for name in ("adamw", "sgd", "sgdm") for seed in (0, 1)], train)
     grid = np.geomspace(1e-4, 1e-1, 8)
     rates = {plan.spec.optimizer.name: plan.spec.optimizer.lr for plan in tuned}
     assert rates["adamw"] == grid[np.argmin(np.abs(np.log(grid / BEST["adamw"])))]
@@ -64,35 +57,50 @@ def test_the_nearest_rate_of_the_grid_is_found_and_every_seed_gets_it(capsys):
     assert sorted(train.epochs) == sorted([(name, e) for name in BEST for e in [1] * 8 + [2] * 4 + [4] * 2])
     chosen = trials[trials["kept"] & (trials["round"] == 2)].set_index("optimizer")
     assert chosen["edge"].to_dict() == {"adamw": "", "sgd": "high"}
-    assert "learning rate 0.1, at the high end of 0.0001 to 0.1: widen it" in capsys.readouterr().err
+    assert "sgd: learning rate 0.1, at the high end of 0.0001 to 0.1: widen it" in capsys.readouterr().err
     TUNING.arrow(trials, "trials")
 
 
-def test_network_and_window_are_tuned_apart_fraction_and_epochs_together():
-    train = Planted()
-    spread = [planned(optimizer=OptimizerSpec(name="adamw", lr=lr), **changes) for lr in (0.01, 0.02) for changes in (
-        {}, {"epochs": 9}, {"data_fraction": 0.5}, {"window": 128})]
-    tuned, trials = tune(spread, study(), Halving(trials=4, epochs=2), train)
-    assert trials["group"].nunique() == 2
-    assert len(tuned) == 4      # the two rates became one
+def test_a_tuned_run_says_where_its_rate_comes_from():
+    tuned, trials = tune([plan("sgd"), plan("sgdm")], Planted())
+    best = trials[trials["kept"]].iloc[-1]
+    told = tuned[0].tuning
+    assert (told.chosen, told.valid_loss, told.edge) == (best["run_id"], best["valid_loss"], "high")
+    assert (told.method, told.low, told.high, told.trials, told.epochs) == ("halving", 1e-4, 1e-1, 8, 1)
+    assert tuned[1].tuning is None
 
 
-def test_a_study_without_ranges_and_rates_that_all_diverge(capsys):
-    fixed = study().model_copy(update={"runs": ()})
-    with pytest.raises(UserError, match="no optimizer has a range"):
-        tune(plans(), fixed, Halving(), Planted())
-    wild = Study.model_validate({"name": "toy", "runs": [{
-        "family": "regnet", "sampler": "list", "models": [dict(planned().spec.model.params)],
-        "optimizers": [{"name": "adamw", "lr": {"low": 0.1, "high": 1.0, "log": True}}]}]})
-    before = plans()[:2]
-    tuned, trials = tune(before, wild, Halving(trials=4), Planted())
-    assert tuned == before
+def test_rates_of_which_some_or_all_diverge(capsys):
+    """Above 0.03 adamw diverges: what is left decides, and a run of which nothing is left stays as it was."""
+    tuned, trials = tune([plan("adamw", low=0.02, high=2.0, trials=4)], Planted())
+    assert tuned[0].spec.optimizer.lr == pytest.approx(0.02)
+    assert trials["status"].tolist() == ["finished", "diverged", "diverged", "diverged"]
+    assert tuned[0].tuning.edge == "low"
+    before = plan("adamw", low=0.1, high=1.0, trials=4)
+    tuned, trials = tune([before], Planted())
+    assert tuned == [before]
     assert not trials["kept"].any()
     assert "no learning rate from 0.1 to 1 trains" in capsys.readouterr().err
 
 
-def test_ranges_are_those_of_the_study():
-    assert ranges(study(lr_sgd=[0.1, 0.5, 0.2])) == {("regnet", "adamw"): (1e-4, 1e-1), ("regnet", "sgd"): (0.1, 0.5)}
+def test_a_last_round_that_diverges_leaves_the_best_of_the_round_before():
+    class Later(Planted):
+        def result(self, plan):
+            result = super().result(plan)
+            late = plan.spec.epochs > 1
+            return result.model_copy(update={"status": "diverged", "valid_loss": None}) if late else result
+
+    tuned, _ = tune([plan("adamw")], Later())
+    grid = np.geomspace(1e-4, 1e-1, 8)
+    assert tuned[0].spec.optimizer.lr == grid[np.argmin(np.abs(np.log(grid / BEST["adamw"])))]
+
+
+def test_equal_runs_are_kept_once_and_nothing_to_tune_is_an_error():
+    twice = [plan("sgd"), plan("sgd").model_copy(update={"spec": planned(optimizer=OptimizerSpec(
+        name="sgd", lr=0.07)).spec})]
+    assert len(tune(twice, Planted())[0]) == 1
+    with pytest.raises(UserError, match=r"no run is to be tuned.*tuning: \{trials"):
+        tune([plan("sgdm")], Planted())
 
 
 @pytest.mark.parametrize(("lr", "expected"), [
@@ -118,6 +126,8 @@ def test_optima_of_a_run_table():
             "family=regnet, optimizer=adamw": "low", "family=regnet, optimizer=sgd": "high",
             "family=regnet, optimizer=sgdm": ""}
         OPTIMA.arrow(found, "optima")
+    tuned = runs[runs["optimizer"] == "sgd"].iloc[:1].assign(lr=0.03, lr_low=0.02, lr_high=2.0)
+    assert optima(tuned)["edge"].tolist() == [""]       # within the range of its tuning, though it is the only rate
     few = optima(runs.iloc[:3], "valid_loss")
     assert few.empty
     OPTIMA.arrow(few, "optima")

@@ -1,0 +1,43 @@
+"""The report warns where the best or a tuned learning rate lies at an edge of its range."""
+
+import pandas as pd
+
+from ecgscale.contracts import OPTIMA, TUNING
+from ecgscale.report.inputs import Inputs
+from ecgscale.report.learning_rates import alarm, chosen, rates
+
+
+def optima(**edges: str) -> pd.DataFrame:
+    """One row an optimizer."""
+    return pd.DataFrame([{"group": f"family=regnet, optimizer={name}", "metric": "valid_loss", "runs": 9, "run_id": "a",
+                          "value": 0.1, "lr": 0.00101, "low": 1e-3, "high": 1e-2, "edge": edge}
+                         for name, edge in edges.items()], columns=list(OPTIMA.columns))
+
+
+def trials() -> pd.DataFrame:
+    """Four rates, of which two went on; the second round chose the largest."""
+    rows = [(0, 0.01, 3.0, False, ""), (0, 0.1, 1.0, True, ""), (0, 1.0, 2.0, True, ""), (0, 0.5, 4.0, False, ""),
+            (1, 0.1, 0.9, False, ""), (1, 1.0, 0.8, True, "high")]
+    return pd.DataFrame([{"group": "regnet-sgd-9to9-c0ffee", "family": "regnet", "optimizer": "sgd", "params": 9.0,
+                          "low": 0.01, "high": 1.0, "round": turn, "epochs": 1, "lr": lr, "valid_loss": loss,
+                          "status": "finished", "kept": kept, "edge": edge}
+                         for turn, lr, loss, kept, edge in rows])[list(TUNING.columns)]
+
+
+def test_an_optimum_at_an_edge_is_named_one_inside_is_not():
+    told, = alarm(Inputs(pd.DataFrame(), optima=optima(adamw="low", sgd="")))
+    assert "AdamW" in told
+    assert "low end of 0.001 to 0.01" in told
+    assert "SGD" not in told
+    assert alarm(Inputs(pd.DataFrame(), optima=optima(adamw="", sgd=""))) == []
+    assert alarm(Inputs(pd.DataFrame())) == []
+
+
+def test_a_tuned_rate_at_an_edge_is_named():
+    assert chosen(trials())["lr"].tolist() == [1.0]
+    told, = alarm(Inputs(pd.DataFrame(), tuning=trials()))
+    assert told.startswith("Tuned learning rates within 5 % of an end")
+    assert "high end of 0.01 to 1" in told
+    made = rates(Inputs(pd.DataFrame(), optima=optima(adamw="low"), tuning=trials()))
+    assert [(row[1], row[2], row[-1]) for row in made.rows] == [
+        ("runs of the study", "9", "low"), ("trials, on validation", "6", "high")]
