@@ -25,13 +25,13 @@ workflow {
     elsewhere = params.latency ? Channel.fromPath(params.latency.tokenize(','), type: 'dir', checkIfExists: true) : Channel.empty()
     if (params.runs) {
         runs = section(sections, 'analysis').map { file(params.runs, checkIfExists: true) }
-        ANALYSIS(runs, elsewhere.toList(), section(sections, 'analysis'), [], [], [], [], [])
+        ANALYSIS(runs, elsewhere.toList(), [], section(sections, 'analysis'), [], [], [], [], [])
     } else {
         classes = labels ? labels.resolve('classes.csv').readLines().findAll { it.trim() }.size() - 1 : 26
         DATA(CHECK.out.sheet, section(sections, 'data'), section(sections, 'split'), labels)
         MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), labels, classes)
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels)
-        ANALYSIS(MODELS.out.runs, DEPLOY.out.latency.mix(elsewhere).toList(), section(sections, 'analysis'),
+        ANALYSIS(MODELS.out.runs, DEPLOY.out.latency.mix(elsewhere).toList(), DEPLOY.out.models, section(sections, 'analysis'),
                  MODELS.out.comparisons, DATA.out.split, MODELS.out.plan, DATA.out.corpus, DATA.out.card)
     }
 }

@@ -6,6 +6,7 @@ workflow ANALYSIS {
     take:
     runs
     latency                    // folders of latency results; may be empty
+    models                     // exported models that the latencies are of; may be empty
     study
     comparisons                // [] where the run began with a table
     split
@@ -15,7 +16,7 @@ workflow ANALYSIS {
 
     main:
     FIT(runs, latency, comparisons, study)
-    REPORT(runs, FIT.out, latency, comparisons, split, plan, shards, card)
+    REPORT(runs, FIT.out, latency, models, comparisons, split, plan, shards, card)
 
     emit:
     page = REPORT.out.page

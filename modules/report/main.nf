@@ -5,6 +5,7 @@ process REPORT {
     path runs
     path fit
     path latency, stageAs: 'latency/*/*'
+    path models, stageAs: 'models/*'
     path comparisons, stageAs: 'table/*'
     path split, stageAs: 'split/*'
     path plan, stageAs: 'plan/*'
@@ -18,7 +19,7 @@ process REPORT {
     script:
     """
     : ${task.ext.code}
-    ecg-report --runs ${runs} --fit ${fit} ${latency ? '--latency latency/*/*' : ''} ${split ? "--split ${split}" : ''} \\
+    ecg-report --runs ${runs} --fit ${fit} ${latency ? '--latency latency/*/*' : ''} ${models ? '--models models/*' : ''} ${split ? "--split ${split}" : ''} \\
         ${comparisons ? "--comparisons ${comparisons}" : ''} ${plan ? "--plan ${plan}" : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
         ${card ? "--card ${card}" : ''} --out report
     """

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgscale.deploy import bench
+from ecgscale.deploy import bench, block
 from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class
+from ecgscale.design.study import Deploy
 from tests.tiny_models import exported_model
 
 ONE_THREAD = ("-api", "sync", "-hint", "none", "-nstreams", "1", "-nthreads", "1", "-infer_precision", "f32")
@@ -39,9 +40,9 @@ def opened(model: DeployedModel, name: str, option: str):
 
 @pytest.mark.parametrize(("name", "option"), CASES)
 def test_single_stream(benchmark, model, name, option):
-    """One call of each runtime through the requests that ecg-bench times; torch eager is the baseline."""
+    """Hot path: one call of each runtime; torch eager is the baseline."""
     request = opened(model, name, option).request()
-    bench.warm_up(request, model.sample)
+    block.warm_up(request, model.sample)
 
     def call():
         request.put(model.sample)
@@ -51,17 +52,43 @@ def test_single_stream(benchmark, model, name, option):
     benchmark.group = "one window, one thread"
     benchmark.pedantic(call, rounds=100, iterations=1, warmup_rounds=5)
     eager = opened(model, "torch", "mode=eager").request()
-    bench.warm_up(eager, model.sample)
-    baseline, _ = bench.time_calls(eager, model.sample, 50, 0.2)
+    block.warm_up(eager, model.sample)
+    baseline, _ = block.time_calls(eager, model.sample, 50, 0.2)
     ratio = float(np.median(baseline)) / 1e3 / benchmark.stats["median"]
     benchmark.extra_info["times_as_fast_as_eager"] = round(ratio, 2)
+
+
+DEPLOY = Deploy(levels="all", scenarios=("stream", "throughput"), batch=(1, 8), min_count=100, min_seconds=0.5,
+                options={"openvino": ("hint=latency;precision=float32", "streams=2;precision=float32")})
+
+
+@pytest.mark.parametrize("runtime", ["torch", "onnxruntime", "openvino"])
+def test_protocol(benchmark, model, runtime):
+    """ecg-bench's own plan and blocks, one round of pytest-benchmark a runtime; the blocks' medians stand beside."""
+    wanted, _, _ = bench.plan(runtime, [model], ["cpu"], DEPLOY, 1)
+    found = {}
+
+    def suite():
+        for one in wanted:
+            try:
+                columns = block.measure(one, DEPLOY).columns
+            except Unavailable as error:
+                found[bench.describe(one)] = str(error)
+                continue
+            found[bench.describe(one)] = {name: columns[name] for name in (
+                "p50_ms", "p99_ms", "load_ms", "compile_ms", "first_ms", "records_per_s", "ran_precision", "fallback")}
+
+    benchmark.group = "the protocol, every option"
+    benchmark.pedantic(suite, rounds=1, iterations=1)
+    benchmark.extra_info |= found
+    assert any(isinstance(one, dict) for one in found.values())
 
 
 def test_loop(benchmark, model):
     """Cost of one turn of the timing loop, against the shortest call of any runtime."""
     benchmark.group = "timing loop, 1000 turns"
-    benchmark(bench.time_calls, bench.NoOp(), model.sample, 1000, 0)
-    benchmark.extra_info["microseconds_a_turn"] = round(bench.loop_cost(model.sample), 3)
+    benchmark(block.time_calls, block.NoOp(), model.sample, 1000, 0)
+    benchmark.extra_info["microseconds_a_turn"] = round(block.loop_cost(model.sample), 3)
 
 
 def test_against_benchmark_app(benchmark, model, tmp_path):
@@ -71,8 +98,8 @@ def test_against_benchmark_app(benchmark, model, tmp_path):
     ours, theirs = [], []      # (median, minimum) in ms
 
     def pair():
-        bench.warm_up(request, model.sample)
-        times, _ = bench.time_calls(request, model.sample, 100, 2)
+        block.warm_up(request, model.sample)
+        times, _ = block.time_calls(request, model.sample, 100, 2)
         ours.append((float(np.median(times)), float(times.min())))
         theirs.append(benchmark_app(file, tmp_path, seconds=2))
 

@@ -20,7 +20,7 @@ def test_published_files(small_run):
     files = small_run.files()
     for name in ("table/runs.parquet", "table/runs.csv", "table/tuning.csv", "fit/laws.json", "fit/laws.csv",
                  "fit/frontier.csv", "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet",
-                 "latency/times.parquet",
+                 "latency/times.parquet", "latency/control.json",
                  "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
                  "corpus/split/split.json", "corpus/card/card.html", "corpus/card/counts.csv",
                  "corpus/card/sources.csv", "corpus/card/figures/classes.svg", "report/report.html"):

@@ -20,7 +20,7 @@ from ecgscale.contracts.corpus import (
     Shard,
     SplitInfo,
 )
-from ecgscale.contracts.deploy import LATENCY, TIMES, Artefact, Environment, Export
+from ecgscale.contracts.deploy import LATENCY, TIMES, Artefact, Control, Environment, Export
 from ecgscale.contracts.evaluation import (
     DIFFERENCES,
     METRICS,
@@ -68,7 +68,7 @@ __all__ = [
     "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS",
     "METRICS", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS",
     "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE",
-    "Artefact", "ContractError", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec",
+    "Artefact", "ContractError", "Control", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec",
     "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec",
     "Shard", "Speed", "SplitInfo", "Table", "Tuning", "concatenated_digest", "digest", "file_digest", "read_all",
     "whole", "write_text", "wrong_schema",

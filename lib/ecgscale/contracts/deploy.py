@@ -97,6 +97,10 @@ LATENCY = Table("latency", 1, {
     "artefact_status": TEXT,     # of the Artefact that was loaded: ok, or beyond-margin (loses too much score)
     "score_difference": REAL,    # of that Artefact
     "warmup": WHOLE,             # calls before the measured ones
+    "layers": WHOLE,             # weights that multiply: convolutions and linear layers
+    "activations": REAL,         # elements that layers write for one window
+    "control": REAL,             # how far the A/A control beside it was from its quiet level, relative
+    "energy_source": TEXT,       # counter that told energy_joules (a call), and what it counts
 })
 
 TIMES = Table("times", 1, {  # every single time; joins LATENCY on the first eight columns
@@ -120,3 +124,26 @@ class Environment(Document):
     state: dict[str, Any]            # clocks, governor, temperature, power source: null where not readable
     versions: dict[str, str]
     started: str                     # ISO time
+
+
+class Control(Document):
+    """The A/A control of a measuring run: one configuration opened twice and timed between all other blocks."""
+
+    NAME = "control"
+    machine: str
+    run_id: str
+    model: str
+    runtime: str
+    device: str
+    option: str
+    threads: int
+    first_ms: tuple[float, ...]      # median of each arm at every look, in order
+    second_ms: tuple[float, ...]
+    ratio: float                     # median over the looks of second / first: 1 but for the measuring's own error
+    ratio_low: float | None          # 95 %
+    ratio_high: float | None
+    drift: float | None              # of the level, second half of the run against the first
+    disturbed: int                   # looks further than `tolerance` from the quiet level
+    tolerance: float
+    reason: str                      # why the whole run is void; "" where it stands
+    synthetic: bool                  # the model was trained on synthetic data

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES, Environment
+from ecgscale.contracts import LATENCY, TIMES, Environment, Export
 from ecgscale.deploy.runtimes import DeployedModel
 from ecgscale.errors import UserError
 
@@ -29,22 +29,28 @@ def read(folders: Iterable[Path], models: Iterable[DeployedModel], machine: str)
     Raises UserError for another schema, for a file that is not one of `models` to the byte, and for a machine that is
     there already.
     """
-    digests = {model.export.run_id: {a.digest for a in model.export.artefacts} for model in models}
-    found, machines = [], {machine}
+    found, machines, exports = [], {machine}, [model.export for model in models]
     for folder in folders:
         latency = LATENCY.read(folder / "latency.parquet")
-        check(latency, digests, machines, folder / "latency.parquet")
-        machines |= set(latency["machine"])
+        check_machines(latency, machines, folder / "latency.parquet")
+        check_models(latency, exports, folder / "latency.parquet")
         surroundings = Environment.read(folder / "environment.json")
         found.append(Elsewhere(latency, TIMES.read(folder / "times.parquet"), surroundings))
     return found
 
 
-def check(rows: pd.DataFrame, digests: dict[str, set[str | None]], machines: set[str], file: Path) -> None:
-    again = sorted(machines & set(rows["machine"]))
-    if again:
+def check_machines(rows: pd.DataFrame, known: set[str], file: Path) -> None:
+    """Add the machines of a table to `known`. Raises UserError for one that is there already."""
+    machines = set(rows["machine"])
+    if again := sorted(known & machines):
         raise UserError(f"machine {again[0]!r} was measured already", file=file, field="machine",
                         remedy="Give every machine a name of its own (ecg-bench --machine)")
+    known |= machines
+
+
+def check_models(rows: pd.DataFrame, exports: Iterable[Export], file: Path) -> None:
+    """Raises UserError for a row of another model, or of a file that differs from the exported one by a byte."""
+    digests = {export.run_id: {artefact.digest for artefact in export.artefacts} for export in exports}
     for row in rows.itertuples():
         if row.run_id not in digests:
             raise UserError(f"{row.model!r} is not one of the models given", file=file, field="run_id",

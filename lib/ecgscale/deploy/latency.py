@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.stats import binom
 
@@ -51,14 +53,18 @@ def summarize(times: np.ndarray) -> dict[str, float | int | None]:
     return made
 
 
-def judge(medians: list[float], drifts: list[float], tolerance: float = TOLERANCE) -> list[str]:
+def judge(medians: Sequence[float], drifts: Sequence[float], tolerance: float = TOLERANCE,
+          control: Sequence[float] = ()) -> list[str]:
     """Why each repeat of one configuration is void; "" where it stands.
 
-    A repeat is void when it drifted, and when its median differs from the (lower) median repeat of the same
-    configuration by more than `tolerance`: the repeats are an A/A control of the machine. When no two repeats agree,
-    none of them stands. A single repeat is judged by its drift alone.
+    A repeat is void when it drifted, when the A/A control beside it was off its quiet level (`control`, relative), and
+    when its median differs from the (lower) median repeat of the same configuration by more than `tolerance`. When no
+    two repeats agree, none of them stands. A single repeat is judged by its drift and the control alone.
     """
     reasons = [f"disturbed: drift of {d:+.0%} within the run" if abs(d) > tolerance else "" for d in drifts]
+    for i, deviation in enumerate(control):
+        if not reasons[i] and abs(deviation) > tolerance:
+            reasons[i] = f"disturbed: the A/A control beside it was {deviation:+.0%} off its quiet level"
     steady = [m for m, reason in zip(medians, reasons, strict=True) if not reason]
     if len(medians) > 1 and steady:
         centre = sorted(steady)[(len(steady) - 1) // 2]

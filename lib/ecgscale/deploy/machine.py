@@ -1,4 +1,4 @@
-"""What a latency was measured on: processor, clocks, heat, power source, memory peak, energy counters.
+"""What a latency was measured on: processor, clocks, heat, power source, memory peak.
 
 Everything that cannot be read here is None, never a guess. Linux counters are files below /proc and /sys.
 """
@@ -9,8 +9,8 @@ import contextlib
 import ctypes
 import os
 import platform
+import re
 import subprocess
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,11 @@ from ecgscale.contracts import Environment
 from ecgscale.provenance import cpu_name, usable_cpus, versions
 
 SYS = Path("/sys")
-RAPL = "class/powercap"
 
 
 def environment(machine: str, threads: int, devices: list[dict[str, Any]]) -> Environment:
     return Environment(
-        machine=machine, cpu=cpu_name(), cores=usable_cpus(), threads=threads, memory_bytes=memory_bytes(),
+        machine=machine, cpu=cpu(), cores=usable_cpus(), threads=threads, memory_bytes=memory_bytes(),
         os=f"{platform.system()} {platform.release()} {platform.machine()}", container=container(), devices=devices,
         state=state(), versions=versions(), started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -61,8 +60,9 @@ def state(root: Path = SYS) -> dict[str, Any]:
         "temperature_c": scaled(max((h for h in heat if h is not None), default=None), 1e-3),
         "power": supplies or None,
         "load_1min": load,
-        "gpu": nvidia(),
-    }
+        "gpu": told("nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,temperature.gpu,power.draw",
+                    "--format=csv,noheader"),
+    } | (apple(told("pmset", "-g", "batt"), told("pmset", "-g", "therm")) if platform.system() == "Darwin" else {})
 
 
 def text(path: Path) -> str | None:
@@ -86,12 +86,24 @@ def proc_clock() -> float | None:
     return next((float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")), None)
 
 
-def nvidia() -> str | None:
-    """Name, driver, clock, temperature and power of each NVIDIA GPU, as nvidia-smi tells."""
-    query = "name,driver_version,clocks.sm,temperature.gpu,power.draw"
+def cpu() -> str:
+    apple = told("sysctl", "-n", "machdep.cpu.brand_string") if platform.system() == "Darwin" else None
+    return apple or cpu_name()
+
+
+def apple(battery: str | None, thermal: str | None) -> dict[str, Any]:
+    """Power source and thermal state in what `pmset -g batt` and `pmset -g therm` print."""
+    source = re.search(r"Now drawing from '([^']+)'", battery or "")
+    limit = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", thermal or "")
+    calm = "No thermal warning level has been recorded" in (thermal or "")
+    return {"power": source[1] if source else None,
+            "thermal": f"CPU speed limit {limit[1]} %" if limit else "no thermal warning" if calm else None}
+
+
+def told(*command: str) -> str | None:
+    """What a program of the system prints, None where there is none or it fails."""
     try:
-        return subprocess.run(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"], check=True,
-                              capture_output=True, text=True, timeout=20).stdout.strip()
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -119,23 +131,3 @@ def status_bytes(field: str) -> int:
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
     raise OSError(field)
-
-
-def energy_counter(root: Path = SYS) -> Callable[[], float] | None:
-    """A function that reads joules used since it was made by all processor packages (RAPL), or None without counter."""
-    zones = [zone for zone in sorted((root / RAPL).glob("intel-rapl:?")) if number(zone / "energy_uj") is not None]
-    if not zones:
-        return None
-    spans = [number(zone / "max_energy_range_uj") or float("inf") for zone in zones]
-    last = [number(zone / "energy_uj") for zone in zones]
-    total = 0.0
-
-    def read() -> float:
-        nonlocal total
-        for i, zone in enumerate(zones):
-            now = number(zone / "energy_uj") or last[i]
-            total += (now - last[i] + (spans[i] if now < last[i] else 0)) * 1e-6     # the counter wraps
-            last[i] = now
-        return total
-
-    return read

@@ -9,7 +9,6 @@ with coefficients that cannot be negative, fitted to relative errors, because la
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from scipy.optimize import nnls
 
 from ecgscale import provenance
 from ecgscale.contracts import LawFit, Speed
-from ecgscale.deploy.runtimes import DeployedModel
 
 SETTING = ["machine", "runtime", "device", "option"]
 MIN_MODELS = 8                     # fewer say too little of three coefficients, or of a held-out error
@@ -28,36 +26,33 @@ LEVEL, REPLICATES = 0.9, 200
 SMALLEST_MS = 1e-6                 # a prediction of 0 has no logarithm
 
 
-def analyse(latency: pd.DataFrame, models: Iterable[DeployedModel], seed: int = 0) -> Speed:
+def analyse(latency: pd.DataFrame, seed: int = 0) -> Speed:
     """Laws, predictor and speed-ups of the single-stream rows that stand."""
-    costs = pd.DataFrame([costs_of(model) for model in models]).drop_duplicates("run_id")
-    rows = medians(latency).merge(costs, on="run_id")
-    laws = [fit(group, name, seed) for name, group in rows.groupby(SETTING)]
-    results, disabled = [], {}
-    if len(costs) >= MIN_MODELS:
+    rows = medians(latency)
+    laws = [made for name, group in rows.groupby(SETTING) for made in (
+        fit(group, name, seed), *(power_law(group, name, cost, seed) for cost in ("forward_flops", "params")))]
+    models, results, disabled = rows["run_id"].nunique(), [], {}
+    if models >= MIN_MODELS:
         results = predictor(rows, seed)
     else:
-        disabled["predictor"] = f"{len(costs)} models; {MIN_MODELS} are needed"
-    return Speed(models=len(costs), laws=tuple(laws), predictor=results, speedups=speedups(latency), disabled=disabled,
+        disabled["predictor"] = f"{models} models; {MIN_MODELS} are needed"
+    return Speed(models=models, laws=tuple(laws), predictor=results, speedups=speedups(latency), disabled=disabled,
                  versions=provenance.versions())
 
 
-def costs_of(model: DeployedModel) -> dict[str, Any]:
-    """Counted costs of a network: parameters, FLOPs, activations, and tensors that multiply (its layers)."""
-    from safetensors import safe_open
-
-    ledger = model.export.ledger
-    with safe_open(model.folder / "weights.safetensors", framework="np") as weights:
-        layers = sum(len(weights.get_slice(name).get_shape()) > 1 for name in weights.keys())  # noqa: SIM118
-    return {"run_id": model.export.run_id, "activations": ledger.activations, "layers": layers}
-
-
 def medians(latency: pd.DataFrame) -> pd.DataFrame:
-    """One row a model and setting: the median repeat of the single stream."""
-    stands = latency[(latency["status"] == "ok") & (latency["scenario"] == "single") & latency["p50_ms"].notna()]
+    """One row a model and setting: the median repeat of the single stream of what ran as it was asked to.
+
+    Counted costs that a row lacks (of an older file) are those of another row of the same network.
+    """
+    latency = latency.reindex(columns=list(dict.fromkeys([*latency, *COSTS, "fallback"])))
+    known = latency.groupby("run_id")[COSTS].transform("first")
+    stands = (latency["status"] == "ok") & (latency["scenario"] == "single") & latency["p50_ms"].notna()
+    stands &= ~latency["fallback"].eq(True)
+    rows = latency.fillna({name: known[name] for name in COSTS})[stands & known.notna().all(axis=1)]
     keys = ["run_id", "model", "family", *SETTING]
-    return stands.assign(option=stands["option"].fillna("")).groupby(keys, as_index=False)[
-        ["p50_ms", "p50_low_ms", "p50_high_ms", "params", "forward_flops"]].median()
+    return rows.assign(option=rows["option"].fillna("")).groupby(keys, as_index=False)[
+        ["p50_ms", "p50_low_ms", "p50_high_ms", *COSTS]].median()
 
 
 # -------------------------------------------------------------------------------------------------------------- law
@@ -92,6 +87,33 @@ def fit(rows: pd.DataFrame, setting: tuple[str, ...], seed: int) -> LawFit:
         **shared, verdict="identified" if known else "not identifiable",
         reason="" if known else "the interval of the time a FLOP takes reaches 0", estimates=found,
         intervals=intervals(low, high), level=LEVEL, statistics=errors(np.array(out), y))
+
+
+def power_law(rows: pd.DataFrame, setting: tuple[str, ...], cost: str, seed: int) -> LawFit:
+    """p50_ms = factor * cost ^ exponent, by least squares of logarithms: what a plot of the two shows."""
+    subset = ", ".join(f"{name}={value}" for name, value in zip(SETTING, setting, strict=True))
+    shared = {"law": "power", "subset": subset, "x": (cost,), "y": "p50_ms", "points": len(rows),
+              "formula": f"p50_ms = factor * {cost} ^ exponent"}
+    if len(rows) < MIN_MODELS:
+        return LawFit(**shared, verdict="not identifiable", reason=f"{len(rows)} models; {MIN_MODELS} are needed",
+                      estimates={})
+    x = np.column_stack([np.ones(len(rows)), np.log(rows[cost].to_numpy(float))])
+    y = np.log(rows["p50_ms"].to_numpy())
+
+    def solved(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.linalg.lstsq(x, y, rcond=None)[0]
+
+    rng = np.random.default_rng(seed)
+    drawn = np.array([solved(x[i], y[i]) for i in rng.integers(0, len(y), (REPLICATES, len(y)))])
+    low, high = np.percentile(drawn, [50 * (1 - LEVEL), 50 * (1 + LEVEL)], axis=0)
+    out = np.array([x[i] @ solved(np.delete(x, i, 0), np.delete(y, i)) for i in range(len(y))])
+    known, (factor, exponent) = low[1] > 0 or high[1] < 0, solved(x, y)
+    return LawFit(
+        **shared, verdict="identified" if known else "not identifiable",
+        reason="" if known else "the interval of the exponent holds 0",
+        estimates={"factor": float(np.exp(factor)), "exponent": float(exponent)},
+        intervals={"factor": tuple(map(float, np.exp([low[0], high[0]]))), "exponent": (float(low[1]), float(high[1]))},
+        level=LEVEL, statistics=errors(np.exp(out), np.exp(y)))
 
 
 def named(values: np.ndarray) -> dict[str, float | None]:

@@ -144,6 +144,10 @@ class Evaluation(Part):
     stride: int | None = Field(None, ge=1)
 
 
+RuntimeName = Literal["torch", "onnxruntime", "openvino", "coreml"]
+RuntimeOption = Annotated[str, Field(pattern=r"^[a-z]+=[a-z0-9]+(;[a-z]+=[a-z0-9]+)*$", max_length=200)]
+
+
 class Deploy(Part):
     """Which models are exported, to what, and how their latency is measured."""
 
@@ -151,8 +155,11 @@ class Deploy(Part):
     formats: tuple[Literal["torch", "onnx", "openvino", "coreml"], ...] = ("onnx", "openvino", "coreml")
     precisions: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")
     margin: float = Field(0.01, ge=0, le=1)      # largest loss of Challenge score that is accepted
-    runtimes: tuple[Literal["torch", "onnxruntime", "openvino", "coreml"], ...] = ("torch", "onnxruntime", "openvino")
-    batch: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    runtimes: tuple[RuntimeName, ...] = ("torch", "onnxruntime", "openvino")
+    levels: Literal["few", "all"] = "few"        # options that each runtime offers by itself
+    options: dict[RuntimeName, tuple[RuntimeOption, ...]] = Field({})     # further ones: "hint=latency;streams=2"
+    scenarios: Annotated[tuple[Literal["stream", "throughput"], ...], Field(min_length=1)] = ("stream",)
+    batch: tuple[Annotated[int, Field(ge=1)], ...] = (1,)     # windows a call
     repeats: int = Field(2, ge=1)
     min_count: int = Field(50, ge=1)
     min_seconds: float = Field(0.5, ge=0)
@@ -224,6 +231,17 @@ def read_study(path: Path | str) -> Study:
         place, line = marked_yaml.located(tree, loc)
         raise UserError(problem, file=path, line=line, field=".".join(map(str, place)), remedy=remedy)
     return study
+
+
+def instead(deploy: Deploy, **given: str | None) -> Deploy:
+    """The section with what a command line says instead, lists joined by ','. Raises UserError with the option."""
+    said = {name: text.split(",") if isinstance(getattr(deploy, name), tuple) else text
+            for name, text in given.items() if text is not None}
+    try:
+        return Deploy.model_validate(deploy.model_dump() | said)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{first['input']!r}: {first['msg']}", field=f"--{first['loc'][0]}") from None
 
 
 def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:

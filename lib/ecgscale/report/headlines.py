@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ecgscale.analysis.findings import FEWEST
-from ecgscale.report.figures import setting
 from ecgscale.report.inputs import Inputs
+from ecgscale.report.latency_figures import setting
 from ecgscale.report.predictor_figures import statistic
 from ecgscale.report.style import interval, label, number
 

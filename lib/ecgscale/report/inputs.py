@@ -20,15 +20,20 @@ from ecgscale.contracts import (
     REJECTS,
     SOURCES,
     TUNING,
+    Control,
+    Document,
     Environment,
+    Export,
     Laws,
     Plan,
     Predictor,
     Shard,
+    Speed,
     SplitInfo,
     file_digest,
     read_all,
 )
+from ecgscale.deploy import elsewhere
 from ecgscale.laws.columns import SCORES, read_runs
 
 SCORE = "test_challenge_score"
@@ -46,6 +51,8 @@ class Inputs:
     predicted: pd.DataFrame = field(default_factory=PREDICTED.empty)
     latency: pd.DataFrame = field(default_factory=LATENCY.empty)
     environments: tuple[Environment, ...] = ()
+    speeds: tuple[Speed, ...] = ()
+    controls: tuple[Control, ...] = ()
     split: SplitInfo | None = None
     plan: Plan | None = None
     shards: tuple[Shard, ...] = ()
@@ -85,10 +92,29 @@ class Inputs:
         return self.runs[ended & self.runs[self.target].notna()]
 
 
+def beside(kind: type[Document], folders: Iterable[Path], pattern: str) -> tuple:
+    """The documents of each folder; a folder of latency results may lack some."""
+    return tuple(kind.read(path) for folder in folders for path in sorted(folder.glob(pattern)))
+
+
+def check_latency(files: Iterable[Path], exports: list[Export]) -> None:
+    """Raises UserError for a machine that two files name, or (given `exports`) for rows of other models."""
+    machines: set[str] = set()
+    for file in files:
+        rows = LATENCY.read(file)
+        elsewhere.check_machines(rows, machines, file)
+        if exports:
+            elsewhere.check_models(rows, exports, file)
+
+
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
-         shards: Iterable[Path] = (), comparisons: Path | None = None,
-         card: Path | None = None) -> Inputs:
-    """Read what is there. A file that is there but of another version is an error (ContractError), never skipped."""
+         shards: Iterable[Path] = (), comparisons: Path | None = None, card: Path | None = None,
+         models: Iterable[Path] = ()) -> Inputs:
+    """Read what is there. A file that is there but of another version is an error (ContractError), never skipped.
+
+    Latencies must be of `models` (folders of ecg-export), where given, and each folder's of a machine of its own:
+    UserError otherwise.
+    """
     files, missing = {}, {}
 
     def found(path: Path | None, name: str, option: str) -> Path | None:
@@ -109,6 +135,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     files["runs"] = file_digest(runs)
     latency, shards = list(latency), list(shards)
     measured = [path for folder in latency if (path := found(folder / "latency.parquet", str(folder), "--latency"))]
+    check_latency(measured, [Export.read(folder / "export.json") for folder in models])
     if not latency:
         missing["latency"] = "no --latency was given"
     if not shards:
@@ -122,8 +149,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         importance=table(IMPORTANCE, "importance.csv"),
         predicted=table(PREDICTED, "predicted.csv"),
         latency=read_all(LATENCY, measured),
-        environments=tuple(Environment.read(folder / "environment.json") for folder in latency
-                           if (folder / "environment.json").is_file()),
+        environments=beside(Environment, latency, "environment*.json"),
+        speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),
         split=document(SplitInfo, split / "split.json" if split else None, "split.json", "--split"),
         plan=document(Plan, plan, "plan.json", "--plan"),
         shards=tuple(sorted((Shard.read(path) for path in shards), key=lambda one: (one.source, one.shard))),

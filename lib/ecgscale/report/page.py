@@ -11,7 +11,15 @@ from markupsafe import Markup
 
 from ecgscale.contracts import whole, write_text
 from ecgscale.paths import ASSETS
-from ecgscale.report import analysis_tables, figures, learning_rates, predictor_figures, tables
+from ecgscale.report import (
+    analysis_tables,
+    figures,
+    latency_figures,
+    latency_tables,
+    learning_rates,
+    predictor_figures,
+    tables,
+)
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import Drawing, label, number, save
@@ -154,19 +162,23 @@ def predictor(inputs: Inputs) -> Section:
 
 def latency(inputs: Inputs) -> Section:
     section = Section("latency", "Latency: how fast on which runtime")
-    fallbacks = int(inputs.latency["fallback"].eq(True).sum())
-    if fallbacks:
-        section.notices.append(f"{fallbacks} measurements fell back: what ran is not what was asked. They are marked "
-                               "and take no part in the frontier.")
-    section.add(figures.latency(inputs), tables.latency(inputs), tables.unavailable(inputs),
-                figures.published_latency(predictor_figures.published(4)))
+    if told := latency_tables.fallbacks(inputs):
+        section.notices.append(told)
+    section.notices += [f"{one.machine} was disturbed, and nothing measured on it stands: {one.reason}."
+                        for one in inputs.controls if one.reason]
+    section.notices += not_done({f"{name} of latency": why for one in inputs.speeds
+                                 for name, why in one.disabled.items()})
+    section.add(latency_figures.latency(inputs), latency_tables.latency(inputs), latency_tables.unavailable(inputs),
+                latency_tables.controls(inputs), latency_figures.against_size(inputs), latency_tables.laws(inputs),
+                latency_tables.predictor(inputs), latency_figures.speedup(inputs),
+                latency_figures.published_latency(predictor_figures.published(4)), tables.machines(inputs))
     named = [name for name in inputs.missing if name == "latency" or name.endswith("latency")]
     return without(section, inputs, *named)
 
 
 def provenance(inputs: Inputs) -> Section:
     return Section("provenance", "Provenance: versions, digests, devices, seeds").add(
-        tables.digests(inputs), tables.versions(inputs), tables.machines(inputs), tables.devices(inputs))
+        tables.digests(inputs), tables.versions(inputs), tables.devices(inputs))
 
 
 SECTIONS: tuple[Callable[[Inputs], Section], ...] = (data, runs, laws, frontier, predictor, latency, provenance)

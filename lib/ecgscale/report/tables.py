@@ -11,7 +11,6 @@ import pandas as pd
 from ecgscale.analysis import distribution
 from ecgscale.analysis.runtable import hyperparameters
 from ecgscale.ecg.labels import read_label_set
-from ecgscale.report.figures import setting
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import interval, label, number, score
@@ -185,27 +184,6 @@ def good_shares(inputs: Inputs) -> DataTable | None:
 
 def percent(value: float) -> str:
     return f"{value:.0%}"
-
-
-def latency(inputs: Inputs) -> DataTable | None:
-    rows = inputs.latency[inputs.latency["status"].eq("ok")].sort_values(["model", "p50_ms"])
-    return table("Measured latency", {
-        "model": False, "what ran": False, "scenario": False, "batch": True, "threads": True, "median ms": True,
-        "p99 ms": True, "first ms": True, "10-s recording ms": True, "recordings/s": True, "n": True,
-        "fallback": False},
-        [(row.model, setting(row), row.scenario, row.batch, row.threads,
-          interval(row.p50_ms, row.p50_low_ms, row.p50_high_ms, number), number(row.p99_ms), number(row.first_ms),
-          number(row.per_recording_ms), number(row.records_per_s), row.count,
-          f"yes: asked {row.device}, ran {row.ran_device}" if row.fallback else "no")
-         for row in rows.itertuples(index=False)])
-
-
-def unavailable(inputs: Inputs) -> DataTable | None:
-    rows = inputs.latency[inputs.latency["status"].ne("ok")]
-    keys = ["machine", "runtime", "device", "status", "reason"]
-    counts = rows.fillna(dict.fromkeys(keys, "")).groupby(keys).size()
-    return table("Not measured or void, and why", {**dict.fromkeys(keys, False), "settings": True},
-                 [(machine, label(runtime), *rest, count) for (machine, runtime, *rest), count in counts.items()])
 
 
 def devices(inputs: Inputs) -> DataTable | None:

@@ -1,15 +1,18 @@
 """The measuring loop with runtimes of planted speed, faults and fallbacks: no real runtime is needed to judge it."""
 
 import json
+import os
 import shutil
+import signal
 import time
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ecgscale.contracts import LATENCY, TIMES, Environment
-from ecgscale.deploy import bench
+from ecgscale.deploy import apart, bench, block, control
 from ecgscale.deploy.runtimes import Device, Ran, Unavailable
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
@@ -22,6 +25,7 @@ class Planted:
     """A runtime that sleeps: `delays` seconds a call, one an opened runtime."""
 
     DEVICES = ("cpu", "gpu")
+    OPTIONS = MappingProxyType({"precision": ("float32", "bf16"), "threads": None})
     POOLED = False
     delays = ()
     opened = 0
@@ -60,15 +64,22 @@ class Planted:
         return Ran("cpu", self.precision, self.precision != "float32", 0.0)
 
 
-def planted(monkeypatch, **kinds):
-    """Make `bench` know these runtimes and no other, and warm up quickly."""
+def planted(monkeypatch, watched=False, **kinds):
+    """Make `bench` know these runtimes and no other, warm up quickly, and (not `watched`) go without A/A control.
+
+    The measuring process is a fork, so that it knows them too.
+    """
     def find(name):
         if kinds[name] is None:
             raise Unavailable("ModuleNotFoundError: No module named 'x'")
         return kinds[name]
 
-    monkeypatch.setattr(bench, "runtime_class", find)
-    monkeypatch.setattr(bench, "GROUP_SECONDS", 0.005)
+    monkeypatch.setattr(apart, "START", "fork")
+    for module in (bench, block):
+        monkeypatch.setattr(module, "runtime_class", find)
+    monkeypatch.setattr(block, "GROUP_SECONDS", 0.005)
+    if not watched:
+        monkeypatch.setattr(control, "choose", lambda wanted: None)
 
 
 def kind(*delays, **members):
@@ -126,6 +137,39 @@ def test_one_runtimes_failure_does_not_lose_the_others(tmp_path, monkeypatch):
     assert table.loc["broken", "status"] == "failed"
     assert table.loc["broken", "reason"] == "unsupported operation Foo"
     assert list(table.loc["good", "status"]) == ["ok", "ok"]
+
+
+@pytest.mark.parametrize("stage", ["devices", "load", "execute"])
+def test_a_runtime_that_takes_its_process_down_costs_its_rows_only(tmp_path, monkeypatch, stage):
+    """As a driver does: the process is killed by SIGSEGV, while probed, while loading, and while it computes."""
+    class Crashing(Planted):
+        delays = (0.0,)
+
+    def crash(*_):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    setattr(Crashing, stage, staticmethod(crash) if stage == "devices" else crash)
+    planted(monkeypatch, crashing=Crashing, good=kind(0.0))
+    table = measured(tmp_path, ["crashing", "good"], tolerance=9).set_index("runtime")
+    assert table.loc["crashing", "status"] == ("unavailable" if stage == "devices" else "failed")
+    assert table.loc["crashing", "reason"] == "the runtime's process died: SIGSEGV"
+    assert pd.isna(table.loc["crashing", "p50_ms"])
+    assert list(table.loc["good", "status"]) == ["ok", "ok"]
+    listed = [d for d in Environment.read(tmp_path / "out/environment.json").devices if d["runtime"] == "crashing"]
+    assert [d["reason"] for d in listed] == ["the runtime's process died: SIGSEGV"] * (stage == "devices")
+
+
+def test_options_of_the_study_are_measured_beside_the_offered_ones(tmp_path, monkeypatch):
+    planted(monkeypatch, one=kind(0.0))
+    deploy = Deploy.model_construct(**{**vars(Deploy(repeats=1, min_count=20, min_seconds=0)), "options": {
+        "one": ("precision=bf16;threads=2", "threads=9")}})
+    table = measured(tmp_path, ["one"], deploy, tolerance=9, threads=4).set_index("option")
+    assert table.loc["precision=float32", "threads"] == 4
+    assert table.loc["precision=bf16;threads=2", "threads"] == 2
+    assert table.loc["threads=9", "reason"] == "9 threads asked, 4 given (--cpus)"
+    wrong = deploy.model_copy(update={"options": {"one": ("speed=9",)}})
+    with pytest.raises(UserError, match="option 'speed=9' is unknown"):
+        measured(tmp_path / "wrong", ["one"], wrong, tolerance=9)
 
 
 def test_a_disturbed_machine_voids_and_is_measured_again(tmp_path, monkeypatch):
@@ -187,29 +231,32 @@ def test_batches_count_by_recording(tmp_path, monkeypatch):
 def test_throughput_runs_requests_at_once(tmp_path, monkeypatch):
     """Calls that sleep 4 ms, four at a time: four times as many recordings a second, each as slow as before."""
     class Concurrent(Planted):
-        threads = ()
+        delays = (0.004,)
 
         def load(self, model, device, option, batch, threads):
             super().load(model, device, option, batch, threads)
-            Concurrent.threads = (*Concurrent.threads, threads)
+            self.threads = threads
 
-    Concurrent.delays = (0.004,)
+        def ran(self):
+            return Ran("cpu", "float32", False, 0.0, f"{self.threads} threads a request")
+
     planted(monkeypatch, one=Concurrent)
-    table = measured(tmp_path, ["one"], Deploy(repeats=1, min_count=80, min_seconds=0), tolerance=9, threads=4,
-                     scenarios=("stream", "throughput")).set_index("scenario")
+    deploy = Deploy(repeats=1, min_count=80, min_seconds=0, scenarios=("stream", "throughput"))
+    table = measured(tmp_path, ["one"], deploy, tolerance=9, threads=4).set_index("scenario")
     single, many = table.loc["single"], table.loc["throughput"]
     assert (single["requests"], many["requests"]) == (1, 4)
     assert many["count"] == 80
     assert many["p50_ms"] == pytest.approx(single["p50_ms"], rel=0.5)
     assert many["records_per_s"] == pytest.approx(4 * single["records_per_s"], rel=0.4)
-    assert sorted(Concurrent.threads) == [1, 4]          # four requests share the four threads
+    assert single["ran_detail"] == "4 threads a request"
+    assert many["ran_detail"] == "1 threads a request"          # four requests share the four threads
 
 
 def test_minimum_duration_and_count():
     windows = np.zeros((1, 12, 64), np.float32)
-    assert len(bench.time_calls(bench.NoOp(), windows, 500, 0)[0]) == 500
+    assert len(block.time_calls(block.NoOp(), windows, 500, 0)[0]) == 500
     start = time.perf_counter()
-    times, copies = bench.time_calls(bench.NoOp(), windows, 1, 0.05)
+    times, copies = block.time_calls(block.NoOp(), windows, 1, 0.05)
     assert 0.05 <= time.perf_counter() - start < 1
     assert len(times) > 100
     assert (copies <= times).all()

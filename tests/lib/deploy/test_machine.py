@@ -1,4 +1,4 @@
-"""Counters below a made-up /sys, and this machine's own memory."""
+"""State below a made-up /sys, and this machine's own memory."""
 
 import numpy as np
 import pytest
@@ -9,22 +9,6 @@ from ecgscale.deploy import machine
 def write(path, value):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{value}\n")
-
-
-def test_energy_counter_sums_packages_and_survives_its_wrap(tmp_path):
-    zones = [tmp_path / machine.RAPL / f"intel-rapl:{i}" for i in range(2)]
-    for zone in zones:
-        write(zone / "energy_uj", 900)
-        write(zone / "max_energy_range_uj", 1000)
-    read = machine.energy_counter(tmp_path)
-    write(zones[0] / "energy_uj", 950)
-    assert read() == pytest.approx(50e-6)
-    write(zones[1] / "energy_uj", 30)               # past 1000 and on from 0
-    assert read() == pytest.approx(180e-6)
-
-
-def test_no_counter_no_energy(tmp_path):
-    assert machine.energy_counter(tmp_path) is None
 
 
 def test_state_reads_what_is_there_and_nothing_else(tmp_path):
@@ -39,6 +23,22 @@ def test_state_reads_what_is_there_and_nothing_else(tmp_path):
     assert found["power"] == {"Mains": "1"}
     assert found["max_clock_mhz"] is None
     assert machine.state(tmp_path / "nothing")["power"] is None
+
+
+def test_apples_power_source_and_thermal_state_from_the_text_of_pmset():
+    """Text in the format of macOS 14; never run on a Mac by us."""
+    battery = "Now drawing from 'Battery Power'\n -InternalBattery-0 (id=4522083)\t81%; discharging; 5:12 remaining"
+    slow = "CPU Power notify\n\tCPU_Scheduler_Limit \t= 100\n\tCPU_Speed_Limit \t= 72\n"
+    calm = "Note: No thermal warning level has been recorded\nNote: No performance warning level has been recorded"
+    assert machine.apple(battery, slow) == {"power": "Battery Power", "thermal": "CPU speed limit 72 %"}
+    assert machine.apple("Now drawing from 'AC Power'", calm) == {"power": "AC Power", "thermal": "no thermal warning"}
+    assert machine.apple(None, None) == {"power": None, "thermal": None}
+
+
+def test_a_program_that_is_missing_or_fails_tells_nothing():
+    assert machine.told("no-such-program") is None
+    assert machine.told("false") is None
+    assert machine.told("echo", "here") == "here"
 
 
 @pytest.mark.skipif(not hasattr(machine.os, "sched_getaffinity"), reason="/proc/self/clear_refs is Linux's")

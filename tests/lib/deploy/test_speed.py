@@ -33,18 +33,13 @@ def rows(count=30, noise=0.03, repeats=2, seed=0):
     return pd.DataFrame(found), costs[["run_id", "activations", "layers"]]
 
 
-@pytest.fixture
-def analysed(monkeypatch):
-    def analyse(latency, costs):
-        nets = costs.to_dict("records")
-        monkeypatch.setattr(speed, "costs_of", lambda net: net)
-        return speed.analyse(latency, nets)
-    return analyse
+def analysed(latency, costs):
+    return speed.analyse(latency.merge(costs, on="run_id"))
 
 
-def test_planted_coefficients_are_found_within_their_intervals(analysed):
+def test_planted_coefficients_are_found_within_their_intervals():
     made = analysed(*rows())
-    for law in made.laws:
+    for law in (law for law in made.laws if law.law == "cost-model"):
         runtime = law.subset.split("runtime=")[1].split(",")[0]
         assert law.verdict == "identified"
         for name, truth in zip(("overhead_ms", "ms_per_layer", "flops_per_ms"), PLANTED[runtime], strict=True):
@@ -55,7 +50,7 @@ def test_planted_coefficients_are_found_within_their_intervals(analysed):
         assert law.statistics["held_out_median_error"] < 0.05
 
 
-def test_the_predictor_is_judged_on_nets_it_has_not_seen(analysed):
+def test_the_predictor_is_judged_on_nets_it_has_not_seen():
     """Where the truth has a term that the law lacks, the forest on its residuals must do better than the law."""
     latency, costs = rows(count=60)
     wide = latency.merge(costs, on="run_id")
@@ -66,7 +61,7 @@ def test_the_predictor_is_judged_on_nets_it_has_not_seen(analysed):
     assert found["forest", "held_out_median_error"] < 0.1
 
 
-def test_few_models_say_nothing(analysed):
+def test_few_models_say_nothing():
     made = analysed(*rows(count=4))
     assert {law.verdict for law in made.laws} == {"not identifiable"}
     assert made.laws[0].reason == "4 models; 8 are needed"
@@ -74,7 +69,7 @@ def test_few_models_say_nothing(analysed):
     assert "predictor" in made.disabled
 
 
-def test_speed_up_over_torch_eager(analysed):
+def test_speed_up_over_torch_eager():
     latency, costs = rows(count=2, noise=0, repeats=1)
     made = analysed(latency, costs)
     by_model = latency.set_index(["model", "runtime"])["p50_ms"]
@@ -85,14 +80,14 @@ def test_speed_up_over_torch_eager(analysed):
         assert one["low"] < one["ratio"] < one["high"]
 
 
-def test_void_and_failed_rows_count_for_nothing(analysed):
+def test_void_and_failed_rows_count_for_nothing():
     latency, costs = rows(count=12)
     spoiled = latency.assign(p50_ms=1e3, status="void")
     both = pd.concat([latency, spoiled], ignore_index=True)
     assert analysed(both, costs).laws == analysed(latency, costs).laws
 
 
-def test_no_row_stands(analysed, tmp_path):
+def test_no_row_stands(tmp_path):
     latency, costs = rows(count=3)
     made = analysed(latency.assign(status="unavailable", p50_ms=None), costs)
     assert (made.laws, made.speedups) == ((), [])
@@ -102,6 +97,38 @@ def test_no_row_stands(analysed, tmp_path):
 
 def test_layers_are_the_tensors_that_multiply():
     folder = exported_model()
-    found = speed.costs_of(DeployedModel.read(folder))
     weights = load_file(folder / "weights.safetensors")
-    assert found["layers"] == sum(tensor.ndim > 1 for tensor in weights.values())
+    assert DeployedModel.read(folder).layers == sum(tensor.ndim > 1 for tensor in weights.values())
+
+
+def test_a_power_law_of_one_cost_is_found_and_refused_where_there_is_none():
+    latency, costs = rows(count=40, noise=0.02)
+    flops, noise = latency["forward_flops"].to_numpy(float), np.random.default_rng(1).normal(size=len(latency))
+    latency["p50_ms"] = 3e-6 * flops ** 0.7 * np.exp(0.05 * noise)
+    laws = {(law.subset.split("runtime=")[1].split(",")[0], law.x): law for law in analysed(latency, costs).laws
+            if law.law == "power"}
+    found = laws["openvino", ("forward_flops",)]
+    low, high = found.intervals["exponent"]
+    assert found.verdict == "identified"
+    assert low <= 0.7 <= high
+    assert high - low < 0.05
+    assert found.estimates["factor"] == pytest.approx(3e-6, rel=0.5)
+    latency["params"] = latency["run_id"].str[1:].astype(float) % 7 + 1          # has nothing to do with the time
+    laws = {law.x: law for law in analysed(latency, costs).laws if law.law == "power"}
+    assert laws[("params",)].verdict == "not identifiable"
+
+
+def test_what_fell_back_is_not_called_a_speed_up():
+    latency, costs = rows(count=2, repeats=1)
+    latency["fallback"] = latency["runtime"].eq("openvino")
+    assert analysed(latency, costs).speedups == []
+
+
+def test_rows_of_an_older_file_take_the_counts_of_the_same_network():
+    latency, costs = rows(count=10)
+    wide = latency.merge(costs, on="run_id")
+    older = wide.assign(machine="old", layers=np.nan, activations=np.nan)
+    both = speed.medians(pd.concat([wide, older], ignore_index=True))
+    assert both.groupby("machine").size().to_dict() == {"lab": 20, "old": 20}
+    assert both["layers"].notna().all()
+    assert speed.medians(older).empty

@@ -12,11 +12,23 @@ import pytest
 from PIL import Image
 
 from ecgscale.analysis import frontier
-from ecgscale.contracts import IMPORTANCE, LATENCY, PREDICTED, Environment, LawFit, Laws, Plan, Predictor, SplitInfo
-from ecgscale.report import figures, page
+from ecgscale.contracts import (
+    IMPORTANCE,
+    LATENCY,
+    PREDICTED,
+    Control,
+    Environment,
+    LawFit,
+    Laws,
+    Plan,
+    Predictor,
+    Speed,
+    SplitInfo,
+)
+from ecgscale.report import figures, latency_figures, page
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import COLOURS, LOOKS, interval, look, number
+from ecgscale.report.style import COLOURS, INK, LOOKS, interval, look, number
 
 INSIDE = "data:image/png;base64,"  # the colour bars' own pixels
 EVIL = "<script>alert(1)</script> & $\\frac$"
@@ -49,11 +61,31 @@ def latency_table(runs: pd.DataFrame, synthetic: bool) -> pd.DataFrame:
                 "params": run.params, "forward_flops": run.forward_flops, "machine": "box", "runtime": runtime,
                 "device": device, "option": "", "scenario": "single", "batch": 1, "threads": 1, "repeat": 1,
                 "status": "ok" if ok else "unavailable", "reason": "" if ok else "Could not find an NPU device",
-                "fallback": runtime == "torch", "count": 100, "synthetic": synthetic}
+                "fallback": runtime == "torch", "count": 100, "synthetic": synthetic,
+                "ran_device": "cpu", "ran_precision": "float32", "fallback_share": 1.0 if runtime == "torch" else 0.0}
             times = {"p50_ms": 2.0, "p50_low_ms": 1.9, "p50_high_ms": 2.1, "p99_ms": 3.0, "first_ms": 9.0,
                      "per_recording_ms": 10.0, "records_per_s": 100.0}
             rows.append(base | (times if ok else {}))
-    return LATENCY.arrow(pd.DataFrame(rows), "test").to_pandas()
+    there = [row | {"machine": "Ann's Mac", "runtime": "coreml"} for row in rows if row["runtime"] == "openvino"]
+    return LATENCY.arrow(pd.DataFrame(rows + there), "test").to_pandas()
+
+
+def speed_document() -> Speed:
+    setting = "machine=box, runtime=openvino, device=cpu, option="
+    law = LawFit(law="power", subset=setting, x=("forward_flops",), y="p50_ms", points=9, verdict="identified",
+                 formula="p50_ms = factor * forward_flops ^ exponent", estimates={"factor": 1e-6, "exponent": 0.8},
+                 intervals={"factor": (1e-7, 1e-5), "exponent": (0.7, 0.9)}, statistics={"held_out_median_error": 0.14})
+    return Speed(models=9, laws=(law,), versions={}, predictor=[
+        {"model": "law", "scheme": "nets held out, 10 folds", "statistic": "held_out_median_error", "estimate": 0.123,
+         "n": 9}], speedups=[
+        {"model": "regnet", "machine": "box", "runtime": "openvino", "device": "cpu", "option": option, "ratio": ratio,
+         "low": 0.9 * ratio, "high": 1.1 * ratio} for option, ratio in (("precision=bf16", 6.0), ("", 3.0))])
+
+
+def control_document() -> Control:
+    return Control(machine="Ann's Mac", run_id="run03", model="regnet", runtime="coreml", device="cpu", option="",
+                   threads=1, first_ms=(1.0, 2.0), second_ms=(1.0, 2.0), ratio=1.0, ratio_low=None, ratio_high=None,
+                   drift=1.0, disturbed=1, tolerance=0.1, reason="disturbed run: 50% of the looks", synthetic=True)
 
 
 def make_inputs(synthetic: bool = True) -> Inputs:
@@ -99,6 +131,7 @@ def make_inputs(synthetic: bool = True) -> Inputs:
                         synthetic=synthetic),
         plan=Plan(study="small", seed=1, runs=24, rejected={"stages": 2}, duplicates=0, forward_flops={}, params={},
                   train_flops=None, hours=[]),
+        speeds=(speed_document(),), controls=(control_document(),),
         missing={"shards": "no --shards were given"})
 
 
@@ -178,8 +211,35 @@ def test_what_is_missing_unavailable_or_not_identified_is_said(written):
     text = written[1]
     for words in ("no --shards were given", "Could not find an NPU device", "not identifiable",
                   "the interval of c holds 0", "23 runs are too few", "depth and stages (+0.70)",
-                  "2 measurements fell back", "laws in energy (no column)", "cannot be told"):
+                  "2 measurements fell back", "PyTorch on box: asked cpu, ran cpu float32 (100% of compute layers)",
+                  "FELL BACK: asked cpu", "Ann&#39;s Mac was disturbed, and nothing measured on it stands",
+                  "laws in energy (no column)", "cannot be told"):
         assert words in text, words
+
+
+def test_rows_of_another_machine_stand_beside_ours_under_its_name(written):
+    assert "<td>Ann&#39;s Mac</td>" in written[1]
+    drawing = latency_figures.latency(make_inputs())
+    names = [text.get_text() for text in drawing.figure.axes[0].get_yticklabels()]
+    assert "Core ML · cpu float32 · Ann's Mac" in names
+    assert "OpenVINO · cpu float32 · box" in names
+
+
+def test_a_fallback_has_a_marker_of_its_own():
+    drawing = latency_figures.latency(make_inputs())
+    crosses = [line for line in drawing.figure.axes[0].get_lines() if line.get_marker() == "x"]
+    assert len(crosses) == 1                                   # one model of two a panel, one of its runtimes
+    assert {line.get_color() for line in crosses} == {INK}
+
+
+def test_laws_of_latency_are_drawn_where_they_are_identified(written):
+    panels = latency_figures.against_size(make_inputs()).figure.axes
+    curves = [[line for line in panel.get_lines() if len(line.get_xdata()) == 50] for panel in panels]
+    assert [len(found) for found in curves] == [1, 0]          # of FLOPs; none of parameters was fitted
+    x, y = curves[0][0].get_data()
+    assert np.allclose(y, 1e-6 * np.asarray(x) ** 0.8)
+    assert "exponent = 0.8 [0.7, 0.9]" in written[1]
+    assert "<td>median error</td><td class=\"n\">12%</td>" in written[1]
 
 
 def test_the_same_inputs_give_the_same_bytes(written, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -60,6 +61,7 @@ class Runtime(Protocol):
     """One model on one device. `load` and `compile` are timed apart; both raise Unavailable."""
 
     DEVICES: tuple[str, ...]         # that this runtime knows, present or not
+    OPTIONS: dict[str, tuple[str, ...] | None]     # that it knows: values of each, None for a whole number
     POOLED: bool                     # its threads serve all requests; otherwise each request has as many
 
     @staticmethod
@@ -135,6 +137,14 @@ class DeployedModel:
             raise UserError(problem, file=self.folder / "export.json", field="artefacts.file")
         return path
 
+    @cached_property
+    def layers(self) -> int:
+        """Weights that multiply: tensors of more than one dimension."""
+        from safetensors import safe_open
+
+        with safe_open(self.folder / "weights.safetensors", framework="np") as weights:
+            return sum(len(weights.get_slice(name).get_shape()) > 1 for name in weights.keys())  # noqa: SIM118
+
     def windows(self, batch: int) -> np.ndarray:
         """(batch, leads, samples): the sample, repeated."""
         return np.ascontiguousarray(np.repeat(self.sample, batch, axis=0))
@@ -167,7 +177,7 @@ def read_option(option: str, allowed: dict[str, tuple[str, ...] | None]) -> dict
     for part in filter(None, option.split(";")):
         key, _, value = part.partition("=")
         values = allowed.get(key, ())
-        fits = value.isdigit() if values is None else value in values
+        fits = value.isdigit() and int(value) > 0 if values is None else value in values
         if not fits:
             known = "; ".join(f"{k}={'|'.join(v) if v else 'N'}" for k, v in allowed.items())
             raise UserError(f"option {part!r} is unknown", remedy=f"Known here: {known or 'none'}")

@@ -20,7 +20,7 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-OPTIONS = {"precision": ("float32", "float16")}
+OPTIONS = {"precision": ("float32", "float16"), "threads": None}
 PRECISIONS = {"float": "float32", "float16": "float16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}
 COMPUTE = ("Conv", "MatMul", "Gemm", "Attention")      # operators that multiply, fused or quantized ones end likewise
 DIRECTML_OPSET = 17    # newer operator sets fall back to the CPU node by node under DirectML
@@ -28,6 +28,7 @@ DIRECTML_OPSET = 17    # newer operator sets fall back to the CPU node by node u
 
 class OnnxRuntime:
     DEVICES = tuple(PROVIDERS)
+    OPTIONS = OPTIONS
     POOLED = False
 
     @staticmethod

@@ -19,7 +19,7 @@ OPTIONS = {
     "weights": ("float32", "float16"),         # the file that is read; precision says how it is computed
     "hint": ("latency", "throughput"),
     "streams": None,
-    "device": ("gpu", "npu", "cpu"),
+    "threads": None,
 }
 HINTS = {"float32": "f32", "float16": "f16", "bf16": "bf16"}
 PRECISIONS = {"f32": "float32", "bf16": "bf16", "f16": "float16", "i8": "int8", "u8": "int8"}
@@ -31,6 +31,7 @@ COMPUTE = {  # layer types that multiply, as the CPU and the GPU plugin name the
 
 class OpenvinoRuntime:
     DEVICES = ("cpu", "gpu", "npu", "auto")
+    OPTIONS = OPTIONS
     POOLED = True
 
     @staticmethod

@@ -15,12 +15,14 @@ from ecgscale.contracts import Artefact
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
 from ecgscale.models.build import build
 
-OPTIONS = {"mode": ("eager", "frozen", "compiled"), "precision": ("float32", "bf16", "float16", "tf32")}
+OPTIONS = {"mode": ("eager", "frozen", "compiled"), "precision": ("float32", "bf16", "float16", "tf32"),
+           "threads": None}
 TYPES = {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "float16": torch.float16}
 
 
 class TorchRuntime:
     DEVICES = ("cpu", "cuda", "mps")
+    OPTIONS = OPTIONS
     POOLED = False
 
     @staticmethod

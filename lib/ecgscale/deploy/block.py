@@ -1,0 +1,173 @@
+"""One block: a configuration (model, runtime, device, option, batch) loaded, compiled, warmed up and timed.
+
+The rules are MLPerf's of single stream and fixed batch; throughput is several single streams at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+
+from ecgscale.deploy import energy, machine
+from ecgscale.deploy.latency import summarize, windows_per_recording
+from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, runtime_class
+from ecgscale.design.study import Deploy
+
+GROUP_SECONDS, GROUP_CALLS = 0.05, 3     # a warm-up group lasts as long and has as many calls
+STABLE, MAX_GROUPS = 0.05, 20            # two groups whose medians differ by less end the warm-up
+
+
+@dataclass(frozen=True)
+class Configuration:
+    model: DeployedModel
+    runtime: str
+    device: str
+    option: str
+    scenario: str                         # single, batch, throughput
+    batch: int
+    threads: int
+    requests: int = 1                     # concurrent ones; more than 1 in the scenario "throughput" only
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one measurement of one configuration gave."""
+
+    columns: dict[str, Any]               # of LATENCY
+    times: np.ndarray                     # ms, in the order of measurement
+    copies: np.ndarray                    # ms, part of the times
+
+
+class NoOp:
+    """A request that does nothing: what the timing loop itself costs."""
+
+    def put(self, windows: np.ndarray) -> None: ...
+
+    def execute(self) -> None: ...
+
+    def get(self) -> None: ...
+
+
+def time_calls(request, windows: np.ndarray, count: int, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times in ms of at least `count` calls and `seconds`: the whole call, and the copies within it."""
+    put, execute, get, now = request.put, request.execute, request.get, perf_counter_ns
+    times: list[int] = []
+    copies: list[int] = []
+    gc.disable()
+    try:
+        deadline = now() + seconds * 1e9
+        while True:
+            a = now()
+            put(windows)
+            b = now()
+            execute()
+            c = now()
+            get()
+            d = now()
+            times.append(d - a)
+            copies.append(b - a + d - c)
+            if d >= deadline and len(times) >= count:
+                break
+    finally:
+        gc.enable()
+    return np.array(times) / 1e6, np.array(copies) / 1e6
+
+
+def time_requests(requests: list, windows: np.ndarray, count: int,
+                  seconds: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """Times and copies in ms of at least `count` calls, and the seconds that all of them took.
+
+    Several requests run at once, each in a thread of its own that makes its share of the calls; all start together.
+    """
+    if len(requests) == 1:
+        start = perf_counter_ns()
+        times, copies = time_calls(requests[0], windows, count, seconds)
+        return times, copies, (perf_counter_ns() - start) / 1e9
+    gate = threading.Barrier(len(requests) + 1)
+
+    def work(request) -> tuple[np.ndarray, np.ndarray]:
+        gate.wait()
+        return time_calls(request, windows, -(-count // len(requests)), seconds)
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        running = [pool.submit(work, request) for request in requests]
+        gate.wait()
+        start = perf_counter_ns()
+        results = [one.result() for one in running]
+        elapsed = (perf_counter_ns() - start) / 1e9
+    times, copies = (np.concatenate(parts) for parts in zip(*results, strict=True))
+    return times, copies, elapsed
+
+
+def loop_cost(windows: np.ndarray, calls: int = 1000, runs: int = 21) -> float:
+    """Microseconds that one turn of the timing loop takes around a request that does nothing: median of the runs."""
+    costs = [elapsed_ms(time_calls, NoOp(), windows, calls, 0) * 1e3 / calls for _ in range(runs)]
+    return float(np.median(costs))
+
+
+def warm_up(request, windows: np.ndarray) -> int:
+    """Call until the medians of two groups agree, or until MAX_GROUPS. Gives the number of calls."""
+    calls, last = 0, None
+    for _ in range(MAX_GROUPS):
+        times, _ = time_calls(request, windows, GROUP_CALLS, GROUP_SECONDS)
+        calls += len(times)
+        median = np.median(times)
+        if last is not None and abs(median / last - 1) < STABLE:
+            break
+        last = median
+    return calls
+
+
+def opened(wanted: Configuration) -> tuple[Runtime, float, float]:
+    """The runtime with the model in it, and the milliseconds of load and compile. Raises Unavailable."""
+    runtime: Runtime = runtime_class(wanted.runtime)()
+    own = wanted.threads if runtime.POOLED else max(1, wanted.threads // wanted.requests)
+    load = elapsed_ms(runtime.load, wanted.model, wanted.device, wanted.option, wanted.batch, own)
+    return runtime, load, elapsed_ms(runtime.compile)
+
+
+def measure(wanted: Configuration, deploy: Deploy) -> Block:
+    """Load, compile, first inference, warm-up, timed loop, reading back. Raises Unavailable."""
+    windows = wanted.model.windows(wanted.batch)
+    with machine.PeakMemory() as memory:
+        runtime, load, compiling = opened(wanted)
+        requests = [runtime.request() for _ in range(wanted.requests)]
+        request = requests[0]
+        first = elapsed_ms(lambda: (request.put(windows), request.execute(), request.get()))
+        gc.collect()
+        warmup = warm_up(request, windows)
+        with energy.Meter(wanted.device) as meter:
+            times, copies, seconds = time_requests(requests, windows, deploy.min_count, deploy.min_seconds)
+    ran, export = runtime.ran(), wanted.model.export
+    calls = windows_per_recording(export.spec.window, export.rate) / wanted.batch      # a recording
+    packed = calls if wanted.scenario == "throughput" else math.ceil(calls)    # there, batches mix recordings
+    statistics = summarize(times)
+    return Block({
+        **statistics, **ran_columns(ran), "artefact_digest": runtime.artefact.digest,
+        "artefact_status": runtime.artefact.status, "score_difference": runtime.artefact.score_difference,
+        "load_ms": load, "compile_ms": compiling, "first_ms": first, "warmup": warmup,
+        "per_recording_ms": None if statistics["p50_ms"] is None else math.ceil(calls) * statistics["p50_ms"],
+        "records_per_s": len(times) / packed / seconds,
+        "copy_ms": float(np.median(copies)), "requests": wanted.requests,
+        "logit_difference": float(np.abs(request.get() - wanted.model.expected).max()),
+        "peak_memory_bytes": memory.bytes, "energy_source": meter.source,
+        "energy_joules": None if meter.joules is None else meter.joules / len(times),
+    }, times, copies)
+
+
+def elapsed_ms(function, *arguments) -> float:
+    start = perf_counter_ns()
+    function(*arguments)
+    return (perf_counter_ns() - start) / 1e6
+
+
+def ran_columns(ran: Ran) -> dict[str, Any]:
+    return {"ran_device": ran.device, "ran_precision": ran.precision, "fallback": ran.fallback,
+            "fallback_share": ran.fallback_share, "ran_detail": ran.detail}

@@ -1,0 +1,105 @@
+"""An A/A control: one configuration opened twice, and timed as two arms between all other measurements.
+
+The arms are the same file in the same runtime, so any difference between them is the measuring's own, and their level
+is a clock that stands still on a quiet machine. They are called in turn, who is first drawn for every pair of calls;
+the judgement sees two arrays and not which is which. It is apart from the repeats: those compare a configuration with
+itself rounds later, the control tells what the machine did before and after each block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from time import perf_counter_ns
+
+import numpy as np
+
+from ecgscale.contracts import Control
+from ecgscale.deploy.block import Configuration, opened, warm_up
+from ecgscale.deploy.latency import drift, quantile_interval
+
+SECONDS, CALLS = 0.06, 15       # a look at the control takes as long, and has as many calls of each arm
+QUIET = 0.25                    # the quantile of the levels that counts as undisturbed: disturbances only slow down
+MOST_DISTURBED = 0.5            # a larger share of disturbed looks leaves nothing to trust
+
+
+@dataclass(frozen=True)
+class Look:
+    """Median of each arm in ms, at one moment of the run."""
+
+    first: float
+    second: float
+
+    @property
+    def level(self) -> float:
+        return (self.first + self.second) / 2
+
+
+arms: list = []      # of this process: two requests on two copies of the control
+
+
+def choose(wanted: Sequence[Configuration]) -> Configuration | None:
+    """The cheapest single stream, on the processor where there is one."""
+    single = [one for one in wanted if one.scenario == "single"]
+    return min(single, key=lambda one: (one.device != "cpu", one.model.export.ledger.forward_flops), default=None)
+
+
+def look(control: Configuration, seed: int) -> Look:
+    """Time both arms now; they are opened at the first look of a process. Raises Unavailable."""
+    windows = control.model.windows(control.batch)
+    generator = np.random.default_rng(seed)
+    if not arms:
+        runtimes = [opened(control)[0] for _ in range(2)]
+        arms.extend(runtimes[place].request() for place in generator.permutation(2))
+        for request in arms:
+            warm_up(request, windows)
+    times: tuple[list[int], list[int]] = ([], [])
+    deadline = perf_counter_ns() + SECONDS * 1e9
+    while len(times[0]) < CALLS or perf_counter_ns() < deadline:
+        for arm in generator.permutation(2):
+            request, start = arms[arm], perf_counter_ns()
+            request.put(windows)
+            request.execute()
+            request.get()
+            times[arm].append(perf_counter_ns() - start)
+    return Look(*(float(np.median(arm)) / 1e6 for arm in times))
+
+
+def deviations(looks: Sequence[Look]) -> np.ndarray:
+    """(look,): how far its level is from the quiet one, relative."""
+    levels = np.array([one.level for one in looks])
+    return levels / np.quantile(levels, QUIET, method="lower") - 1 if len(levels) else levels
+
+
+def around(looks: Sequence[Look]) -> list[float]:
+    """Of each block: the larger deviation of the looks before and after it."""
+    found = deviations(looks)
+    return [float(max(pair, key=abs)) for pair in pairwise(found)]
+
+
+def verdict(looks: Sequence[Look], tolerance: float) -> str:
+    """Why the whole run is void; "" where it stands."""
+    if not looks:
+        return ""
+    share = float(np.mean(np.abs(deviations(looks)) > tolerance))
+    if share > MOST_DISTURBED:
+        return f"disturbed run: {share:.0%} of the looks at the A/A control differ from its quiet level"
+    ratio = float(np.median([one.second / one.first for one in looks]))
+    if abs(ratio - 1) > tolerance:
+        return f"disturbed run: the two arms of the A/A control differ by {ratio - 1:+.0%}"
+    return ""
+
+
+def document(machine: str, control: Configuration, looks: Sequence[Look], tolerance: float) -> Control:
+    """control.json, of at least one look."""
+    ratios, levels = (np.array(values) for values in zip(*((o.second / o.first, o.level) for o in looks), strict=True))
+    low, high = quantile_interval(ratios, 0.5)
+    disturbed = int((np.abs(deviations(looks)) > tolerance).sum())
+    export = control.model.export
+    return Control(
+        machine=machine, run_id=export.run_id, model=export.label, runtime=control.runtime, device=control.device,
+        option=control.option, threads=control.threads, first_ms=tuple(one.first for one in looks),
+        second_ms=tuple(one.second for one in looks), ratio=float(np.median(ratios)), ratio_low=low, ratio_high=high,
+        drift=drift(levels), disturbed=disturbed, tolerance=tolerance, reason=verdict(looks, tolerance),
+        synthetic=export.synthetic)

@@ -1,0 +1,78 @@
+"""Tables of latency: what was measured, what fell back, what could not be measured, laws, and the A/A control."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ecgscale.report.inputs import Inputs
+from ecgscale.report.latency_figures import flagged, setting
+from ecgscale.report.style import interval, label, number
+from ecgscale.report.tables import DataTable, percent, table
+
+
+def latency(inputs: Inputs) -> DataTable | None:
+    rows = inputs.latency[inputs.latency["status"].eq("ok")].sort_values(["model", "p50_ms"])
+    return table("Measured latency", {
+        "model": False, "machine": False, "what ran": False, "scenario": False, "batch": True, "threads": True,
+        "median ms": True, "p99 ms": True, "load ms": True, "compile ms": True, "first ms": True,
+        "10-s recording ms": True, "recordings/s": True, "J a call": True, "n": True, "fallback": False},
+        [(row.model, row.machine, setting(row), row.scenario, row.batch, row.threads,
+          interval(row.p50_ms, row.p50_low_ms, row.p50_high_ms, number), number(row.p99_ms), number(row.load_ms),
+          number(row.compile_ms), number(row.first_ms), number(row.per_recording_ms), number(row.records_per_s),
+          number(row.energy_joules), row.count, f"FELL BACK: {differs(row)}" if flagged(row) else "no")
+         for row in rows.itertuples(index=False)])
+
+
+def differs(row) -> str:
+    """ "asked cpu precision=float16, ran cpu bf16 (100% of compute layers)"."""
+    asked = " ".join(one for one in (row.device, row.option) if isinstance(one, str) and one)
+    ran = " ".join(one for one in (row.ran_device, row.ran_precision) if isinstance(one, str) and one) or "unknown"
+    share = getattr(row, "fallback_share", None)
+    return f"asked {asked}, ran {ran}" + ("" if pd.isna(share) else f" ({share:.0%} of compute layers)")
+
+
+def fallbacks(inputs: Inputs) -> str:
+    """What fell back, in one sentence; empty where nothing did."""
+    rows = [row for row in inputs.latency.itertuples() if flagged(row)]
+    kinds = dict.fromkeys(f"{label(row.runtime)} on {row.machine}: {differs(row)}" for row in rows)
+    more = f" and {len(kinds) - 6} more" if len(kinds) > 6 else ""
+    return (f"{len(rows)} measurements fell back: what ran is not what was asked. They are marked in figure and table, "
+            f"and take no part in the frontier or in speed-ups. {'; '.join(list(kinds)[:6])}{more}.") if rows else ""
+
+
+def unavailable(inputs: Inputs) -> DataTable | None:
+    rows = inputs.latency[inputs.latency["status"].ne("ok")]
+    keys = ["machine", "runtime", "device", "status", "reason"]
+    counts = rows.fillna(dict.fromkeys(keys, "")).groupby(keys).size()
+    return table("Not measured or void, and why", {**dict.fromkeys(keys, False), "settings": True},
+                 [(machine, label(runtime), *rest, count) for (machine, runtime, *rest), count in counts.items()])
+
+
+def laws(inputs: Inputs) -> DataTable | None:
+    """The laws of every machine's speed.json."""
+    rows = []
+    for law in (law for speed in inputs.speeds for law in speed.laws):
+        values = [f"{name} = {interval(value, *law.intervals.get(name, (None, None)), number)}"
+                  for name, value in law.estimates.items()]
+        error = law.statistics.get("held_out_median_error")
+        rows.append((law.subset, law.formula, law.verdict, law.points, "; ".join(values),
+                     "–" if error is None else percent(error), law.reason))
+    return table("Laws of latency (90 % bootstrap over networks; error: median over networks left out one by one)", {
+        "setting": False, "law": False, "verdict": False, "n": True, "estimates": False, "held-out error": True,
+        "why not": False}, rows)
+
+
+def predictor(inputs: Inputs) -> DataTable | None:
+    return table("Latency of networks that were not measured: relative error on networks held out", {
+        "model": False, "scheme": False, "statistic": False, "error": True, "n": True},
+        [(one["model"], one["scheme"], one["statistic"].removeprefix("held_out_").replace("_", " "),
+          percent(one["estimate"]), one["n"]) for speed in inputs.speeds for one in speed.predictor])
+
+
+def controls(inputs: Inputs) -> DataTable | None:
+    return table("A/A control: the same model twice, blind, between all other measurements", {
+        "machine": False, "model": False, "what": False, "looks": True, "disturbed": True, "second / first arm": True,
+        "drift of the level": True, "verdict": False},
+        [(one.machine, one.model, " ".join(filter(None, (label(one.runtime), one.device, one.option))),
+          len(one.first_ms), one.disturbed, interval(one.ratio, one.ratio_low, one.ratio_high),
+          "–" if one.drift is None else f"{one.drift:+.1%}", one.reason or "stands") for one in inputs.controls])

@@ -1,0 +1,44 @@
+"""Hardware profiles as Nextflow resolves them, alone and with an engine; none of this hardware is here."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from tests.pipeline.conftest import ROOT
+
+PROFILES = {  # runtimes, devices, and whether BENCH runs in the engine's container
+    "cpu": ("torch,onnxruntime,openvino", "cpu", True),
+    "cuda": ("torch,onnxruntime", "cpu,cuda", True),
+    "openvino_cpu": ("torch,openvino", "cpu", True),
+    "openvino_gpu": ("torch,openvino", "cpu,gpu", True),
+    "openvino_npu": ("torch,openvino", "cpu,npu", True),
+    "openvino_auto": ("torch,openvino", "cpu,auto", True),
+    "directml": ("torch,onnxruntime", "cpu,directml", False),
+    "apple_m4": ("torch,onnxruntime,coreml", "cpu,mps,coreml,gpu,npu,all", False),
+}
+
+
+def resolved(profile: str, folder) -> str:
+    done = subprocess.run([ROOT / "nextflow", "config", "-flat", ROOT, "-profile", profile], text=True,
+                          capture_output=True, check=True, cwd=folder)
+    return done.stdout
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_names_its_runtimes_and_devices_beside_an_engine(tmp_path, profile):
+    text = resolved(f"docker,{profile}", tmp_path)
+    runtimes, devices, contained = PROFILES[profile]
+    assert f"params.runtimes = '{runtimes}'" in text
+    assert f"params.devices = '{devices}'" in text
+    assert "docker.enabled = true" in text
+    native = re.search(r"^process.'withName:BENCH'.beforeScript = 'export PATH=", text, re.MULTILINE)
+    assert bool(native) != contained           # drivers of Windows and macOS are in no container
+
+
+def test_images_follow_the_devices(tmp_path):
+    done = subprocess.run([ROOT / "nextflow", "inspect", ROOT, "-profile", "test,podman,openvino_npu"], text=True,
+                          capture_output=True, check=True, cwd=tmp_path)
+    images = {one["name"]: one["container"] for one in json.loads(done.stdout[done.stdout.index("{"):])["processes"]}
+    assert images["DEPLOY:BENCH"].endswith("-openvino")
