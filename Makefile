@@ -6,7 +6,7 @@ TARGETS ?= cpu
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/ecgscale/__init__.py)
 
-.PHONY: help demo test lint bench report images lock clean
+.PHONY: help demo test lint bench faults report images lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -22,6 +22,9 @@ lint: $(READY)   ## style and mistakes
 
 bench: $(READY)   ## speed and memory, as ratios against a baseline in the same run
 	.venv/bin/python -m pytest tests/benchmarks -m bench -q
+
+faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk: minutes
+	.venv/bin/python -m pytest tests/faults/faults.py
 
 report: $(READY)   ## every fit and figure again, from the committed run table, offline
 	./nextflow run . --runs assets/examples/runs.csv --outdir results/report

@@ -3,6 +3,7 @@
 import groovy.json.JsonOutput
 
 include { help     } from './subworkflows/help'
+include { claim    } from './subworkflows/claim'
 include { CHECK    } from './modules/check'
 include { DATA     } from './subworkflows/data'
 include { MODELS   } from './subworkflows/models'
@@ -15,6 +16,10 @@ def section(files, name) { files.filter { it.baseName == name }.collectFile { [i
 workflow {
     if (params.help) { log.info help(); return }
 
+    taken = claim(params.outdir)
+    if (taken) error taken
+    stamp = workflow.start.format(java.time.format.DateTimeFormatter.ofPattern('yyyy-MM-dd_HH-mm-ss'))
+    file("${params.outdir}/pipeline_info/params_${stamp}.json").text = JsonOutput.prettyPrint(JsonOutput.toJson(params)) + '\n'
     study  = file(params.study, checkIfExists: true)
     sheet  = params.input ? file(params.input, checkIfExists: true) : []
     labels = params.labels ? file(params.labels, checkIfExists: true) : []

@@ -21,6 +21,6 @@ process EVALUATE {
 
     stub:
     """
-    mkdir -p evaluated/${meta.id} && touch evaluated/${meta.id}/metrics.csv
+    for run in trained/*; do mkdir -p evaluated/\${run##*/} && touch evaluated/\${run##*/}/metrics.csv; done
     """
 }

@@ -21,6 +21,6 @@ process TRAIN {
 
     stub:
     """
-    mkdir -p trained/${meta.id} && touch trained/${meta.id}/run.json
+    for run in \$(seq \$(wc -l < ${runs})); do mkdir -p trained/${meta.id}-\$run && touch trained/${meta.id}-\$run/run.json; done
     """
 }

@@ -10,10 +10,14 @@ The state is one file, renamed into place: whatever kills the process leaves the
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,19 @@ class Checkpoint:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state = self.folder / "state.safetensors"
         self.result = self.folder / "result"
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait while another process trains this run: two studies that share checkpoints, or a task that was believed
+        dead. A file system without locks lets both train; their results are the same."""
+        with open(self.folder / "lock", "w") as lock:
+            with contextlib.suppress(OSError):
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    print(f"another process trains {self.folder.name}: waiting for it", file=sys.stderr, flush=True)
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def save(self, progress: dict[str, Any], tensors: Tensors) -> None:
         """Replace the state by this one."""

@@ -114,20 +114,22 @@ def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunRes
         "run": planned.model_dump(mode="json"), "corpus": job.corpus.digest, "split": job.split_info.digest,
         "code": code_digest(), "torch": torch.__version__, "device": job.device.type, "precision": precision,
         "processes": job.ranks.size})
-    result = checkpoint.finished()
-    run = None
-    if result is None:
-        hardware.reset_peak_memory(job.device)
-        run = Training(planned, job, checkpoint, precision, title)
-        result = run.result(*run.attempt())
-    if job.ranks.rank > 0:
+    # of several processes on one run, all have to see the same checkpoint: none of them waits for a lock
+    with contextlib.nullcontext() if job.ranks.size > 1 else checkpoint.alone():
+        result = checkpoint.finished()
+        run = None
+        if result is None:
+            hardware.reset_peak_memory(job.device)
+            run = Training(planned, job, checkpoint, precision, title)
+            result = run.result(*run.attempt())
+        if job.ranks.rank > 0:
+            return result
+        with whole(folder) as temporary:
+            if run:
+                run.write(result, temporary)
+            else:
+                shutil.copytree(checkpoint.result, temporary)
+                print(f"{title} was {result.status} before", file=sys.stderr, flush=True)
+        if run and result.status != "failed":
+            checkpoint.finish(folder)
         return result
-    with whole(folder) as temporary:
-        if run:
-            run.write(result, temporary)
-        else:
-            shutil.copytree(checkpoint.result, temporary)
-            print(f"{title} was {result.status} before", file=sys.stderr, flush=True)
-    if run and result.status != "failed":
-        checkpoint.finish(folder)
-    return result

@@ -1,6 +1,8 @@
 """Training against a plain loop written out here, and runs that are cut short against runs that are not."""
 
+import fcntl
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -291,3 +293,28 @@ def test_wrong_input(corpus, tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match=r"no device 'cuda'.*cpu"):
             train.train_batch([planned()], corpus, split, info, tmp_path, tmp_path, "cuda", 1)
+
+
+def test_a_run_that_another_process_trains_is_waited_for(corpus, tmp_path, capfd):
+    """Two studies that share checkpoints: the second one waits, then takes the first one's result."""
+    plan = planned(epochs=1)
+    first, = run(corpus, tmp_path / "first", plan, checkpoints=tmp_path / "shared")
+    [folder] = (tmp_path / "shared").iterdir()
+    hidden = folder / "result"
+    hidden.rename(tmp_path / "result")                      # not there yet: the other process still trains
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        def end() -> None:
+            (tmp_path / "result").rename(hidden)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+        timer = threading.Timer(0.5, end)
+        timer.start()
+        second, = run(corpus, tmp_path / "second", plan, checkpoints=tmp_path / "shared")
+        timer.join()
+    said = capfd.readouterr().err
+    assert f"another process trains {folder.name}: waiting for it" in said
+    assert "was finished before" in said
+    assert second == first
+    assert len((folder / "epochs.jsonl").read_text().splitlines()) == 2     # one epoch began and ended, once

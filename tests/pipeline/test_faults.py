@@ -1,0 +1,61 @@
+"""Faults that are cheap to make; the expensive ones stand in tests/faults, run by `make faults`."""
+
+import fcntl
+import json
+import re
+import subprocess
+
+from tests.pipeline.conftest import ROOT, nextflow
+
+KILLED = """
+process TRAIN {
+    label 'gpu'
+    output: stdout
+    script:
+    "echo ${task.memory.toGiga()} ${task.time.toHours()} > asked; [ ${task.attempt} = 3 ] || kill -9 \\$\\$"
+}
+process SAMPLE {
+    label 'small'
+    input: val number
+    script: 'exit 2'
+}
+workflow { TRAIN() | map { 1 } | SAMPLE }
+"""
+
+
+def test_a_killed_task_gets_more_memory_and_time_and_a_mistake_is_not_repeated(tmp_path):
+    """Exit code 137 twice, then success; exit code 2 once, and the run ends."""
+    (tmp_path / "main.nf").write_text(KILLED)
+    done = subprocess.run(
+        [ROOT / "nextflow", "-C", ROOT / "nextflow.config", "run", "main.nf", "--max_memory", "10.GB"], cwd=tmp_path,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    asked = sorted(tuple(map(int, path.read_text().split())) for path in tmp_path.glob("work/*/*/asked"))
+    assert asked == [(4, 24), (8, 48), (10, 72)]            # 12 GB would be more than --max_memory
+    assert len(re.findall("exit status \\(137\\) -- Execution is retried", done.stdout)) == 2
+    assert done.stdout.count("process > SAMPLE") == 1
+    assert done.returncode != 0
+
+
+def test_two_runs_in_one_results_folder(tmp_path):
+    """The second one is refused before it writes anything, and told what to do."""
+    lock = tmp_path / "results/pipeline_info/.lock"
+    lock.parent.mkdir(parents=True)
+    with open(lock, "w") as first:
+        first.write("process 7 on node3, started yesterday")
+        first.flush()
+        fcntl.lockf(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        run = nextflow(tmp_path, "-profile", "test", "-stub-run")
+    assert run.code != 0
+    assert ("another run writes there (process 7 on node3, started yesterday). "
+            "Wait until it has ended, or give this one another --outdir") in run.text
+    assert run.tasks() == []
+
+
+def test_a_params_file_is_read_and_checked(tmp_path):
+    given = {"shard_size": 0, "study": str(ROOT / "assets/studies/test.yaml")}
+    (tmp_path / "params.json").write_text(json.dumps(given))
+    run = nextflow(tmp_path, "-params-file", "params.json", "-stub-run")
+    assert run.code != 0
+    assert "--shard_size: 0 is less than the minimum of 1" in run.text
+    [kept] = run.results.glob("pipeline_info/params_*.json")
+    assert json.loads(kept.read_text())["shard_size"] == 0
