@@ -12,6 +12,7 @@ import wfdb
 from scipy.signal import butter, sosfiltfilt
 
 from ecgscale.ecg.labels import read_label_set
+from ecgscale.ecg.people import NOBODY
 from ecgscale.ecg.prepare import growing_array, headers_below, prepare_files
 from ecgscale.ecg.recipe import RECIPES
 
@@ -36,7 +37,7 @@ def study_procedure(folder, out):
 def our_procedure(folder, out):
     with growing_array(out / "signals.npy") as signals:
         files = headers_below(folder)
-        rows, _, _ = prepare_files(files, folder, "real", RECIPES["study"], read_label_set(), signals, {})
+        rows, _, _ = prepare_files(files, folder, "real", RECIPES["study"], read_label_set(), signals, NOBODY)
     assert len(rows) == 34
 
 

@@ -40,8 +40,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def headers_below(folder: Path) -> list[str]:
-    """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once. The pieces of a
-    record of several segments are no records."""
+    """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once. Hidden files
+    and folders (a Mac's "._A0001.hea") are no records, nor are the pieces of a record of several segments."""
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -49,8 +49,9 @@ def headers_below(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
         below, present = os.path.relpath(place, folder).replace(os.sep, "/"), set(files)
-        headers = {name for name in files if name.endswith(".hea")}
+        headers = {name for name in files if name.endswith(".hea") and not name.startswith(".")}
         alone = [name for name in headers if not {name[:-4] + ".mat", name[:-4] + ".dat"} & present]
         headers -= {piece for name in alone for piece in pieces_of(Path(place, name))}
         found += [name if below == "." else f"{below}/{name}" for name in headers]

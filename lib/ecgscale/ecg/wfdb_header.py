@@ -25,7 +25,7 @@ SIGNAL_LINE = re.compile(      # as wfdb reads it, a name may follow although fi
     r"(?:\s+(?P<bits>\d{1,4}))?(?:\s+(?P<zero>-?\d{1,15}))?(?:\s+(?P<first>-?\d{1,15}))?(?:\s+(?P<sum>-?\d{1,15}))?"
     r"(?:\s+(?P<block>\d{1,9}))?(?:\s+(?P<name>\S.*?))?\s*")
 SEGMENT_LINE = re.compile(r"(\S+)\s+(\d{1,15})\s*")
-COMMENT = re.compile(r"#\s*(\w[\w ]*?)\s*:\s*(.*?)\s*$")
+COMMENT = re.compile(r"#+\s*(\w[\w ]*?)\s*:\s*(.*?)\s*$")
 
 
 class Signal(NamedTuple):
@@ -65,7 +65,7 @@ def read_header(path: Path) -> Header:
     if len(raw) > LARGEST_HEADER or b"\0" in raw:
         raise Rejected("header", "larger than a header or not text")
     lines, comments = [], {}
-    for line in raw.decode("utf-8", errors="replace").splitlines():
+    for line in text_of(raw).splitlines():
         line = line.strip()
         if line.startswith("#"):
             if found := COMMENT.match(line):
@@ -87,6 +87,14 @@ def read_header(path: Path) -> Header:
         segments=tuple(read_segment_line(line) for line in lines[1 : segments + 1]),
         comments=comments,
     )
+
+
+def text_of(raw: bytes) -> str:
+    """A header is ASCII but for its comments and the micro sign; older files are not UTF-8."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def read_segment_line(line: str) -> tuple[str, int]:

@@ -83,6 +83,11 @@ def test_a_broken_header_has_its_reason(record, reason, change):
     assert outcome(path) == {reason}
 
 
+def test_a_recording_without_samples(record):
+    path = rewritten(record(digital=np.zeros((1, 12), np.int16)), "500 1\n", "500 0\n")
+    assert outcome(patched(path, 8, b"\0")) == {"too-short"}       # the matrix has no columns either
+
+
 def test_a_broken_matrix_has_its_reason(record):
     assert outcome(patched(record(), 0, b"\x00\0\0\0")) == {"matrix-header"}       # doubles
     assert outcome(patched(record(), 4, b"\xc4\x09\0\0\x0c\0\0\0")) == {"matrix-header"}     # transposed

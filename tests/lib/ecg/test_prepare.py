@@ -12,6 +12,7 @@ from ecgscale.ecg.people import NOBODY, People, Person, read_people
 from ecgscale.ecg.prepare import growing_array, headers_below, prepare_shard
 from ecgscale.ecg.recipe import RECIPES, prepare
 from ecgscale.errors import UserError
+from tests.tiny_records import write_record
 
 LABELS = read_label_set()
 
@@ -136,6 +137,20 @@ def test_linked_folders_are_followed_once(source):
     (source / "loop").symlink_to(source)
     (source / "more").symlink_to(source / "g1")
     assert len(headers_below(source)) == 8
+
+
+def test_hidden_files_are_no_records(source):
+    (source / "._A0000.hea").write_bytes(b"\0\5\x16\7")
+    (source / ".ipynb_checkpoints").mkdir()
+    (source / ".ipynb_checkpoints" / "A0000-checkpoint.hea").write_text("A0000 12 500 2500\n")
+    assert len(headers_below(source)) == 8
+
+
+def test_records_of_one_name_in_two_folders_stay_apart(tmp_path, signal):
+    for seed, place in enumerate(("g1", "g2")):
+        write_record(tmp_path / "source" / place, "A1", signal(seed=seed))
+    made(tmp_path / "source", tmp_path / "out", limit=0.0)
+    assert list(RECORDS.read(tmp_path / "out" / "records.parquet")["record"]) == ["georgia/g1/A1", "georgia/g2/A1"]
 
 
 def test_patients_by_name_or_by_path(source, tmp_path):

@@ -142,13 +142,47 @@ def test_signal_lines_equal_wfdb(tmp_path, line):
     assert (ours.first, ours.sum, ours.name) == (theirs.init_value[0], theirs.checksum[0], theirs.sig_name[0] or "")
 
 
-@pytest.mark.parametrize("comment", ["#Dx: 1,2", "# Dx:1,2", "#dx : 1,2  ", "#Dx: 1\n#Sx: Unknown\n#Dx: 2"])
+@pytest.mark.parametrize("comment", ["#Dx: 1,2", "# Dx:1,2", "#dx : 1,2  ", "##Dx:\t1,2",
+                                     "#Dx: 1\n#Sx: Unknown\n#Dx: 2"])
 def test_comments_by_key_whatever_their_order_and_spacing(record, comment):
     path = record()
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:13], "# Hx: Unknown", comment, "#Sex: Male", "#Age: 3"]) + "\n")
     comments = read_header(path).comments
     assert (comments["dx"], comments["age"], comments["sex"]) == ("1,2", "3", "Male")
+
+
+ODD_HEADERS = {
+    "Windows line ends": lambda text: text.replace("\n", "\r\n"),
+    "tabs": lambda text: text.replace(" ", "\t"),
+    "indented": lambda text: "\n".join(f"   {line}  " for line in text.splitlines()),
+    "double spaces": lambda text: text.replace(" ", "  "),
+    "byte order mark": lambda text: "\ufeff" + text,
+    "gain as a decimal": lambda text: text.replace("1000(0)", "1000.0(0)"),
+    "gain alone": lambda text: text.replace("1000(0)", "1000.0"),
+    "negative gain": lambda text: text.replace("1000(0)", "-1000(0)"),
+    "no frame count": lambda text: text.replace("16x1+24", "16+24"),
+    "no length": lambda text: text.replace("500 2500", "500"),
+    "rate as a decimal": lambda text: text.replace("500 2500", "500.000 2500"),
+    "leads in lower case": lambda text: text.replace("aVR", "avr").replace(" I\n", " i\n").replace("V1", "v1"),
+    "no age": lambda text: text.replace("#Age: 61\n", ""),
+}
+
+
+@pytest.mark.parametrize("change", ODD_HEADERS.values(), ids=ODD_HEADERS.keys())
+def test_odd_headers_equal_wfdb(record, change):
+    path = record()
+    path.write_bytes(change(path.read_text()).encode())
+    ours = read_recording(path)
+    np.testing.assert_array_equal(ours.physical(), wfdb.rdrecord(without_ending(path)).p_signal)
+    assert ours.comments["dx"] == "426783006"
+
+
+def test_a_micro_sign_that_is_not_utf8(record):
+    """wfdb drops it and reads volts."""
+    path = record(gain=1)
+    path.write_bytes(path.read_text().replace("/mV", "/µV").encode("latin-1"))
+    assert read_recording(path).factor.tolist() == [1e-3] * 12
 
 
 def test_leads_are_ordered_by_name(record, signal):
