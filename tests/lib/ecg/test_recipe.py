@@ -55,7 +55,7 @@ def test_half_precision_equals_numpys():
     np.testing.assert_array_equal(half(values.reshape(1, -1))[0], by_numpy)
 
 
-@pytest.mark.parametrize("name", ["study", "study-millivolt"])
+@pytest.mark.parametrize("name", ["study", "study-millivolt", "diagnostic"])
 def test_half_precision_is_finer_than_the_recordings_themselves(shared, name):
     """Noise of float16 against that of half a microvolt either way, which the stored integers carry; in dB."""
     noise = np.random.default_rng(0)
