@@ -64,17 +64,17 @@ def law_rows(laws: Laws) -> pd.DataFrame:
     """LAW_TABLE: one row a parameter of a fit."""
     rows = []
     for fit in laws.fits:
-        profile = fit.statistics.get("profile") or {}
         held_out = fit.statistics.get("held_out") or {}
         for name in fit.estimates:
             low, high = fit.intervals.get(name, (None, None))
-            profile_low, profile_high = profile.get(name, (None, None))
+            bootstrap_low, bootstrap_high = fit.bootstrap.get(name, (None, None))
             rows.append({
                 "law": fit.law, "subset": fit.subset, "x": ",".join(fit.x), "y": fit.y, "points": fit.points,
                 "verdict": fit.verdict, "reason": fit.reason, "parameter": name, "estimate": fit.estimates[name],
                 "error": fit.errors.get(name), "low": low, "high": high,
-                "profile_low": profile_low, "profile_high": profile_high,
+                "profile_low": low, "profile_high": high,
+                "bootstrap_low": bootstrap_low, "bootstrap_high": bootstrap_high,
                 "weight": fit.statistics.get("weight"), "rmse_log": fit.statistics.get("rmse_log"),
                 "held_out_rmse_log": held_out.get("rmse_log"),
             })
-    return pd.DataFrame(rows, columns=list(LAW_TABLE.columns))
+    return pd.DataFrame(rows, columns=[*LAW_TABLE.columns, *LAW_TABLE.optional])

@@ -22,7 +22,8 @@ class LawFit(Part):
     formula: str
     estimates: dict[str, float | None]
     errors: dict[str, float | None] = {}
-    intervals: dict[str, tuple[float | None, float | None]] = {}   # 90 % run-level bootstrap
+    intervals: dict[str, tuple[float | None, float | None]] = {}   # 90 % profile likelihood
+    bootstrap: dict[str, tuple[float | None, float | None]] = {}   # 90 % run-level bootstrap
     level: float = 0.9
     covariance: list[list[float | None]] | None = None
     statistics: dict[str, Any] = {}  # rmse_log, aic, weight, held_out_error, ...
@@ -48,7 +49,7 @@ LAW_TABLE = Table("law-table", 1, {   # laws.csv: laws.json as rows, one a param
     "profile_low": REAL, "profile_high": REAL,
     "weight": REAL,         # information weight among the laws of the same points
     "rmse_log": REAL, "held_out_rmse_log": REAL,
-})
+}, optional={"bootstrap_low": REAL, "bootstrap_high": REAL})   # low and high are the profile's
 
 class Speed(Document):
     """speed.json, beside latency.parquet: what the measured latencies say of nets that were not measured."""

@@ -1,65 +1,221 @@
-"""Profile-likelihood intervals: how far a parameter can be moved before the rest can no longer make up for it.
+"""Profile-likelihood intervals: how far a parameter or a prediction can be moved before the law no longer follows.
 
-The parameter is held at values around its estimate while the others are refitted, all values of all parameters side by
-side; the interval ends where n log(cost / least cost) style F = (cost / least - 1) (n - p) reaches the F quantile, as
-in lmfit.conf_interval, whose ends tests/lib/laws/test_profile.py compares (Venzon and Moolgavkar 1988).
+A quantity (a parameter, or log y at a size) is moved away from its estimate while the rest is refitted; its interval
+ends where F = (cost / least cost - 1) (n - p) reaches the F quantile with (1, n - p) degrees of freedom, as in
+lmfit.conf_interval, whose ends tests/lib/laws/test_uncertainty.py compares (Venzon and Moolgavkar 1988). It needs no
+symmetry and holds at bounds, where percentiles of the bootstrap fail: laws/coverage.py counts both. Where runs come in
+clusters, F is divided by the ratio of the cluster-robust variance to the ordinary one (Chandler and Bate 2007,
+doi:10.1093/biomet/asm015), never below 1, and the degrees of freedom are those of the clusters.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from ecgscale.laws.fit import Fit
 from ecgscale.laws.solve import minimise
-from ecgscale.laws.uncertainty import LEVEL
+from ecgscale.laws.uncertainty import LEVEL, RESAMPLE_FROM, cluster_numbers, freed_residuals
 
-REACH = np.array([0.25, 0.5, 0.8, 1.1, 1.4, 1.7, 2.1, 2.6, 3.3, 4.5, 6.5, 10.0, 20.0])    # standard errors, each side
+ROUNDS = 6
+FIRST = np.array([0.5, 1.0, 1.6, 4.0])      # distances tried first, in units of what curvature expects of the interval
+FARTHER = np.array([1.8, 6.0])              # and where these lie inside, in units of the last of them
+CLOSE = 0.02            # of an interval's half: when its end is known well enough
+TOLERANCE = 1e-4        # of one unit of chi square: when a refit is close enough to its minimum
+PULL = 1e3              # how much stronger a held prediction is pulled than the data hold it
 
 
-def profile_intervals(fit: Fit, level: float = LEVEL) -> dict[str, tuple[float, float]]:
-    """Natural (low, high) by name of the free parameters; infinite (or the bound) on a side that never ends.
+@dataclass(frozen=True)
+class Profile:
+    """Ends of intervals: theta (parameter, 2) in the form's coordinates; curve (point, 2) log y at `log_at`."""
 
-    Only for the squared loss: Huber's has no likelihood to profile.
+    fit: Fit
+    theta: np.ndarray
+    log_at: np.ndarray           # (size, point)
+    curve: np.ndarray
+    level: float
+
+    def parameters(self) -> dict[str, tuple[float, float]]:
+        """Natural (low, high) by name of the free parameters; infinite (or the bound) on a side that never ends."""
+        natural = np.array([self.fit.law.natural(end) for end in self.theta.T])
+        return {name: (float(natural[0, i]), float(natural[1, i]))
+                for i, name in enumerate(self.fit.law.names) if self.fit.free[i]}
+
+    def new_run(self) -> np.ndarray:
+        """(point, 2) log y of a new run: the curve's half widths and a run's own deviation, added in quadrature."""
+        freedom, tail = self.fit.freedom, (1 - self.level) / 2
+        if freedom >= RESAMPLE_FROM:
+            own = np.quantile(self.fit.residuals, [tail, 1 - tail]) * np.sqrt(self.fit.points / freedom)
+        else:
+            own = self.fit.sigma * stats.t.ppf([tail, 1 - tail], freedom)
+        center = self.fit.law.log_curve(self.fit.theta, self.log_at)[0][:, None]
+        return center + np.array([-1, 1]) * np.hypot(self.curve - center, own)
+
+
+@dataclass
+class Side:
+    """One end on its way: distances tried, in ascending order from the estimate on, with costs and parameters."""
+
+    place: int                   # of the parameter; or -1 - (place of the predicted point)
+    sign: float
+    estimate: float
+    far: float                   # largest distance there is
+    unit: float                  # distance at which curvature expects the end
+    allowed: float               # F at the end, over the degrees of freedom
+    distance: np.ndarray         # (tried,)
+    cost: np.ndarray
+    theta: np.ndarray            # (tried, parameter)
+
+    def learn(self, distance: np.ndarray, cost: np.ndarray, theta: np.ndarray, own: np.ndarray) -> None:
+        """Keep the refits made for this side, and of those made for others what lies beyond its last inside."""
+        i, _ = self.bracket()
+        beyond = (distance > self.distance[i]) & (cost < max(self.cost.min(), 1e-300) * (1.0 + self.allowed))
+        use = (distance > 0) & (distance <= self.far) & (own | beyond)
+        order = np.argsort(np.append(self.distance, distance[use]), kind="stable")
+        self.distance = np.append(self.distance, distance[use])[order]
+        self.cost = np.append(self.cost, cost[use])[order]
+        self.theta = np.concatenate([self.theta, theta[use]])[order]
+
+    def root(self) -> np.ndarray:
+        """(tried,) nearly straight in the distance: 0 at the least cost, 1 at the interval's end."""
+        least = max(self.cost.min(), 1e-300)
+        return np.sqrt(np.maximum(self.cost / least - 1.0, 0.0) / self.allowed)
+
+    def bracket(self) -> tuple[int, np.ndarray]:
+        """Place of the last distance inside the interval, and root()."""
+        root = self.root()
+        return int(np.flatnonzero(root < 1.0)[-1]), root
+
+    def propose(self) -> np.ndarray:
+        """Distances to try next: between the last inside and the first outside, or farther away."""
+        if len(self.distance) == 1:
+            return np.unique(np.minimum(FIRST * self.unit, self.far))
+        i, root = self.bracket()
+        if i + 1 == len(root):
+            stuck = self.distance[i] >= self.far
+            return np.array([]) if stuck else np.unique(np.minimum(FARTHER * self.distance[i], self.far))
+        a, b = self.distance[i : i + 2]
+        if b - a < CLOSE * b:
+            return np.array([])
+        share = np.clip((1 - root[i]) / (root[i + 1] - root[i]), 0.05, 0.95) if np.isfinite(root[i + 1]) else 0.5
+        return a + (b - a) * np.unique([max(share - 0.03, 0.03), min(share + 0.03, 0.97)])
+
+    def starts(self, distance: np.ndarray) -> np.ndarray:
+        """(distance, parameter): the nearest refit's, carried on along the line from the estimate."""
+        near = np.abs(self.distance - distance[:, None]).argmin(axis=1)
+        return self.theta[near]
+
+    def end(self) -> float:
+        i, root = self.bracket()
+        if i + 1 == len(root):
+            return self.estimate + self.sign * (self.far if self.distance[i] >= self.far else np.inf)
+        if not np.isfinite(root[i + 1]):
+            return self.estimate + self.sign * float(self.distance[i + 1])
+        return self.estimate + self.sign * float(np.interp(1.0, root[i : i + 2], self.distance[i : i + 2]))
+
+
+def profile(fit: Fit, log_at: np.ndarray | None = None, clusters: np.ndarray | None = None,
+            level: float = LEVEL) -> Profile | None:
+    """Intervals of the free parameters and of log y at sizes log_at (size, point); clusters (point,) numbers.
+
+    None without a degree of freedom, and for Huber's loss, which has no likelihood to profile.
     """
-    if fit.freedom < 1 or fit.delta is not None:
-        return {}
+    clusters = cluster_numbers(fit.points, None) if clusters is None else clusters
+    freedom = int(clusters.max()) + 1 - int(fit.free.sum())
+    log_at = fit.log_x[:, :0] if log_at is None else log_at
+    if freedom < 1 or fit.delta is not None:
+        return None
+    limit = stats.f.ppf(level, 1, freedom) / fit.freedom
+    slopes, inflation = directions(fit, log_at, clusters)
+    sides = [side for i, (slope, times) in enumerate(zip(slopes, inflation, strict=True))
+             for side in both(fit, log_at, i, slope, limit * times)]
+    for _ in range(ROUNDS):
+        tried = [side.propose() for side in sides]
+        if not sum(map(len, tried)):
+            break
+        owner = np.repeat(np.arange(len(sides)), [len(distances) for distances in tried])
+        theta, cost = refit(fit, log_at, sides, tried)
+        for number, side in enumerate(sides):
+            value = theta[:, side.place] if side.place >= 0 else fit.law.log_curve(
+                theta, log_at[:, [-1 - side.place]])[:, 0]
+            side.learn(side.sign * (value - side.estimate), cost, theta, owner == number)
+    ends = np.array([side.end() for side in sides]).reshape(-1, 2)
+    whole = np.repeat(fit.theta[:, None], 2, axis=1)
     free = np.flatnonzero(fit.free)
-    error = np.sqrt(np.diag(fit.covariance))
-    scale = np.where(error > 0, error, 0.1 * np.maximum(np.abs(fit.theta), 0.1))
-    offsets = np.concatenate([-REACH[::-1], REACH])
-    starts = np.repeat(fit.theta[None], len(free) * len(offsets), axis=0)
-    held = np.repeat(free, len(offsets))
-    rows = np.arange(len(starts))
-    starts[rows, held] = np.clip(starts[rows, held] + np.tile(offsets, len(free)) * scale[held], fit.low[held],
-                                 fit.high[held])
-    varied = np.repeat(fit.free[None], len(starts), axis=0)
-    varied[rows, held] = False
-    _, cost = minimise(fit.law, starts, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high,
-                       weights=fit.weights[None], free=varied, tolerance=1e-4 / fit.points)
-    excess = (cost / max(fit.cost, 1e-300) - 1) * fit.freedom
-    limit = stats.f.ppf(level, 1, fit.freedom)
-    out = {}
-    for i, place in enumerate(free):
-        part = slice(i * len(offsets), (i + 1) * len(offsets))
-        ends = crossings(starts[part, place], excess[part], fit.theta[place], limit)
-        bounded = [max(ends[0], fit.low[place]), min(ends[1], fit.high[place])]
-        natural = fit.law.natural(np.where(np.arange(len(fit.theta)) == place, np.array(bounded)[:, None], fit.theta))
-        out[fit.law.names[place]] = (float(natural[0, place]), float(natural[1, place]))
-    return out
+    whole[free] = ends[: len(free)]
+    return Profile(fit, whole, log_at, ends[len(free):], level)
 
 
-def crossings(values: np.ndarray, excess: np.ndarray, estimate: float, limit: float) -> tuple[float, float]:
-    """Where sqrt(excess), nearly straight on each side of the estimate, first reaches sqrt(limit)."""
-    ends = []
-    for side, far in ((values < estimate, -np.inf), (values > estimate, np.inf)):
-        order = np.argsort(np.abs(values[side] - estimate), kind="stable")
-        place = np.append(estimate, values[side][order])
-        height = np.sqrt(np.maximum(np.append(0.0, excess[side][order]), 0.0))
-        over = np.flatnonzero(height >= np.sqrt(limit))
-        if not len(over):
-            ends.append(far)
+def directions(fit: Fit, log_at: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradients (quantity, parameter) of free parameters and predictions, and the inflation of their variances."""
+    gradients = np.concatenate([np.eye(len(fit.theta))[fit.free],
+                                fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T])
+    if clusters.max() + 1 == fit.points:
+        return gradients, np.ones(len(gradients))
+    slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0]
+    score = slopes * fit.weights * freed_residuals(fit, clusters)
+    by_cluster = np.array([np.bincount(clusters, weights=row) for row in score])
+    plain = fit.covariance
+    bread = plain / fit.sigma**2
+    robust = bread @ by_cluster @ by_cluster.T @ bread
+    ordinary = np.einsum("qi,ij,qj->q", gradients, plain, gradients)
+    inflation = np.einsum("qi,ij,qj->q", gradients, robust, gradients) / np.maximum(ordinary, 1e-300)
+    return gradients, np.maximum(inflation, 1.0)
+
+
+def both(fit: Fit, log_at: np.ndarray, index: int, gradient: np.ndarray, allowed: float) -> list[Side]:
+    """The lower and the upper side of the index-th quantity."""
+    free = np.flatnonzero(fit.free)
+    parameter = index < len(free)
+    place = int(free[index]) if parameter else -1 - (index - len(free))
+    estimate = (fit.theta[place] if parameter
+                else float(fit.law.log_curve(fit.theta, log_at[:, [index - len(free)]])[0, 0]))
+    far = (estimate - fit.low[place], fit.high[place] - estimate) if parameter else (50.0, 50.0)
+    unit = np.sqrt(max(gradient @ fit.covariance @ gradient, 0.0) * allowed * fit.freedom)
+    unit = unit if unit > 1e-12 else 0.1 * max(abs(estimate), 0.1)
+    return [Side(place, sign, float(estimate), float(reach), float(unit), float(allowed), np.zeros(1),
+                 np.array([fit.cost]), fit.theta[None])
+            for sign, reach in zip((-1.0, 1.0), far, strict=True)]
+
+
+def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """theta (refit, parameter) and cost (refit,) with every side's quantity at the distances tried."""
+    found = []
+    for wanted in (lambda side: side.place >= 0, lambda side: side.place < 0):
+        rows = [(side, distance) for side, distances in zip(sides, tried, strict=True) if wanted(side)
+                for distance in distances]
+        if not rows:
             continue
-        j = int(over[0])
-        ends.append(float(np.interp(np.sqrt(limit), height[j - 1 : j + 1], place[j - 1 : j + 1])))
-    return ends[0], ends[1]
+        start = np.array([side.starts(np.array([distance]))[0] for side, distance in rows])
+        value = np.array([side.estimate + side.sign * distance for side, distance in rows])
+        place = np.array([side.place for side, _ in rows])
+        held = hold_parameters if place[0] >= 0 else pull_predictions
+        found.append(held(fit, log_at, start, place, value))
+    theta = np.concatenate(found)
+    residual = fit.log_y - fit.law.log_curve(theta, fit.log_x)
+    with np.errstate(over="ignore"):
+        cost = (fit.weights * residual**2).sum(axis=1)
+    return theta, np.where(np.isfinite(cost), cost, np.inf)
+
+
+def hold_parameters(fit: Fit, log_at, start, place, value) -> np.ndarray:
+    free = np.repeat(fit.free[None], len(start), axis=0)
+    rows = np.arange(len(start))
+    start[rows, place], free[rows, place] = value, False
+    return minimise(fit.law, start, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high,
+                    weights=fit.weights[None], free=free, tolerance=TOLERANCE / fit.points, steps=40)[0]
+
+
+def pull_predictions(fit: Fit, log_at, start, place, value) -> np.ndarray:
+    """Refits with one more point, at the size predicted: least cost at whatever value the curve takes there."""
+    points = log_at[:, -1 - place]                                                       # (size, refit)
+    gradient = fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T[-1 - place]
+    hold = np.einsum("qi,ij,qj->q", gradient, fit.covariance, gradient) / fit.sigma**2
+    count = len(start)
+    log_x = np.concatenate([np.repeat(fit.log_x[:, None, :], count, axis=1), points[:, :, None]], axis=2)
+    log_y = np.column_stack([np.repeat(fit.log_y[None], count, axis=0), value])
+    weights = np.column_stack([np.repeat(fit.weights[None], count, axis=0), PULL / np.maximum(hold, 1e-9)])
+    return minimise(fit.law, start, log_x, log_y, fit.low, fit.high, weights=weights, free=fit.free[None],
+                    tolerance=TOLERANCE / fit.points, steps=40)[0]

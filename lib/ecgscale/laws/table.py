@@ -4,52 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.runtable import configurations
-from ecgscale.contracts import LawFit, Laws, digest
+from ecgscale.contracts import Laws, digest
 from ecgscale.laws.allocation import allocate
-from ecgscale.laws.columns import GROUPS, SIZES, Response, responses
+from ecgscale.laws.answer import OF_SEVERAL, Answer, Question, answer
+from ecgscale.laws.columns import GROUPS, SIZES, responses
 from ecgscale.laws.differences import COMPARED, exponent_differences
-from ecgscale.laws.fit import Fit, diagnostics, finite, fit_law, information_weights, with_huber
-from ecgscale.laws.forms import CURVES, LAWS, Law
-from ecgscale.laws.heldout import held_out_errors
-from ecgscale.laws.profile import profile_intervals
-from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
-from ecgscale.laws.verdict import slope_p, why_not
+from ecgscale.laws.profile import Profile
 from ecgscale.provenance import versions
 
 ALLOCATION = "compute-optimal allocation"
-ALLOCATING = {("params", "samples_seen"): "joint", ("params", "train_records", "samples_seen"): "multi_epoch"}
 TUNED_BINS, TUNED_RUNS, LEAST_BINS = 12, 4, 8       # bins at most, runs in each at least, bins at least
-AHEAD = (1.0, 2.0, 4.0, 10.0)       # sizes at which the average predicts, in units of the largest size
 LEAST = 6                           # runs below which nothing is fitted
-
-
-@dataclass(frozen=True)
-class Question:
-    """One subset of runs, one response, and the sizes that may explain it."""
-
-    subset: str
-    x: tuple[str, ...]
-    response: Response
-    rows: np.ndarray             # (run,) positions in the table
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What was fitted to a question, as the contract has it and as it can be computed with, by law."""
-
-    question: Question
-    fits: list[LawFit]
-    boots: dict[str, Bootstrap]
-
-    def identified(self, law: str) -> bool:
-        return any(fit.law == law and fit.verdict == "identified" for fit in self.fits)
 
 
 def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", replicates: int = 300, seed: int = 1,
@@ -62,7 +33,7 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
     labels = configurations(frame)
     alpha = 0.05 / max(1, len(asked))
     with ThreadPoolExecutor(max(1, cpus)) as pool:
-        answers = list(pool.map(lambda item: answer(frame, item[1], labels, replicates, seed + item[0], alpha),
+        answers = list(pool.map(lambda item: answer_of(frame, item[1], labels, replicates, seed + item[0], alpha),
                                 enumerate(asked)))
     allocation, reasons = allocations(frame, answers)
     return Laws(table_digest=table_digest(frame), synthetic=is_synthetic(frame), runs=len(frame),
@@ -70,15 +41,21 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
                 allocation=allocation, differences=differences(answers), versions=versions())
 
 
+def answer_of(frame: pd.DataFrame, question: Question, labels: np.ndarray, replicates: int, seed: int,
+              alpha: float) -> Answer:
+    sizes = [frame[name].to_numpy(float)[question.rows] for name in question.x]
+    return answer(question, sizes, labels[question.rows], replicates, seed, alpha)
+
+
 def differences(answers: list[Answer]) -> list[dict[str, Any]]:
     """Differences of exponents between the subsets of each response, sizes and law."""
-    grouped: dict[tuple, dict[str, Bootstrap]] = {}
+    grouped: dict[tuple, dict[str, Profile]] = {}
     for one in answers:
-        for law, boot in one.boots.items():
+        for law, ends in one.profiles.items():
             if law in COMPARED and "=" in one.question.subset:
                 key = (law, one.question.x, one.question.response.name)
-                grouped.setdefault(key, {})[one.question.subset] = boot
-    return [row for (_, x, y), boots in grouped.items() for row in exponent_differences(boots, x, y)]
+                grouped.setdefault(key, {})[one.question.subset] = ends
+    return [row for (_, x, y), ends in grouped.items() for row in exponent_differences(ends, x, y)]
 
 
 def allocations(frame: pd.DataFrame, answers: list[Answer]) -> tuple[list[dict[str, Any]], dict[str, str]]:
@@ -89,7 +66,7 @@ def allocations(frame: pd.DataFrame, answers: list[Answer]) -> tuple[list[dict[s
     rows, reason = [], "too few runs for a law of model size and samples"
     by_law: dict[tuple[str, str], dict[str, Answer]] = {}
     for one in answers:
-        law = ALLOCATING.get(one.question.x)
+        law = OF_SEVERAL.get(one.question.x)
         if law in one.boots and "tuned" not in one.question.subset and not one.question.subset.startswith("family"):
             by_law.setdefault((law, one.question.response.name), {})[one.question.subset] = one
     for (law, response), found in by_law.items():
@@ -141,7 +118,7 @@ def tuned(size: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def questions(frame: pd.DataFrame, target: str) -> Iterator[Question]:
     ended = usable(frame)
     for response in responses(frame, target):
-        for x in (*((size,) for size in SIZES), *ALLOCATING):
+        for x in (*((size,) for size in SIZES), *OF_SEVERAL):
             if not set(x) <= set(frame):
                 continue
             sizes = frame[list(x)].to_numpy(float)
@@ -166,109 +143,9 @@ def missing(frame: pd.DataFrame, target: str) -> dict[str, str]:
         out["laws"] = f"neither {target!r} nor a loss is in the table"
     elif target not in frame:
         out[f"laws of {target}"] = f"column {target!r} is missing"
-    for x in ALLOCATING:
+    for x in OF_SEVERAL:
         lacking = [name for name in x if name not in frame]
         if lacking:
             out[f"law of {', '.join(x)}"] = f"column {lacking[0]!r} is missing"
     out |= {f"laws by {group}": f"column {group!r} is missing" for group in GROUPS if group not in frame}
     return out
-
-
-def answer(frame: pd.DataFrame, question: Question, labels: np.ndarray, replicates: int, seed: int,
-           alpha: float) -> Answer:
-    """Every law of one question, each with intervals and verdict, and for a single size the average of them."""
-    sizes = [frame[name].to_numpy(float)[question.rows] for name in question.x]
-    y = question.response.y[question.rows]
-    clusters = labels[question.rows]
-    laws = CURVES if len(sizes) == 1 else (ALLOCATING[question.x],)
-    names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
-    given = {name: known(LAWS[name], question.response, y) for name in names}
-    fits = {name: fit_law(name, *sizes, y=y, given=given[name]) for name in names}
-    plain = fit_law("constant", sizes[0], y=y)
-    weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
-    effect = slope_p(np.log(sizes), np.log(y), cluster_numbers(len(y), clusters))
-    boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in names}
-    errors = held_out_errors(names, sizes, y)
-    out = [describe(question, fits[name], boots[name], weights[name], max(weights.values()), effect, alpha,
-                    errors.get(name))
-           for name in names]
-    if len(sizes) == 1 and names:
-        out.append(average(question, boots, weights, sizes, errors))
-    return Answer(question, out, boots)
-
-
-def known(law: Law, response: Response, y: np.ndarray) -> dict[str, float]:
-    """The ceiling at random guessing, where the response has one and no run lies above it."""
-    has = "L0" in law.names and response.ceiling is not None and y.max() < response.ceiling
-    return {"L0": response.ceiling} if has else {}
-
-
-def described(question: Question, **values: Any) -> LawFit:
-    return LawFit(subset=question.subset, x=question.x, y=question.response.name, points=len(question.rows),
-                  level=LEVEL, **values)
-
-
-def describe(question: Question, fit: Fit, boot: Bootstrap, weight: float, best: float, effect: float,
-             alpha: float, held_out: dict | None) -> LawFit:
-    """One law as the contract has it. An exponent that the data do not tell is null; its interval stays."""
-    reason = why_not(fit, boot, effect, alpha, weight / best if best > 0 else 1.0)
-    names = fit.law.names
-    hidden = set(fit.law.exponents) if reason else set()
-    spread = np.sqrt(np.diag(natural_covariance(fit)))
-    huber = with_huber(fit)
-    return described(
-        question, law=fit.law.name, formula=fit.law.formula,
-        verdict="not identifiable" if reason else "identified", reason=reason,
-        estimates={name: None if name in hidden else finite(fit.values[name]) for name in names},
-        errors=dict(zip(names, map(finite, spread), strict=True)),
-        intervals={name: (finite(low), finite(high)) for name, (low, high) in boot.parameters().items()},
-        covariance=[[finite(value) for value in row] for row in natural_covariance(fit)],
-        statistics=diagnostics(fit) | {
-            "aicc": finite(fit.aicc), "weight": float(weight), "effect_p": effect, "effect_p_needed": alpha,
-            "runs": boot.count, "huber": {name: huber.values[name] for name in fit.law.exponents},
-            "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
-            "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
-            "x_high": [float(np.exp(size.max())) for size in fit.log_x], "held_out": held_out,
-            "profile": {name: [finite(low), finite(high)] for name, (low, high) in profile_intervals(fit).items()},
-        })
-
-
-def natural_covariance(fit: Fit) -> np.ndarray:
-    """Covariance of the natural values, to first order."""
-    logs = np.array([parameter.log for parameter in fit.law.parameters])
-    rate = np.where(logs, fit.law.natural(fit.theta), 1.0)
-    return fit.covariance * rate * rate[:, None]
-
-
-def average(question: Question, boots: dict[str, Bootstrap], weights: dict[str, float], sizes: list[np.ndarray],
-            errors: dict[str, dict]) -> LawFit:
-    """Prediction averaged over forms by information weight, in logs, with the spread between forms in its interval."""
-    at = np.max(sizes[0]) * np.array(AHEAD)
-    names = list(boots)
-    share = np.array([weights[name] for name in names])
-    share = share / share.sum() if share.sum() > 0 else np.full(len(names), 1 / len(names))
-    curves = np.array([boot.fit.law.log_curve(boot.fit.theta, np.log(at)[None])[0] for boot in boots.values()])
-    center = share @ curves
-    tails = {}
-    for kind in ("curve", "run"):
-        draws = [boot.log_curves(at) if kind == "curve" else boot.new_runs(at) for boot in boots.values()]
-        tails[kind] = np.array([boot.interval(draw) for boot, draw in zip(boots.values(), draws, strict=True)])
-    predictions = []
-    for i, place in enumerate(at):
-        row = {"x": float(place), "y": float(np.exp(center[i]))}
-        for kind, bounds in tails.items():
-            low, high = mixed(curves[:, i], bounds[:, 0, i], bounds[:, 1, i], share)
-            row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
-        predictions.append(row)
-    return described(question, law="average", formula="weighted geometric mean of the laws", verdict="identified",
-                     estimates={}, statistics={"weights": dict(zip(names, share.tolist(), strict=True)),
-                                               "predictions": predictions, "held_out": errors.get("average")})
-
-
-def mixed(center: np.ndarray, low: np.ndarray, high: np.ndarray, share: np.ndarray) -> tuple[float, float]:
-    """Interval of an average: each form's half widths and its distance from the average, both weighted (Buckland,
-    Burnham and Augustin 1997, doi:10.2307/2533961)."""
-    middle = float(share @ center)
-    down = share @ np.hypot(np.where(share > 0, center - low, 0.0), center - middle)
-    up = share @ np.hypot(np.where(share > 0, high - center, 0.0), center - middle)
-    return middle - float(down), middle + float(up)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from ecgscale.laws.fit import Fit
-from ecgscale.laws.uncertainty import Bootstrap
+from ecgscale.laws.profile import Profile
 
 RUNS_A_PARAMETER = 5        # below, unless the curve is clean
 RUNS = 16                   # at least, unless the curve is clean
@@ -16,22 +16,28 @@ RANGE = 4.0                 # largest size over smallest
 PRECISION = 0.5             # half width of an exponent's interval over its estimate
 SUPPORTED = 0.05            # of the best law's information weight
 SHAPES = ("alpha", "f1", "f2")      # of the saturating and broken laws: at a bound, the exponents hang in the air
+SIMPLER = {"saturating": "floor", "broken1": "floor", "broken2": "broken1"}
+WORTH = 4.0                 # AICc by which a form must follow the runs better than its simpler one
 INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
 TOGETHER = 0.95             # correlation of two sizes in the table
 CORRELATED = 0.98           # correlation of a floor and an exponent
 
 
-def why_not(fit: Fit, boot: Bootstrap, effect: float, alpha: float = 0.05, weight: float = 1.0) -> str:
+def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float, alpha: float = 0.05,
+            weight: float = 1.0, simpler: Fit | None = None) -> str:
     """Why the exponents of this fit cannot be told, or "" when they can.
 
+    clusters (point,): numbers, one a configuration; ends: its profile, None where no degree of freedom is left.
     effect: p value of "no slope at all" (see slope_p); alpha: the error that is accepted for it, divided by the number
     of fits when many are made. weight: the law's information weight over that of the best law of the same points.
+    simpler: the fit of the form that this one contains (SIMPLER), which must follow the runs clearly less well.
     """
     parameters = int(fit.free.sum())
     clean = 1 - np.mean(fit.residuals**2) / max(np.var(fit.log_y), 1e-300) >= CLEAN
     needed = max(CLEAN_RUNS, parameters + 3) if clean else max(RUNS, RUNS_A_PARAMETER * parameters)
-    if boot.count < needed:
-        return f"too few points: {boot.count} runs for {parameters} parameters (needs {needed})"
+    count = int(clusters.max()) + 1
+    if count < needed or ends is None:
+        return f"too few points: {count} runs for {parameters} parameters (needs {needed})"
     for name, sizes in zip(fit.law.sizes, fit.log_x, strict=True):
         if np.ptp(sizes) < np.log(RANGE):
             return f"too little range: {name} spans a factor {np.exp(np.ptp(sizes)):.2g} (needs {RANGE:g})"
@@ -44,11 +50,13 @@ def why_not(fit: Fit, boot: Bootstrap, effect: float, alpha: float = 0.05, weigh
         return f"no effect that can be told from noise (p = {effect:.2g}, needs {alpha:.2g})"
     if weight < SUPPORTED:
         return f"the data support another form ({weight:.2g} of the best one's information weight)"
-    return imprecise(fit, boot)
+    if simpler is not None and simpler.aicc - fit.aicc < WORTH:
+        return f"a simpler law ({simpler.law.name}) follows these runs as well"
+    return imprecise(fit, ends)
 
 
-def imprecise(fit: Fit, boot: Bootstrap) -> str:
-    intervals = boot.parameters()
+def imprecise(fit: Fit, ends: Profile) -> str:
+    intervals = ends.parameters()
     slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0]
     influence = 0.1 * np.sqrt(np.mean(slopes**2, axis=1))
     for place, name in enumerate(fit.law.names):
@@ -56,10 +64,10 @@ def imprecise(fit: Fit, boot: Bootstrap) -> str:
             return f"{name} ran to its bound {fit.values[name]:.3g}: the data want another form"
     for name in fit.law.exponents:
         place = fit.law.names.index(name)
-        low, high = intervals[name]
-        value = fit.values[name]
         if not fit.free[place]:
             continue
+        low, high = intervals[name]
+        value = fit.values[name]
         if influence[place] < INFLUENCE:
             return f"{name} has no influence: its term is absent from the data"
         if fit.at_bound[place]:

@@ -42,7 +42,7 @@ def law_answers(inputs: Inputs) -> DataTable | None:
         rows.append((quantity(y), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
                      best.law, exponents, interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high")),
                      best.reason))
-    return table("Laws, one row a question: the preferred form and its exponents (90 % run-level bootstrap)", {
+    return table("Laws, one row a question: the preferred form and its exponents (90 % profile likelihood)", {
         "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,
         "at 10 × the largest": True, "why not": False}, rows)
 
@@ -54,7 +54,7 @@ def laws(inputs: Inputs) -> DataTable | None:
                   for name, value in fit.estimates.items()]
         rows.append((fit.verdict, fit.law, fit.formula, f"{fit.y} over {', '.join(fit.x)}", fit.subset, fit.points,
                      "; ".join(values), fit.reason))
-    return table("Every fitted law: estimates with 90 % run-level bootstrap intervals", {
+    return table("Every fitted law: estimates with 90 % profile-likelihood intervals", {
         "verdict": False, "law": False, "formula": False, "of": False, "runs": False, "n": True, "estimates": False,
         "why": False}, rows)
 

@@ -3,14 +3,15 @@
 import lmfit
 import numpy as np
 import pytest
+from scipy import stats
 
+from ecgscale.laws.coverage import TRUTH, cover
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.forms import LAWS
-from ecgscale.laws.profile import profile_intervals
+from ecgscale.laws.profile import profile
 from ecgscale.laws.uncertainty import bootstrap, cluster_weights, freed_residuals
 
-TRUTH = {"power": {"b": 2.0, "c": 0.3}, "floor": {"E": 0.1, "b": 6.0, "c": 0.3}}
-TABLES = 160
+TABLES = 60
 
 
 def planted(law: str, points: int, noise: float, random: np.random.Generator):
@@ -18,33 +19,34 @@ def planted(law: str, points: int, noise: float, random: np.random.Generator):
     return x, LAWS[law](x, **TRUTH[law]) * np.exp(noise * random.standard_normal(points))
 
 
-@pytest.mark.parametrize(("law", "points", "noise"), [
-    ("power", 8, 0.05), ("power", 100, 0.2), ("floor", 12, 0.02), ("floor", 30, 0.2), ("floor", 500, 0.1),
+@pytest.mark.parametrize(("law", "runs", "noise"), [
+    ("power", 8, 0.2), ("power", 500, 0.05), ("floor", 12, 0.02), ("floor", 200, 0.2), ("shifted", 20, 0.05),
+    ("saturating", 20, 0.01), ("saturating", 60, 0.2), ("broken1", 40, 0.2), ("joint", 12, 0.05), ("joint", 200, 0.2),
+    ("multi_epoch", 60, 0.05),
 ])
-def test_nominal_ninety_per_cent_covers_the_planted_truth(law, points, noise):
-    """Of 160 tables the truth lies inside in 85 % to 95 %, give or take two standard errors of the count (4.7 %)."""
-    random = np.random.default_rng(points)
-    tables = TABLES if points < 500 else TABLES // 2
-    hits = dict.fromkeys(TRUTH[law], 0)
-    estimates, curve, new = [], 0, 0
-    for seed in range(tables):
-        x, y = planted(law, points, noise, random)
-        boot = bootstrap(fit_law(law, x, y=y, polish=False), 200, seed)
-        estimates.append(boot.fit.values["c"])
-        for name, (low, high) in boot.parameters().items():
-            hits[name] += low <= TRUTH[law][name] <= high
-        at = np.array([2e8])                                    # twice the largest size
-        truth = float(np.log(LAWS[law](at, **TRUTH[law]))[0])
-        low, high = boot.interval(boot.log_curves(at))
-        curve += low[0] <= truth <= high[0]
-        low, high = boot.interval(boot.new_runs(at, seed=seed))
-        new += low[0] <= truth + noise * random.standard_normal() <= high[0]
-    shares = np.array([*hits.values(), curve, new]) / tables
-    margin = 2 * np.sqrt(0.09 / tables)
-    assert (shares >= 0.85 - margin).all(), shares
-    assert (shares <= 0.95 + margin).all(), shares
-    spread = np.std(estimates) / np.sqrt(tables)
-    assert abs(np.median(estimates) - TRUTH[law]["c"]) < 4 * spread
+def test_nominal_ninety_per_cent_covers_the_planted_truth(law, runs, noise):
+    """All parameters, the curve and new runs: the shares' mean lies between 85 % and 95 %, give or take the error of a
+    mean of correlated counts; docs/coverage.md has every law by every noise and number of runs, 400 tables each."""
+    found = cover(law, runs, noise, TABLES)
+    error = np.sqrt(0.09 / TABLES)
+    for shares in (list(found.parameters.values()), found.curve, found.new_run):
+        assert 0.85 - 2 * error < np.mean(shares) < 0.95 + 1.5 * error, found
+        assert min(shares) > 0.85 - 3 * error, found
+    assert max(map(abs, found.bias.values())) < 0.75
+
+
+def test_seeds_of_one_configuration_count_as_clusters():
+    """Ten configurations of four seeds whose errors are half shared: intervals that take them for 40 runs hold the
+    exponent in some 70 %; the profile's, inflated by the cluster-robust variance, hold it."""
+    found = cover("power", 40, 0.1, 120, repeats=4)
+    assert 0.82 < found.parameters["c"] < 0.97
+    assert 0.82 < np.mean(found.curve) < 0.97
+
+
+def test_bootstrap_percentiles_cover_where_the_law_is_pinned_down():
+    found = cover("floor", 30, 0.02, 100, replicates=200)
+    assert min(found.bootstrap.values()) > 0.79
+    assert max(found.bootstrap.values()) < 1
 
 
 def test_runs_of_one_cluster_move_together():
@@ -74,11 +76,27 @@ def test_profile_intervals_equal_lmfit(points, noise):
     x, y = planted("floor", points, noise, np.random.default_rng(4))
     fit = fit_law("floor", x, y=y)
     expected = lmfit.conf_interval(fit.minimizer, fit.result, sigmas=[0.9])
-    ours = profile_intervals(fit)
+    ours = profile(fit).parameters()
     for name in ("E", "c"):
-        np.testing.assert_allclose(ours[name], (expected[name][0][1], expected[name][2][1]), rtol=2e-3)
+        np.testing.assert_allclose(ours[name], (expected[name][0][1], expected[name][2][1]), rtol=1e-3)
+
+
+def test_a_held_prediction_has_the_interval_of_a_straight_line():
+    """Textbook intervals of a regression line and of a new observation (scipy's t, ordinary least squares)."""
+    x, y = planted("power", 12, 0.1, np.random.default_rng(6))
+    made = profile(fit_law("power", x, y=y), np.log([[1e6, 1e9]]))
+    u, v, at = np.log(x), np.log(y), np.log([1e6, 1e9])
+    line = stats.linregress(u, v)
+    sigma = np.sqrt(np.sum((v - line.intercept - line.slope * u) ** 2) / 10)
+    pull = 1 / 12 + (at - u.mean()) ** 2 / np.sum((u - u.mean()) ** 2)
+    half = stats.t.ppf(0.95, 10) * sigma * np.sqrt([pull, 1 + pull])
+    center = line.intercept + line.slope * at
+    for ends, width in zip((made.curve, made.new_run()), half, strict=True):
+        np.testing.assert_allclose(ends.T, [center - width, center + width], rtol=1e-4)
 
 
 def test_too_few_runs_give_no_interval():
     x, y = planted("floor", 3, 0.05, np.random.default_rng(5))
-    assert bootstrap(fit_law("floor", x, y=y), 20, 1).parameters()["c"] == (-np.inf, np.inf)
+    fit = fit_law("floor", x, y=y)
+    assert bootstrap(fit, 20, 1).parameters()["c"] == (-np.inf, np.inf)
+    assert profile(fit) is None

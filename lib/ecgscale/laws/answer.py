@@ -1,0 +1,152 @@
+"""One question of a run table answered: every law of one response over its sizes, with intervals and verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ecgscale.contracts import LawFit
+from ecgscale.laws.columns import Response
+from ecgscale.laws.fit import Fit, diagnostics, finite, fit_law, information_weights, with_huber
+from ecgscale.laws.forms import CURVES, LAWS, Law
+from ecgscale.laws.heldout import held_out_errors
+from ecgscale.laws.profile import Profile, profile
+from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
+from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
+
+OF_SEVERAL = {("params", "samples_seen"): "joint", ("params", "train_records", "samples_seen"): "multi_epoch"}
+AHEAD = (1.0, 2.0, 4.0, 10.0)       # sizes at which the average predicts, in units of the largest size
+
+
+@dataclass(frozen=True)
+class Question:
+    """One subset of runs, one response, and the sizes that may explain it."""
+
+    subset: str
+    x: tuple[str, ...]
+    response: Response
+    rows: np.ndarray             # (run,) positions in the table
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was fitted to a question, as the contract has it and as it can be computed with, by law."""
+
+    question: Question
+    fits: list[LawFit]
+    boots: dict[str, Bootstrap]
+    profiles: dict[str, Profile]
+
+    def identified(self, law: str) -> bool:
+        return any(fit.law == law and fit.verdict == "identified" for fit in self.fits)
+
+
+def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, replicates: int, seed: int,
+           alpha: float) -> Answer:
+    """Every law of one question, each with intervals and verdict, and for a single size the average of them.
+
+    sizes: one (run,) array a size, of the question's rows; clusters (run,): runs of one configuration share a number;
+    alpha: the p value that "no effect" needs, by the number of questions asked.
+    """
+    y = question.response.y[question.rows]
+    clusters = cluster_numbers(len(y), clusters)
+    laws = CURVES if len(sizes) == 1 else (OF_SEVERAL[question.x],)
+    names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
+    fits = {name: fit_law(name, *sizes, y=y, given=known(LAWS[name], question.response, y)) for name in names}
+    plain = fit_law("constant", sizes[0], y=y)
+    weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
+    effect = slope_p(np.log(sizes), np.log(y), clusters)
+    ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
+    boots = {name: bootstrap(fit, replicates, seed, clusters) for name, fit in fits.items()}
+    profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
+    errors = held_out_errors(names, sizes, y)
+    reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
+                             fits.get(SIMPLER.get(name)))
+               for name, fit in fits.items()}
+    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1}
+    out = [describe(question, boots[name], profiles.get(name), reasons[name],
+                    told | {"weight": float(weights[name]), "held_out": errors.get(name)}) for name in names]
+    if profiles and ahead is not None:
+        out.append(average(question, profiles, weights, np.exp(ahead[0]), errors.get("average")))
+    return Answer(question, out, boots, profiles)
+
+
+def known(law: Law, response: Response, y: np.ndarray) -> dict[str, float]:
+    """The ceiling at random guessing, where the response has one and no run lies above it."""
+    has = "L0" in law.names and response.ceiling is not None and y.max() < response.ceiling
+    return {"L0": response.ceiling} if has else {}
+
+
+def rival_weight(name: str, weights: dict[str, float]) -> float:
+    """The law's information weight over that of the best law of the same runs."""
+    best = max(weights.values())
+    return weights[name] / best if best > 0 else 1.0
+
+
+def described(question: Question, **values: Any) -> LawFit:
+    return LawFit(subset=question.subset, x=question.x, y=question.response.name, points=len(question.rows),
+                  level=LEVEL, **values)
+
+
+def describe(question: Question, boot: Bootstrap, made: Profile | None, reason: str, told: dict[str, Any]) -> LawFit:
+    """One law as the contract has it. An exponent that the data do not tell is null; its interval stays."""
+    fit = boot.fit
+    names = fit.law.names
+    hidden = set(fit.law.exponents) if reason else set()
+    covariance = natural_covariance(fit)
+    huber = with_huber(fit)
+    percentiles = {name: (finite(low), finite(high)) for name, (low, high) in boot.parameters().items()}
+    intervals = {name: (finite(low), finite(high)) for name, (low, high) in (made.parameters() if made else {}).items()}
+    return described(
+        question, law=fit.law.name, formula=fit.law.formula,
+        verdict="not identifiable" if reason else "identified", reason=reason,
+        estimates={name: None if name in hidden else finite(fit.values[name]) for name in names},
+        errors=dict(zip(names, map(finite, np.sqrt(np.diag(covariance))), strict=True)),
+        intervals=intervals, bootstrap=percentiles,
+        covariance=[[finite(value) for value in row] for row in covariance],
+        statistics=diagnostics(fit) | told | {
+            "aicc": finite(fit.aicc), "huber": {name: huber.values[name] for name in fit.law.exponents},
+            "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
+            "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
+            "x_high": [float(np.exp(size.max())) for size in fit.log_x], "profile": {name: list(ends) for name, ends in intervals.items()},
+        })
+
+
+def natural_covariance(fit: Fit) -> np.ndarray:
+    """Covariance of the natural values, to first order."""
+    logs = np.array([parameter.log for parameter in fit.law.parameters])
+    rate = np.where(logs, fit.law.natural(fit.theta), 1.0)
+    return fit.covariance * rate * rate[:, None]
+
+
+def average(question: Question, profiles: dict[str, Profile], weights: dict[str, float], at: np.ndarray,
+            held_out: dict | None) -> LawFit:
+    """Prediction averaged over forms by information weight, in logs, with the spread between forms in its interval."""
+    names = list(profiles)
+    share = np.array([weights[name] for name in names])
+    share = share / share.sum() if share.sum() > 0 else np.full(len(names), 1 / len(names))
+    curves = np.array([one.fit.law.log_curve(one.fit.theta, one.log_at)[0] for one in profiles.values()])
+    tails = {"curve": np.array([one.curve for one in profiles.values()]),           # (law, point, 2)
+             "run": np.array([one.new_run() for one in profiles.values()])}
+    predictions = []
+    for i, place in enumerate(at):
+        row = {"x": float(place), "y": float(np.exp(share @ curves[:, i]))}
+        for kind, ends in tails.items():
+            low, high = mixed(curves[:, i], *ends[:, i].T, share)
+            row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
+        predictions.append(row)
+    return described(question, law="average", formula="weighted geometric mean of the laws", verdict="identified",
+                     estimates={}, statistics={"weights": dict(zip(names, share.tolist(), strict=True)),
+                                               "predictions": predictions, "held_out": held_out})
+
+
+def mixed(center: np.ndarray, low: np.ndarray, high: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+    """Interval of an average: each form's half widths and its distance from the average, both weighted (Buckland,
+    Burnham and Augustin 1997, doi:10.2307/2533961)."""
+    used = share > 1e-9
+    center, low, high, share = center[used], low[used], high[used], share[used]
+    middle = float(share @ center)
+    return (middle - float(share @ np.hypot(center - low, center - middle)),
+            middle + float(share @ np.hypot(high - center, center - middle)))
