@@ -110,7 +110,8 @@ def describe(question: Question, boot: Bootstrap, made: Profile | None, reason: 
             "aicc": finite(fit.aicc), "huber": {name: huber.values[name] for name in fit.law.exponents},
             "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
             "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
-            "x_high": [float(np.exp(size.max())) for size in fit.log_x], "profile": {name: list(ends) for name, ends in intervals.items()},
+            "x_high": [float(np.exp(size.max())) for size in fit.log_x],
+            "profile": {name: list(ends) for name, ends in intervals.items()},
         })
 
 

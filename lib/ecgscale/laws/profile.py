@@ -19,11 +19,12 @@ from ecgscale.laws.fit import Fit
 from ecgscale.laws.solve import minimise
 from ecgscale.laws.uncertainty import LEVEL, RESAMPLE_FROM, cluster_numbers, freed_residuals
 
-ROUNDS = 6
+ROUNDS = 8
 FIRST = np.array([0.5, 1.0, 1.6, 4.0])      # distances tried first, in units of what curvature expects of the interval
 FARTHER = np.array([1.8, 6.0])              # and where these lie inside, in units of the last of them
-CLOSE = 0.02            # of an interval's half: when its end is known well enough
-TOLERANCE = 1e-4        # of one unit of chi square: when a refit is close enough to its minimum
+CLOSE = 0.05            # of an interval's half: when its end is known well enough
+TOLERANCE = 1e-3        # of one unit of chi square: when a refit is close enough to its minimum
+STEPS = 30              # of a refit; the next round goes on where it stopped
 PULL = 1e3              # how much stronger a held prediction is pulled than the data hold it
 
 
@@ -64,6 +65,7 @@ class Side:
     far: float                   # largest distance there is
     unit: float                  # distance at which curvature expects the end
     allowed: float               # F at the end, over the degrees of freedom
+    tangent: np.ndarray          # (parameter,) that moves with the quantity, a unit of distance
     distance: np.ndarray         # (tried,)
     cost: np.ndarray
     theta: np.ndarray            # (tried, parameter)
@@ -102,10 +104,15 @@ class Side:
         share = np.clip((1 - root[i]) / (root[i + 1] - root[i]), 0.05, 0.95) if np.isfinite(root[i + 1]) else 0.5
         return a + (b - a) * np.unique([max(share - 0.03, 0.03), min(share + 0.03, 0.97)])
 
-    def starts(self, distance: np.ndarray) -> np.ndarray:
-        """(distance, parameter): the nearest refit's, carried on along the line from the estimate."""
-        near = np.abs(self.distance - distance[:, None]).argmin(axis=1)
-        return self.theta[near]
+    def start(self, distance: float) -> np.ndarray:
+        """(parameter,) between the refits on both sides of the distance, or beyond the last along its direction."""
+        j = int(np.searchsorted(self.distance, distance))
+        if len(self.distance) == 1:
+            return self.theta[0] + distance * self.tangent
+        if j == len(self.distance):
+            return self.theta[0] + min(distance / self.distance[-1], 2.0) * (self.theta[-1] - self.theta[0])
+        share = (distance - self.distance[j - 1]) / (self.distance[j] - self.distance[j - 1])
+        return self.theta[j - 1] + share * (self.theta[j] - self.theta[j - 1])
 
     def end(self) -> float:
         i, root = self.bracket()
@@ -173,49 +180,41 @@ def both(fit: Fit, log_at: np.ndarray, index: int, gradient: np.ndarray, allowed
     estimate = (fit.theta[place] if parameter
                 else float(fit.law.log_curve(fit.theta, log_at[:, [index - len(free)]])[0, 0]))
     far = (estimate - fit.low[place], fit.high[place] - estimate) if parameter else (50.0, 50.0)
-    unit = np.sqrt(max(gradient @ fit.covariance @ gradient, 0.0) * allowed * fit.freedom)
-    unit = unit if unit > 1e-12 else 0.1 * max(abs(estimate), 0.1)
-    return [Side(place, sign, float(estimate), float(reach), float(unit), float(allowed), np.zeros(1),
+    variance = max(gradient @ fit.covariance @ gradient, 0.0)
+    unit, tangent = np.sqrt(variance * allowed * fit.freedom), fit.covariance @ gradient / max(variance, 1e-300)
+    if unit < 1e-12:
+        unit, tangent = 0.1 * max(abs(estimate), 0.1), np.zeros_like(fit.theta)
+    return [Side(place, sign, float(estimate), float(reach), float(unit), float(allowed), sign * tangent, np.zeros(1),
                  np.array([fit.cost]), fit.theta[None])
             for sign, reach in zip((-1.0, 1.0), far, strict=True)]
 
 
 def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """theta (refit, parameter) and cost (refit,) with every side's quantity at the distances tried."""
-    found = []
-    for wanted in (lambda side: side.place >= 0, lambda side: side.place < 0):
-        rows = [(side, distance) for side, distances in zip(sides, tried, strict=True) if wanted(side)
-                for distance in distances]
-        if not rows:
-            continue
-        start = np.array([side.starts(np.array([distance]))[0] for side, distance in rows])
-        value = np.array([side.estimate + side.sign * distance for side, distance in rows])
-        place = np.array([side.place for side, _ in rows])
-        held = hold_parameters if place[0] >= 0 else pull_predictions
-        found.append(held(fit, log_at, start, place, value))
-    theta = np.concatenate(found)
-    residual = fit.log_y - fit.law.log_curve(theta, fit.log_x)
+    """theta (refit, parameter) and cost (refit,) with every side's quantity at the distances tried.
+
+    A parameter is held. A prediction is pulled: one more point, at the size predicted and with a large weight, gives
+    the least cost at whatever value the curve takes there.
+    """
+    rows = [(side, distance) for side, distances in zip(sides, tried, strict=True) for distance in distances]
+    theta = np.array([side.start(distance) for side, distance in rows])
+    value = np.array([side.estimate + side.sign * distance for side, distance in rows])
+    place = np.array([side.place for side, _ in rows])
+    free = np.repeat(fit.free[None], len(rows), axis=0)
+    held, pulled = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
+    theta[held, place[held]], free[held, place[held]] = value[held], False
+    log_x, log_y, weights = fit.log_x[:, None, :], fit.log_y[None], fit.weights[None]
+    if len(pulled):
+        gradient = fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T
+        hold = np.einsum("qi,ij,qj->q", gradient, fit.covariance, gradient) / fit.sigma**2
+        extra_x, (extra_y, pull) = np.repeat(fit.log_x[:, :1], len(rows), axis=1), np.zeros((2, len(rows)))
+        at = -1 - place[pulled]
+        extra_x[:, pulled], extra_y[pulled] = log_at[:, at], value[pulled]
+        pull[pulled] = PULL / np.maximum(hold[at], 1e-6)
+        log_x, log_y, weights = (
+            np.concatenate([np.repeat(part, len(rows), axis=-2), extra[..., None]], axis=-1)
+            for part, extra in ((log_x, extra_x), (log_y, extra_y), (weights, pull)))
+    theta, _ = minimise(fit.law, theta, log_x, log_y, fit.low, fit.high, weights=weights, free=free, steps=STEPS,
+                        tolerance=TOLERANCE / fit.points)
     with np.errstate(over="ignore"):
-        cost = (fit.weights * residual**2).sum(axis=1)
+        cost = (fit.weights * (fit.log_y - fit.law.log_curve(theta, fit.log_x)) ** 2).sum(axis=1)
     return theta, np.where(np.isfinite(cost), cost, np.inf)
-
-
-def hold_parameters(fit: Fit, log_at, start, place, value) -> np.ndarray:
-    free = np.repeat(fit.free[None], len(start), axis=0)
-    rows = np.arange(len(start))
-    start[rows, place], free[rows, place] = value, False
-    return minimise(fit.law, start, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high,
-                    weights=fit.weights[None], free=free, tolerance=TOLERANCE / fit.points, steps=40)[0]
-
-
-def pull_predictions(fit: Fit, log_at, start, place, value) -> np.ndarray:
-    """Refits with one more point, at the size predicted: least cost at whatever value the curve takes there."""
-    points = log_at[:, -1 - place]                                                       # (size, refit)
-    gradient = fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T[-1 - place]
-    hold = np.einsum("qi,ij,qj->q", gradient, fit.covariance, gradient) / fit.sigma**2
-    count = len(start)
-    log_x = np.concatenate([np.repeat(fit.log_x[:, None, :], count, axis=1), points[:, :, None]], axis=2)
-    log_y = np.column_stack([np.repeat(fit.log_y[None], count, axis=0), value])
-    weights = np.column_stack([np.repeat(fit.weights[None], count, axis=0), PULL / np.maximum(hold, 1e-9)])
-    return minimise(fit.law, start, log_x, log_y, fit.low, fit.high, weights=weights, free=fit.free[None],
-                    tolerance=TOLERANCE / fit.points, steps=40)[0]

@@ -100,5 +100,5 @@ def damped_step(normal: np.ndarray, gradient: np.ndarray, move: np.ndarray, damp
     matrix = np.where(move[:, :, None] & move[:, None, :], normal, 0.0)
     diagonal = np.einsum("rii->ri", matrix)
     lift = np.where(move, damping[:, None] * diagonal + 1e-14 * (1.0 + diagonal), 1.0)
-    matrix = matrix + lift[:, :, None] * np.eye(move.shape[1])
+    matrix = matrix + np.minimum(lift, 1e300)[:, :, None] * np.eye(move.shape[1])
     return np.linalg.solve(matrix, np.where(move, gradient, 0.0)[:, :, None])[:, :, 0]

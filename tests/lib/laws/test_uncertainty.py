@@ -11,7 +11,7 @@ from ecgscale.laws.forms import LAWS
 from ecgscale.laws.profile import profile
 from ecgscale.laws.uncertainty import bootstrap, cluster_weights, freed_residuals
 
-TABLES = 60
+TABLES = 50
 
 
 def planted(law: str, points: int, noise: float, random: np.random.Generator):
@@ -20,9 +20,8 @@ def planted(law: str, points: int, noise: float, random: np.random.Generator):
 
 
 @pytest.mark.parametrize(("law", "runs", "noise"), [
-    ("power", 8, 0.2), ("power", 500, 0.05), ("floor", 12, 0.02), ("floor", 200, 0.2), ("shifted", 20, 0.05),
-    ("saturating", 20, 0.01), ("saturating", 60, 0.2), ("broken1", 40, 0.2), ("joint", 12, 0.05), ("joint", 200, 0.2),
-    ("multi_epoch", 60, 0.05),
+    ("power", 8, 0.2), ("floor", 12, 0.02), ("floor", 200, 0.2), ("shifted", 20, 0.05), ("saturating", 20, 0.01),
+    ("broken1", 40, 0.2), ("joint", 12, 0.05), ("multi_epoch", 60, 0.05),
 ])
 def test_nominal_ninety_per_cent_covers_the_planted_truth(law, runs, noise):
     """All parameters, the curve and new runs: the shares' mean lies between 85 % and 95 %, give or take the error of a
@@ -38,7 +37,7 @@ def test_nominal_ninety_per_cent_covers_the_planted_truth(law, runs, noise):
 def test_seeds_of_one_configuration_count_as_clusters():
     """Ten configurations of four seeds whose errors are half shared: intervals that take them for 40 runs hold the
     exponent in some 70 %; the profile's, inflated by the cluster-robust variance, hold it."""
-    found = cover("power", 40, 0.1, 120, repeats=4)
+    found = cover("power", 40, 0.1, 150, repeats=4)
     assert 0.82 < found.parameters["c"] < 0.97
     assert 0.82 < np.mean(found.curve) < 0.97
 
