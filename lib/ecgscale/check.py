@@ -6,13 +6,14 @@ import csv
 import difflib
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import write_text
-from ecgscale.design.study import Study, read_study
+from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.labels import read_rows
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
@@ -49,6 +50,8 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
     except UserError as error:
         error.file = params.get("input", sheet)
         problems.append(str(error))
+    if not problems and not params.get("runs"):
+        problems += split_problems(found.split, rows, params.get("study", study), params.get("input", sheet))
     if problems:
         raise UserError("\n".join(problems))
     for name, keys in SECTIONS.items():
@@ -60,6 +63,25 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
         table.writeheader()
         table.writerows(rows)
         write_text(out / "sheet.csv", text.getvalue())
+
+
+def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, sheet: Path | str) -> Iterator[str]:
+    """What a split asks of the sample sheet and does not find there, a line each. No rows: a synthetic corpus."""
+    if split.method == "leave-source-out":
+        from ecgscale.ecg.synthetic import SOURCES  # compiled code, which other splits do without
+
+        sources = [row["source"] for row in rows] or list(SOURCES)
+        if split.held_out not in sources:
+            yield str(UserError(f"source {split.held_out!r} is not in the corpus", file=study, field="split.held_out",
+                                remedy=f"Sources: {', '.join(sources)}"))
+    if split.method == "column" and not rows:
+        yield str(UserError("a synthetic corpus has no folds of your own", file=study, field="split.method",
+                            remedy="Give recordings by --input, and their folds in each source's patients table"))
+    for row in rows if split.method == "column" else ():
+        if not row["patients"]:
+            yield str(UserError(f"split.method is column, and {row['source']} has no table with its folds", file=sheet,
+                                line=int(row["line"]), field="patients",
+                                remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
 
 
 def params_problems(params: dict[str, Any], schema: dict[str, Any]) -> list[str]:

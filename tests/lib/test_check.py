@@ -38,6 +38,25 @@ def test_problems_come_together_and_nothing_is_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(("split", "sheet", "words"), [
+    ("{method: column}", None, "study.yaml: split.method: a synthetic corpus has no folds of your own"),
+    ("{method: column}", "source,path,patients\na,a,a.csv\nb,b,\n", "sheet.csv:3: patients: split.method is"),
+    ("{method: leave-source-out, held_out: mars}", None, "split.held_out: source 'mars' is not in the corpus"),
+    ("{method: leave-source-out}", "source,path\na,a\nb,b\n", "source None is not in the corpus. Sources: a, b"),
+])
+def test_a_split_must_fit_the_sheet(tmp_path, split, sheet, words):
+    """Before anything is prepared; a run that begins with a table has no split."""
+    study, file = tmp_path / "study.yaml", tmp_path / "sheet.csv" if sheet else None
+    study.write_text(f"name: x\nsplit: {split}\n")
+    if file:
+        file.write_text(sheet)
+    with pytest.raises(UserError) as found:
+        check({}, NO_PARAMS, study, file, tmp_path / "out")
+    assert words in str(found.value)
+    known = {"$defs": {"what goes in": {"properties": {"runs": {"type": "string", "description": "table"}}}}}
+    check({"runs": "runs.csv"}, known, study, file, tmp_path / "out")
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ("source,path\n", "no rows"), ("source\nptb\n", "column 'path' is missing"),
     ("source,path,patient\nptb,a,b\n", "unknown column 'patient'"),

@@ -32,7 +32,7 @@ def test_a_killed_shard_is_tried_again_alone(tmp_path, project):
                    "killed.config", project=project)
     assert run.code == 0, run.text
 
-    with open(next((run.results / "pipeline_info").glob("trace_*.txt")), newline="") as stream:
+    with open(next((run.results / "pipeline_info").glob("*trace_*.txt")), newline="") as stream:
         tasks = list(csv.DictReader(stream, delimiter="\t"))
     attempts = Counter((task["name"].split(":")[-1], task["status"], task["exit"]) for task in tasks)
     assert attempts == {("PREPARE (mine-1of3)", "COMPLETED", "0"): 1, ("PREPARE (mine-2of3)", "FAILED", "137"): 1,
