@@ -21,6 +21,7 @@ from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint
+from ecgscale.training.layout import for_inference
 from ecgscale.training.loop import Job, Training
 from ecgscale.training.loss import terms
 from ecgscale.training.train import train_batch
@@ -33,6 +34,7 @@ GOLDEN = {  # the published study's best networks of SGD and of SGD-momentum
     "sgdm": {"depth": 11, "w_init": 64, "w_0": 88, "w_a": 32, "w_m": 2.6, "group_width": 8,
              "bottleneck_multiplier": 2.0, "se_ratio": 0.25, "init_kernel_size": 3},
 }
+SMALL = {"depth": 4, "w_init": 8, "w_0": 8, "w_a": 18, "w_m": 2.0, "group_width": 8, "init_kernel_size": 9}
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +43,9 @@ def corpus(tmp_path_factory):
 
 
 def golden(name: str, **changes) -> PlannedRun:
-    model = ModelSpec(family="regnet", params=GOLDEN[name])
+    model = ModelSpec(family="regnet", params=GOLDEN.get(name, SMALL))
     values = {"model": model, "window": 1024, "batch_size": 32, "precision": "auto",
-              "optimizer": OptimizerSpec(name=name, lr=0.01), "epochs": 1} | changes
+              "optimizer": OptimizerSpec(name=name if name in GOLDEN else "adamw", lr=0.01), "epochs": 1} | changes
     return planned(**values).model_copy(update={"ledger": ledger(model, classes=4)})
 
 
@@ -126,7 +128,7 @@ def test_validation_loss_of_bf16_against_float32(benchmark, tmp_path):
                              "high": relative.mean() + half, "by_seed": relative.tolist()}
 
 
-@pytest.mark.parametrize("runs", [1, 4])
+@pytest.mark.parametrize("runs", [1, 6])
 def test_overhead_of_a_task(benchmark, tmp_path, runs):
     """Seconds of ecg-train beyond the epochs of its runs: start-up, reading, checkpoints, writing."""
     write_split(write_corpus(tmp_path / "shard"), tmp_path / "split")
@@ -145,9 +147,11 @@ def test_overhead_of_a_task(benchmark, tmp_path, runs):
     benchmark.extra_info |= {"overhead_s": beyond, "overhead_s_a_run": beyond / runs, "training_s": trained}
 
 
-def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path):
-    """Four runs of the smallest golden network with two processors; start-up of the processes counts."""
-    plans = [golden("sgd", seed=seed) for seed in range(4)]
+@pytest.mark.parametrize("name", ["sgd", "small"])
+def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path, name):
+    """Four runs with two processors, of the smallest golden network or of 19 thousand parameters: two processes of a
+    thread each (their start-up counts) against one after the other with two threads."""
+    plans = [golden(name, seed=seed, epochs=1 if name == "sgd" else 6) for seed in range(4)]
     one_after_the_other = time.perf_counter()
     for number, plan in enumerate(plans):
         train_batch([plan], corpus, *split_of(corpus), tmp_path / "a", tmp_path / f"kept-{number}", "cpu", 2)
@@ -158,3 +162,24 @@ def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path):
 
     benchmark.pedantic(together, rounds=1)
     benchmark.extra_info["ratio"] = one_after_the_other / benchmark.stats.stats.total
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_validation_against_the_network_in_training(benchmark, corpus, tmp_path, name):
+    """The copy for inference against the network itself, forward only, turn by turn."""
+    made = training(golden(name), corpus, tmp_path)
+    network, copy = made.model.eval(), for_inference(made.model, torch.device("cpu"))
+    x = torch.randn(64, 12, 1024)
+    spent: dict[str, list[float]] = {"itself": [], "copy": []}
+
+    def turns() -> None:
+        for _ in range(6):
+            for key, judge in (("itself", network), ("copy", copy)):
+                started = time.perf_counter()
+                with torch.inference_mode(), made.autocast():
+                    judge(x)
+                spent[key].append((time.perf_counter() - started) / len(x))
+
+    benchmark.pedantic(turns, rounds=1, warmup_rounds=1)
+    ratios = [itself / ours for itself, ours in zip(spent["itself"], spent["copy"], strict=True)]
+    benchmark.extra_info |= {"ratio": statistics.median(ratios), "s_a_window": statistics.median(spent["copy"])}

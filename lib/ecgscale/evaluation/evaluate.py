@@ -37,6 +37,7 @@ from ecgscale.evaluation.protocol import LEFT_OUT, measure
 from ecgscale.models.build import load
 from ecgscale.training import device as hardware
 from ecgscale.training.data import fixed_batches, tile
+from ecgscale.training.layout import for_inference
 from ecgscale.training.loss import terms
 
 BATCH = {"cpu": 64, "mps": 256, "cuda": 1024}  # windows
@@ -64,7 +65,7 @@ class Evaluated:
 def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo,
                   label_set: LabelSet, evaluation: Evaluation, out: Path, device: str = "auto", cpus: int = 1) -> None:
     """Write the tables of each run into `out`/<run_id>/; empty ones for a run that diverged or failed."""
-    torch.set_num_threads(cpus)
+    hardware.begin(cpus)
     chosen = hardware.choose(device)
     for number, run_dir in enumerate(run_dirs, 1):
         started = time.perf_counter()
@@ -133,7 +134,6 @@ def predicted(records: pd.DataFrame, parts: np.ndarray, judged: Judged, label_se
     return pd.concat([frame, columns], axis=1)
 
 
-@torch.inference_mode()
 def predict(network: nn.Module, spec: RunSpec, corpus: Corpus, positions: np.ndarray, classes: list[str],
             evaluation: Evaluation, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities (recording, class) of whole recordings, in the order of `classes`, and their loss (recording,).
@@ -141,14 +141,15 @@ def predict(network: nn.Module, spec: RunSpec, corpus: Corpus, positions: np.nda
     A recording's probability is the mean (or maximum) of its fixed windows' sigmoid outputs; its loss is the mean over
     windows and classes of the run's own loss, as train.py's validation loss.
     """
-    network = network.to(device)
+    network = for_inference(network, device)
     labels = corpus.labels[np.ix_(positions, [corpus.classes.index(code) for code in classes])].astype(np.float32)
     join = np.maximum if evaluation.aggregation == "max" else np.add
     probabilities, loss, count = np.zeros(labels.shape), np.zeros(len(labels)), np.zeros(len(labels))
     pieces = Pieces(corpus, positions, spec.window, evaluation.stride)
     for x, piece in fixed_batches(pieces, np.arange(len(pieces.owners)), spec.leads, spec.window, BATCH[device.type]):
         owner = pieces.owners[piece]
-        logits = network(torch.from_numpy(x).to(device)).float()
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(x).to(device)).float()
         losses = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1)
         join.at(probabilities, owner, torch.sigmoid(logits).cpu().double().numpy())
         np.add.at(loss, owner, losses.cpu().double().numpy())

@@ -59,14 +59,15 @@ class Checkpoint:
             save_file(tensors, temporary, metadata={"progress": json.dumps(progress)})
 
     def load(self) -> tuple[dict[str, Any], Tensors] | None:
-        """Progress and tensors of the last state; None where there is none, or none that can be read."""
+        """Progress and tensors of the last state; None where there is none, or (with a word) none that can be read."""
         try:
             with safetensors.safe_open(self.state, framework="pt") as file:
                 progress = json.loads(file.metadata()["progress"])
                 return progress, {name: file.get_tensor(name) for name in file.offset_keys()}
         except FileNotFoundError:
             return None
-        except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError):
+        except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            print(f"{self.state}: cannot be read ({error}): the run starts over", file=sys.stderr, flush=True)
             self.state.unlink()
             return None
 

@@ -26,6 +26,14 @@ def choose(asked: str) -> torch.device:
     return torch.device(asked)
 
 
+def begin(threads: int) -> None:
+    """Set this process's threads, and float32 on a GPU to float32: torch rounds its convolutions to 10 bits else."""
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.allow_tf32 = False
+    with contextlib.suppress(RuntimeError):  # can be set only once in a process
+        torch.set_num_interop_threads(1)
+
+
 def name(device: torch.device) -> str:
     """For people: "cpu: AMD EPYC 9B14", "cuda: NVIDIA A100-SXM4-40GB", "mps: arm"."""
     model = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()

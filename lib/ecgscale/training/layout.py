@@ -7,9 +7,12 @@ takes 0.7 of the time, in float32 and in bf16 alike. Weights and their names sta
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import fuse_conv_bn_eval
 
 
 def channels_last(model: nn.Module) -> nn.Module:
@@ -21,6 +24,22 @@ def channels_last(model: nn.Module) -> nn.Module:
                 module.__class__ = Conv1d
             elif type(module) is nn.BatchNorm1d:
                 module.__class__ = BatchNorm1d
+    return model
+
+
+def for_inference(model: nn.Module, device: torch.device) -> nn.Module:
+    """A copy on `device` that only judges, on a CPU with its channels innermost.
+
+    Each batch norm is folded into the convolution before it, which saves a pass over what the convolution wrote: 1.1 to
+    1.4 times as fast on golden networks. Results differ by rounding.
+    """
+    model = copy.deepcopy(model).to(device).eval()
+    if device.type == "cpu":    # measured on CPUs only
+        channels_last(model)
+    for pair in model.modules():
+        if type(pair) is nn.Sequential and [isinstance(layer, kind) for layer, kind in zip(
+                pair, (nn.Conv1d, nn.BatchNorm1d), strict=False)] == [True, True]:
+            pair[0], pair[1] = fuse_conv_bn_eval(pair[0], pair[1]), nn.Identity()
     return model
 
 

@@ -35,7 +35,7 @@ from ecgscale.provenance import code_digest, versions
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
 from ecgscale.training.data import Crops, ahead, fixed_batches, generator, part_of, subset
-from ecgscale.training.layout import channels_last
+from ecgscale.training.layout import channels_last, for_inference
 from ecgscale.training.loss import terms
 from ecgscale.training.optim import learning_rate, make_optimizer
 from ecgscale.training.ranks import Ranks
@@ -239,20 +239,19 @@ class Training:
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.job.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    @torch.inference_mode()
     def validate(self) -> float:
         """Mean loss over the whole validation recordings: of each, the mean over its fixed windows."""
         corpus, device, spec = self.job.corpus, self.job.device, self.spec
-        self.model.eval()
+        network = for_inference(self.model, device)
         mine = self.valid[self.job.ranks.share(len(self.valid))]
         labels = corpus.labels[mine].astype(np.float32)
         total, count = np.zeros(len(mine)), np.zeros(len(mine))
-        for x, owner in fixed_batches(corpus, mine, spec.leads, spec.window, VALIDATION_BATCH):
-            with self.autocast():
-                logits = self.model(torch.from_numpy(x).to(device))
-            loss = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1)
-            np.add.at(total, owner, loss.cpu().double().numpy())
-            np.add.at(count, owner, 1)
+        with torch.inference_mode(), self.autocast():
+            for x, owner in fixed_batches(corpus, mine, spec.leads, spec.window, VALIDATION_BATCH):
+                logits = network(torch.from_numpy(x).to(device))
+                loss = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1)
+                np.add.at(total, owner, loss.cpu().double().numpy())
+                np.add.at(count, owner, 1)
         summed = torch.tensor([np.sum(total / count)], dtype=torch.float64).to(
             device, torch.float32 if device.type == "mps" else torch.float64)
         return float(self.job.ranks.total(summed)) / len(self.valid)

@@ -48,7 +48,7 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
     tasks = [(plan, job, Path(out) / plan.spec.run_id, f"run {number}/{len(planned)} {plan.spec.run_id}")
              for number, plan in enumerate(planned, 1)]
     if workers == 1:
-        begin(job.threads)
+        hardware.begin(job.threads)
         return [train_one(*task) for task in tasks]
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
     context = multiprocessing.get_context("spawn")
@@ -87,13 +87,6 @@ def cost(plan: PlannedRun) -> float:
     return float(plan.ledger.step_flops) * plan.spec.epochs * plan.spec.data_fraction
 
 
-def begin(threads: int) -> None:
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.allow_tf32 = False  # torch's default would round "float32" convolutions to 10 bits
-    with contextlib.suppress(RuntimeError):  # can be set only once in a process
-        torch.set_num_interop_threads(1)
-
-
 def begin_worker(threads: int) -> None:
     """A process of the pool: it ends when the one that started it is gone, even by signal 9."""
     parent = multiprocessing.parent_process()
@@ -103,7 +96,7 @@ def begin_worker(threads: int) -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-    begin(threads)
+    hardware.begin(threads)
 
 
 def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunResult:

@@ -6,7 +6,7 @@ from torch import nn
 
 from ecgscale.contracts import ModelSpec
 from ecgscale.models.build import build
-from ecgscale.training.layout import channels_last
+from ecgscale.training.layout import channels_last, for_inference
 from tests.tiny_corpus import CONVNEXT, REGNET
 
 MODELS = {
@@ -31,6 +31,22 @@ def test_same_numbers(name):
     for left, right in zip(plain.state_dict().values(), other.state_dict().values(), strict=True):
         torch.testing.assert_close(right, left)
     torch.testing.assert_close(other.eval()(x), plain.eval()(x), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_copy_for_inference_gives_the_same_numbers(name):
+    """Statistics of batch norm from some batches; the network itself stays as it was, with its norms."""
+    network = build(MODELS[name], 12, 256, 4, seed=0).double().train()
+    random = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        network(3 + 2 * torch.randn(6, 12, 256, dtype=torch.float64, generator=random))
+    kinds = [type(module) for module in network.modules()]
+    copy = for_inference(network, torch.device("cpu"))
+    assert network.training
+    assert [type(module) for module in network.modules()] == kinds
+    assert not any(isinstance(module, nn.BatchNorm1d) for module in copy.modules())
+    x = torch.randn(6, 12, 256, dtype=torch.float64, generator=random)
+    torch.testing.assert_close(copy(x), network.eval()(x), rtol=1e-9, atol=1e-11)
 
 
 def test_channels_stay_innermost_through_a_block():
