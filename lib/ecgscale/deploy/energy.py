@@ -82,14 +82,21 @@ def microjoules(path: Path) -> float | None:
     return float(content) if content.isdigit() else None
 
 
-def nvml(library: Callable[[], ctypes.CDLL] = lambda: ctypes.CDLL("libnvidia-ml.so.1")) -> Reader | None:
-    """Joules of the first NVIDIA board (nvmlDeviceGetTotalEnergyConsumption, millijoules; Volta and newer)."""
+def nvml(library: Callable[[], ctypes.CDLL] = lambda: ctypes.CDLL("libnvidia-ml.so.1"),
+         uuid: str | None = None) -> Reader | None:
+    """Joules of an NVIDIA board (nvmlDeviceGetTotalEnergyConsumption, millijoules; Volta and newer).
+
+    The one that `uuid` ("GPU-...") names, or the machine's first.
+    """
     try:
         found = library()
     except OSError:
         return None
     device, value = ctypes.c_void_p(), ctypes.c_ulonglong()
-    if found.nvmlInit_v2() or found.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(device)):
+    if found.nvmlInit_v2():
+        return None
+    if (found.nvmlDeviceGetHandleByUUID(uuid.encode(), ctypes.byref(device)) if uuid else
+            found.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(device))):
         return None
 
     def millijoules() -> int | None:

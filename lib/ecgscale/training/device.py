@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from ecgscale.deploy import machine
+from ecgscale.deploy import energy
 from ecgscale.errors import UserError
 from ecgscale.provenance import cpu_name
 
@@ -80,21 +80,28 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def energy_counter(device: torch.device) -> Callable[[], float] | None:
-    """A function that reads joules used since it was made, or None without a counter.
+    """A function that reads joules used since it was made, as often as it is asked; None without a counter.
 
-    NVML counts the device alone; RAPL the processor packages with everything that runs on them.
+    NVML counts the device alone; RAPL the processor packages, powermetrics Apple's chip, with everything that runs
+    there. Not run on CUDA or Apple hardware.
     """
-    if device.type != "cuda":
-        return machine.energy_counter()
-    try:
-        import pynvml
 
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
-        start = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except Exception:  # no NVML, no such counter on this card: each has an exception of its own
+    def make() -> energy.Reader | None:
+        if device.type == "cuda":
+            return energy.nvml(uuid=f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        return energy.counter(device.type)[1]
+
+    read, total = make(), 0.0
+    if read is None:
         return None
-    return lambda: (pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) - start) * 1e-3
+
+    def joules() -> float:
+        nonlocal read, total
+        total += read() or 0.0      # None: less than one sample of the counter
+        read = make() or read       # powermetrics tells once
+        return total
+
+    return joules
 
 
 def out_of_memory(error: BaseException) -> bool:

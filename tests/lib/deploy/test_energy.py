@@ -61,6 +61,9 @@ class Nvml:
     def nvmlDeviceGetHandleByIndex_v2(self, index, device):  # noqa: N802
         return 0
 
+    def nvmlDeviceGetHandleByUUID(self, uuid, device):  # noqa: N802
+        return 0 if uuid == b"GPU-c0ffee" else 6
+
     def nvmlDeviceGetTotalEnergyConsumption(self, device, value):  # noqa: N802
         if not self.supported:
             return 3
@@ -72,6 +75,8 @@ def test_nvml_counts_from_where_it_stood():
     read = energy.nvml(lambda: Nvml([5_000_000, 5_000_250, 5_001_000]))
     assert read() == pytest.approx(0.25)
     assert read() == pytest.approx(1.0)
+    assert energy.nvml(lambda: Nvml([1, 2]), uuid="GPU-c0ffee")() == pytest.approx(0.001)
+    assert energy.nvml(lambda: Nvml([1, 2]), uuid="GPU-another") is None
 
 
 def test_no_counter_no_energy(tmp_path):

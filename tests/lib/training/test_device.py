@@ -21,6 +21,25 @@ def test_cpu_flags_decide(monkeypatch):
         assert device.fast_bf16(torch.device("cpu")) == fast
 
 
+def test_energy_is_summed_over_counters_that_tell_once(monkeypatch):
+    """Each reading takes a new counter: 2 J, then 3 J more, then a reading too short for a sample."""
+    each = iter([2.0, 3.0, None])
+    monkeypatch.setattr(device.energy, "counter", lambda name: ("planted", lambda: next(each)))
+    read = device.energy_counter(torch.device("cpu"))
+    assert [read(), read(), read()] == [2.0, 5.0, 5.0]
+    monkeypatch.setattr(device.energy, "counter", lambda name: (None, None))
+    assert device.energy_counter(torch.device("cpu")) is None
+
+
+def test_energy_of_a_gpu_is_that_of_the_board_that_trains(monkeypatch):
+    class Properties:
+        uuid = "c0ffee"
+
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda gpu: Properties)
+    monkeypatch.setattr(device.energy, "nvml", lambda uuid: (lambda: 7.0) if uuid == "GPU-c0ffee" else None)
+    assert device.energy_counter(torch.device("cuda", 1))() == 7.0
+
+
 def test_out_of_memory_of_torch_and_numpy():
     assert device.out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert device.out_of_memory(MemoryError())
