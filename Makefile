@@ -6,7 +6,11 @@ TARGETS ?= cpu
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/ecgscale/__init__.py)
 
-.PHONY: help demo test lint bench faults report images lock clean
+SIF_ARGS ?= --mksquashfs-args "-comp zstd -Xcompression-level 3"
+ENGINES ?= podman docker apptainer singularity slurm
+ENGINES_OUT ?= results/engines
+
+.PHONY: help demo test lint bench faults report images sif engines engine-local lock clean $(ENGINES:%=engine-%)
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -30,8 +34,23 @@ report: $(READY)   ## every fit and figure again, from the committed run table, 
 	./nextflow run . --runs assets/examples/runs.csv --outdir results/report
 
 images:   ## container images by podman or docker; TARGETS="cpu openvino cuda", BUILD_ARGS for the site
-	for target in $(TARGETS); do $(ENGINE) build -f containers/Containerfile --target $$target \
+	for target in $(TARGETS); do $(ENGINE) build -f containers/Containerfile --target $$target --build-arg VERSION=$(VERSION) \
+	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 	    -t localhost/ecgscale:$(VERSION)-$$target $(BUILD_ARGS) . || exit; done
+
+sif:   ## the same images as SIF files, for singularity and apptainer
+	for target in $(TARGETS); do sif=containers/ecgscale-$(VERSION)-$$target.sif && rm -f $$sif.tar && \
+	    $(ENGINE) save $(if $(findstring podman,$(ENGINE)),--format docker-archive) -o $$sif.tar localhost/ecgscale:$(VERSION)-$$target && \
+	    $(or $(shell command -v apptainer || command -v singularity),apptainer) build --force $(SIF_ARGS) $$sif docker-archive:$$sif.tar && \
+	    rm $$sif.tar || exit; done
+
+engines: $(ENGINES:%=engine-%)   ## the demo through each engine, compared with a local run; see containers/README.md
+
+engine-local: $(READY)
+	tests/engines/run.sh local $(ENGINES_OUT)
+
+$(ENGINES:%=engine-%): engine-%: engine-local
+	tests/engines/run.sh $* $(ENGINES_OUT)
 
 lock: $(READY)   ## renew requirements.lock after an edit of pyproject.toml
 	conf/launcher/lock.sh

@@ -5,6 +5,7 @@ import groovy.json.JsonOutput
 include { help     } from './subworkflows/help'
 include { claim    } from './subworkflows/claim'
 include { CHECK    } from './modules/check'
+include { VERSIONS } from './subworkflows/versions'
 include { DATA     } from './subworkflows/data'
 include { MODELS   } from './subworkflows/models'
 include { DEPLOY   } from './subworkflows/deploy'
@@ -25,6 +26,7 @@ workflow {
     labels = params.labels ? file(params.labels, checkIfExists: true) : []
     CHECK(JsonOutput.toJson(params), file("${projectDir}/nextflow_schema.json"), study, sheet)
     CHECK.out.problems.subscribe { if (it.text) error it.text.trim() }
+    VERSIONS(CHECK.out.versions)
     sections = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...
 
     elsewhere = params.latency ? Channel.fromPath(params.latency.tokenize(','), type: 'dir', checkIfExists: true) : Channel.empty()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import write_text
@@ -18,6 +19,7 @@ from ecgscale.ecg.labels import read_rows
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
+from ecgscale.provenance import installed
 
 # What each chapter of the pipeline reads of a study. A task sees its own section only, so that an edit of another
 # section leaves its finished work alone.
@@ -82,6 +84,11 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
             yield str(UserError(f"split.method is column, and {row['source']} has no table with its folds", file=sheet,
                                 line=int(row["line"]), field="patients",
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
+
+
+def write_versions(path: Path) -> None:
+    """What the tasks of a run work with, as YAML in the shape that nf-core's tools read: {where: {name: version}}."""
+    write_text(path, yaml.safe_dump({"TASKS": installed()}, sort_keys=False))
 
 
 def params_problems(params: dict[str, Any], schema: dict[str, Any]) -> list[str]:

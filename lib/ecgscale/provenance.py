@@ -27,6 +27,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def installed() -> dict[str, str]:
+    """Python, the system, this code, and every package installed beside it."""
+    found = {
+        "python": platform.python_version(), "ecgscale": metadata.version("ecgscale"), "code": code_digest(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+    return found | dict(sorted((each.name.lower(), each.version) for each in metadata.distributions()))
+
+
 @cache
 def code_digest() -> str:
     """SHA-256 over the package's source files and their relative paths, 16 hex digits."""

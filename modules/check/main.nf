@@ -14,6 +14,7 @@ process CHECK {
     path 'sections/*.json', emit: sections, optional: true
     path 'sheet.csv', emit: sheet, optional: true
     path 'problems.txt', emit: problems
+    path 'versions.yml', emit: versions
 
     script:
     checking(task.ext.code, params_json, params_schema, study, sheet)
@@ -27,6 +28,6 @@ def checking(code, params_json, params_schema, study, sheet) {
     """
     : ${code}
     ecg-check --params-base64 ${params_json.bytes.encodeBase64()} --params-schema ${params_schema} --study ${study} \\
-        ${sheet ? "--sheet ${sheet}" : ''} --out . --problems problems.txt
+        ${sheet ? "--sheet ${sheet}" : ''} --out . --problems problems.txt --versions versions.yml
     """
 }

@@ -1,10 +1,14 @@
 """The test profile, for real: every process, every published file, and what the files say."""
 
 import json
+import platform
+from importlib import metadata
 
 import pandas as pd
+import yaml
 
 from ecgscale import contracts
+from ecgscale.provenance import code_digest
 
 PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT",
              "BENCH", "FIT", "REPORT"}
@@ -33,6 +37,20 @@ def test_published_files(small_run):
                 f"{evaluated}/metrics.csv"} <= set(files)
     assert len(list((small_run.results / "corpus").glob("*/shard.json"))) == 8
     assert any(name.startswith("report/figures/") and name.endswith(".svg") for name in files)
+
+
+def test_versions_of_everything(small_run):
+    """As nf-core's pipelines: pipeline_info/<pipeline>_software_versions.yml, {where: {name: version}}."""
+    found = yaml.safe_load((small_run.results / "pipeline_info/ecgscale_software_versions.yml").read_text())
+    tasks, workflow = found["TASKS"], found["WORKFLOW"]
+    for name in ("numpy", "torch", "openvino", "onnxruntime"):
+        assert tasks[name] == metadata.version(name)
+    assert tasks["python"] == platform.python_version()
+    assert tasks["ecgscale"] == workflow["ecgscale"] == metadata.version("ecgscale")
+    assert tasks["code"] == workflow["code"] == code_digest()       # Nextflow's own count of the same files
+    assert workflow["nextflow"].startswith("24.10.")
+    assert workflow["profile"] == "test"
+    assert workflow["engine"].startswith("none")
 
 
 def test_accepted_and_rejected_are_found(small_run):

@@ -1,0 +1,33 @@
+#!/bin/bash
+# Fills the environment /opt/ecgscale with the packages of requirements.lock, then takes out what nothing here runs:
+# a build of torch alone brings 200 MB of headers and test programs. $1: the torch that is wanted, cpu or cuda.
+set -euo pipefail
+export VIRTUAL_ENV=/opt/ecgscale UV_LINK_MODE=copy
+[ -n "${UV_TORCH_BACKEND:-}" ] || unset UV_TORCH_BACKEND     # empty: torch comes from the index and folder of the rest
+
+/opt/uv/bin/uv venv --quiet --python python3 "$VIRTUAL_ENV"
+grep -vE '^(pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet)' requirements.lock |     # the test tools stay out
+    /opt/uv/bin/uv pip install --no-cache --quiet -r /dev/stdin
+
+cd "$VIRTUAL_ENV"/lib/python3*/site-packages
+rm -rf torch/include torch/test pyarrow/include pyarrow/src numpy/_core/include tests     # 'tests': of iterative-stratification
+find torch/bin -type f ! -name torch_shm_manager -delete
+find . -depth -type d \( -name tests -o -name test \) ! -path '*.dist-info/*' -exec rm -rf {} +
+rm -f pyarrow/*flight*.so*     # a network service nobody calls
+if command -v strip >/dev/null; then
+    strip --strip-unneeded torch/lib/*.so llvmlite/binding/*.so pyarrow/*.so*
+fi
+
+# bytecode once, here: a task starts in a fresh container and could keep none of its own
+"$VIRTUAL_ENV/bin/python" -m compileall -q -j 0 . || true      # some packages ship templates that are not Python
+"$VIRTUAL_ENV/bin/python" - "$1" <<'PYTHON'
+# everything that is left still loads, and torch is the one that was asked for
+import importlib.util, sys
+import lmfit, matplotlib.pyplot, nncf, numba, onnx, onnxruntime, onnxscript, openvino, pandas, pyarrow.csv, pyarrow.parquet
+import safetensors.torch, scipy.optimize, scipy.signal, scipy.stats, shap, sklearn.ensemble, torch, wfdb
+if importlib.util.find_spec("coremltools"):      # has no build for ARM
+    import coremltools
+cuda = torch.version.cuda is not None
+if cuda != (sys.argv[1] == "cuda"):
+    sys.exit(f"torch {torch.__version__} was installed, and the target wants {sys.argv[1]}: see containers/README.md")
+PYTHON

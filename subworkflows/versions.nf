@@ -1,0 +1,46 @@
+// What made this run -> pipeline_info/ecgscale_software_versions.yml: Nextflow, engine and image beside what the tasks
+// see. Every task works with the same image or environment: CHECK, the first one, speaks for all.
+import groovy.json.JsonOutput
+
+// As ecgscale.provenance.code_digest: names and contents of the package's sources.
+def codeDigest() {
+    def root = file("${projectDir}/lib/ecgscale")
+    def sha = java.security.MessageDigest.getInstance('SHA-256')
+    files("${root}/**.py").collectEntries { [root.relativize(it).toString(), it] }
+        .sort { a, b -> a.key.replace('/', '\0') <=> b.key.replace('/', '\0') }      // as Python sorts paths: by folder
+        .each { name, source -> [name.bytes, [0] as byte[], source.bytes, [0] as byte[]].each { sha.update(it) } }
+    sha.digest().encodeHex().toString().take(16)
+}
+
+// Identity of the image, as the engine of this machine knows it: a name can be given to another image tomorrow.
+def imageId(engine, image) {
+    if (engine in ['docker', 'podman']) {
+        def said = [engine, 'image', 'inspect', '--format', '{{.Id}}', image].execute()
+        return said.waitFor() == 0 ? said.text.trim() - 'sha256:' : "unknown: ${engine} on this machine does not know it"
+    }
+    def sif = file(image)
+    if (!sif.isFile()) return 'unknown: not a file on this machine'
+    def sha = java.security.MessageDigest.getInstance('SHA-256')
+    sif.withInputStream { stream -> stream.eachByte(1 << 20) { bytes, count -> sha.update(bytes, 0, count) } }
+    sha.digest().encodeHex().toString()
+}
+
+workflow VERSIONS {
+    take:
+    tasks                      // versions.yml of CHECK
+
+    main:
+    tasks.map { seen ->
+        def code = codeDigest()
+        def inTasks = (seen.text =~ /(?m)^  code: '?(\w+)/)[0][1]
+        if (inTasks != code) {
+            log.warn "The tasks run other code (${inTasks}) than this folder holds (${code}). " +
+                     "Build the image again (make images), or take the release that made it"
+        }
+        def known = ['ecgscale': workflow.manifest.version, 'revision': workflow.commitId, 'code': code,
+                     'nextflow': "${nextflow.version} build ${nextflow.build}", 'java': System.getProperty('java.version'),
+                     'profile': workflow.profile, 'engine': workflow.containerEngine ?: 'none: tasks run in the project\'s own environment']
+        if (workflow.containerEngine) known += ['image': workflow.container, 'image_id': imageId(workflow.containerEngine, workflow.container)]
+        seen.text + 'WORKFLOW:\n' + known.findAll { it.value }.collect { name, value -> "  ${name}: ${JsonOutput.toJson(value as String)}\n" }.join()
+    }.collectFile(name: 'ecgscale_software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+}

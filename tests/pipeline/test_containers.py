@@ -1,0 +1,68 @@
+"""Container profiles: which image, which options, on which process. The engine is a stand-in that runs the command in
+this environment; `make engines` runs the real ones."""
+
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from ecgscale import __version__
+from tests.pipeline.conftest import ROOT, nextflow
+
+STAND_IN = """#!/bin/bash
+case $1 in image) echo sha256:0123456789abcdef; exit;; run) ;; *) exit;; esac
+until [[ $1 == localhost/* ]]; do shift; done; shift
+exec env PATH={root}/.venv/bin:$PATH PYTHONPATH={root}/lib "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def podman_run(tmp_path_factory):
+    """A stub run of podman that trains on CUDA and measures on the processor."""
+    folder = tmp_path_factory.mktemp("podman")
+    engine = folder / "podman"
+    engine.write_text(STAND_IN.format(root=ROOT))
+    engine.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        run = nextflow(folder, "-profile", "test,podman,cuda", "--devices", "cpu", "-stub-run")
+    assert run.code == 0, run.text
+    return run
+
+
+def calls(run):
+    """How the engine was called, by the process that called it."""
+    found = {}
+    for script in (run.folder / "work").glob("*/*/.command.run"):
+        text = script.read_text()
+        name = re.search(r"name: .(?:\w+:)?(\w+)", text)[1]
+        found[name] = next(line.strip() for line in text.splitlines() if line.strip().startswith("podman run"))
+    return found
+
+
+def test_devices_and_checkpoints_go_to_those_that_use_them(podman_run):
+    by_process = calls(podman_run)
+    assert len(by_process) == 12
+    for name, call in by_process.items():
+        assert (" --device nvidia.com/gpu=all" in call) == (name in ("TRAIN", "EVALUATE")), name
+        assert (".ecgscale/checkpoints:" in call) == (name == "TRAIN"), name
+        assert f"localhost/ecgscale:{__version__}-cuda" in call
+
+
+def test_versions_name_engine_and_image(podman_run):
+    text = (podman_run.results / "pipeline_info/ecgscale_software_versions.yml").read_text()
+    assert '  engine: "podman"\n' in text
+    assert f'  image: "localhost/ecgscale:{__version__}-cuda"\n  image_id: "0123456789abcdef"\n' in text
+
+
+@pytest.mark.parametrize(("profile", "image"), [
+    ("docker", f"localhost/ecgscale:{__version__}-cpu"),
+    ("apptainer,openvino_gpu", f"ecgscale-{__version__}-openvino.sif")])
+def test_image_follows_the_device(profile, image, tmp_path):
+    said = subprocess.run([ROOT / "nextflow", "inspect", ROOT, "-profile", profile], cwd=tmp_path, text=True,
+                          capture_output=True, check=True).stdout
+    found = json.loads(said[said.index("{"):])["processes"]
+    assert len(found) == 12
+    assert all(process["container"].endswith(image) for process in found)
