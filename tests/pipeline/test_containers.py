@@ -11,6 +11,7 @@ import pytest
 from ecgscale import __version__
 from tests.pipeline.conftest import ROOT, nextflow
 
+PROCESSES = {folder.name.upper() for folder in (ROOT / "modules").iterdir()}
 STAND_IN = """#!/bin/bash
 case $1 in image) echo sha256:0123456789abcdef; exit;; run) ;; *) exit;; esac
 until [[ $1 == localhost/* ]]; do shift; done; shift
@@ -44,10 +45,10 @@ def calls(run):
 
 def test_devices_and_checkpoints_go_to_those_that_use_them(podman_run):
     by_process = calls(podman_run)
-    assert len(by_process) == 12
+    assert by_process.keys() == PROCESSES
     for name, call in by_process.items():
-        assert (" --device nvidia.com/gpu=all" in call) == (name in ("TRAIN", "EVALUATE")), name
-        assert (".ecgscale/checkpoints:" in call) == (name == "TRAIN"), name
+        assert (" --device nvidia.com/gpu=all" in call) == (name in ("TUNE", "TRAIN", "EVALUATE")), name
+        assert (".ecgscale/checkpoints:" in call) == (name in ("TUNE", "TRAIN")), name
         assert f"localhost/ecgscale:{__version__}-cuda" in call
 
 
@@ -64,5 +65,5 @@ def test_image_follows_the_device(profile, image, tmp_path):
     said = subprocess.run([ROOT / "nextflow", "inspect", ROOT, "-profile", profile], cwd=tmp_path, text=True,
                           capture_output=True, check=True).stdout
     found = json.loads(said[said.index("{"):])["processes"]
-    assert len(found) == 12
+    assert {process["name"].split(":")[-1] for process in found} == PROCESSES
     assert all(process["container"].endswith(image) for process in found)
