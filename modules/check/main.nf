@@ -14,7 +14,7 @@ process CHECK {
     path 'sections/*.json', emit: sections, optional: true
     path 'sheet.csv', emit: sheet, optional: true
     path 'problems.txt', emit: problems
-    path 'versions.yml', emit: versions
+    path 'versions.yml', emit: versions, optional: true
 
     script:
     checking(task.ext.code, params_json, params_schema, study, sheet)
