@@ -12,6 +12,7 @@ import numpy as np
 
 from ecgscale.laws.forms import Law
 
+TRUSTED = 1e-3       # damping up to which a step's expected gain is believed
 CHUNK = 32768        # points x replicates that are evaluated at a time: keeps the arrays in the processor's cache
 
 
@@ -65,7 +66,8 @@ def minimise(
 
     theta (replicate, parameter) starts; log_x (size, replicate or 1, point); log_y, weights (replicate or 1, point);
     low, high (parameter,); free (replicate or 1, parameter): False holds a parameter at its start. A replicate ends
-    when two steps on end change its cost by less than `tolerance` of it, or after `steps`.
+    when the next step is expected to lower its cost by less than `tolerance` of it, when two steps on end did, or
+    after `steps`.
     """
     count, size = theta.shape
     weights = np.ones((1, log_x.shape[-1])) if weights is None else weights
@@ -80,7 +82,13 @@ def minimise(
             break
         at, slope = best[alive], gradient[alive]
         move = free[alive] & ~((at <= low) & (slope < 0)) & ~((at >= high) & (slope > 0))
-        trial = np.clip(at + damped_step(normal[alive], slope, move, damping[alive]), low, high)
+        step = bounded_step(normal[alive], slope, move, damping[alive], low - at, high - at)
+        trial = np.clip(at + step, low, high)
+        there = ((step * slope).sum(axis=1) <= tolerance * cost[alive]) & (damping[alive] <= TRUSTED)
+        if there.any():
+            alive, at, slope, move, trial = (part[~there] for part in (alive, at, slope, move, trial))
+            if not alive.size:
+                break
         value, next_normal, next_gradient = problem.evaluate(trial, alive)
         better, drop = value < cost[alive], cost[alive] - value
         small = np.abs(drop) <= tolerance * cost[alive]
@@ -93,6 +101,20 @@ def minimise(
         still = np.abs(trial - at).max(axis=1) <= 1e-10 * (1.0 + np.abs(at).max(axis=1))
         alive = alive[~((settled[alive] >= 2) | (damping[alive] > 1e10) | still)]
     return best, cost
+
+
+def bounded_step(normal: np.ndarray, gradient: np.ndarray, move: np.ndarray, damping: np.ndarray, least: np.ndarray,
+                 most: np.ndarray) -> np.ndarray:
+    """damped_step; where it would cross a bound, the parameter goes to the bound and the others step again with it."""
+    step = damped_step(normal, gradient, move, damping)
+    ends = np.clip(step, least, most)
+    crossed = (ends != step) & move
+    rows = np.flatnonzero(crossed.any(axis=1))
+    if rows.size:
+        fixed = np.where(crossed[rows], ends[rows], 0.0)
+        rest = gradient[rows] - (normal[rows] @ fixed[:, :, None])[:, :, 0]
+        step[rows] = fixed + damped_step(normal[rows], rest, move[rows] & ~crossed[rows], damping[rows])
+    return step
 
 
 def damped_step(normal: np.ndarray, gradient: np.ndarray, move: np.ndarray, damping: np.ndarray) -> np.ndarray:
