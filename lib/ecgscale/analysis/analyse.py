@@ -15,6 +15,7 @@ from ecgscale.contracts import (
     IMPORTANCE,
     LATENCY,
     LAW_TABLE,
+    METRICS,
     OPTIMA,
     PREDICTED,
     Laws,
@@ -31,11 +32,14 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
             comparisons: Path | None = None) -> None:
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
     importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
-    that models share. Raises UserError for a table without score or size."""
+    that models share, and the scores by source and class. Raises UserError for a table without score or size."""
     asked = (read_study(study) if study else Study(name="table")).analysis
     table = read_runs(runs)
     measured = read_all(LATENCY, latency) if latency else None
-    laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus)
+    by_group = comparisons / "scores.parquet" if comparisons else None
+    scores = METRICS.read(by_group) if by_group and by_group.exists() else None
+    laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus,
+                         scores=scores)
     scored = asked.target in table
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)

@@ -13,6 +13,7 @@ from ecgscale.contracts import METRICS, RUNS, RunResult, digest
 from ecgscale.errors import UserError
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
+BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss")     # of scores.parquet: kinds and metrics
 CHOSEN = ("temperature", "threshold")               # on validation: no scores
 
 
@@ -78,6 +79,15 @@ def summary(metrics: pd.DataFrame) -> dict[str, float]:
         name = f"{row.part}_{row.metric}{ENDINGS[row.threshold]}"
         values |= {name: row.estimate, f"{name}_low": row.low, f"{name}_high": row.high}
     return values
+
+
+def scores(evaluated: Iterable[Path]) -> pd.DataFrame:
+    """METRICS rows of the test part by source and class, of every run: what the laws by group are fitted to."""
+    tables = [METRICS.read(Path(folder) / "metrics.csv") for folder in evaluated]
+    kept = [table[table["part"].eq("test") & table["group"].isin(BY_GROUP) & table["metric"].isin(OF_GROUP)]
+            for table in tables]
+    frame = pd.concat(kept, ignore_index=True) if kept else METRICS.empty()
+    return frame.sort_values(["run_id", "group", "value", "metric"], ignore_index=True)
 
 
 def ordered(frame: pd.DataFrame) -> pd.DataFrame:

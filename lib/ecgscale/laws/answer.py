@@ -44,15 +44,15 @@ class Answer:
 
 
 def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, replicates: int, seed: int,
-           alpha: float) -> Answer:
+           alpha: float, laws: tuple[str, ...] = CURVES) -> Answer:
     """Every law of one question, each with intervals and verdict, and for a single size the average of them.
 
     sizes: one (run,) array a size, of the question's rows; clusters (run,): runs of one configuration share a number;
-    alpha: the p value that "no effect" needs, by the number of questions asked.
+    alpha: the p value that "no effect" needs, by the number of questions asked; laws: of a single size.
     """
     y = question.response.y[question.rows]
     clusters = cluster_numbers(len(y), clusters)
-    laws = CURVES if len(sizes) == 1 else (OF_SEVERAL[question.x],)
+    laws = laws if len(sizes) == 1 else (OF_SEVERAL[question.x],)
     names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
     fits = {name: fit_law(name, *sizes, y=y, given=known(LAWS[name], question.response, y)) for name in names}
     plain = fit_law("constant", sizes[0], y=y)

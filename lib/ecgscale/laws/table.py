@@ -15,19 +15,21 @@ from ecgscale.laws.allocation import allocate
 from ecgscale.laws.answer import OF_SEVERAL, Answer, Question, answer
 from ecgscale.laws.columns import GROUPS, SIZES, responses
 from ecgscale.laws.differences import COMPARED, exponent_differences
+from ecgscale.laws.groups import group_laws
 from ecgscale.laws.profile import Profile
 from ecgscale.provenance import versions
 
 ALLOCATION = "compute-optimal allocation"
 TUNED_BINS, TUNED_RUNS, LEAST_BINS = 12, 4, 8       # bins at most, runs in each at least, bins at least
+GROUP_REPLICATES = 200              # of the bootstrap, for laws by source and class: there are many
 LEAST = 6                           # runs below which nothing is fitted
 
 
 def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", replicates: int = 300, seed: int = 1,
-                  cpus: int = 1) -> Laws:
+                  cpus: int = 1, scores: pd.DataFrame | None = None) -> Laws:
     """Every law that the table's columns allow, with intervals and verdicts; `disabled` names what they do not.
 
-    Raises nothing for a poor table: it says so in verdicts.
+    scores: METRICS rows of the test part by source and class. Raises nothing for a poor table: it says so in verdicts.
     """
     asked, disabled = list(questions(frame, target)), missing(frame, target)
     labels = configurations(frame)
@@ -36,9 +38,12 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
         answers = list(pool.map(lambda item: answer_of(frame, item[1], labels, replicates, seed + item[0], alpha),
                                 enumerate(asked)))
     allocation, reasons = allocations(frame, answers)
+    ended = usable(frame)
+    grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores, min(replicates, GROUP_REPLICATES),
+                                            seed)
     return Laws(table_digest=table_digest(frame), synthetic=is_synthetic(frame), runs=len(frame),
-                fits=tuple(fit for one in answers for fit in one.fits), disabled=disabled | reasons,
-                allocation=allocation, differences=differences(answers), versions=versions())
+                fits=(*(fit for one in answers for fit in one.fits), *grouped), disabled=disabled | reasons | lacking,
+                allocation=allocation, differences=[*differences(answers), *compared], versions=versions())
 
 
 def answer_of(frame: pd.DataFrame, question: Question, labels: np.ndarray, replicates: int, seed: int,

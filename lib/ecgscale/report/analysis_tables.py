@@ -14,6 +14,8 @@ from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number
 from ecgscale.report.tables import DataTable, table, words
 
+BY_GROUP = ("source=", "class=")
+
 
 def findings(inputs: Inputs) -> DataTable | None:
     """The study's findings, asked of this table."""
@@ -29,6 +31,8 @@ def law_answers(inputs: Inputs) -> DataTable | None:
     """One row a question: the law that the data prefer, its exponents, and what the average predicts."""
     asked: dict[tuple, list] = {}
     for fit in inputs.laws.fits if inputs.laws else ():
+        if fit.subset.startswith(BY_GROUP):
+            continue
         asked.setdefault((fit.y, fit.x, fit.subset), []).append(fit)
     rows = []
     for (y, x, subset), fits in asked.items():
@@ -45,6 +49,24 @@ def law_answers(inputs: Inputs) -> DataTable | None:
     return table("Laws, one row a question: the preferred form and its exponents (90 % profile likelihood)", {
         "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,
         "at 10 × the largest": True, "why not": False}, rows)
+
+
+def laws_by_group(inputs: Inputs) -> DataTable | None:
+    """Exponent of each source and class, and how it differs from that of their mean: errors 1 - AUROC, power laws."""
+    made = [fit for fit in (inputs.laws.fits if inputs.laws else ())
+            if fit.law == "power" and fit.subset.startswith(BY_GROUP)]
+    compared = {(row["groups"][0], tuple(row["x"])): row for row in inputs.laws.differences} if made else {}
+    rows = []
+    for fit in made:
+        row = compared.get((fit.subset, fit.x), {})
+        rows.append((label(fit.subset), ", ".join(fit.x).replace("_", " "), fit.points,
+                     interval(fit.estimates["c"], *fit.intervals.get("c", (None, None)), number),
+                     interval(row.get("estimate"), row.get("low"), row.get("high"), number),
+                     "yes" if row.get("differs") else "no" if row else "–", fit.reason))
+    return table("Power laws of 1 − AUROC by source and class, and the exponent less that of their mean, run by run "
+                 "(90 %; “differs” allows for the number of groups)", {
+        "of": False, "over": False, "n": True, "exponent": True, "difference": True, "differs": False,
+        "why not": False}, rows)
 
 
 def laws(inputs: Inputs) -> DataTable | None:

@@ -116,10 +116,14 @@ def runs(inputs: Inputs) -> Section:
 def laws(inputs: Inputs) -> Section:
     section = Section("laws", "Scaling laws")
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
-                        "they cannot tell. Intervals resample whole runs.")
-    section.add(figures.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws(inputs))
+                        "they cannot tell. Intervals are profile likelihoods; runs that differ only by seed count as "
+                        "one cluster.")
+    section.add(figures.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
+                analysis_tables.laws(inputs))
     if inputs.laws:
-        section.add(analysis_tables.listing("Do the exponents of two groups differ?", inputs.laws.differences),
+        section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
+                        row for row in inputs.laws.differences
+                        if not row["groups"][0].startswith(analysis_tables.BY_GROUP)]),
                     analysis_tables.listing("Where the next budget would go", inputs.laws.allocation))
     section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
