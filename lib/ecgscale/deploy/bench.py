@@ -162,7 +162,7 @@ def measure_all(apart: Apart, wanted: list[Configuration], deploy: Deploy, seed:
                 tolerance: float) -> tuple[Session, Configuration | None]:
     """Blocks of every configuration, and the configuration that was the A/A control.
 
-    Rounds in random order; after the study's repeats as many more for what is void by then.
+    Rounds in random order; after the study's repeats as many more, for what has fewer blocks that stand.
     """
     session, chosen = Session({configuration: [] for configuration in wanted}), control.choose(wanted)
     generator = np.random.default_rng(seed)
@@ -171,7 +171,7 @@ def measure_all(apart: Apart, wanted: list[Configuration], deploy: Deploy, seed:
     for turn in range(2 * deploy.repeats):
         waiting = [c for c in wanted if c not in session.broken]
         if turn >= deploy.repeats:
-            waiting = [c for c in waiting if any(session.verdicts(c, tolerance))]
+            waiting = [c for c in waiting if session.verdicts(c, tolerance).count("") < deploy.repeats]
         for index in generator.permutation(len(waiting)):
             configuration = waiting[index]
             say(f"round {turn + 1}, {describe(configuration)}")

@@ -1,5 +1,6 @@
 """The measuring loop with runtimes of planted speed, faults and fallbacks: no real runtime is needed to judge it."""
 
+import faulthandler
 import json
 import os
 import shutil
@@ -146,6 +147,7 @@ def test_a_runtime_that_takes_its_process_down_costs_its_rows_only(tmp_path, mon
         delays = (0.0,)
 
     def crash(*_):
+        faulthandler.disable()      # or pytest prints the trace that is asked for here
         os.kill(os.getpid(), signal.SIGSEGV)
 
     setattr(Crashing, stage, staticmethod(crash) if stage == "devices" else crash)
@@ -173,12 +175,12 @@ def test_options_of_the_study_are_measured_beside_the_offered_ones(tmp_path, mon
 
 
 def test_a_disturbed_machine_voids_and_is_measured_again(tmp_path, monkeypatch):
-    """One slow repeat of three: void, and two more are taken."""
+    """One slow repeat of two: neither can be told from the other, and a third decides."""
     planted(monkeypatch, one=kind(0.002, 0.01, 0.002, 0.002))
     table = measured(tmp_path, ["one"], tolerance=0.5)
-    assert list(table["status"]) == ["ok", "void", "ok", "ok"]
+    assert list(table["status"]) == ["ok", "void", "ok"]
     assert "disturbed: +" in table["reason"][1]
-    assert list(table["repeat"]) == [1, 2, 3, 4]
+    assert list(table["repeat"]) == [1, 2, 3]
 
 
 def test_drift_within_a_run_voids_it(tmp_path, monkeypatch):
