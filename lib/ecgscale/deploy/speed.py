@@ -35,7 +35,7 @@ def analyse(latency: pd.DataFrame, seed: int = 0) -> Speed:
     if models >= MIN_MODELS:
         results = predictor(rows, seed)
     else:
-        disabled["predictor"] = f"{models} models; {MIN_MODELS} are needed"
+        disabled = dict.fromkeys(("laws", "predictor"), f"{models} models; {MIN_MODELS} are needed")
     return Speed(models=models, laws=tuple(laws), predictor=results, speedups=speedups(latency), disabled=disabled,
                  versions=provenance.versions())
 

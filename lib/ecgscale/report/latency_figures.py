@@ -119,6 +119,7 @@ def against_size(inputs: Inputs) -> Drawing | None:
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xlabel(COSTS[cost].title)
+        plain_ticks(panel)
         plain_ticks(panel, "y")
     panels[0].set_ylabel("median latency of one window (ms)")
     fig.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=8)

@@ -49,9 +49,9 @@ def unavailable(inputs: Inputs) -> DataTable | None:
 
 
 def laws(inputs: Inputs) -> DataTable | None:
-    """The laws of every machine's speed.json."""
+    """The laws of every machine's speed.json that there were networks enough for."""
     rows = []
-    for law in (law for speed in inputs.speeds for law in speed.laws):
+    for law in (law for speed in inputs.speeds for law in speed.laws if law.estimates):
         values = [f"{name} = {interval(value, *law.intervals.get(name, (None, None)), number)}"
                   for name, value in law.estimates.items()]
         error = law.statistics.get("held_out_median_error")

@@ -170,6 +170,9 @@ def latency(inputs: Inputs) -> Section:
         section.notices.append(told)
     section.notices += [f"{one.machine} was disturbed, and nothing measured on it stands: {one.reason}."
                         for one in inputs.controls if one.reason]
+    unknown = sorted(set(inputs.latency["machine"].dropna()) - {one.machine for one in inputs.environments})
+    section.notices += [f"Nothing is known of the machine {name}: no environment.json came with its results."
+                        for name in unknown]
     section.notices += not_done({f"{name} of latency": why for one in inputs.speeds
                                  for name, why in one.disabled.items()})
     section.add(latency_figures.latency(inputs), latency_tables.latency(inputs), latency_tables.unavailable(inputs),

@@ -197,7 +197,8 @@ def devices(inputs: Inputs) -> DataTable | None:
 
 def machines(inputs: Inputs) -> DataTable | None:
     rows = [(one.machine, one.cpu, one.cores, one.threads, number(one.memory_bytes), one.os, one.container or "none",
-             one.started, words(one.state)) for one in inputs.environments]
+             one.started, words({name: value for name, value in one.state.items() if value is not None}))
+            for one in inputs.environments]
     return table("Machines", {
         "machine": False, "processor": False, "cores": True, "threads": True, "memory (bytes)": True, "system": False,
         "container": False, "started": False, "state": False}, rows)

@@ -219,6 +219,8 @@ def test_what_is_missing_unavailable_or_not_identified_is_said(written):
 
 def test_rows_of_another_machine_stand_beside_ours_under_its_name(written):
     assert "<td>Ann&#39;s Mac</td>" in written[1]
+    assert "Nothing is known of the machine Ann&#39;s Mac: no environment.json" in written[1]
+    assert "Nothing is known of the machine box" not in written[1]
     drawing = latency_figures.latency(make_inputs())
     names = [text.get_text() for text in drawing.figure.axes[0].get_yticklabels()]
     assert "Core ML · cpu float32 · Ann's Mac" in names
