@@ -62,5 +62,7 @@ def run(main: Callable[[list[str] | None], int | None]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        print(f"{Path(sys.argv[0]).name}: {error.filename or 'writing'}: {error.strerror}", file=sys.stderr)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = ". Make room there and run again (the pipeline with -resume): what is finished is kept" if full else ""
+        print(f"{Path(sys.argv[0]).name}: {error.filename or 'writing'}: {error.strerror}{remedy}", file=sys.stderr)
         sys.exit(2)

@@ -78,7 +78,7 @@ def test_a_full_disk_is_a_message(tmp_path):
             "command.run(main)")
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False)
     assert done.returncode == 2
-    assert "No space left on device" in done.stderr
+    assert "No space left on device. Make room there and run again (the pipeline with -resume)" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -30,6 +30,16 @@ def test_another_version_is_refused_by_name(tmp_path, name):
         contracts.REJECTS.read(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["rejects.csv", "rejects.parquet"])
+def test_a_table_that_was_cut_off_is_refused(tmp_path, name):
+    """A work folder whose file lost its end: never fewer rows, or half a number, without a word."""
+    contracts.REJECTS.write(REJECTED, tmp_path / name)
+    whole_file = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole_file[:-3])
+    with pytest.raises(ContractError, match=r"cut off|not a readable Parquet file"):
+        contracts.REJECTS.read(tmp_path / name)
+
+
 def test_a_csv_that_names_no_schema_is_refused(tmp_path):
     REJECTED.to_csv(tmp_path / "rejects.csv", index=False)
     with pytest.raises(ContractError, match="names no schema"):

@@ -186,6 +186,10 @@ class Table:
             found = first[1:].strip() if first.startswith("#") else None
             if found != self.schema_id():
                 raise wrong_schema(found, self.schema_id(), path, line=1)
+            with open(path, "rb") as stream:
+                stream.seek(-1, os.SEEK_END)
+                if stream.read(1) != b"\n":
+                    raise ContractError("ends within a line", file=path, remedy="It was cut off: make it again")
             header = pd.read_csv(path, comment="#", nrows=0).columns
             kinds = {name: self.type_of(name) for name in header if self.type_of(name) is not None}
             convert = pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True,

@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -56,7 +57,7 @@ class Checkpoint:
         """Replace the state by this one."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         with whole(self.state) as temporary:
-            save_file(tensors, temporary, metadata={"progress": json.dumps(progress)})
+            save_tensors(tensors, temporary, {"progress": json.dumps(progress)})
 
     def load(self) -> tuple[dict[str, Any], Tensors] | None:
         """Progress and tensors of the last state; None where there is none, or (with a word) none that can be read."""
@@ -86,6 +87,17 @@ class Checkpoint:
     def finished(self) -> RunResult | None:
         """The result of a run that is over; None while it is not."""
         return RunResult.read(self.result / "run.json") if (self.result / "run.json").is_file() else None
+
+
+def save_tensors(tensors: Tensors, path: Path, metadata: dict[str, str]) -> None:
+    """safetensors.torch.save_file, with an OSError where the disk is full: the library tells it in words alone."""
+    try:
+        save_file(tensors, path, metadata=metadata)
+    except safetensors.SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if not number:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def pack(model: torch.nn.Module, optimizer: torch.optim.Optimizer, best: Tensors) -> Tensors:

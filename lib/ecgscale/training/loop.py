@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo
@@ -33,7 +32,7 @@ from ecgscale.errors import UserError
 from ecgscale.models.build import build
 from ecgscale.provenance import code_digest, versions
 from ecgscale.training import device as hardware
-from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
+from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, save_tensors, unpack
 from ecgscale.training.data import Crops, ahead, fixed_batches, generator, part_of, subset
 from ecgscale.training.layout import channels_last, for_inference
 from ecgscale.training.loss import terms
@@ -97,11 +96,12 @@ class Training:
         """Train to the end; give status and reason. Once, when memory runs out, again with parts of a batch.
 
         Of several processes one alone can do neither: there an exception ends them all, and the next start continues.
+        A full or broken disk says nothing about the run: an OSError ends the task, and the next start continues.
         """
         try:
             return self.train()
         except Exception as error:
-            if self.job.ranks.size > 1:
+            if self.job.ranks.size > 1 or isinstance(error, OSError):
                 raise
             if not hardware.out_of_memory(error) or self.progress.microbatches > 1 or self.spec.batch_size == 1:
                 return self.failed(error)
@@ -111,6 +111,8 @@ class Training:
             torch.cuda.empty_cache()
         try:
             return self.train(microbatches=MICROBATCHES, note=note)
+        except OSError:
+            raise
         except Exception as error:
             return self.failed(error)
 
@@ -320,7 +322,7 @@ class Training:
         if result.status == "finished":
             about = json.dumps({"run_id": result.spec.run_id, "synthetic": result.synthetic})
             # one entry: the order of several is not the same in every file
-            save_file(self.best, folder / "weights.safetensors", metadata={"ecgscale": about})
+            save_tensors(self.best, folder / "weights.safetensors", {"ecgscale": about})
         result.write(folder / "run.json")
 
     def log(self, event: str, epoch: int) -> None:

@@ -1,5 +1,6 @@
 """Training against a plain loop written out here, and runs that are cut short against runs that are not."""
 
+import errno
 import fcntl
 import json
 import threading
@@ -8,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.errors import UserError
 from ecgscale.models.build import build, load
+from ecgscale.training import checkpoint, loop, train
 from ecgscale.training import device as hardware
-from ecgscale.training import loop, train
 from ecgscale.training.data import Crops, part_of, windows
 from ecgscale.training.loss import asymmetric
 from tests.tiny_corpus import CLASSES, CONVNEXT, planned, split_of, write_corpus
@@ -318,3 +320,25 @@ def test_a_run_that_another_process_trains_is_waited_for(corpus, tmp_path, capfd
     assert "was finished before" in said
     assert second == first
     assert len((folder / "epochs.jsonl").read_text().splitlines()) == 2     # one epoch began and ended, once
+
+
+def test_a_full_disk_ends_the_task_and_is_no_result(corpus, tmp_path, monkeypatch):
+    """As safetensors tells it; with room again, the run continues and ends as one that was never stopped."""
+    plan = planned(epochs=3)
+    whole, = run(corpus, tmp_path / "whole", plan)
+    plain, saved = checkpoint.save_file, iter(range(100))
+
+    def full(*arguments, **named):
+        if next(saved) == 1:
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        plain(*arguments, **named)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left on device") as found:
+        run(corpus, tmp_path / "cut", plan)
+    assert found.value.errno == errno.ENOSPC
+    assert not (tmp_path / "cut" / plan.spec.run_id).exists()
+    continued, = run(corpus, tmp_path / "cut", plan)
+    assert continued.resumed == 1
+    assert same(weights(tmp_path / "whole", plan), weights(tmp_path / "cut", plan))
+    assert continued.valid_loss == whole.valid_loss
