@@ -52,18 +52,23 @@ def test_devices_and_checkpoints_go_to_those_that_use_them(podman_run):
         assert f"localhost/ecgscale:{__version__}-cuda" in call
 
 
+def test_nothing_is_warned_of(podman_run):
+    assert "WARN" not in podman_run.text
+
+
 def test_versions_name_engine_and_image(podman_run):
     text = (podman_run.results / "pipeline_info/ecgscale_software_versions.yml").read_text()
     assert '  engine: "podman"\n' in text
     assert f'  image: "localhost/ecgscale:{__version__}-cuda"\n  image_id: "0123456789abcdef"\n' in text
 
 
-@pytest.mark.parametrize(("profile", "image"), [
-    ("docker", f"localhost/ecgscale:{__version__}-cpu"),
-    ("apptainer,openvino_gpu", f"ecgscale-{__version__}-openvino.sif")])
-def test_image_follows_the_device(profile, image, tmp_path):
-    said = subprocess.run([ROOT / "nextflow", "inspect", ROOT, "-profile", profile], cwd=tmp_path, text=True,
+@pytest.mark.parametrize(("arguments", "image"), [
+    (("-profile", "docker"), f"localhost/ecgscale:{__version__}-cpu"),
+    (("-profile", "apptainer,openvino_gpu"), f"{ROOT}/containers/ecgscale-{__version__}-openvino.sif"),
+    (("-profile", "singularity", "--image", "/images/ours.sif"), "/images/ours.sif")])
+def test_image_follows_the_device_or_is_given(arguments, image, tmp_path):
+    said = subprocess.run([ROOT / "nextflow", "inspect", ROOT, *arguments], cwd=tmp_path, text=True,
                           capture_output=True, check=True).stdout
     found = json.loads(said[said.index("{"):])["processes"]
-    assert {process["name"].split(":")[-1] for process in found} == PROCESSES
-    assert all(process["container"].endswith(image) for process in found)
+    images = {process["name"].split(":")[-1]: process["container"] for process in found}
+    assert images == dict.fromkeys(PROCESSES, image)
