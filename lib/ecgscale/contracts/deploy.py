@@ -22,6 +22,7 @@ class Artefact(Part):
     bytes: int | None = None
     digest: str | None = None
     opset: int | None = None
+    mode: str = ""                   # torch: frozen or compiled from the weights; then `seconds` is what that took
     checked_on: str = ""             # runtime that computed the differences, or why none did
     max_logit_difference: float | None = None
     mean_logit_difference: float | None = None

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import shutil
+import json
+import multiprocessing
+import os
+import re
 import sys
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ecgscale import provenance
@@ -29,6 +34,7 @@ from ecgscale.models.build import load
 
 SCORES = ("valid_challenge_score", "valid_auroc")   # what models are chosen by: the first that the table holds
 CALIBRATION_WINDOWS = 300
+TORCH_MODES = ("frozen", "compiled")
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
 NOT_ON_APPLE = "not run on Apple hardware"
 LICENSES = {True: "MIT; trained on synthetic recordings",
@@ -58,7 +64,10 @@ def choose(runs: pd.DataFrame, top: int) -> list[tuple[str, str]]:
 
 
 def label_of(result: RunResult) -> str:
-    """A short name for people: regnet-116k-adamw-1a2b3c."""
+    """A short name for people: regnet-116k-adamw-1a2b3c. Raises UserError where it would be no file's name."""
+    if not re.fullmatch(r"[0-9A-Za-z]+", result.spec.run_id):
+        raise UserError(f"{result.spec.run_id!r} is not the name of a run", field="spec.run_id",
+                        remedy="Train it again: a run is named by the digest of its spec")
     params = result.ledger.params
     size = next((f"{params / unit:.3g}{letter}" for unit, letter in ((1e6, "m"), (1e3, "k")) if params >= unit),
                 str(params))
@@ -69,22 +78,24 @@ def label_of(result: RunResult) -> str:
 
 
 def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, split: pd.DataFrame, deploy: Deploy,
-                  label_set: LabelSet, out: Path, threads: int, records: int = 64, replicates: int = 1000,
+                  label_set: LabelSet, out: Path, threads: int, records: int = 256, replicates: int = 1000,
                   seed: int = 0) -> list[Export]:
     """Export the chosen runs to out/<label>/ and check every file on up to `records` test recordings (0: all).
 
+    Converting is work of one thread, so each thread takes models of its own, in a process.
     Raises UserError for bad input. A format that cannot be written becomes an Artefact with status "failed".
     """
-    torch.set_num_threads(threads)
     folders = {folder.name: folder for folder in map(Path, trained)}
     available = runs[runs["run_id"].isin(folders)]
-    rows = available.set_index("run_id")
-    task, made = Task(corpus, split, deploy, label_set, threads, records, replicates, seed), []
-    for run_id, why in choose(available, deploy.top):
-        result, network = load(folders[run_id])
-        with whole(out / label_of(result)) as folder:
-            made.append(export_model(result, network, folders[run_id], why, rows.loc[run_id], task, folder))
-    return made
+    rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
+    processes = max(1, min(threads, len(chosen)))
+    task = Task(corpus, split, deploy, label_set, threads // processes, records, replicates, seed)
+    jobs = [(task, folders[run_id], why, rows.loc[run_id], out) for run_id, why in chosen]
+    if processes == 1:
+        return [export_run(*job) for job in jobs]
+    os.environ["OMP_NUM_THREADS"] = str(task.threads)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(export_run, *zip(*jobs, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,19 @@ class Task:
     seed: int
 
 
-def export_model(result: RunResult, network: nn.Module, trained: Path, why: str, row: pd.Series, task: Task,
-                 folder: Path) -> Export:
+def export_run(task: Task, trained: Path, why: str, row: pd.Series, out: Path) -> Export:
+    """One run's folder as out/<label>/, whole or not at all."""
+    torch.set_num_threads(task.threads)
+    result, network = load(trained)
+    known = set(task.corpus.classes) & set(task.label_set.codes)
+    if missing := [code for code in result.classes if code not in known]:
+        raise UserError(f"the corpus has no class {missing[0]!r}", file=trained / "run.json", field="classes",
+                        remedy="Give the corpus and the label set that the run was trained on")
+    with whole(out / label_of(result)) as folder:
+        return export_model(result, network, why, row, task, folder)
+
+
+def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series, task: Task, folder: Path) -> Export:
     """One network in every format of the study, its sample, and export.json."""
     spec, label, corpus = result.spec, label_of(result), task.corpus
     folder.mkdir(parents=True)
@@ -118,9 +140,11 @@ def export_model(result: RunResult, network: nn.Module, trained: Path, why: str,
         synthetic=result.synthetic, valid_score=number(row, "valid_challenge_score"),
         test_score=number(row, "test_challenge_score"), artefacts=(), versions=provenance.versions(),
     )
-    shutil.copyfile(trained / "weights.safetensors", folder / "weights.safetensors")
-    exporters = {batch: Exporter(network, (batch, *description.input_shape[1:]), metadata(description), calibration)
-                 for batch in task.deploy.batch}
+    # one entry: the order of several is not the same in every file
+    save_file(network.state_dict(), folder / "weights.safetensors",
+              metadata={"ecgscale": json.dumps(metadata(description))})
+    exporters = {batch: Exporter(network, (batch, *description.input_shape[1:]), metadata(description, batch),
+                                 calibration) for batch in task.deploy.batch}
     artefacts = []
     for kind in kinds_of(task.deploy):
         print(f"export: {label}, {kind}", file=sys.stderr, flush=True)
@@ -138,9 +162,10 @@ class Kind:
     precision: str
     batch: int | None = None          # None: any number of windows a call
     opset: int | None = None
+    mode: str = ""                    # torch: how the weights are run
 
     def __str__(self) -> str:
-        return "-".join(filter(None, (self.form, self.precision, self.opset and f"opset{self.opset}",
+        return "-".join(filter(None, (self.form, self.mode, self.precision, self.opset and f"opset{self.opset}",
                                       (self.batch or 1) > 1 and f"batch{self.batch}")))
 
     def file(self, label: str) -> str:
@@ -152,8 +177,13 @@ class Kind:
 
 
 def kinds_of(deploy: Deploy) -> list[Kind]:
-    """The files that a study asks for. ONNX has no INT8 here; float32 ONNX comes for DirectML too."""
+    """The files that a study asks for. ONNX has no INT8 here; float32 ONNX comes for DirectML too.
+
+    The weights are always there, run as they are. "torch" asks for what else PyTorch makes of them.
+    """
     kinds = [Kind("torch", "float32")]
+    if "torch" in deploy.formats:
+        kinds += [Kind("torch", "float32", batch, mode=mode) for batch in deploy.batch for mode in TORCH_MODES]
     for batch, form, precision in itertools.product(deploy.batch, deploy.formats, deploy.precisions):
         if form == "onnx" and precision != "int8":
             opsets = (NEWEST_OPSET, DIRECTML_OPSET) if precision == "float32" else (NEWEST_OPSET,)
@@ -170,9 +200,9 @@ def make(kind: Kind, exporter: Exporter | None, description: Export, folder: Pat
     """Write one file and check it. Whatever goes wrong is the artefact's reason."""
     start, file = time.perf_counter(), kind.file(description.label)
     artefact = Artefact(format=kind.form, precision=kind.precision, file=file, status="ok", opset=kind.opset,
-                        batch=kind.batch)
+                        batch=kind.batch, mode=kind.mode)
     try:
-        if exporter and kind.precision != "bf16":
+        if kind.form != "torch" and kind.precision != "bf16":
             exporter.write(kind.form, kind.precision, folder / file, kind.opset)
         if not (folder / file).exists():
             raise FileNotFoundError("the float32 file was not made")
@@ -183,14 +213,16 @@ def make(kind: Kind, exporter: Exporter | None, description: Export, folder: Pat
             return artefact.model_copy(update={"reason": NOT_ON_APPLE})
         only = DeployedModel(folder, description.model_copy(update={"artefacts": (artefact,)}), truth.windows[:1],
                              truth.logits[:1])
-        logits, ran = run_file(only, kind.form, kind.precision, truth.windows, kind.batch or 1, task.threads)
+        logits, ran, compiling = run_file(only, artefact, truth.windows, kind.batch or 1, task.threads)
     except Exception as error:  # converters raise anything; one format must not lose the others
         return artefact.model_copy(update={"status": "failed", "file": None, "reason": one_line(error)})
     if kind.precision == "bf16" and ran.precision != "bf16":
         return artefact.model_copy(update={"reason": "this processor does not compute in bfloat16"})
+    if kind.mode:
+        artefact = artefact.model_copy(update={"seconds": compiling})
     found = differences(truth, logits, task.label_set, description.classes, task.replicates, task.seed)
     status, reason = judge(found, task.deploy.margin)
-    runner = " ".join(filter(None, (RUNNERS[kind.form, kind.precision][0], ran.device, ran.precision)))
+    runner = " ".join(filter(None, (RUNNERS[kind.form, kind.precision][0], kind.mode, ran.device, ran.precision)))
     return artefact.model_copy(update=found | {"checked_on": runner, "status": status, "reason": reason})
 
 
@@ -208,13 +240,20 @@ def judge(found: dict[str, Any], margin: float) -> tuple[str, str]:
 
 
 def held_out(network: nn.Module, result: RunResult, task: Task) -> Reference:
-    """The network's answers on recordings it was not trained on: of the test fold, else of validation."""
+    """The network's answers on recordings it was not trained on: of the test fold, else of validation.
+
+    Raises UserError where there are none, and where the network answers what is not a number.
+    """
     part = next((p for p in ("test", "valid") if (task.split["part"] == p).any()), None)
     if part is None:
         raise UserError("no recording in the test or the validation fold", field="part",
                         remedy="An exported file is checked on recordings that were not trained on")
     positions = some(task, part, task.records)
-    return reference(network, task.corpus, positions, result.classes, result.spec.leads, result.spec.window, part)
+    truth = reference(network, task.corpus, positions, result.classes, result.spec.leads, result.spec.window, part)
+    if not np.isfinite(truth.logits).all():
+        raise UserError("its network gives logits that are not finite", field=f"run {result.spec.run_id}",
+                        remedy="Its weights or the recordings hold numbers that are none")
+    return truth
 
 
 def training_windows(result: RunResult, task: Task) -> np.ndarray:
@@ -241,15 +280,15 @@ def number(row: pd.Series, column: str) -> float | None:
     return float(row[column]) if column in row and pd.notna(row[column]) else None
 
 
-def metadata(export: Export) -> dict[str, str]:
+def metadata(export: Export, batch: int = 1) -> dict[str, str]:
     """What every format carries inside: enough to use the file without the JSON beside it."""
-    shape = " x ".join(map(str, export.input_shape))
+    shape = " x ".join(map(str, (batch, *export.input_shape[1:])))
     return {
         "description": f"12-lead ECG classifier {export.label}: {shape} (batch, leads, samples) to logits"
                        + ("; trained on SYNTHETIC recordings, not for use on people" if export.synthetic else ""),
         "label": export.label, "run_id": export.run_id, "license": export.license,
-        "input": f"{export.input_name}: float32, leads {' '.join(export.spec.leads)}", "unit": export.unit,
-        "rate_hz": f"{export.rate:g}", "recipe": str(export.recipe), "output": f"{export.output_name}: one a class",
-        "classes": ";".join(export.classes), "class_names": ";".join(export.class_names),
-        "synthetic": str(export.synthetic).lower(),
+        "input": f"{export.input_name}: float32, leads {' '.join(export.spec.leads)}", "input_shape": shape,
+        "unit": export.unit, "rate_hz": f"{export.rate:g}", "recipe": json.dumps(export.recipe),
+        "output": f"{export.output_name}: one a class", "classes": ";".join(export.classes),
+        "class_names": ";".join(export.class_names), "synthetic": str(export.synthetic).lower(),
     }

@@ -6,12 +6,14 @@ fixed windows, as in evaluation, so a sign flip is a label that a user would see
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import nn
 
+from ecgscale.contracts import Artefact
 from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, runtime_class
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import LabelSet
@@ -69,13 +71,18 @@ def reference(network: nn.Module, corpus: Corpus, positions: np.ndarray, classes
                      corpus.records["patient"].to_numpy()[positions], part)
 
 
-def run_file(model: DeployedModel, form: str, precision: str, windows: np.ndarray, batch: int,
-             threads: int) -> tuple[np.ndarray, Ran]:
-    """Logits (windows, classes) of the exported file, and what really ran. Raises Unavailable."""
-    name, option = RUNNERS[form, precision]
+def run_file(model: DeployedModel, artefact: Artefact, windows: np.ndarray, batch: int,
+             threads: int) -> tuple[np.ndarray, Ran, float]:
+    """Logits (windows, classes) of the exported file, what really ran, and the seconds it took to be compiled.
+
+    Raises Unavailable.
+    """
+    name, option = RUNNERS[artefact.format, artefact.precision]
     runtime: Runtime = runtime_class(name)()
-    runtime.load(model, "cpu", option, batch, threads)
+    runtime.load(model, "cpu", f"mode={artefact.mode}" if artefact.mode else option, batch, threads)
+    start = time.perf_counter()
     runtime.compile()
+    compiling = time.perf_counter() - start
     request, logits = runtime.request(), []
     for start in range(0, len(windows), batch):
         chunk = windows[start : start + batch]
@@ -83,7 +90,7 @@ def run_file(model: DeployedModel, form: str, precision: str, windows: np.ndarra
         request.put(filled)
         request.execute()
         logits.append(request.get()[: len(chunk)])
-    return np.concatenate(logits), runtime.ran()
+    return np.concatenate(logits), runtime.ran(), compiling
 
 
 def differences(truth: Reference, logits: np.ndarray, label_set: LabelSet, classes: tuple[str, ...],

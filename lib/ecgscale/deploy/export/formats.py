@@ -7,7 +7,6 @@ within.
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import logging
 import warnings
@@ -18,19 +17,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from ecgscale.deploy.export.quantization import quantized
+
 INPUT, OUTPUT = "ecg", "logits"
-NEWEST_OPSET, DIRECTML_OPSET = 20, 17
+NEWEST_OPSET, DIRECTML_OPSET = 23, 17      # the newest that torch writes; 17 is what DirectML knows wholly
+SMALLEST_HALF = 2.0**-24
 
 
-class HalfPrecision(nn.Module):
-    """The same network computing in float16 between float32 input and output."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = copy.deepcopy(network).half()
-
-    def forward(self, windows: torch.Tensor) -> torch.Tensor:
-        return self.network(windows.half()).float()
+def normalizes_layers(network: nn.Module) -> bool:
+    return any(isinstance(part, nn.LayerNorm) for part in network.modules())
 
 
 class Exporter:
@@ -42,6 +37,7 @@ class Exporter:
     def __init__(self, network: nn.Module, shape: tuple[int, int, int], metadata: dict[str, str],
                  calibration: np.ndarray):
         self.network, self.shape, self.metadata, self.calibration = network.eval(), shape, metadata, calibration
+        self.graphs: dict[int, bytes] = {}      # ONNX, by operator set
 
     def write(self, form: str, precision: str, path: Path, opset: int | None = None) -> None:
         """Write one file (or package) at `path`. Raises whatever the converters raise."""
@@ -59,22 +55,35 @@ class Exporter:
         return torch.export.export(self.network, (torch.zeros(self.shape),))
 
     def write_onnx(self, precision: str, path: Path, opset: int) -> None:
+        """float16: the same graph with float16 weights and values between its float32 ends."""
+        import onnx
+
+        model = self.onnx_model(opset)
+        if precision == "float16":
+            import onnx_ir
+            from onnxruntime.transformers.float16 import convert_float_to_float16
+
+            half = onnx_ir.from_proto(convert_float_to_float16(model, keep_io_types=True,
+                                                               min_positive_val=SMALLEST_HALF))
+            half.graph.sort()               # the converter puts the casts of the ends last
+            model = onnx_ir.to_proto(half)
+        onnx.checker.check_model(model)
+        onnx.save(model, str(path))
+
+    def onnx_model(self, opset: int):
         """The newest operator set by torch.export; 17, for DirectML, by the tracing exporter."""
         import onnx
 
-        chosen, traced = self.network, opset == DIRECTML_OPSET
-        if precision == "float16":
-            chosen = HalfPrecision(self.network).eval()
-        elif not traced:
-            chosen = self.program
-        example = (torch.zeros(self.shape),)
-        torch.onnx.export(chosen, example, str(path), input_names=[INPUT], output_names=[OUTPUT], opset_version=opset,
-                          dynamo=not traced, external_data=False, verbose=False)
-        model = onnx.load(str(path))
-        model.producer_name, model.doc_string = "ecgscale", self.metadata["description"]
-        onnx.helper.set_model_props(model, self.metadata)
-        onnx.checker.check_model(model)
-        onnx.save(model, str(path))
+        if opset not in self.graphs:
+            traced, content = opset == DIRECTML_OPSET, io.BytesIO()
+            made = torch.onnx.export(
+                self.network if traced else self.program, (torch.zeros(self.shape),), content if traced else None,
+                input_names=[INPUT], output_names=[OUTPUT], opset_version=opset, dynamo=not traced, verbose=False)
+            model = onnx.load_from_string(content.getvalue()) if traced else made.model_proto
+            model.producer_name, model.doc_string = "ecgscale", self.metadata["description"]
+            onnx.helper.set_model_props(model, self.metadata)
+            self.graphs[opset] = model.SerializeToString()
+        return onnx.load_from_string(self.graphs[opset])
 
     @cached_property
     def openvino_model(self):
@@ -94,26 +103,8 @@ class Exporter:
 
         model = self.openvino_model
         if precision == "int8":
-            model = self.quantized(model.clone())
+            model = quantized(model, self.calibration, normalizes_layers(self.network))
         openvino.save_model(model, path, compress_to_fp16=precision == "float16")
-
-    def quantized(self, model):
-        """INT8 by NNCF. Activation ranges reach to the extremes that calibration saw, not to their mean over calls.
-
-        In an ECG the extremes are the QRS complexes: clipping them, as NNCF does by default, moved logits by up to 1.9
-        on two trained networks of the demo, against 0.3 with the extremes kept.
-        """
-        import nncf
-        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-
-        batch = self.shape[0]
-        calls = [self.calibration[i : i + batch] for i in range(0, len(self.calibration) - batch + 1, batch)]
-        normed = any(isinstance(part, nn.LayerNorm) for part in self.network.modules())
-        return nncf.quantize(
-            model, nncf.Dataset(calls), subset_size=len(calls),
-            preset=nncf.QuantizationPreset.MIXED, model_type=nncf.ModelType.TRANSFORMER if normed else None,
-            advanced_parameters=nncf.AdvancedQuantizationParameters(
-                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX))
 
     def write_coreml(self, precision: str, path: Path) -> None:
         """mlprogram, built anywhere, run on Apple hardware only. int8: float16 with weights stored as 8 bits."""
@@ -128,6 +119,10 @@ class Exporter:
         model.save(str(path))
 
     @cached_property
+    def core_program(self) -> torch.export.ExportedProgram:
+        return self.program.run_decompositions({})
+
+    @cached_property
     def coreml_float16(self):
         return self.coreml("FLOAT16")
 
@@ -135,7 +130,7 @@ class Exporter:
         import coremltools as ct
 
         return ct.convert(
-            self.program.run_decompositions({}), convert_to="mlprogram", minimum_deployment_target=ct.target.iOS17,
+            self.core_program, convert_to="mlprogram", minimum_deployment_target=ct.target.iOS17,
             compute_precision=getattr(ct.precision, precision),
             inputs=[ct.TensorType(name=INPUT, shape=self.shape, dtype=np.float32)],
             outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],

@@ -7,6 +7,8 @@ import onnx
 import openvino
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from scipy.special import expit
 
 from ecgscale.contracts import Export
@@ -62,8 +64,8 @@ def test_the_folder_is_complete_and_describes_itself():
     assert made.synthetic
     assert {a.status for a in made.artefacts} == {"ok"}
     kinds = [(a.format, a.precision, a.opset) for a in made.artefacts]
-    assert kinds == [("torch", "float32", None), ("onnx", "float32", 20), ("onnx", "float32", 17),
-                     ("onnx", "float16", 20), ("openvino", "float32", None), ("openvino", "bf16", None),
+    assert kinds == [("torch", "float32", None), ("onnx", "float32", 23), ("onnx", "float32", 17),
+                     ("onnx", "float16", 23), ("openvino", "float32", None), ("openvino", "bf16", None),
                      ("openvino", "float16", None), ("openvino", "int8", None)]
     assert np.load(folder / "sample_input.npy").shape == made.input_shape
     assert np.load(folder / "sample_output.npy").shape == (1, 26)
@@ -88,7 +90,7 @@ def test_every_file_is_checked_on_held_out_recordings():
 
 def test_onnx_files_name_what_goes_in_and_out():
     folder = exported_model()
-    for opset in (17, 20):
+    for opset in (17, 23):
         model = onnx.load(str(next((folder / f"onnx-float32-opset{opset}").glob("*.onnx"))))
         assert {item.domain: item.version for item in model.opset_import}[""] == opset
         ends = [*model.graph.input, *model.graph.output]
@@ -143,6 +145,86 @@ def test_a_foreign_weight_file_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"weights\.safetensors"):
         export_models([run], run_table([result], [0.5]), corpus, split, Deploy(), LABELS, tmp_path / "out", threads=1)
     assert not list((tmp_path / "out").glob("*/export.json"))
+
+
+def broken_run(tmp_path, change):
+    """Export of a run whose weights were changed."""
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
+    run = tmp_path / "runs" / result.spec.run_id
+    weights = load_file(run / "weights.safetensors")
+    change(weights)
+    save_file(weights, run / "weights.safetensors")
+    deploy = Deploy(formats=("onnx",), precisions=("float32",))
+    export_models([run], run_table([result], [0.5]), corpus, split, deploy, LABELS, tmp_path / "out", threads=1)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda weights: weights.update({"head.bias": torch.zeros(27)}), "not the weights of this run"),
+    (lambda weights: weights.pop("head.bias"), "not the weights of this run"),
+    (lambda weights: weights.update({"more": torch.zeros(1)}), "not the weights of this run"),
+    (lambda weights: weights["head.bias"].fill_(float("nan")), "logits that are not finite"),
+    (lambda weights: weights["head.weight"].fill_(float("inf")), "logits that are not finite"),
+])
+def test_weights_that_make_no_model_are_refused(tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
+        broken_run(tmp_path, change)
+    assert not list((tmp_path / "out").glob("**/export.json"))
+
+
+def test_a_class_that_the_corpus_does_not_know_is_refused(tmp_path):
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
+    run = tmp_path / "runs" / result.spec.run_id
+    result.model_copy(update={"classes": ("12345", *LABELS.codes[1:])}).write(run / "run.json")
+    with pytest.raises(UserError, match=r"classes: .*12345.*label set"):
+        export_models([run], run_table([result], [0.5]), corpus, split, Deploy(), LABELS, tmp_path / "out", threads=1)
+
+
+@pytest.mark.parametrize("name", ["../../x", "a b", "x\ny", "a/b", ""])
+def test_a_run_whose_name_is_no_file_name_is_refused(tmp_path, name):
+    result = trained_run(tmp_path / "runs")
+    with pytest.raises(UserError, match="is not the name of a run"):
+        export.label_of(result.model_copy(update={"spec": result.spec.model_copy(update={"run_id": name})}))
+
+
+def test_a_file_beyond_the_margin_is_marked_and_the_others_are_not(tmp_path, monkeypatch):
+    """One file answers that nobody has anything: it loses the score of a network that has one."""
+    from ecgscale.deploy.export import check
+
+    def mute(model, artefact, windows, batch, threads):
+        logits, ran, seconds = run_file(model, artefact, windows, batch, threads)
+        return (logits - 100 if artefact.format == "openvino" else logits), ran, seconds
+
+    run_file = check.run_file
+    monkeypatch.setattr(export, "run_file", mute)
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
+    monkeypatch.setattr(export, "load", lambda folder: (result, Oracle(corpus)))
+    deploy = Deploy(formats=("openvino", "onnx"), precisions=("float32",))
+    made = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
+                         LABELS, tmp_path / "out", threads=1, replicates=20)
+    states = {(a.format, a.precision): (a.status, a.reason) for a in made[0].artefacts}
+    assert states["onnx", "float32"] == ("ok", "")
+    status, reason = states["openvino", "float32"]
+    assert status == "beyond-margin"
+    assert "more than the margin 0.01" in reason
+
+
+class Oracle(torch.nn.Module):
+    """Says the labels of the first window of a corpus's recordings, by their first sample."""
+
+    def __init__(self, corpus):
+        super().__init__()
+        from ecgscale.training.data import windows
+
+        firsts = np.array([signal[0, 0] for signal in corpus.signals])
+        cut = [windows(signal, 256) for signal in corpus.signals]
+        self.register_buffer("keys", torch.tensor(np.concatenate([c[:, 0, 0] for c in cut])))
+        owners = np.repeat(np.arange(len(cut)), [len(c) for c in cut])
+        self.register_buffer("labels", torch.tensor(corpus.labels[owners].astype(np.float32)))
+        assert len(np.unique(firsts)) == len(firsts)
+
+    def forward(self, x):
+        near = torch.softmax(-1e8 * (x[:, :1, 0] - self.keys) ** 2, dim=1)
+        return 20 * (near @ self.labels) - 10
 
 
 @pytest.mark.parametrize(("difference", "status"),

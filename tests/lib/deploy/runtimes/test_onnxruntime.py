@@ -29,4 +29,4 @@ def test_a_float16_file_that_the_cpu_computes_in_float32_is_flagged():
 def test_directml_takes_operator_set_17():
     model = DeployedModel.read(exported_model())
     assert model.artefact("onnx", "float32", 1, 17).opset == 17
-    assert model.artefact("onnx", "float32").opset == 20
+    assert model.artefact("onnx", "float32").opset == 23
