@@ -34,6 +34,7 @@ from ecgscale.models.build import load
 
 SCORES = ("valid_challenge_score", "valid_auroc")   # what models are chosen by: the first that the table holds
 CALIBRATION_WINDOWS = 300
+ANY_BATCH = 32           # windows a call where the file leaves it open
 TORCH_MODES = ("frozen", "compiled")
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
 NOT_ON_APPLE = "not run on Apple hardware"
@@ -213,7 +214,7 @@ def make(kind: Kind, exporter: Exporter | None, description: Export, folder: Pat
             return artefact.model_copy(update={"reason": NOT_ON_APPLE})
         only = DeployedModel(folder, description.model_copy(update={"artefacts": (artefact,)}), truth.windows[:1],
                              truth.logits[:1])
-        logits, ran, compiling = run_file(only, artefact, truth.windows, kind.batch or 1, task.threads)
+        logits, ran, compiling = run_file(only, artefact, truth.windows, kind.batch or ANY_BATCH, task.threads)
     except Exception as error:  # converters raise anything; one format must not lose the others
         return artefact.model_copy(update={"status": "failed", "file": None, "reason": one_line(error)})
     if kind.precision == "bf16" and ran.precision != "bf16":

@@ -31,10 +31,10 @@ def compare(trained: list[Path], corpus: Corpus, split: pd.DataFrame, label_set:
     positions = {part: np.sort(corpus.positions(split.loc[split["part"] == part, "record"]))
                  for part in ("train", "valid", "test")}
     most, rows = max(setting.samples for setting in settings), []
-    generator = np.random.default_rng(seed)
-    drawn = generator.permutation(positions["train"])[:most]
     for folder in trained:
         result, network = load(folder)
+        generator = np.random.default_rng(seed)
+        drawn = generator.permutation(positions["train"])[:most]
         spec = result.spec
         windows, _ = windows_of(corpus, drawn, spec.leads, spec.window)
         calibration = windows[generator.permutation(len(windows))[:most]]

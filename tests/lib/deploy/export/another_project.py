@@ -31,7 +31,7 @@ def openvino(path, windows, names):
 
     model = openvino.Core().read_model(path)
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    said = {key: value.astype(str) for key, value in model.get_rt_info(["ecgscale"]).value.items()}
+    said = {key: str(value) for key, value in model.get_rt_info(["ecgscale"]).value.items()}
     return compiled({names[0]: windows})[names[1]], said
 
 
