@@ -147,11 +147,11 @@ def test_overhead_of_a_task(benchmark, tmp_path, runs):
     benchmark.extra_info |= {"overhead_s": beyond, "overhead_s_a_run": beyond / runs, "training_s": trained}
 
 
-@pytest.mark.parametrize("name", ["sgd", "small"])
-def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path, name):
+@pytest.mark.parametrize(("name", "epochs"), [("sgd", 1), ("small", 6), ("small", 60)])
+def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path, name, epochs):
     """Four runs with two processors, of the smallest golden network or of 19 thousand parameters: two processes of a
     thread each (their start-up counts) against one after the other with two threads."""
-    plans = [golden(name, seed=seed, epochs=1 if name == "sgd" else 6) for seed in range(4)]
+    plans = [golden(name, seed=seed, epochs=epochs) for seed in range(4)]
     one_after_the_other = time.perf_counter()
     for number, plan in enumerate(plans):
         train_batch([plan], corpus, *split_of(corpus), tmp_path / "a", tmp_path / f"kept-{number}", "cpu", 2)

@@ -36,6 +36,8 @@ def start(arguments: list[str], **options) -> subprocess.Popen:
 def test_part_of_a_study_side_by_side(tmp_path):
     """Two runs on two processors have a process and a thread each, and the weights of a run that is alone."""
     plans = [planned(epochs=2, seed=seed) for seed in range(4)]
+    large = plans[0].ledger.model_copy(update={"step_flops": 10**10})   # worth a process of its own
+    plans = [plan.model_copy(update={"ledger": large}) for plan in plans]
     arguments = [*prepare(tmp_path, *plans), "--checkpoints", f"{tmp_path}/kept", "--out", f"{tmp_path}/trained"]
     process = start([*arguments, "--take", "1:3", "--cpus", "2"])
     said = process.communicate()[1]

@@ -26,6 +26,7 @@ from ecgscale.training.loop import Job, Training
 from ecgscale.training.ranks import join
 
 SMALL_STEP = 1e11       # FLOPs of a step below which a GPU waits for its host most of the time
+WORTH_STARTING = 2e11   # FLOPs of a batch of runs, some ten seconds of a processor: below, processes do not pay
 OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
 
 
@@ -43,7 +44,8 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
         raise UserError(f"the split was made for the corpus {split_info.corpus_digest}, this one is {corpus.digest}",
                         field="split", remedy="Give all the shards that the split was made from")
     ranks, chosen = join(hardware.choose(device))
-    workers = side_by_side(planned, chosen, cpus) if ranks.size == 1 else 1
+    records = int((split["part"] == "train").sum())
+    workers = side_by_side(planned, chosen, cpus, records) if ranks.size == 1 else 1
     job = Job(corpus, split, split_info, Path(checkpoints), chosen, max(1, cpus // workers), ranks)
     tasks = [(plan, job, Path(out) / plan.spec.run_id, f"run {number}/{len(planned)} {plan.spec.run_id}")
              for number, plan in enumerate(planned, 1)]
@@ -70,20 +72,25 @@ def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,
     return lambda planned, out: train_batch(planned, corpus, frame, info, out, checkpoints, device, cpus)
 
 
-def side_by_side(planned: list[PlannedRun], device: torch.device, cpus: int) -> int:
-    """How many runs to train at a time: a function of the batch and `cpus` alone, so that a retry has the same threads.
+def side_by_side(planned: list[PlannedRun], device: torch.device, cpus: int, records: int) -> int:
+    """How many runs to train at a time: a function of batch, data and `cpus` alone, so that a retry has the same
+    threads.
 
-    On a CPU one run a processor: two runs of one thread each take less time than one after the other with two. On a
-    GPU likewise while the runs are small; a large one has the device for itself.
+    On a CPU one run a processor: runs of one thread each, side by side, take less time than one after the other with
+    all threads, once there is more to do than to start the processes (docs/training.md has the figures). On a GPU
+    likewise while the runs are small; a large one has the device for itself.
     """
     if device.type == "mps":
         return 1
     if device.type == "cuda" and any(plan.ledger.step_flops * plan.spec.batch_size > SMALL_STEP for plan in planned):
         return 1
+    if device.type == "cpu" and sum(map(cost, planned)) * records < WORTH_STARTING:
+        return 1
     return max(1, min(cpus, len(planned)))
 
 
 def cost(plan: PlannedRun) -> float:
+    """FLOPs of a run for each training recording."""
     return float(plan.ledger.step_flops) * plan.spec.epochs * plan.spec.data_fraction
 
 

@@ -264,11 +264,12 @@ def test_threads_do_not_change_what_is_seen(corpus, tmp_path):
 
 
 @pytest.mark.parametrize(("device", "cpus", "runs", "flops", "workers"), [
-    ("cpu", 1, 6, 30, 1), ("cpu", 4, 6, 30, 4), ("cpu", 8, 6, 1e12, 6), ("mps", 8, 6, 30, 1), ("cuda", 4, 6, 30, 4),
-    ("cuda", 4, 6, 1e12, 1)])
+    ("cpu", 1, 6, 1e9, 1), ("cpu", 4, 6, 1e9, 4), ("cpu", 8, 6, 1e12, 6), ("cpu", 4, 6, 30, 1), ("mps", 8, 6, 1e9, 1),
+    ("cuda", 4, 6, 30, 4), ("cuda", 4, 6, 1e12, 1)])
 def test_runs_side_by_side(device, cpus, runs, flops, workers):
+    """One a processor, but where starting the processes takes longer than the runs; on a GPU while runs are small."""
     plan = planned().model_copy(update={"ledger": planned().ledger.model_copy(update={"step_flops": int(flops)})})
-    assert train.side_by_side([plan] * runs, torch.device(device), cpus) == workers
+    assert train.side_by_side([plan] * runs, torch.device(device), cpus, records=100) == workers
 
 
 def test_seeds_differ_and_repeat(corpus, tmp_path):
