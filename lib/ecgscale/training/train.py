@@ -26,7 +26,7 @@ from ecgscale.training.loop import Job, Training
 from ecgscale.training.ranks import join
 
 SMALL_STEP = 1e11       # FLOPs of a step below which a GPU waits for its host most of the time
-WORTH_STARTING = 2e11   # FLOPs of a batch of runs, some ten seconds of a processor: below, processes do not pay
+WORTH_STARTING = 1e11   # FLOPs of a batch of runs, some five seconds of a processor: below, processes do not pay
 OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
 
 
