@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline.conftest import ROOT
 
-TOOLS = ("bash", "env", "sed", "awk", "head", "dirname", "readlink", "mktemp", "mkdir", "mv", "rm", "sha256sum")
+TOOLS = ("bash", "env", "sed", "awk", "head", "dirname", "readlink", "mktemp", "mkdir", "mv", "rm", "sha256sum", "tr")
 
 
 @pytest.fixture
@@ -90,3 +90,19 @@ def test_no_python(machine):
     assert done.returncode == 2
     assert "no Python >= 3.11 found. Install one" in done.stderr
     assert (ROOT / ".venv").is_dir(), "an environment that was there is left alone"
+
+
+def test_a_damaged_record_of_finished_tasks_is_named(machine, tmp_path, monkeypatch):
+    """Nextflow alone says "Can't open cache DB" and blames the file system."""
+    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
+    monkeypatch.chdir(tmp_path)
+    for session, manifest in (("whole", b"x"), ("broken", b"")):
+        database = tmp_path / ".nextflow/cache" / session / "db"
+        database.mkdir(parents=True)
+        (database / "CURRENT").write_text("MANIFEST-000002\n")
+        (database / "MANIFEST-000002").write_bytes(manifest)
+    said = machine("nextflow", "run", ".", "-resume").stderr
+    assert f"{tmp_path}/.nextflow/cache/broken is damaged" in said
+    assert f"rm -r '{tmp_path}/.nextflow/cache/broken'" in said
+    assert "cache/whole" not in said
+    assert "damaged" not in machine("nextflow", "run", ".").stderr
