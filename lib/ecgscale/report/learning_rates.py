@@ -13,8 +13,11 @@ SHOWN = 8       # groups named in a warning
 
 
 def alarm(inputs: Inputs) -> list[str]:
-    """A warning for optima of the table and for tuned rates that lie at an edge; none where none does."""
+    """A warning for optima and tuned rates that lie at an edge, and for ranges of which no trial finished; or none."""
+    lost = sorted(set(inputs.tuning["group"]) - set(chosen(inputs.tuning)["group"]))
     told = []
+    if lost:
+        told.append(f"No learning rate tried trains {', '.join(lost)}: these runs kept the middle of the range.")
     for what, rows in (("Best", inputs.optima), ("Tuned", chosen(inputs.tuning))):
         at_edge = rows[rows["edge"].isin(["low", "high"])]
         named = [f"{named_group(row.group)}: {number(row.lr)}, {row.edge} end of {number(row.low)} to "

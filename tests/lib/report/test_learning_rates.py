@@ -41,3 +41,10 @@ def test_a_tuned_rate_at_an_edge_is_named():
     made = rates(Inputs(pd.DataFrame(), optima=optima(adamw="low"), tuning=trials()))
     assert [(row[1], row[2], row[-1]) for row in made.rows] == [
         ("runs of the study", "9", "low"), ("trials, on validation", "6", "high")]
+
+
+def test_a_group_of_which_no_trial_finished_is_named():
+    lost = trials().assign(kept=False, edge="", status="diverged", valid_loss=float("nan"))
+    told, = alarm(Inputs(pd.DataFrame(), tuning=lost))
+    assert told == "No learning rate tried trains regnet-sgd-9to9-c0ffee: these runs kept the middle of the range."
+    assert rates(Inputs(pd.DataFrame(), tuning=lost)) is None
