@@ -26,7 +26,7 @@ import safetensors
 import torch
 from safetensors.torch import save_file
 
-from ecgscale.contracts import RunResult, digest, whole
+from ecgscale.contracts import ContractError, RunResult, digest, whole
 
 Tensors = dict[str, torch.Tensor]
 
@@ -85,8 +85,19 @@ class Checkpoint:
         self.state.unlink(missing_ok=True)
 
     def finished(self) -> RunResult | None:
-        """The result of a run that is over; None while it is not."""
-        return RunResult.read(self.result / "run.json") if (self.result / "run.json").is_file() else None
+        """The result of a run that is over; None while it is not, or (with a word) where it cannot be read."""
+        if not self.result.is_dir():
+            return None
+        try:
+            result = RunResult.read(self.result / "run.json")
+            if result.status == "finished":
+                with safetensors.safe_open(self.result / "weights.safetensors", framework="pt"):
+                    return result       # opening compares the file's length with its header
+            return result
+        except (ContractError, safetensors.SafetensorError, FileNotFoundError) as error:
+            print(f"{self.result}: cannot be read ({error}): the run starts over", file=sys.stderr, flush=True)
+            shutil.rmtree(self.result)
+            return None
 
 
 def save_tensors(tensors: Tensors, path: Path, metadata: dict[str, str]) -> None:

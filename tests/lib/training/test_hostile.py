@@ -132,3 +132,19 @@ def test_a_state_cut_short_starts_over_and_says_so(corpus, cut, tmp_path, capsys
     assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+
+
+@pytest.mark.parametrize("name", ["run.json", "weights.safetensors"])
+@pytest.mark.parametrize("share", [None, 0.5])
+def test_a_kept_result_that_was_damaged_is_trained_again(corpus, tmp_path, capsys, name, share):
+    plan = planned(epochs=1)
+    first = run(corpus, tmp_path / "first", plan, checkpoints=tmp_path / "kept")
+    path, = (tmp_path / "kept").glob(f"*/result/{name}")
+    content = path.read_bytes()
+    path.unlink()
+    if share:
+        path.write_bytes(content[: int(share * len(content))])
+    again = run(corpus, tmp_path / "again", plan, checkpoints=tmp_path / "kept")
+    assert "result: cannot be read" in capsys.readouterr().err
+    assert (again.status, again.valid_loss) == ("finished", first.valid_loss)
+    assert path.stat().st_size > 0.9 * len(content)
