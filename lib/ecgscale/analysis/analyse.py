@@ -22,24 +22,25 @@ from ecgscale.contracts import (
     Predictor,
     read_all,
 )
-from ecgscale.design.study import Study, read_study
+from ecgscale.design.study import Spending, Study, read_study
 from ecgscale.laws.columns import read_runs, with_latency
 from ecgscale.laws.table import fit_run_table
 from ecgscale.training.tune import optima
 
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
-            comparisons: Path | None = None) -> None:
+            comparisons: Path | None = None, budgets: tuple[Spending, ...] = ()) -> None:
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
     importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
-    that models share, and the scores by source and class. Raises UserError for a table without score or size."""
+    that models share, and the scores by source and class;
+    `budgets` come before those of the study. Raises UserError for a table without score or size."""
     asked = (read_study(study) if study else Study(name="table")).analysis
     table = read_runs(runs)
     measured = read_all(LATENCY, latency) if latency else None
     by_group = comparisons / "scores.parquet" if comparisons else None
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus,
-                         scores=scores)
+                         scores=scores, budgets=(*budgets, *asked.budgets))
     scored = asked.target in table
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -165,11 +166,27 @@ class Deploy(Part):
     min_seconds: float = Field(0.5, ge=0)
 
 
+class Spending(Part):
+    """A training budget: FLOPs, or hours on a device of assets/devices.csv or of the runs, by its name."""
+
+    flops: float | None = Field(None, gt=0, allow_inf_nan=False)
+    hours: float | None = Field(None, gt=0, allow_inf_nan=False)
+    device: str | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        if (self.flops is None) == (self.hours is None) or (self.hours is None) != (self.device is None):
+            raise ValueError("give flops, or hours with a device")
+        return self
+
+
 class Analysis(Part):
-    """Bootstrap replicates and target column of the laws and of the predictor."""
+    """Bootstrap replicates and target column of the laws and of the predictor; budgets for which the laws name the best
+    model size, samples, epochs and optimizer."""
 
     bootstrap: int = Field(300, ge=0, le=1_000_000)
     target: str = "test_challenge_score"
+    budgets: tuple[Spending, ...] = ()
 
 
 class Tuning(Part):
@@ -218,6 +235,16 @@ class Study(BaseModel):
         if self.tuning and not any(len(set(ends(optimizer.lr))) > 1 for optimizer in optimizers):
             raise ValueError("tuning: no optimizer has a range of learning rates, as lr: {low: 1e-4, high: 1e-1}")
         return self
+
+
+def spending(text: str) -> Spending:
+    """A budget in words: "1e18" (FLOPs) or "24 h NVIDIA L4". Raises UserError."""
+    hours = re.fullmatch(r"\s*(\S+)\s*h(?:ours?)?\s+(?:on\s+)?(.+?)\s*", text)
+    try:
+        return Spending(hours=float(hours[1]), device=hours[2]) if hours else Spending(flops=float(text))
+    except ValueError:
+        raise UserError(f"{text!r} is no budget", field="--budget",
+                        remedy="Give FLOPs (1e18) or hours on a device ('24 h NVIDIA L4')") from None
 
 
 def read_study(path: Path | str) -> Study:

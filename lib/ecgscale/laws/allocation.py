@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ecgscale.design.plan import read_devices
+from ecgscale.design.study import Spending
 from ecgscale.laws.uncertainty import Bootstrap
 
 SIZES = 481                 # model sizes tried along an iso-FLOP line
@@ -27,29 +29,53 @@ def cost_line(frame: pd.DataFrame) -> tuple[float, float]:
     return float(log_kappa), float(a)
 
 
-def budgets(frame: pd.DataFrame) -> np.ndarray:
-    """(budget,) FLOPs: the table's median and largest run, ten and a hundred times that."""
+def own_budgets(frame: pd.DataFrame) -> dict[str, float]:
+    """FLOPs by name: the table's median and largest run, ten and a hundred times that."""
     spent = frame["train_flops"].to_numpy(float)
-    return np.array([np.median(spent), spent.max(), 10 * spent.max(), 100 * spent.max()])
+    largest = float(spent.max())
+    return {"the median run": float(np.median(spent)), "the largest run": largest,
+            "10 times the largest run": 10 * largest, "100 times the largest run": 100 * largest}
 
 
-def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame) -> list[dict[str, Any]]:
+def asked_budgets(asked: tuple[Spending, ...], frame: pd.DataFrame) -> tuple[dict[str, float], dict[str, str]]:
+    """FLOPs by name of the budgets asked for, and those that have no price, with the reason.
+
+    A device of the runs counts with its median rate in them, one of assets/devices.csv with the share of its peak that
+    is assumed there.
+    """
+    measured = throughput(frame)
+    sheets = {row["device"]: float(row["peak_tflops"]) * 1e12 * float(row["share"]) for row in read_devices()}
+    known, unknown = {}, {}
+    for one in asked:
+        if one.flops is not None:
+            known[f"{one.flops:.4g} FLOPs"] = one.flops
+        elif one.device in (rates := sheets | measured):
+            how = "measured" if one.device in measured else "share of the data sheet's peak assumed"
+            known[f"{one.hours:g} h on {one.device} ({how})"] = one.hours * 3600 * rates[one.device]
+        else:
+            unknown[f"budget of {one.hours:g} h on {one.device}"] = f"no such device; known: {', '.join(rates)}"
+    return known, unknown
+
+
+def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame, asked: dict[str, float]) -> list[dict[str, Any]]:
     """One row a budget and subset. boots: an identified law of ("params", "samples_seen") or ("params",
-    "train_records", "samples_seen") by subset; frame: the runs, with params, samples_seen, train_flops."""
+    "train_records", "samples_seen") by subset; frame: the runs, with params, samples_seen, train_flops; asked: FLOPs by
+    name, besides the table's own budgets."""
     log_kappa, a = cost_line(frame)
     params = frame["params"].to_numpy(float)
     log_n = np.linspace(np.log(params.min() / BEYOND), np.log(params.max() * BEYOND), SIZES)
     speed = throughput(frame)
     rows = []
-    for flops in budgets(frame):
+    for name, flops in (asked | own_budgets(frame)).items():
         log_t = np.log(flops) - log_kappa - a * log_n
         lines = {subset: iso_flop(boot, log_n, log_t, frame) for subset, boot in boots.items()}
         best = {subset: curves.min(axis=1) for subset, curves in lines.items()}
         for subset, curves in lines.items():
             row = optimum(boots[subset], curves, log_n, log_t, frame)
-            rivals = [other for name, other in best.items() if name != subset and name != "all"]
+            rivals = [other for group, other in best.items() if group not in (subset, "all")]
             wins = np.all([best[subset] < other for other in rivals], axis=0).mean() if rivals else None
-            rows.append({"budget_flops": float(flops), "subset": subset, "law": boots[subset].fit.law.name,
+            rows.append({"budget": name, "budget_flops": float(flops), "subset": subset,
+                         "law": boots[subset].fit.law.name,
                          "hours": {device: float(flops / rate / 3600) for device, rate in speed.items()},
                          "probability_best": float(wins) if rivals and subset != "all" else None, **row})
     return rows

@@ -11,7 +11,8 @@ import pandas as pd
 
 from ecgscale.analysis.runtable import configurations
 from ecgscale.contracts import Laws, digest
-from ecgscale.laws.allocation import allocate
+from ecgscale.design.study import Spending
+from ecgscale.laws.allocation import allocate, asked_budgets
 from ecgscale.laws.answer import OF_SEVERAL, Answer, Question, answer
 from ecgscale.laws.columns import GROUPS, SIZES, responses
 from ecgscale.laws.differences import COMPARED, exponent_differences
@@ -26,10 +27,12 @@ LEAST = 6                           # runs below which nothing is fitted
 
 
 def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", replicates: int = 300, seed: int = 1,
-                  cpus: int = 1, scores: pd.DataFrame | None = None) -> Laws:
+                  cpus: int = 1, scores: pd.DataFrame | None = None,
+                  budgets: tuple[Spending, ...] = ()) -> Laws:
     """Every law that the table's columns allow, with intervals and verdicts; `disabled` names what they do not.
 
-    scores: METRICS rows of the test part by source and class. Raises nothing for a poor table: it says so in verdicts.
+    scores: METRICS rows of the test part by source and class; budgets: for which the laws that are
+    identified name the best sizes. Raises nothing for a poor table: it says so in verdicts.
     """
     asked, disabled = list(questions(frame, target)), missing(frame, target)
     labels = configurations(frame)
@@ -37,7 +40,7 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
     with ThreadPoolExecutor(max(1, cpus)) as pool:
         answers = list(pool.map(lambda item: answer_of(frame, item[1], labels, replicates, seed + item[0], alpha),
                                 enumerate(asked)))
-    allocation, reasons = allocations(frame, answers)
+    allocation, reasons = allocations(frame, answers, budgets)
     ended = usable(frame)
     grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores, min(replicates, GROUP_REPLICATES),
                                             seed)
@@ -63,12 +66,14 @@ def differences(answers: list[Answer]) -> list[dict[str, Any]]:
     return [row for (_, x, y), ends in grouped.items() for row in exponent_differences(ends, x, y)]
 
 
-def allocations(frame: pd.DataFrame, answers: list[Answer]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def allocations(frame: pd.DataFrame, answers: list[Answer],
+                budgets: tuple[Spending, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Compute-optimal rows for the laws that are identified, and why there are none."""
     lacking = [name for name in ("params", "samples_seen", "train_flops") if name not in frame]
     if lacking:
         return [], {ALLOCATION: f"column {lacking[0]!r} is missing"}
     rows, reason = [], "too few runs for a law of model size and samples"
+    asked, unpriced = asked_budgets(budgets, frame)
     by_law: dict[tuple[str, str], dict[str, Answer]] = {}
     for one in answers:
         law = OF_SEVERAL.get(one.question.x)
@@ -78,10 +83,10 @@ def allocations(frame: pd.DataFrame, answers: list[Answer]) -> tuple[list[dict[s
         boots = {subset: one.boots[law] for subset, one in found.items() if one.identified(law)}
         if boots:
             runs = frame.iloc[np.unique(np.concatenate([found[subset].question.rows for subset in boots]))]
-            rows += [{"y_column": response, **row} for row in allocate(boots, runs)]
+            rows += [{"y_column": response, **row} for row in allocate(boots, runs, asked)]
         else:
             reason = f"no law of model size and samples is identifiable ({next(iter(found.values())).fits[0].reason})"
-    return rows, {} if rows else {ALLOCATION: reason}
+    return rows, unpriced | ({} if rows else {ALLOCATION: reason})
 
 
 def usable(frame: pd.DataFrame) -> np.ndarray:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ecgscale.contracts import whole, write_text
 from ecgscale.paths import ASSETS
 from ecgscale.report import (
+    allocation,
     analysis_tables,
     figures,
     latency_figures,
@@ -124,7 +125,7 @@ def laws(inputs: Inputs) -> Section:
         section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
                         row for row in inputs.laws.differences
                         if not row["groups"][0].startswith(analysis_tables.BY_GROUP)]),
-                    analysis_tables.listing("Where the next budget would go", inputs.laws.allocation))
+                    allocation.iso_flop(inputs), allocation.optima(inputs))
     section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
 

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts import Laws
+from ecgscale.design.study import spending
+from ecgscale.errors import UserError
 from ecgscale.laws import fit_run_table
 from ecgscale.laws.columns import read_runs, response, with_latency
 
@@ -29,7 +31,9 @@ def run_table(runs: int, seed: int = 1, noise: float = 0.03, effect: bool = True
 
 @pytest.fixture(scope="module")
 def laws() -> Laws:
-    return fit_run_table(run_table(160, seed=2, noise=0.01).drop(columns="test_challenge_score"), replicates=200)
+    table = run_table(160, seed=2, noise=0.01).drop(columns="test_challenge_score")
+    return fit_run_table(table, replicates=60, budgets=tuple(map(spending, ("3e15", "24 h on cpu", "2 h NVIDIA T4",
+                                                                             "1 h abacus"))))
 
 
 def fits(laws: Laws, **wanted):
@@ -51,7 +55,8 @@ def test_compute_optimal_allocation_is_the_planted_one(laws):
     """The optimum of the planted law along N T = C / 90, by a fine grid; the optimizer; hours from the runs' speed."""
     rows = [row for row in laws.allocation if row["subset"] == "optimizer=adamw" and row["law"] == "joint"
             and row["y_column"] == "test_loss"]
-    assert len(rows) == 4
+    assert len(rows) == 3 + 4
+    assert (rows[0]["budget"], rows[0]["budget_flops"]) == ("3e+15 FLOPs", 3e15)
     for row in rows:
         n = np.geomspace(1e3, 1e9, 20001)
         t = row["budget_flops"] / 90 / n
@@ -62,6 +67,18 @@ def test_compute_optimal_allocation_is_the_planted_one(laws):
         assert row["probability_best"] > 0.5
         assert row["hours"]["cpu"] == pytest.approx(row["budget_flops"] / SPEED / 3600, rel=1e-6)
         assert len(row["isoflop"]) > 5
+
+
+def test_budgets_in_hours_are_priced_by_the_device(laws):
+    """The runs' own rate for the device they ran on; 8.1 TFLOP/s at the assumed tenth for the T4's data sheet."""
+    flops = {row["budget"]: row["budget_flops"] for row in laws.allocation}
+    assert flops["24 h on cpu (measured)"] == pytest.approx(24 * 3600 * SPEED)
+    (t4,) = [value for name, value in flops.items() if name.startswith("2 h on NVIDIA T4")]
+    assert t4 == pytest.approx(2 * 3600 * 8.1e12 * 0.1)
+    assert "no such device; known: NVIDIA H100 SXM" in laws.disabled["budget of 1 h on abacus"]
+    for text in ("much", "-3", "nan", "x h NVIDIA T4"):
+        with pytest.raises(UserError, match="is no budget"):
+            spending(text)
 
 
 def test_no_difference_of_exponents_where_none_was_planted(laws):
