@@ -163,7 +163,8 @@ def duplicate_listing(records: pd.DataFrame, most: int = 50) -> Listing:
     """Recordings with the same samples, within and across sources."""
     twins = records[records["content"].duplicated(keep=False)].groupby("content")["record"].agg(list)
     rows = [(", ".join(names),) for names in sorted(twins, key=lambda names: names[0])[:most]]
-    return Listing(f"Recordings that hold the same samples ({len(twins)} groups)", ("records",), rows)
+    count = "1 group" if len(twins) == 1 else f"{len(twins)} groups"
+    return Listing(f"Recordings that hold the same samples ({count})", ("records",), rows)
 
 
 def examples(corpus: Corpus) -> list[Drawing]:

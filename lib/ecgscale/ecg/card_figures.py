@@ -67,15 +67,18 @@ def class_counts(counts: pd.DataFrame) -> Drawing:
     drawn = figure(9, 1.2 + 0.22 * len(totals))
     panel, places = drawn.subplots(), np.arange(len(totals))
     panel.hlines(places, 0.7, totals["recordings"].clip(lower=0.7), color=COLOURS["blue"], linewidth=1)
-    panel.plot(totals["recordings"].clip(lower=0.7), places, "o", color=COLOURS["blue"], label="this corpus")
+    some = totals["recordings"].to_numpy() > 0
+    panel.plot(totals["recordings"][some], places[some], "o", color=COLOURS["blue"], label="this corpus")
+    if not some.all():
+        panel.plot(np.full((~some).sum(), 0.7), places[~some], "o", color=COLOURS["blue"], markerfacecolor="white",
+                   label="none in this corpus")
     if totals["published"].notna().any():
         panel.plot(totals["published"], places, "|", color=COLOURS["vermillion"], markersize=9, markeredgewidth=2,
                    label="public release, same sources")
     panel.set(xscale="log", yticks=places, yticklabels=totals.index, xlabel="recordings (log)", ylim=(-1, len(totals)))
     plain(panel.xaxis)
-    panel.legend(loc="lower right")
-    return Drawing("classes", "Recordings of each class", "A recording may belong to several classes; a class without "
-                   "any stands at the left edge.",
+    panel.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3)
+    return Drawing("classes", "Recordings of each class", "A recording may belong to several classes.",
                    "Dot plot of the number of recordings of each class beside the published number", drawn)
 
 
