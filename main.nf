@@ -44,5 +44,7 @@ workflow {
 }
 
 workflow.onComplete {
+    def done = workflow.stats.succeedCount + workflow.stats.cachedCount
     if (workflow.success && !params.help) log.info "\nReport: ${file(params.outdir).toAbsolutePath()}/report/report.html"
+    else if (done > 1) log.info "\nNot finished; ${done} tasks are kept. To go on, run the same command with -resume"
 }

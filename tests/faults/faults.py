@@ -117,3 +117,27 @@ def test_the_results_are_those_of_an_undisturbed_run(struck, quiet):
                                   contracts.RUNS.read(quiet.results / "table/runs.parquet")[columns])
     published = {name for name in quiet.files() if not name.startswith("pipeline_info/")}
     assert {name for name in struck.files() if not name.startswith("pipeline_info/")} == published
+
+
+def test_a_full_disk(tmp_path):
+    """25 MB for the work folder: a message, no half of a shard published; with room again, -resume ends the run."""
+    write_study(tmp_path)
+    work = tmp_path / "work"
+    work.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=25m", "tmpfs", work], capture_output=True,
+                             check=False)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        run = nextflow(tmp_path, *ARGUMENTS)
+        assert run.code != 0
+        assert "No space left on device. Make room there and run again (the pipeline with -resume)" in run.text
+        for shard in run.results.glob("corpus/*-1of1"):
+            contracts.Shard.read(shard / "shard.json")
+            contracts.RECORDS.read(shard / "records.parquet")
+        subprocess.run(["mount", "-o", "remount,size=2g", work], check=True)
+        again = nextflow(tmp_path, *ARGUMENTS)
+        assert again.code == 0, again.text
+        assert "SYNTH" in again.tasks("Cached")
+    finally:
+        subprocess.run(["umount", "-l", work], check=True)

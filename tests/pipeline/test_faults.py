@@ -2,8 +2,11 @@
 
 import fcntl
 import json
+import os
 import re
+import signal
 import subprocess
+import time
 
 from tests.pipeline.conftest import ROOT, nextflow
 
@@ -59,3 +62,17 @@ def test_a_params_file_is_read_and_checked(tmp_path):
     assert "--shard_size: 0 is less than the minimum of 1" in run.text
     [kept] = run.results.glob("pipeline_info/params_*.json")
     assert json.loads(kept.read_text())["shard_size"] == 0
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    """The signal goes to the whole process group, as from a terminal. `make faults` goes on from there."""
+    console = tmp_path / "console.txt"
+    with open(console, "w") as log:
+        run = subprocess.Popen([ROOT / "nextflow", "run", ROOT, "-profile", "test", "-stub-run", "--outdir", "results"],
+                               cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    until = time.monotonic() + 120
+    while console.read_text().count("Submitted process") < 5 and run.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(60) != 0
+    assert "tasks are kept. To go on, run the same command with -resume" in console.read_text()

@@ -1,5 +1,6 @@
 """The test profile, for real: every process, every published file, and what the files say."""
 
+import fnmatch
 import json
 import platform
 from importlib import metadata
@@ -51,6 +52,13 @@ def test_versions_of_everything(small_run):
     assert workflow["nextflow"].startswith("24.10.")
     assert workflow["profile"] == "test"
     assert workflow["engine"].startswith("none")
+
+
+def test_pipeline_info_has_the_names_that_nf_core_users_expect(small_run):
+    names = [name.removeprefix("pipeline_info/") for name in small_run.files() if name.startswith("pipeline_info/")]
+    for pattern in ("execution_trace_*.txt", "execution_report_*.html", "execution_timeline_*.html", "params_*.json",
+                    "pipeline_dag_*.mmd", "*software_versions.yml"):
+        assert len(fnmatch.filter(names, pattern)) == 1, pattern
 
 
 def test_accepted_and_rejected_are_found(small_run):
