@@ -117,6 +117,8 @@ def test_latency_was_measured_and_every_time_kept(small_run):
     measured = latency[latency["status"].isin(["ok", "void"])]      # void: the machine was disturbed, and it says so
     assert {"torch", "onnxruntime", "openvino"} <= set(measured["runtime"])
     assert times["ms"].gt(0).all()
+    assert "hint=latency;precision=float32" in set(measured["option"])        # options and scenarios of the study
+    assert {"single", "throughput"} <= set(measured["scenario"])
     assert len(times) >= measured["count"].sum()
 
 
