@@ -101,6 +101,7 @@ LATENCY = Table("latency", 1, {
     "layers": WHOLE,             # weights that multiply: convolutions and linear layers
     "activations": REAL,         # elements that layers write for one window
     "control": REAL,             # how far the A/A control beside it was from its quiet level, relative
+    "neighbour_cpus": REAL,      # processors that other processes kept busy meanwhile, mean
     "energy_source": TEXT,       # counter that told energy_joules (a call), and what it counts
 })
 

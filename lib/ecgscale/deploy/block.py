@@ -143,7 +143,7 @@ def measure(wanted: Configuration, deploy: Deploy) -> Block:
         first = elapsed_ms(lambda: (request.put(windows), request.execute(), request.get()))
         gc.collect()
         warmup = warm_up(request, windows)
-        with energy.Meter(wanted.device) as meter:
+        with energy.Meter(wanted.device) as meter, machine.Neighbours() as neighbours:
             times, copies, seconds = time_requests(requests, windows, deploy.min_count, deploy.min_seconds)
     ran, export = runtime.ran(), wanted.model.export
     calls = windows_per_recording(export.spec.window, export.rate) / wanted.batch      # a recording
@@ -157,7 +157,7 @@ def measure(wanted: Configuration, deploy: Deploy) -> Block:
         "records_per_s": len(times) / packed / seconds,
         "copy_ms": float(np.median(copies)), "requests": wanted.requests,
         "logit_difference": float(np.abs(request.get() - wanted.model.expected).max()),
-        "peak_memory_bytes": memory.bytes, "energy_source": meter.source,
+        "neighbour_cpus": neighbours.cpus, "peak_memory_bytes": memory.bytes, "energy_source": meter.source,
         "energy_joules": None if meter.joules is None else meter.joules / len(times),
     }, times, copies)
 

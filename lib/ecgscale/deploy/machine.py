@@ -13,6 +13,7 @@ import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from ecgscale.contracts import Environment
@@ -106,6 +107,38 @@ def told(*command: str) -> str | None:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+class Neighbours:
+    """Processors that other processes (or, under a hypervisor, other guests) kept busy within a `with` block, mean.
+
+    None where /proc/stat does not tell. A load that is there all the time moves no control and drifts nowhere.
+    """
+
+    cpus: float | None = None
+
+    def __enter__(self) -> Neighbours:
+        self.start = perf_counter(), busy_seconds(), own_seconds()
+        return self
+
+    def __exit__(self, *_) -> None:
+        (begin, busy, own), now = self.start, busy_seconds()
+        if busy is not None and now is not None:
+            self.cpus = max(0.0, (now - busy - (own_seconds() - own)) / (perf_counter() - begin))
+
+
+def busy_seconds(stat: Path = Path("/proc/stat")) -> float | None:
+    """Seconds that all processors together were busy or stolen since the start of the machine."""
+    try:
+        user, nice, system, _, _, irq, softirq, steal = map(int, (text(stat) or "").split()[1:9])
+    except ValueError:
+        return None
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def own_seconds() -> float:
+    times = os.times()
+    return times.user + times.system
 
 
 class PeakMemory:

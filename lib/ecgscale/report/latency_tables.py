@@ -9,6 +9,8 @@ from ecgscale.report.latency_figures import flagged, setting
 from ecgscale.report.style import interval, label, number
 from ecgscale.report.tables import DataTable, percent, table
 
+NEIGHBOURS = 0.2       # processors; more is said in the report
+
 
 def latency(inputs: Inputs) -> DataTable | None:
     rows = inputs.latency[inputs.latency["status"].eq("ok")].sort_values(["model", "p50_ms"])
@@ -38,6 +40,17 @@ def fallbacks(inputs: Inputs) -> str:
     more = f" and {len(kinds) - 6} more" if len(kinds) > 6 else ""
     return (f"{len(rows)} measurements fell back: what ran is not what was asked. They are marked in figure and table, "
             f"and take no part in the frontier or in speed-ups. {'; '.join(list(kinds)[:6])}{more}.") if rows else ""
+
+
+def neighbours(inputs: Inputs) -> list[str]:
+    """A sentence for each machine that had other work to do while it measured."""
+    rows = inputs.latency
+    if "neighbour_cpus" not in rows:
+        return []
+    busy = rows.dropna(subset="neighbour_cpus").groupby("machine")["neighbour_cpus"].median()
+    return [f"Other programs kept {cpus:.1f} processors of {machine} busy in half of the measurements or more: "
+            "latencies may be too long, though no control can tell."
+            for machine, cpus in busy.items() if cpus > NEIGHBOURS]
 
 
 def unavailable(inputs: Inputs) -> DataTable | None:

@@ -171,6 +171,7 @@ def latency(inputs: Inputs) -> Section:
         section.notices.append(told)
     section.notices += [f"{one.machine} was disturbed, and nothing measured on it stands: {one.reason}."
                         for one in inputs.controls if one.reason]
+    section.notices += latency_tables.neighbours(inputs)
     unknown = sorted(set(inputs.latency["machine"].dropna()) - {one.machine for one in inputs.environments})
     section.notices += [f"Nothing is known of the machine {name}: no environment.json came with its results."
                         for name in unknown]

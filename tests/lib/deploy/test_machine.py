@@ -41,6 +41,23 @@ def test_a_program_that_is_missing_or_fails_tells_nothing():
     assert machine.told("echo", "here") == "here"
 
 
+def test_busy_seconds_leave_out_idle_and_waiting(tmp_path):
+    """Columns of /proc/stat, proc(5): user nice system idle iowait irq softirq steal guest guest_nice, in ticks."""
+    write(tmp_path / "stat", "cpu  100 20 30 5000 700 1 2 40 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0")
+    assert machine.busy_seconds(tmp_path / "stat") == pytest.approx(193 / machine.os.sysconf("SC_CLK_TCK"))
+    assert machine.busy_seconds(tmp_path / "none") is None
+
+
+def test_neighbours_are_what_is_busy_but_not_us(monkeypatch):
+    """10 seconds in which all processors together worked 14 and we 9: 0.5 of a processor was another's."""
+    clock, busy, own = iter([0.0, 10.0]), iter([100.0, 114.0]), iter([1.0, 10.0])
+    for name, values in (("perf_counter", clock), ("busy_seconds", busy), ("own_seconds", own)):
+        monkeypatch.setattr(machine, name, lambda values=values: next(values))
+    with machine.Neighbours() as neighbours:
+        pass
+    assert neighbours.cpus == pytest.approx(0.5)
+
+
 @pytest.mark.skipif(not hasattr(machine.os, "sched_getaffinity"), reason="/proc/self/clear_refs is Linux's")
 def test_peak_memory_sees_what_was_freed_again():
     with machine.PeakMemory() as memory:

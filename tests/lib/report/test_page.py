@@ -62,6 +62,7 @@ def latency_table(runs: pd.DataFrame, synthetic: bool) -> pd.DataFrame:
                 "device": device, "option": "", "scenario": "single", "batch": 1, "threads": 1, "repeat": 1,
                 "status": "ok" if ok else "unavailable", "reason": "" if ok else "Could not find an NPU device",
                 "fallback": runtime == "torch", "count": 100, "synthetic": synthetic,
+                "neighbour_cpus": 0.7,
                 "ran_device": "cpu", "ran_precision": "float32", "fallback_share": 1.0 if runtime == "torch" else 0.0}
             times = {"p50_ms": 2.0, "p50_low_ms": 1.9, "p50_high_ms": 2.1, "p99_ms": 3.0, "first_ms": 9.0,
                      "per_recording_ms": 10.0, "records_per_s": 100.0}
@@ -225,6 +226,10 @@ def test_rows_of_another_machine_stand_beside_ours_under_its_name(written):
     names = [text.get_text() for text in drawing.figure.axes[0].get_yticklabels()]
     assert "Core ML · cpu float32 · Ann's Mac" in names
     assert "OpenVINO · cpu float32 · box" in names
+
+
+def test_a_busy_machine_is_named(written):
+    assert "Other programs kept 0.7 processors of box busy" in written[1]
 
 
 def test_a_fallback_has_a_marker_of_its_own():
