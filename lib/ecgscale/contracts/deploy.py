@@ -145,7 +145,8 @@ class Control(Document):
     ratio_low: float | None          # 95 %
     ratio_high: float | None
     drift: float | None              # of the level, second half of the run against the first
-    disturbed: int                   # looks further than `tolerance` from the quiet level
-    tolerance: float
+    disturbed: int                   # looks further than `limit` from the quiet level
+    tolerance: float                 # relative; what is asked for
+    limit: float | None = None       # the tolerance, or 4 times the looks' own scatter where that is more
     reason: str                      # why the whole run is void; "" where it stands
     synthetic: bool                  # the model was trained on synthetic data

@@ -35,6 +35,7 @@ class Session:
     """What was measured so far, in order."""
 
     blocks: dict[Configuration, list[tuple[int, Block]]]      # with the block's place among all blocks
+    repeats: int                                              # that are asked for
     broken: dict[Configuration, dict[str, str]] = field(default_factory=dict)     # status and reason
     looks: list[control.Look] = field(default_factory=list)   # at the A/A control: before each block and after the last
 
@@ -47,7 +48,8 @@ class Session:
         """Why each block of a configuration is void; "" where it stands."""
         blocks = [block for _, block in self.blocks[configuration]]
         return judge([float(np.median(b.times)) for b in blocks], [b.columns["drift"] or 0.0 for b in blocks],
-                     tolerance, self.control_beside(configuration))
+                     tolerance, self.control_beside(configuration), control.limit(self.looks, tolerance),
+                     agreeing=min(2, self.repeats))
 
 
 # -------------------------------------------------------------------------------------------------------------- plan
@@ -164,7 +166,8 @@ def measure_all(apart: Apart, wanted: list[Configuration], deploy: Deploy, seed:
 
     Rounds in random order; after the study's repeats as many more, for what has fewer blocks that stand.
     """
-    session, chosen = Session({configuration: [] for configuration in wanted}), control.choose(wanted)
+    session = Session({configuration: [] for configuration in wanted}, deploy.repeats)
+    chosen = control.choose(wanted)
     generator = np.random.default_rng(seed)
     apart.call(keep_garbage_out)
     chosen = look(apart, chosen, session, generator)

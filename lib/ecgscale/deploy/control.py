@@ -19,8 +19,10 @@ from ecgscale.contracts import Control
 from ecgscale.deploy.block import Configuration, opened, warm_up
 from ecgscale.deploy.latency import drift, quantile_interval
 
-SECONDS, CALLS = 0.06, 15       # a look at the control takes as long, and has as many calls of each arm
+SECONDS, CALLS = 0.1, 15        # a look at the control takes as long, and has as many calls of each arm
+COLD = 5                        # of these the first are left out: they fill the caches that the block before emptied
 QUIET = 0.25                    # the quantile of the levels that counts as undisturbed: disturbances only slow down
+SCATTERS, FEWEST = 4, 8         # a look within as many of the looks' own scatter is not disturbed; fewest to tell it
 MOST_DISTURBED = 0.5            # a larger share of disturbed looks leaves nothing to trust
 
 
@@ -63,13 +65,25 @@ def look(control: Configuration, seed: int) -> Look:
             request.execute()
             request.get()
             times[arm].append(perf_counter_ns() - start)
-    return Look(*(float(np.median(arm)) / 1e6 for arm in times))
+    return Look(*(float(np.median(arm[COLD:])) / 1e6 for arm in times))
 
 
 def deviations(looks: Sequence[Look]) -> np.ndarray:
     """(look,): how far its level is from the quiet one, relative."""
     levels = np.array([one.level for one in looks])
     return levels / np.quantile(levels, QUIET, method="lower") - 1 if len(levels) else levels
+
+
+def limit(looks: Sequence[Look], tolerance: float) -> float:
+    """How far a look may be from the quiet level: `tolerance`, or what the control can resolve where that is more.
+
+    Its scatter is estimated from differences of neighbours (median, normal-consistent), which a disturbance of many
+    looks in a row, or a drift, hardly touches.
+    """
+    if len(looks) < FEWEST:
+        return tolerance
+    scatter = float(np.median(np.abs(np.diff(deviations(looks))))) / 0.6745 / 2 ** 0.5
+    return max(tolerance, SCATTERS * scatter)
 
 
 def around(looks: Sequence[Look]) -> list[float]:
@@ -82,7 +96,7 @@ def verdict(looks: Sequence[Look], tolerance: float) -> str:
     """Why the whole run is void; "" where it stands."""
     if not looks:
         return ""
-    share = float(np.mean(np.abs(deviations(looks)) > tolerance))
+    share = float(np.mean(np.abs(deviations(looks)) > limit(looks, tolerance)))
     if share > MOST_DISTURBED:
         return f"disturbed run: {share:.0%} of the looks at the A/A control differ from its quiet level"
     ratio = float(np.median([one.second / one.first for one in looks]))
@@ -95,11 +109,12 @@ def document(machine: str, control: Configuration, looks: Sequence[Look], tolera
     """control.json, of at least one look."""
     ratios, levels = (np.array(values) for values in zip(*((o.second / o.first, o.level) for o in looks), strict=True))
     low, high = quantile_interval(ratios, 0.5)
-    disturbed = int((np.abs(deviations(looks)) > tolerance).sum())
+    furthest = limit(looks, tolerance)
+    disturbed = int((np.abs(deviations(looks)) > furthest).sum())
     export = control.model.export
     return Control(
         machine=machine, run_id=export.run_id, model=export.label, runtime=control.runtime, device=control.device,
         option=control.option, threads=control.threads, first_ms=tuple(one.first for one in looks),
         second_ms=tuple(one.second for one in looks), ratio=float(np.median(ratios)), ratio_low=low, ratio_high=high,
-        drift=drift(levels), disturbed=disturbed, tolerance=tolerance, reason=verdict(looks, tolerance),
-        synthetic=export.synthetic)
+        drift=drift(levels), disturbed=disturbed, tolerance=tolerance, limit=furthest,
+        reason=verdict(looks, tolerance), synthetic=export.synthetic)

@@ -54,22 +54,23 @@ def summarize(times: np.ndarray) -> dict[str, float | int | None]:
 
 
 def judge(medians: Sequence[float], drifts: Sequence[float], tolerance: float = TOLERANCE,
-          control: Sequence[float] = ()) -> list[str]:
+          control: Sequence[float] = (), limit: float = TOLERANCE, agreeing: int = 2) -> list[str]:
     """Why each repeat of one configuration is void; "" where it stands.
 
-    A repeat is void when it drifted, when the A/A control beside it was off its quiet level (`control`, relative), and
-    when its median differs from the (lower) median repeat of the same configuration by more than `tolerance`. When no
-    two repeats agree, none of them stands. A single repeat is judged by its drift and the control alone.
+    A repeat is void when it drifted, when the A/A control beside it was further than `limit` off its quiet level
+    (`control`, relative), and when its median differs from the (lower) median repeat of the same configuration by more
+    than `tolerance`. When fewer than `agreeing` repeats agree, none of them stands. A single repeat is judged by its
+    drift and the control alone.
     """
     reasons = [f"disturbed: drift of {d:+.0%} within the run" if abs(d) > tolerance else "" for d in drifts]
     for i, deviation in enumerate(control):
-        if not reasons[i] and abs(deviation) > tolerance:
+        if not reasons[i] and abs(deviation) > limit:
             reasons[i] = f"disturbed: the A/A control beside it was {deviation:+.0%} off its quiet level"
     steady = [m for m, reason in zip(medians, reasons, strict=True) if not reason]
     if len(medians) > 1 and steady:
         centre = sorted(steady)[(len(steady) - 1) // 2]
         agree = [abs(m / centre - 1) <= tolerance for m in medians]
-        lonely = sum(a and not r for a, r in zip(agree, reasons, strict=True)) < 2
+        lonely = sum(a and not r for a, r in zip(agree, reasons, strict=True)) < agreeing
         for i, median in enumerate(medians):
             if not reasons[i] and not agree[i]:
                 reasons[i] = f"disturbed: {median / centre - 1:+.0%} against another repeat of the same configuration"

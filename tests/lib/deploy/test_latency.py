@@ -64,6 +64,16 @@ def test_disturbed_repeats_are_void(medians, drifts, stands):
     assert [reason == "" for reason in judge(medians, drifts)] == stands
 
 
+@pytest.mark.parametrize(("control", "stands"), [
+    ((0.0, 0.05), [True, True]), ((0.3, 0.0), [False, False]), ((-0.3, 0.0), [False, False])])
+def test_a_control_off_its_level_voids_the_repeat_beside_it(control, stands):
+    """The other repeat has nothing left to agree with; where one repeat was asked for, it stands alone."""
+    assert [reason == "" for reason in judge([1.0, 1.02], [0.0, 0.0], control=control)] == stands
+    alone = judge([1.0, 1.02], [0.0, 0.0], control=control, agreeing=1)
+    assert [reason == "" for reason in alone] == [abs(one) <= 0.1 for one in control]
+    assert judge([1.0, 1.02], [0.0, 0.0], control=control, limit=0.4) == ["", ""]
+
+
 def test_windows_of_a_ten_second_recording():
     assert windows_per_recording(1024, 500) == 5          # 4 side by side, one aligned to the end
     assert windows_per_recording(5000, 500) == 1
