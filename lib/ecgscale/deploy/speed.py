@@ -1,8 +1,9 @@
 """What measured latencies say of nets that were not measured: laws, a small predictor, and speed-ups.
 
-The law is a cost model: a call takes a constant, plus time for its layers, plus time for its arithmetic,
+The law is a cost model: a call takes a constant, time for its layers, for its arithmetic, and for what it moves (what
+layers write, and the weights that they read),
 
-    ms = overhead + layers x per_layer + FLOPs / speed
+    ms = overhead + layers x per_layer + FLOPs / speed + activations / rate + parameters / rate
 
 with coefficients that cannot be negative, fitted to relative errors, because latencies span decades.
 """
@@ -19,8 +20,10 @@ from ecgscale import provenance
 from ecgscale.contracts import LawFit, Speed
 
 SETTING = ["machine", "runtime", "device", "option"]
-MIN_MODELS = 8                     # fewer say too little of three coefficients, or of a held-out error
-FORMULA = "p50_ms = overhead_ms + layers * ms_per_layer + forward_flops / flops_per_ms"
+MIN_MODELS = 8                     # fewer say too little of five coefficients, or of a held-out error
+FORMULA = ("p50_ms = overhead_ms + layers * ms_per_layer + forward_flops / flops_per_ms"
+           " + activations / activations_per_ms + params / params_per_ms")
+RATES = {"flops_per_ms": 1e9, "activations_per_ms": 1e6, "params_per_ms": 1e6}     # and the unit they are fitted in
 COSTS = ["params", "forward_flops", "activations", "layers"]
 LEVEL, REPLICATES = 0.9, 200
 SMALLEST_MS = 1e-6                 # a prediction of 0 has no logarithm
@@ -59,8 +62,9 @@ def medians(latency: pd.DataFrame) -> pd.DataFrame:
 
 
 def terms(rows: pd.DataFrame) -> np.ndarray:
-    """(model, 3): constant, layers, GFLOPs."""
-    return np.column_stack([np.ones(len(rows)), rows["layers"], rows["forward_flops"] / 1e9])
+    """(model, 5): constant, layers, GFLOPs, millions of activations and of parameters."""
+    return np.column_stack([np.ones(len(rows)), rows["layers"], rows["forward_flops"] / 1e9,
+                            rows["activations"] / 1e6, rows["params"] / 1e6])
 
 
 def coefficients(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -118,14 +122,14 @@ def power_law(rows: pd.DataFrame, setting: tuple[str, ...], cost: str, seed: int
 
 def named(values: np.ndarray) -> dict[str, float | None]:
     """Coefficients as the formula names them."""
-    overhead, layer, gigaflop = map(float, values)
-    return {"overhead_ms": overhead, "ms_per_layer": layer, "flops_per_ms": 1e9 / gigaflop if gigaflop else None}
+    overhead, layer, *times = map(float, values)
+    rates = {name: unit / time if time else None for (name, unit), time in zip(RATES.items(), times, strict=True)}
+    return {"overhead_ms": overhead, "ms_per_layer": layer} | rates
 
 
 def intervals(low: np.ndarray, high: np.ndarray) -> dict[str, tuple[float | None, float | None]]:
     fewest, most = named(low), named(high)
-    return {name: (fewest[name], most[name]) if name != "flops_per_ms" else (most[name], fewest[name])
-            for name in fewest}
+    return {name: (most[name], fewest[name]) if name in RATES else (fewest[name], most[name]) for name in fewest}
 
 
 def errors(predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:

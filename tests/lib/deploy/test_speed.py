@@ -18,7 +18,8 @@ def rows(count=30, noise=0.03, repeats=2, seed=0):
     rng = np.random.default_rng(seed)
     costs = pd.DataFrame({
         "run_id": [f"r{i}" for i in range(count)], "layers": rng.integers(8, 80, count),
-        "activations": rng.integers(1e4, 1e6, count), "forward_flops": 10 ** rng.uniform(6, 9, count)})
+        "activations": rng.integers(1e4, 1e6, count), "params": 10 ** rng.uniform(4, 6, count),
+        "forward_flops": 10 ** rng.uniform(6, 9, count)})
     found = []
     for runtime, (overhead, layer, flops) in PLANTED.items():
         option = "mode=eager" if runtime == "torch" else "precision=float32"
@@ -28,7 +29,8 @@ def rows(count=30, noise=0.03, repeats=2, seed=0):
                 median = truth * np.exp(noise * rng.standard_normal())
                 found.append({"run_id": net.run_id, "model": net.run_id, "family": "regnet", "machine": "lab",
                               "runtime": runtime, "device": "cpu", "option": option, "scenario": "single",
-                              "status": "ok", "params": 1e5, "forward_flops": net.forward_flops, "repeat": repeat,
+                              "status": "ok", "params": net.params, "forward_flops": net.forward_flops,
+                              "repeat": repeat,
                               "p50_ms": median, "p50_low_ms": 0.99 * median, "p50_high_ms": 1.01 * median})
     return pd.DataFrame(found), costs[["run_id", "activations", "layers"]]
 
