@@ -8,7 +8,17 @@ Tables are Parquet, or CSV for small ones a person opens first (a comment line c
 JSON with a `schema` member. Every file is written whole or not at all.
 """
 
-from ecgscale.contracts.analysis import FRONTIER, IMPORTANCE, LAW_TABLE, PREDICTED, LawFit, Laws, Predictor, Speed
+from ecgscale.contracts.analysis import (
+    AHEAD,
+    FRONTIER,
+    IMPORTANCE,
+    LAW_TABLE,
+    PREDICTED,
+    LawFit,
+    Laws,
+    Predictor,
+    Speed,
+)
 from ecgscale.contracts.corpus import (
     CLASS_COUNTS,
     LEADS,
@@ -65,8 +75,8 @@ from ecgscale.contracts.runs import (
 )
 
 __all__ = [
-    "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS",
-    "METRICS", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS",
+    "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE",
+    "LEADS", "METRICS", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS",
     "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE",
     "Artefact", "ContractError", "Control", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec",
     "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec",

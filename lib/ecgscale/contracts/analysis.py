@@ -88,6 +88,10 @@ PREDICTED = Table("predicted", 1, {   # true against predicted, one row a run an
     "model": TEXT, "scheme": TEXT, "fold": WHOLE, "run_id": TEXT, "group": TEXT, "truth": REAL, "prediction": REAL,
 })
 
+AHEAD = Table("ahead", 1, {     # one learning curve continued: the average's prediction and its interval, by size
+    "x": REAL, "y": REAL, "low": REAL, "high": REAL, "level": REAL,
+}, prefixes={"y_": REAL, "weight_": REAL})      # each law's own prediction, and its weight in the average
+
 
 class Predictor(Document):
     """predictor.json: how well hyperparameters predict the score."""

@@ -87,14 +87,17 @@ def constant(theta, log_x):
 
 
 def power(theta, log_x):
-    """y = b x^(-c). Hestness et al. 2017, arXiv:1712.00409; estimator M1 of Alabdulmohsin et al. 2022."""
+    """y = b x^(-c). Hestness et al. 2017, arXiv:1712.00409 (there alpha m^beta + gamma; checked in a digest of it);
+    estimator M1 of Alabdulmohsin et al. 2022 (checked in their code)."""
     log_b, c = columns(theta)
     u = np.broadcast_to(log_x[0], (theta.shape[0], log_x.shape[-1]))
     return log_b - c * u, np.stack([np.ones_like(u), -u], axis=1)
 
 
 def floor(theta, log_x):
-    """y = E + b x^(-c). Rosenfeld et al. 2020, arXiv:1909.12673; estimator M2 of Alabdulmohsin et al. 2022."""
+    """y = E + b x^(-c). Hestness et al. 2017, arXiv:1712.00409 (alpha m^beta + gamma; checked in a digest of it); in
+    two sizes Rosenfeld et al. 2020, arXiv:1909.12673 (text not checked); estimator M2 of Alabdulmohsin et al. 2022
+    (checked in their code)."""
     E, log_b, c = columns(theta)
     u = log_x[0]
     part = np.exp(np.minimum(log_b - c * u, 700.0))
@@ -104,8 +107,9 @@ def floor(theta, log_x):
 
 
 def shifted(theta, log_x):
-    """y = b (1 / x + g)^c: samples beyond 1 / g no longer help. Estimator M3 of Alabdulmohsin et al. 2022, who take it
-    from Bansal et al. 2022 (arXiv:2202.01994) and others."""
+    """y = b (1 / x + g)^c: samples beyond 1 / g no longer help. Estimator M3 of Alabdulmohsin et al. 2022 (checked in
+    their code); after Bansal et al. 2022, arXiv:2202.01994 (its abstract names a power law in the samples; the formula
+    was not found, so not checked)."""
     log_b, log_g, c = columns(theta)
     log_sum = np.logaddexp(-log_x[0], log_g)
     share = np.exp(log_g - log_sum)
@@ -113,7 +117,8 @@ def shifted(theta, log_x):
 
 
 def broken(theta, log_x, breaks: int):
-    """y = a + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i). Caballero et al. 2023, arXiv:2210.14891."""
+    """y = a + b x^(-c0) prod_i (1 + (x / d_i)^(1 / f_i))^(-c_i f_i). Caballero et al. 2023, arXiv:2210.14891
+    (checked in the authors' code for one break)."""
     a, log_b, c0, *rest = columns(theta)
     u = log_x[0]
     log_part = log_b - c0 * u
@@ -134,9 +139,10 @@ def broken(theta, log_x, breaks: int):
 def saturating(theta, log_x):
     """(y - E) / (L0 - y)^alpha = b x^(-c): from random guessing L0 down to the floor E.
 
-    Alabdulmohsin, Neyshabur and Zhai 2022, arXiv:2209.06640, estimator M4 (their eps_inf = E, eps_0 = L0). alpha = 0
-    is the power law with floor; as x grows every alpha becomes one. Solved for y by Newton's method on the logit of
-    w = (y - E) / (L0 - E), in which the left side is monotone with slope between 1 and alpha.
+    Alabdulmohsin, Neyshabur and Zhai 2022, arXiv:2209.06640, estimator M4 (their err_inf = E, err_0 = L0; checked in
+    their code, where c carries the sign). alpha = 0 is the power law with floor; as x grows every alpha becomes one.
+    Solved for y by Newton's method on the logit of w = (y - E) / (L0 - E), in which the left side is monotone with
+    slope between 1 and alpha.
     """
     E, log_L0, alpha, log_b, c = columns(theta)
     u = log_x[0]
@@ -166,7 +172,8 @@ def saturating(theta, log_x):
 
 
 def joint(theta, log_x):
-    """L = E + A / N^alpha + B / D^beta. Hoffmann et al. 2022, arXiv:2203.15556."""
+    """L = E + A / N^alpha + B / D^beta. Hoffmann et al. 2022, arXiv:2203.15556, their third approach (checked in
+    others' accounts of it, not in the paper)."""
     E, log_A, alpha, log_B, beta = columns(theta)
     n, d = log_x
     by_n = np.exp(np.minimum(log_A - alpha * n, 700.0))
@@ -180,7 +187,7 @@ def multi_epoch(theta, log_x):
     """L = E + (L0 - E) h / (1 + h), h = a / N^alpha + b / T^beta + c N^gamma / D^delta.
 
     N parameters, D unique samples, T samples seen: too small, trained too short, overfitted. Bounded by the floor E and
-    the loss L0 of an uninformed guess. arXiv:2605.09189, "Practical scaling laws", abstract.
+    the loss L0 of an uninformed guess. arXiv:2605.09189, "Practical scaling laws" (checked in a digest of it).
     """
     E, log_L0, log_a, alpha, log_b, beta, log_c, gamma, delta = columns(theta)
     n, d, t = log_x

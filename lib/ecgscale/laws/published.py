@@ -2,8 +2,9 @@
 
 All minimise the squared difference of logs of both sides of their equation: M1 y = b x^-c; M2 y - e = b x^-c;
 M3 y = b (1/x + g)^c; M4 (y - e) / (e0 - y)^alpha = b x^-c, with b >= 1 and alpha, c >= 0, e at most the smallest y
-less 1e-3. The authors step from the largest e to the minimum they meet first; so does this search, which matters: the
-lowest minimum over e is often a floor of zero that extrapolates badly.
+less 1e-3 (checked in the authors' code). The authors step from the largest e to the minimum they meet first; so does
+this search, which matters: the lowest minimum over e is often a floor of zero that extrapolates badly. Their iteration
+itself can stop elsewhere; tests/stepped_estimators.py imitates it step by step.
 """
 
 from __future__ import annotations

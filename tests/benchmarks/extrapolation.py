@@ -1,0 +1,57 @@
+"""The tables of docs/extrapolation.md: `PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED`, some minutes.
+
+Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "wins": share of
+curves on which the average's error is below that method's.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.laws import extrapolate
+from ecgscale.laws.published import PUBLISHED
+from tests.learning_curves import Curve, planted_curves, public_curves, rolling_cuts
+from tests.stepped_estimators import STEPPED
+
+RUNAWAY = 1.0       # errors are cut off here, so that one runaway does not decide a mean
+
+
+def error(prediction: np.ndarray, truth: np.ndarray) -> float:
+    known = np.isfinite(prediction).all() and (prediction > 0).all()
+    return min(float(np.sqrt(np.mean(np.log(prediction / truth) ** 2))), RUNAWAY) if known else RUNAWAY
+
+
+def table(curves: list[Curve]) -> tuple[pd.DataFrame, pd.Series]:
+    """Errors by method and group with the mean over groups and the share of wins; coverage by group."""
+    rows, covered = [], []
+    for curve in curves:
+        ahead = extrapolate(curve.x, curve.y, curve.at)
+        covered.append(float(np.mean((ahead.low <= curve.truth) & (curve.truth <= ahead.high))))
+        found = {"average": ahead.y, **ahead.by_law}
+        with np.errstate(all="ignore"):
+            found |= {name: method(curve.x, curve.y, curve.at) for name, method in (PUBLISHED | STEPPED).items()}
+        rows.append({name: error(one, curve.truth) for name, one in found.items()})
+    errors, groups = pd.DataFrame(rows), [curve.group for curve in curves]
+    out = errors.groupby(groups).mean().T
+    out.insert(0, "mean", out.mean(axis=1))
+    out.insert(1, "median", errors.median())
+    out.insert(2, "wins", errors.gt(errors["average"], axis=0).groupby(groups).mean().mean())
+    coverage = pd.Series(covered).groupby(groups).mean()
+    return out, coverage
+
+
+def main(shared: Path) -> None:
+    public = public_curves(shared)
+    for name, curves in {"planted, seed 1 (chosen on)": list(planted_curves(400, 1)),
+                         "planted, seed 2 (fresh)": list(planted_curves(400, 2)),
+                         "cuts inside the training parts": list(rolling_cuts(public)),
+                         "held-out parts": public}.items():
+        errors, coverage = table(curves)
+        print(f"\n{name}: {len(curves)} curves\n{errors.round(4).to_string()}\ncoverage of 90 %: "
+              f"{coverage.mean():.3f} ({', '.join(f'{group} {share:.2f}' for group, share in coverage.items())})")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,54 @@
+"""ecg-extrapolate on anyone's CSV: one line in, prediction and interval out; wrong input by file, line, field."""
+
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.contracts import AHEAD
+
+ROOT = Path(__file__).parents[2]
+X = np.array([1e6, 2e6, 4e6, 8e6, 16e6, 32e6, 64e6])
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, ROOT / "bin/ecg-extrapolate", *map(str, arguments)], text=True, check=False,
+                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+
+
+def curve(folder, y=0.2 + 40 * X**-0.35):
+    """Columns in an order and with names of others."""
+    pd.DataFrame({"run": "a", "tokens": X, "eval loss": y}).to_csv(folder / "curve.csv", index=False)
+    return folder / "curve.csv"
+
+
+def test_a_planted_law_is_continued_from_two_columns(tmp_path):
+    done = run("--curve", curve(tmp_path), "--at", "1.28e8", "6.4e8", "--out", tmp_path / "ahead.csv")
+    assert done.returncode == 0, done.stderr
+    printed = pd.read_csv(StringIO(done.stdout))
+    truth = 0.2 + 40 * np.array([1.28e8, 6.4e8]) ** -0.35
+    np.testing.assert_allclose(printed["y"], truth, rtol=0.03)
+    assert ((printed["low"] < truth) & (truth < printed["high"])).all()
+    written = AHEAD.read(tmp_path / "ahead.csv")
+    np.testing.assert_allclose(written["y"], printed["y"], rtol=1e-5)
+    np.testing.assert_allclose(written.filter(like="weight_").sum(axis=1), 1.0)
+
+
+def test_a_value_without_logarithm_is_named_by_line(tmp_path):
+    y = 0.2 + 40 * X**-0.35
+    y[3] = -1
+    done = run("--curve", curve(tmp_path, y), "--out", tmp_path / "ahead.csv")
+    assert done.returncode == 2
+    assert "curve.csv:5: eval loss" in done.stderr
+    assert not (tmp_path / "ahead.csv").exists()
+
+
+def test_a_column_that_is_not_there_is_named(tmp_path):
+    done = run("--curve", curve(tmp_path), "--y", "accuracy")
+    assert done.returncode == 2
+    assert "accuracy" in done.stderr
+    assert "eval loss" in done.stderr
