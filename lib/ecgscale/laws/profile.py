@@ -165,7 +165,7 @@ def directions(fit: Fit, log_at: np.ndarray, clusters: np.ndarray) -> tuple[np.n
     score = slopes * fit.weights * freed_residuals(fit, clusters)
     by_cluster = np.array([np.bincount(clusters, weights=row) for row in score])
     plain = fit.covariance
-    bread = plain / fit.sigma**2
+    bread = plain / max(fit.sigma**2, 1e-300)
     robust = bread @ by_cluster @ by_cluster.T @ bread
     ordinary = np.einsum("qi,ij,qj->q", gradients, plain, gradients)
     inflation = np.einsum("qi,ij,qj->q", gradients, robust, gradients) / np.maximum(ordinary, 1e-300)
@@ -205,7 +205,7 @@ def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarra
     log_x, log_y, weights = fit.log_x[:, None, :], fit.log_y[None], fit.weights[None]
     if len(pulled):
         gradient = fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T
-        hold = np.einsum("qi,ij,qj->q", gradient, fit.covariance, gradient) / fit.sigma**2
+        hold = np.einsum("qi,ij,qj->q", gradient, fit.covariance, gradient) / max(fit.sigma**2, 1e-300)
         extra_x, (extra_y, pull) = np.repeat(fit.log_x[:, :1], len(rows), axis=1), np.zeros((2, len(rows)))
         at = -1 - place[pulled]
         extra_x[:, pulled], extra_y[pulled] = log_at[:, at], value[pulled]

@@ -14,7 +14,7 @@ from ecgscale.contracts import Laws, digest
 from ecgscale.design.study import Spending
 from ecgscale.laws.allocation import allocate, asked_budgets
 from ecgscale.laws.answer import OF_SEVERAL, Answer, Question, answer
-from ecgscale.laws.columns import GROUPS, SIZES, responses
+from ecgscale.laws.columns import ERRORS, GROUPS, LOSSES, SCORES, SIZES, responses
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.groups import group_laws
 from ecgscale.laws.profile import Profile
@@ -23,6 +23,7 @@ from ecgscale.provenance import versions
 ALLOCATION = "compute-optimal allocation"
 TUNED_BINS, TUNED_RUNS, LEAST_BINS = 12, 4, 8       # bins at most, runs in each at least, bins at least
 GROUP_REPLICATES = 200              # of the bootstrap, for laws by source and class: there are many
+MOST = 5000                         # runs that a law is fitted to; more would not tell it better
 LEAST = 6                           # runs below which nothing is fitted
 
 
@@ -134,6 +135,7 @@ def questions(frame: pd.DataFrame, target: str) -> Iterator[Question]:
             sizes = frame[list(x)].to_numpy(float)
             rows = np.flatnonzero(ended & np.isfinite(response.y) & (np.isfinite(sizes) & (sizes > 0)).all(axis=1))
             for subset, chosen in subsets(frame, rows):
+                chosen = drawn(chosen)
                 if len(chosen) < LEAST or any(len(np.unique(size[chosen])) < 2 for size in sizes.T):
                     continue
                 yield Question(subset, x, response, chosen)
@@ -142,17 +144,31 @@ def questions(frame: pd.DataFrame, target: str) -> Iterator[Question]:
                     yield Question("tuned" if subset == "all" else f"{subset}, tuned", x, response, best)
 
 
+def drawn(rows: np.ndarray) -> np.ndarray:
+    """All rows, or as many as a fit takes, drawn at random and the same each time."""
+    return rows if len(rows) <= MOST else np.sort(np.random.default_rng(len(rows)).choice(rows, MOST, replace=False))
+
+
 def missing(frame: pd.DataFrame, target: str) -> dict[str, str]:
     """Analyses that the table does not allow, by name, with the reason."""
     out = {f"laws in {size}": f"column {size!r} is missing" for size in SIZES if size not in frame}
     ended = usable(frame)
-    for size in SIZES:
-        if size in frame and frame.loc[ended, size].dropna().nunique() < 2:
-            out[f"laws in {size}"] = f"column {size!r} has fewer than two values"
-    if not responses(frame, target):
-        out["laws"] = f"neither {target!r} nor a loss is in the table"
+    found = responses(frame, target)
+    for size in (size for size in SIZES if size in frame):
+        values = frame[size].where(ended & (frame[size] > 0) & np.isfinite(frame[size]))
+        runs = max((int((values.notna() & np.isfinite(one.y)).sum()) for one in found), default=LEAST)
+        if values.dropna().nunique() < 2:
+            out[f"laws in {size}"] = f"column {size!r} has fewer than two values above 0"
+        elif runs < LEAST:
+            out[f"laws in {size}"] = f"{runs} runs have both {size} and a score or loss; {LEAST} are needed"
+    if not found:
+        there = [name for name in frame if name in (target, *LOSSES) or SCORES.search(name) or ERRORS.search(name)]
+        out["laws"] = (f"{there[0]!r} holds no value that has a logarithm: give losses above 0, scores below 1" if there
+                       else f"neither {target!r} nor a loss is in the table")
     elif target not in frame:
         out[f"laws of {target}"] = f"column {target!r} is missing"
+    if ended.sum() > MOST:
+        out["laws of all runs at once"] = f"each is fitted to {MOST} runs drawn at random of those it has"
     for x in OF_SEVERAL:
         lacking = [name for name in x if name not in frame]
         if lacking:

@@ -19,6 +19,7 @@ SHAPES = ("alpha", "f1", "f2")      # of the saturating and broken laws: at a bo
 SIMPLER = {"saturating": "floor", "broken1": "floor", "broken2": "broken1"}
 WORTH = 4.0                 # AICc by which a form must follow the runs better than its simpler one
 INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
+SAME = 1e-9                 # spread of log y below which all runs have one value
 TOGETHER = 0.95             # correlation of two sizes in the table
 CORRELATED = 0.98           # correlation of a floor and an exponent
 
@@ -99,7 +100,7 @@ def slope_p(log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float
     """
     design = np.vstack([np.ones_like(log_y), log_x - log_x.mean(axis=1, keepdims=True)])
     k, count = len(log_x), int(clusters.max()) + 1
-    if count <= k + 1 or np.linalg.matrix_rank(design) <= k:
+    if np.ptp(log_y) < SAME or count <= k + 1 or np.linalg.matrix_rank(design) <= k:
         return 1.0
     bread = np.linalg.inv(design @ design.T)
     beta = bread @ design @ log_y

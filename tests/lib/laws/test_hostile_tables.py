@@ -1,0 +1,74 @@
+"""Tables of others that are poor, odd or wrong: refused by name and line, or said to tell nothing. Never a crash."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgscale.errors import UserError
+from ecgscale.laws import fit_run_table
+from ecgscale.laws.columns import read_runs
+from ecgscale.laws.table import MOST, questions
+
+N = 24
+SIZE = np.geomspace(1e3, 1e8, N)
+LOSS = (0.1 + 6 * SIZE**-0.3) * np.exp(0.02 * np.random.default_rng(1).standard_normal(N))
+EVERY = np.arange(N)
+
+
+def laws_of(tmp_path, **columns):
+    pd.DataFrame(columns).to_csv(tmp_path / "table.csv", index=False)
+    return fit_run_table(read_runs(tmp_path / "table.csv"), target="none", replicates=10)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("columns", "said"), [
+    ({"params": SIZE, "loss": 0.5}, "no effect"),
+    ({"params": 1e6, "loss": LOSS}, "fewer than two values above 0"),
+    ({"params": -SIZE, "loss": LOSS}, "fewer than two values above 0"),
+    ({"params": SIZE, "loss": -LOSS}, "'loss' holds no value that has a logarithm"),
+    ({"params": SIZE, "loss": np.nan}, "'loss' holds no value that has a logarithm"),
+    ({"params": SIZE, "accuracy": 100 * (1 - LOSS / 10)}, "scores below 1"),
+    ({"params": SIZE[:1], "loss": LOSS[:1]}, "fewer than two values above 0"),
+    ({"params": SIZE[:3], "loss": LOSS[:3]}, "3 runs have both params and a score or loss; 6 are needed"),
+    ({"params": np.repeat(SIZE[:3], 8), "loss": np.repeat(LOSS[:3], 8)}, "too few points: 3 runs"),
+    ({"params": SIZE, "score": np.where(EVERY < 12, 0.0, 1.0)}, "no effect"),
+])
+def test_a_poor_table_tells_nothing_and_says_why(tmp_path, columns, said):
+    laws = laws_of(tmp_path, **columns)
+    assert not [fit for fit in laws.fits if fit.verdict == "identified" and fit.law != "average"]
+    assert any(said in reason for reason in [*laws.disabled.values(), *(fit.reason for fit in laws.fits)])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("columns", [
+    {"params": np.where(EVERY % 5 == 0, 0.0, SIZE), "loss": np.where(EVERY % 7 == 0, 0.0, LOSS)},
+    {"params": SIZE, "loss": np.where(EVERY == 3, np.inf, LOSS)},
+    {"params": SIZE, "loss": np.where(EVERY == 3, np.nan, LOSS), "optimizer": None},
+    {"params": SIZE, "loss": LOSS, "run_id": "the same"},
+])
+def test_single_bad_values_stay_out(tmp_path, columns):
+    laws = laws_of(tmp_path, **columns)
+    (floor,) = [fit for fit in laws.fits if fit.law == "floor"]
+    assert floor.points < N or "run_id" in columns
+    assert floor.verdict == "identified", floor.reason
+    assert floor.estimates["c"] == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("params;loss\n1;2\n", "is not a number"), ("params,loss\n1e3,0.5\n1e4,bad\n", ":3: loss: 'bad' is not a number"),
+    ("a,b\n1,2\n", "no column is a size"),
+])
+def test_what_is_no_table_is_refused(tmp_path, text, said):
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_runs(tmp_path / "table.csv")
+
+
+def test_a_law_is_fitted_to_a_bounded_number_of_runs():
+    """A million rows cost as much as five thousand: memory grows with the grid of starts times the runs."""
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({"run_id": "r", "params": random.uniform(1e3, 1e8, 100_000), "loss": 0.5})
+    asked = list(questions(frame, "none"))
+    assert [len(one.rows) for one in asked if one.subset == "all"] == [MOST]
+    again = list(questions(frame, "none"))
+    np.testing.assert_array_equal(asked[0].rows, again[0].rows)
