@@ -77,9 +77,9 @@ def scale(y) -> float:
 
 def m4(x, y, at):
     e, e0, log_b, c, alpha = step_m4(x, y / scale(y), True)
-    w = expit(np.linspace(-40, 40, 200_001))        # of (y - e) / (e0 - e), where both sides meet
-    left = np.log(w) + np.log(e0 - e) - alpha * (np.log1p(-w) + np.log(e0 - e))
-    return scale(y) * (e + (e0 - e) * np.interp(log_b - c * np.log(at), left, w))
+    logit = np.linspace(-40, 40, 200_001)           # of w = (y - e) / (e0 - e), searched where both sides meet
+    left = -np.logaddexp(0, -logit) + alpha * np.logaddexp(0, logit) + (1 - alpha) * np.log(e0 - e)
+    return scale(y) * (e + (e0 - e) * expit(np.interp(log_b - c * np.log(at), left, logit)))
 
 
 def m3(x, y, at):
