@@ -12,6 +12,7 @@ from ecgscale.laws.columns import Response
 from ecgscale.laws.fit import Fit, diagnostics, finite, fit_law, information_weights, with_huber
 from ecgscale.laws.forms import CURVES, LAWS, Law
 from ecgscale.laws.heldout import held_out_errors
+from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
 from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
@@ -54,8 +55,10 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     clusters = cluster_numbers(len(y), clusters)
     laws = laws if len(sizes) == 1 else (OF_SEVERAL[question.x],)
     names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
-    fits = {name: fit_law(name, *sizes, y=y, given=known(LAWS[name], question.response, y)) for name in names}
-    plain = fit_law("constant", sizes[0], y=y)
+    weighting = noise_weights(np.log(y), clusters)
+    fits = {name: fit_law(name, *sizes, y=y, weights=weighting, given=known(LAWS[name], question.response, y))
+            for name in names}
+    plain = fit_law("constant", sizes[0], y=y, weights=weighting)
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
     effect = slope_p(np.log(sizes), np.log(y), clusters)
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
@@ -65,7 +68,8 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
                              fits.get(SIMPLER.get(name)))
                for name, fit in fits.items()}
-    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1}
+    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1,
+            "weighted_by": "noise between seeds" if weighting is not None else None}
     out = [describe(question, boots[name], profiles.get(name), reasons[name],
                     told | {"weight": float(weights[name]), "held_out": errors.get(name)}) for name in names]
     if profiles and ahead is not None:
