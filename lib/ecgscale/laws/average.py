@@ -23,7 +23,7 @@ from ecgscale.laws.uncertainty import LEVEL
 CANDIDATES = tuple(PRIORS)              # power, floor, shifted, saturating, broken1
 RECENCIES = (0.0, 0.5, 1.0, 2.0)
 CUTS = (0.5, 0.65, 0.8)                 # shares of the points that backtests keep; besides, all but two and all but one
-LEAST = 5                               # points
+LEAST, LEAST_SIZES = 5, 3               # points, different sizes
 LARGEST = 30.0                          # of log y and its errors: beyond it a candidate has run away
 CALIBRATION = 0.85                      # of the interval, on planted curves and cuts inside the public training parts
 
@@ -45,13 +45,15 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
                 ceiling: float | None = None) -> Extrapolation:
     """Continue the curve y (point,) > 0 at sizes x (point,) to sizes x_new, with the interval of a new measurement.
 
-    ceiling: y of a model that knows nothing, where known. Raises UserError for fewer than 5 points or values without a
-    logarithm.
+    ceiling: y of a model that knows nothing, where known. Raises UserError for fewer than 5 points or 3 sizes and for
+    values without a logarithm.
     """
     log_x, log_y, log_new = log_sizes((x,))[0], np.log(positive(y)), log_sizes((x_new,))[0]
     if len(log_y) < LEAST or len(log_x) != len(log_y):
         raise UserError(f"{len(log_y)} values at {len(log_x)} sizes cannot be continued", field="x, y",
                         remedy=f"Give at least {LEAST} points")
+    if len(np.unique(log_x)) < LEAST_SIZES:
+        raise UserError("fewer than 3 different sizes", field="x", remedy="A curve needs points along its way")
     order = np.argsort(log_x, kind="stable")
     log_x, log_y = log_x[order], log_y[order]
     cuts, noise = cut_places(len(log_y)), noise_of(log_x, log_y)

@@ -80,7 +80,8 @@ def read_foreign(path: Path) -> pd.DataFrame:
     if not sizes or len(numeric) == len(sizes):
         missing = "size" if not sizes else "score or loss"
         raise UserError(f"no column is a {missing} that is known here", file=path, line=1,
-                        remedy=f"Name a size ({', '.join(SIZES[:5])}) and a score or loss (..._score, accuracy, loss)")
+                        remedy=f"Name a size ({', '.join(SIZES[:5])}) and a score or loss (..._score, accuracy, loss);"
+                               " a bare learning curve goes to ecg-extrapolate")
     return frame.assign(run_id=frame["run_id"].astype(str)).reset_index(drop=True)
 
 

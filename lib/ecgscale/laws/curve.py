@@ -13,18 +13,19 @@ from ecgscale.laws.average import Extrapolation, extrapolate
 
 
 def read_curve(path: Path, x: str | None = None, y: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(point,) sizes and losses or error rates: the named columns, else the first two that hold numbers.
+    """(point,) sizes and losses or error rates: the named columns, else the first two that hold mostly numbers.
 
     Rows without both are left out. Raises UserError with file, line and field.
     """
     try:
         frame = pd.read_csv(path, comment="#", encoding="utf-8-sig", skip_blank_lines=False).dropna(how="all")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"not a readable CSV ({str(error).splitlines()[0]})", file=path) from None
     missing = next((name for name in (x, y) if name is not None and name not in frame), None)
     if missing is not None:
         raise UserError("no such column", file=path, line=1, field=missing, remedy=f"There are: {', '.join(frame)}")
-    numeric = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name]) and name not in (x, y)]
+    numeric = [name for name in frame if name not in (x, y)
+               and pd.to_numeric(frame[name], errors="coerce").notna().sum() > frame[name].notna().sum() / 2]
     names = [name if name is not None else numeric.pop(0) if numeric else None for name in (x, y)]
     if None in names:
         raise UserError("fewer than two columns of numbers", file=path, line=1,

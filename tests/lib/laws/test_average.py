@@ -114,3 +114,8 @@ def test_weighted_median_ignores_one_that_runs_away():
 def test_too_few_points_are_refused():
     with pytest.raises(UserError, match="at least 5"):
         extrapolate([1, 2, 3], np.array([1.0, 0.9, 0.8]), [10])
+
+
+def test_one_size_again_and_again_is_refused():
+    with pytest.raises(UserError, match="3 different sizes"):
+        extrapolate([5, 5, 5, 5, 5], np.array([1.0, 0.9, 0.8, 0.9, 1.0]), [10])
