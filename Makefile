@@ -10,7 +10,7 @@ SIF_ARGS ?= --mksquashfs-args "-comp zstd -Xcompression-level 3"
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
-.PHONY: help demo test lint bench faults report images sif engines engine-local lock clean $(ENGINES:%=engine-%)
+.PHONY: help demo test lint bench faults report images sif engines engine-local lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -49,7 +49,7 @@ engines: $(ENGINES:%=engine-%)   ## the demo through each engine, compared with 
 engine-local: $(READY)
 	tests/engines/run.sh local $(ENGINES_OUT)
 
-$(ENGINES:%=engine-%): engine-%: engine-local
+engine-%: engine-local
 	tests/engines/run.sh $* $(ENGINES_OUT)
 
 lock: $(READY)   ## renew requirements.lock after an edit of pyproject.toml

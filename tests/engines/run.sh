@@ -25,6 +25,10 @@ case $engine in
         fi
         docker image inspect "$image" >/dev/null || stop "no $image: make images ENGINE=docker" ;;
     apptainer | singularity) [ -f "containers/ecgscale-$version-cpu.sif" ] || stop "no containers/ecgscale-$version-cpu.sif: make sif" ;;
+    charliecloud)
+        folder=${CHARLIECLOUD_IMAGE:-containers/ecgscale-$version-cpu}
+        [ -e "$folder/ch/environment" ] || stop "no image in $folder: containers/README.md"
+        options=(--image "$(cd "$folder" && pwd)"); export USER=${USER:-$(id -un)} ;;
     slurm)
         sinfo -h >/dev/null 2>&1 || stop "no Slurm answers (sinfo)"
         inside=${SLURM_ENGINE:-podman} profile=$inside,slurm
