@@ -2,7 +2,7 @@
 # The pipeline through one engine, to the report, then compared with the local run: `make engines`, or
 #   tests/engines/run.sh local|podman|docker|apptainer|singularity|charliecloud|slurm FOLDER
 # PROFILES=test takes the smallest study instead of the demo. What a site needs comes from outside: ECGSCALE_SITE_CONFIG (a
-# Nextflow configuration), CONTAINERS_CONF, DOCKER_HOST, PATH, SLURM_ENGINE (podman), SLURM_QUEUE.
+# Nextflow configuration), CONTAINERS_CONF, DOCKER_HOST, PATH, SLURM_ENGINE (podman), SLURM_QUEUE, CHARLIECLOUD_IMAGE.
 set -euo pipefail
 engine=$1 out=$(mkdir -p "$2" && cd "$2" && pwd)
 cd "$(dirname "$0")/../.."
