@@ -90,16 +90,20 @@ def freed_residuals(fit: Fit, clusters: np.ndarray) -> np.ndarray:
     slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0][inner] * np.sqrt(fit.weights)
     basis = np.linalg.svd(slopes, full_matrices=False)
     kept = basis.Vh[1e-9 * basis.S.max() < basis.S] if inner.any() else slopes[:0]     # (rank, point), orthonormal
-    freed = fit.residuals * np.sqrt(fit.weights)
+    return without_own_pull(kept, fit.residuals * np.sqrt(fit.weights), clusters) / np.sqrt(fit.weights)
+
+
+def without_own_pull(basis: np.ndarray, residuals: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """(I - H)^-1 r by cluster, (point,); basis (rank, point): orthonormal rows that span what was fitted."""
     alone = np.bincount(clusters)[clusters] == 1
-    pull = np.minimum((kept**2).sum(axis=0), 0.9)
-    freed = np.where(alone, freed / (1 - pull), freed)
+    pull = np.minimum((basis**2).sum(axis=0), 0.9)
+    freed = np.where(alone, residuals / (1 - pull), residuals)
     for cluster in np.unique(clusters[~alone]):
         rows = np.flatnonzero(clusters == cluster)
-        own = kept[:, rows]
+        own = basis[:, rows]
         values, vectors = np.linalg.eigh(own.T @ own)
         freed[rows] = vectors @ ((vectors.T @ freed[rows]) / (1 - np.minimum(values, 0.9)))
-    return freed / np.sqrt(fit.weights)
+    return freed
 
 
 def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = None) -> Bootstrap:

@@ -7,6 +7,7 @@ from scipy import stats
 
 from ecgscale.laws.fit import Fit
 from ecgscale.laws.profile import Profile
+from ecgscale.laws.uncertainty import without_own_pull
 
 RUNS_A_PARAMETER = 5        # below, unless the curve is clean
 RUNS = 16                   # at least, unless the curve is clean
@@ -94,7 +95,7 @@ def tied(fit: Fit, place: int) -> tuple[str, float] | None:
 
 
 def slope_p(log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float:
-    """p value of "log y has no slope in any size": Wald test, robust to clusters and unequal spread (HC3, F).
+    """p value of "log y has no slope in any size": Wald test, robust to clusters and unequal spread (CR3, F).
 
     log_x (size, point); clusters (point,).
     """
@@ -104,8 +105,7 @@ def slope_p(log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float
         return 1.0
     bread = np.linalg.inv(design @ design.T)
     beta = bread @ design @ log_y
-    pull = np.minimum((design * (bread @ design)).sum(axis=0), 0.9)
-    score = design * ((log_y - beta @ design) / (1 - pull))
+    score = design * without_own_pull(np.linalg.qr(design.T)[0].T, log_y - beta @ design, clusters)
     by_cluster = np.array([np.bincount(clusters, weights=row) for row in score])
     robust = bread @ by_cluster @ by_cluster.T @ bread
     slope = beta[1:]
