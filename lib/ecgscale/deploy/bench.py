@@ -151,7 +151,7 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     LATENCY.write(table, out / "latency.parquet")
     TIMES.write(elsewhere.beside(tables) if tables else TIMES.empty(), out / "times.parquet")
     for one in foreign:
-        one.environment.write(out / elsewhere.file_name(one.environment))
+        one.write(out)
     surroundings.write(out / "environment.json")
     if session.looks:
         control.document(name, chosen, session.looks, tolerance).write(out / "control.json")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES, Environment, Export
+from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export
 from ecgscale.deploy.runtimes import DeployedModel
 from ecgscale.errors import UserError
 
@@ -21,6 +21,12 @@ class Elsewhere:
     latency: pd.DataFrame
     times: pd.DataFrame
     environment: Environment
+    control: Control | None          # a machine of an older version had none
+
+    def write(self, out: Path) -> None:
+        """What describes the machine, beside the documents of this one; the tables are joined by the caller."""
+        for document in filter(None, (self.environment, self.control)):
+            document.write(out / f"{document.NAME}-{re.sub(r'[^A-Za-z0-9.-]+', '_', document.machine)}.json")
 
 
 def read(folders: Iterable[Path], models: Iterable[DeployedModel], machine: str) -> list[Elsewhere]:
@@ -34,8 +40,10 @@ def read(folders: Iterable[Path], models: Iterable[DeployedModel], machine: str)
         latency = LATENCY.read(folder / "latency.parquet")
         check_machines(latency, machines, folder / "latency.parquet")
         check_models(latency, exports, folder / "latency.parquet")
-        surroundings = Environment.read(folder / "environment.json")
-        found.append(Elsewhere(latency, TIMES.read(folder / "times.parquet"), surroundings))
+        control = folder / "control.json"
+        found.append(Elsewhere(latency, TIMES.read(folder / "times.parquet"),
+                               Environment.read(folder / "environment.json"),
+                               Control.read(control) if control.exists() else None))
     return found
 
 
@@ -66,7 +74,3 @@ def beside(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
     columns = list(dict.fromkeys(name for table in filled for name in table))
     return pd.concat([table.dropna(axis=1, how="all") for table in filled], ignore_index=True).reindex(columns=columns)
-
-
-def file_name(environment: Environment) -> str:
-    return f"environment-{re.sub(r'[^A-Za-z0-9.-]+', '_', environment.machine)}.json"

@@ -5,11 +5,12 @@ import json
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import LATENCY, TIMES, ContractError, Environment
+from ecgscale.contracts import LATENCY, TIMES, ContractError, Control, Environment
 from ecgscale.deploy import bench
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
 from tests.lib.deploy.test_bench import kind, planted
+from tests.lib.report.test_page import control_document
 from tests.tiny_models import exported_model
 
 
@@ -31,6 +32,14 @@ def test_rows_times_and_environments_stand_beside_each_other(tmp_path, monkeypat
     assert times.groupby("machine").size().to_dict() == {"here": 20, "Ann's Mac": 20}
     assert Environment.read(tmp_path / "here/environment-Ann_s_Mac.json").machine == "Ann's Mac"
     assert Environment.read(tmp_path / "here/environment.json").machine == "here"
+
+
+def test_the_control_of_another_machine_comes_along(tmp_path, monkeypatch):
+    measured(tmp_path / "mac", "Ann's Mac", monkeypatch)
+    control = control_document()
+    control.write(tmp_path / "mac/control.json")
+    measured(tmp_path / "here", "here", monkeypatch, [tmp_path / "mac"])
+    assert Control.read(tmp_path / "here/control-Ann_s_Mac.json") == control
 
 
 def test_the_same_machine_twice_is_refused(tmp_path, monkeypatch):
