@@ -150,13 +150,14 @@ def speedup(inputs: Inputs) -> Drawing | None:
         + (f" · {row.machine}" if several else "") for row in found.itertuples()]
     found = found.drop_duplicates(["model", "setting"])
     settings, models = order(found, "ratio")[::-1], list(dict.fromkeys(found["model"]))
-    fig = figure(9.0, 1.5 + 0.3 * len(settings) + 0.2 * -(-len(models) // 3))
+    drawn = models[:len(LOOKS)]
+    fig = figure(9.0, 1.5 + 0.3 * len(settings) + 0.2 * -(-len(drawn) // 3))
     panel = fig.subplots()
     panel.axvline(1, color=INK, linewidth=1)
-    for place, model in enumerate(models[:len(LOOKS)]):
+    for place, model in enumerate(drawn):
         colour, marker, _ = LOOKS[place]
         rows = found[found["model"].eq(model)]
-        height = np.array([settings.index(one) for one in rows["setting"]]) + 0.08 * (place - (len(models) - 1) / 2)
+        height = np.array([settings.index(one) for one in rows["setting"]]) + 0.08 * (place - (len(drawn) - 1) / 2)
         panel.hlines(height, rows["low"], rows["high"], color=colour, linewidth=1.5, alpha=0.6)
         panel.plot(rows["ratio"], height, marker, color=colour, markersize=5, label=model)
     panel.set_yticks(np.arange(len(settings)), settings, fontsize=8.5)
@@ -164,7 +165,7 @@ def speedup(inputs: Inputs) -> Drawing | None:
     plain_ticks(panel)
     panel.set_xlabel("times as fast as PyTorch eager on the CPU of the same machine")
     fig.legend(loc="outside lower left", ncols=3, fontsize=8)
-    more = f" The first {len(LOOKS)} of {len(models)} models are drawn." if len(models) > len(LOOKS) else ""
+    more = f" The first {len(drawn)} of {len(models)} models are drawn." if len(models) > len(drawn) else ""
     return Drawing(
         "latency-speedup", "Speed-up over PyTorch eager",
         "One window. Bars divide opposite ends of both medians' 95 % intervals, so they are wider than 95 %. What fell "
