@@ -24,7 +24,7 @@ from torch import nn
 from ecgscale import provenance
 from ecgscale.contracts import Artefact, Export, RunResult, whole
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
-from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, Exporter
+from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
 from ecgscale.deploy.runtimes import DeployedModel, one_line, tree_digest, tree_files
 from ecgscale.design.study import Deploy
 from ecgscale.ecg.corpus import Corpus
@@ -37,7 +37,6 @@ CALIBRATION_WINDOWS = 300
 ANY_BATCH = 32           # windows a call where the file leaves it open
 TORCH_MODES = ("frozen", "compiled")
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
-NOT_ON_APPLE = "not run on Apple hardware"
 LICENSES = {True: "MIT; trained on synthetic recordings",
             False: "MIT; trained on PhysioNet/CinC Challenge 2021 recordings (CC BY 4.0)"}
 

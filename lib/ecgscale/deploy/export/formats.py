@@ -22,6 +22,7 @@ from ecgscale.deploy.export.quantization import quantized
 INPUT, OUTPUT = "ecg", "logits"
 NEWEST_OPSET, DIRECTML_OPSET = 23, 17      # the newest that torch writes; 17 is what DirectML knows wholly
 SMALLEST_HALF = 2.0**-24
+NOT_ON_APPLE = "not run on Apple hardware"
 
 
 def normalizes_layers(network: nn.Module) -> bool:
@@ -115,7 +116,8 @@ class Exporter:
             config = compression.OpLinearQuantizerConfig(mode="linear_symmetric", weight_threshold=512)
             model = compression.linear_quantize_weights(model, compression.OptimizationConfig(config))
         model.short_description, model.license = self.metadata["description"], self.metadata["license"]
-        model.user_defined_metadata.update({f"ecgscale.{key}": value for key, value in self.metadata.items()})
+        said = self.metadata | {"checked": NOT_ON_APPLE}
+        model.user_defined_metadata.update({f"ecgscale.{key}": value for key, value in said.items()})
         model.save(str(path))
 
     @cached_property

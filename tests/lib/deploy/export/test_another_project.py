@@ -52,6 +52,7 @@ def test_every_file_says_what_it_is(found, folder):
         assert (said["unit"], said["rate_hz"], said["synthetic"]) == ("z", "100", "true")
         assert json.loads(said["recipe"]) == about.recipe
         assert said["license"] == about.license
+        assert said.get("checked") == ("not run on Apple hardware" if "coreml" in file else None)
 
 
 def test_three_windows_a_call_are_checked_like_one(folder):
