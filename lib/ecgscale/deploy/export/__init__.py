@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from ecgscale import provenance
@@ -140,9 +140,9 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
         synthetic=result.synthetic, valid_score=number(row, "valid_challenge_score"),
         test_score=number(row, "test_challenge_score"), artefacts=(), versions=provenance.versions(),
     )
-    # one entry: the order of several is not the same in every file
-    save_file(network.state_dict(), folder / "weights.safetensors",
-              metadata={"ecgscale": json.dumps(metadata(description))})
+    about = {"ecgscale": json.dumps(metadata(description))}     # one entry: several have no order
+    # not save_file, whose file no other user may read
+    (folder / "weights.safetensors").write_bytes(save(network.state_dict(), metadata=about))
     exporters = {batch: Exporter(network, (batch, *description.input_shape[1:]), metadata(description, batch),
                                  calibration) for batch in task.deploy.batch}
     artefacts = []

@@ -67,6 +67,8 @@ def test_the_folder_is_complete_and_describes_itself():
     assert kinds == [("torch", "float32", None), ("onnx", "float32", 23), ("onnx", "float32", 17),
                      ("onnx", "float16", 23), ("openvino", "float32", None), ("openvino", "bf16", None),
                      ("openvino", "float16", None), ("openvino", "int8", None)]
+    assert {file.stat().st_mode for file in folder.iterdir() if file.is_file()} == {
+        (folder / "export.json").stat().st_mode}             # all can be read by whom export.json is for
     assert np.load(folder / "sample_input.npy").shape == made.input_shape
     assert np.load(folder / "sample_output.npy").shape == (1, 26)
 
