@@ -101,9 +101,13 @@ class Checkpoint:
 
 
 def save_tensors(tensors: Tensors, path: Path, metadata: dict[str, str]) -> None:
-    """safetensors.torch.save_file, with an OSError where the disk is full: the library tells it in words alone."""
+    """safetensors.torch.save_file, with an OSError where the disk is full: the library tells it in words alone.
+
+    Who may read the folder may read the file, which the library keeps to its owner.
+    """
     try:
         save_file(tensors, path, metadata=metadata)
+        path.chmod(path.parent.stat().st_mode & 0o666)
     except safetensors.SafetensorError as error:
         number = re.search(r"os error (\d+)", str(error))
         if not number:

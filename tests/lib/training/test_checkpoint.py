@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 
 from ecgscale.contracts import OptimizerSpec
-from ecgscale.training.checkpoint import Checkpoint, pack, unpack
+from ecgscale.training.checkpoint import Checkpoint, pack, save_tensors, unpack
 from ecgscale.training.optim import make_optimizer
 
 
@@ -85,3 +85,11 @@ def test_failed_save_leaves_the_last_state(tmp_path, monkeypatch):
         checkpoint.save({"epoch": 2}, {"model.x": torch.zeros(1)})
     assert checkpoint.load()[0] == {"epoch": 1}
     assert sorted(path.name for path in checkpoint.folder.iterdir()) == ["state.safetensors"]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_weights_have_the_readers_of_their_folder(tmp_path, mode):
+    """safetensors keeps its file to the owner; on a cluster a colleague reads the results, a container another user."""
+    tmp_path.chmod(mode)
+    save_tensors({"weight": torch.ones(2)}, tmp_path / "weights.safetensors", {})
+    assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == mode & 0o666
