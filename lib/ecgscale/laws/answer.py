@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 from ecgscale.contracts import LawFit
 from ecgscale.laws.columns import Response
@@ -148,10 +150,24 @@ def average(question: Question, profiles: dict[str, Profile], weights: dict[str,
 
 
 def mixed(center: np.ndarray, low: np.ndarray, high: np.ndarray, share: np.ndarray) -> tuple[float, float]:
-    """Interval of an average: each form's half widths and its distance from the average, both weighted (Buckland,
-    Burnham and Augustin 1997, doi:10.2307/2533961)."""
-    used = share > 1e-9
-    center, low, high, share = center[used], low[used], high[used], share[used]
-    middle = float(share @ center)
-    return (middle - float(share @ np.hypot(center - low, center - middle)),
-            middle + float(share @ np.hypot(high - center, center - middle)))
+    """Interval of an average: the ends beyond which the forms' tails, weighted, hold what LEVEL leaves out.
+
+    Model-averaged tail area (Turek and Fletcher 2012, doi:10.1016/j.csda.2012.03.002), each tail normal with the width
+    of its form's own side. A form without an end on one side has half of its share there: it makes the average's end
+    infinite only if that is more than the tail.
+    """
+    tail = (1 - LEVEL) / 2
+
+    def end(center: np.ndarray, width: np.ndarray) -> float:
+        endless = ~np.isfinite(width)
+        if share[endless].sum() / 2 >= tail:
+            return np.inf
+        scale = np.maximum(np.where(endless, 0.0, width), 1e-12) / norm.isf(tail)
+
+        def beyond(place: float) -> float:
+            return float(share @ np.where(endless, 0.5, norm.sf((place - center) / scale))) - tail
+
+        reach = (center + 40 * scale)[~endless]
+        return float(brentq(beyond, center.min() - 1, reach.max() + 1))
+
+    return -end(-center, center - low), end(center, high - center)

@@ -198,7 +198,7 @@ def law(inputs: Inputs) -> Drawing | None:
     return Drawing("laws", f"Scaling laws of {quantity(sizes[0][1])}",
                    "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (black) and "
                    "for an optimizer; none is drawn where none is identified. Squares: the laws' weighted average over "
-                   "all runs at 1, 2, 4 and 10 times the largest size, with the interval of a new run.",
+                   "all runs at 1, 2, 4 and 10 times the largest size, where the interval of a new run has ends.",
                    "Identified: " + ("; ".join(told) or "none"), fig)
 
 
@@ -233,11 +233,11 @@ def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray
 
 
 def draw_average(panel: Axes, fits: list) -> None:
-    """What the average of the laws predicts for new runs, with interval."""
-    rows = [one for fit in fits for one in fit.statistics.get("predictions") or ()]
+    """What the average of the laws predicts for new runs, with interval; nothing where that has no end."""
+    rows = [one for fit in fits for one in fit.statistics.get("predictions") or ()
+            if one.get("run_low") and one.get("run_high") is not None]
     for one in rows:
-        if one.get("run_low") is not None and one.get("run_high") is not None:
-            panel.plot([one["x"]] * 2, [one["run_low"], one["run_high"]], color=COLOURS["purple"], linewidth=1.2)
+        panel.plot([one["x"]] * 2, [one["run_low"], one["run_high"]], color=COLOURS["purple"], linewidth=1.2)
         panel.plot(one["x"], one["y"], "s", color=COLOURS["purple"], markersize=4.5, markerfacecolor="white",
                    label="average law, new run" if one is rows[0] else None)
 
