@@ -18,14 +18,17 @@ import yaml
 from ecgscale import contracts
 from tests.pipeline.conftest import ROOT, Run, nextflow
 
-EPOCHS = 10
+EPOCHS = 60         # of some tenths of a second: each blow has to find a run in training
 ARGUMENTS = ("-profile", "test", "--study", "study.yaml", "--train_batch", "3", "-resume")
 
 
 def write_study(folder: Path) -> None:
     study = yaml.safe_load((ROOT / "assets/studies/test.yaml").read_text())
+    study.pop("tuning", None)       # its trials are runs of one epoch, with checkpoints of their own
     for group in study["runs"]:
         group["training"]["epochs"] = EPOCHS
+        for optimizer in group["optimizers"]:
+            optimizer["lr"] = optimizer["lr"]["high"] if isinstance(optimizer["lr"], dict) else optimizer["lr"]
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
 
 
@@ -78,18 +81,18 @@ def struck(tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("struck")
     write_study(folder)
     run = start(folder)
-    wait_for(folder, run, ended=4)
+    wait_for(folder, run, ended=10)
     os.killpg(run.pid, signal.SIGINT)                       # Ctrl-C
     run.wait(120)
     time.sleep(3)
     assert tasks(folder) == [], "Ctrl-C leaves no task behind"
     run = start(folder)
-    wait_for(folder, run, ended=10)
+    wait_for(folder, run, ended=80)
     for process in [run.pid, *tasks(folder)]:               # the node dies, Nextflow with it
         os.kill(process, signal.SIGKILL)
     run.wait()
     run = start(folder)
-    wait_for(folder, run, ended=16)
+    wait_for(folder, run, ended=130)
     for process in tasks(folder):                           # out of memory: the kernel ends the task alone
         command = Path(f"/proc/{process}/cmdline").read_bytes()
         if b"ecg-train" in command:
