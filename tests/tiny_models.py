@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec
 from ecgscale.deploy.export import export_models
+from ecgscale.deploy.runtimes import DeployedModel, Runtime, runtime_class
 from ecgscale.design.study import Deploy
 from ecgscale.ecg.labels import read_label_set
 from ecgscale.models.build import build
@@ -97,8 +98,6 @@ def run_table(results: list[RunResult], scores: list[float]) -> pd.DataFrame:
     })
 
 
-
-
 @cache
 def exported_model(name: str = "regnet", window: int = WINDOW) -> Path:
     """A folder as ecg-export writes it: a network as torch, ONNX and OpenVINO files. Made once a test process."""
@@ -114,3 +113,11 @@ def exported_model(name: str = "regnet", window: int = WINDOW) -> Path:
 def copy_of_exported(folder: Path) -> Path:
     """The same, to be changed by a test."""
     return shutil.copytree(exported_model(), folder / exported_model().name)
+
+
+def compiled(name: str, option: str, device: str = "cpu") -> Runtime:
+    """A runtime that has compiled the exported model: one window a call, one thread."""
+    runtime = runtime_class(name)()
+    runtime.load(DeployedModel.read(exported_model()), device, option, 1, 1)
+    runtime.compile()
+    return runtime

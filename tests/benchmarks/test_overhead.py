@@ -6,12 +6,11 @@ docs/scale.md.
 
 import os
 import re
-import shutil
 import time
 
 import pytest
 
-from tests.pipeline.conftest import ROOT, nextflow
+from tests.pipeline.conftest import copy_project, nextflow
 
 SIZES = [(10, 1), (10, 6), (100, 1), (100, 6), (100, 32), (1000, 6), (1000, 32), (1000, 1)]    # runs, runs a task
 
@@ -19,14 +18,7 @@ SIZES = [(10, 1), (10, 6), (100, 1), (100, 6), (100, 32), (1000, 6), (1000, 32),
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the project whose SAMPLE plans as many runs as RUNS says, when it is a stub."""
-    copy = tmp_path_factory.mktemp("overhead") / "project"
-    copy.mkdir()
-    for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
-        shutil.copy(ROOT / name, copy)
-    for name in ("bin", "conf", "modules", "subworkflows", "lib", "assets"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".venv", ".engine"):
-        (copy / name).symlink_to(ROOT / name)
+    copy = copy_project(tmp_path_factory.mktemp("overhead"))
     sample = copy / "modules/sample/main.nf"
     plan = r"""mkdir plan && touch plan/plan.json
     for run in \$(seq \$RUNS); do echo "{\\"run\\": \$run}"; done > plan/runs.jsonl"""

@@ -44,10 +44,9 @@ def small_run(tmp_path_factory) -> Run:
     return run
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project that a test may edit."""
-    copy = tmp_path / "project"
+def copy_project(folder: Path) -> Path:
+    """All that a run of the pipeline needs, to be edited."""
+    copy = folder / "project"
     copy.mkdir()
     for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
         shutil.copy(ROOT / name, copy)
@@ -57,3 +56,9 @@ def project(tmp_path):
         if (ROOT / name).exists():
             (copy / name).symlink_to(ROOT / name)
     return copy
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project that a test may edit."""
+    return copy_project(tmp_path)

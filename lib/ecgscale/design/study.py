@@ -156,6 +156,7 @@ class Deploy(Part):
     formats: tuple[Literal["torch", "onnx", "openvino", "coreml"], ...] = ("onnx", "openvino", "coreml")
     precisions: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")
     margin: float = Field(0.01, ge=0, le=1)      # largest loss of Challenge score that is accepted
+    check_records: int | None = Field(None, ge=1)    # test recordings each file is compared on; null: the whole fold
     runtimes: tuple[RuntimeName, ...] = ("torch", "onnxruntime", "openvino")
     levels: Literal["few", "all"] = "few"        # options that each runtime offers by itself
     options: dict[RuntimeName, tuple[RuntimeOption, ...]] = Field({})     # further ones: "hint=latency;streams=2"

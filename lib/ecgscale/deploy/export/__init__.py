@@ -78,9 +78,9 @@ def label_of(result: RunResult) -> str:
 
 
 def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, split: pd.DataFrame, deploy: Deploy,
-                  label_set: LabelSet, out: Path, threads: int, records: int = 256, replicates: int = 1000,
+                  label_set: LabelSet, out: Path, threads: int, replicates: int = 1000,
                   seed: int = 0) -> list[Export]:
-    """Export the chosen runs to out/<label>/ and check every file on up to `records` test recordings (0: all).
+    """Export the chosen runs to out/<label>/ and check every file on the test fold.
 
     Converting is work of one thread, so each thread takes models of its own, in a process.
     Raises UserError for bad input. A format that cannot be written becomes an Artefact with status "failed".
@@ -89,7 +89,7 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     available = runs[runs["run_id"].isin(folders)]
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
     processes = max(1, min(threads, len(chosen)))
-    task = Task(corpus, split, deploy, label_set, threads // processes, records, replicates, seed)
+    task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)
     jobs = [(task, folders[run_id], why, rows.loc[run_id], out) for run_id, why in chosen]
     if processes == 1:
         return [export_run(*job) for job in jobs]
@@ -107,7 +107,6 @@ class Task:
     deploy: Deploy
     label_set: LabelSet
     threads: int
-    records: int
     replicates: int
     seed: int
 
@@ -130,7 +129,7 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
     folder.mkdir(parents=True)
     truth = held_out(network, result, task)
     calibration = training_windows(result, task)
-    np.save(folder / "sample_input.npy", truth.windows[:1])
+    np.save(folder / "sample_input.npy", next(truth.batches(1)))
     np.save(folder / "sample_output.npy", truth.logits[:1])
     description = Export(
         run_id=spec.run_id, label=label, chosen_for=why, spec=spec, ledger=result.ledger,
@@ -211,9 +210,9 @@ def make(kind: Kind, exporter: Exporter | None, description: Export, folder: Pat
         artefact = artefact.model_copy(update={"bytes": size, "digest": tree_digest(folder / file), "seconds": seconds})
         if (kind.form, kind.precision) not in RUNNERS:
             return artefact.model_copy(update={"reason": NOT_ON_APPLE})
-        only = DeployedModel(folder, description.model_copy(update={"artefacts": (artefact,)}), truth.windows[:1],
-                             truth.logits[:1])
-        logits, ran, compiling = run_file(only, artefact, truth.windows, kind.batch or ANY_BATCH, task.threads)
+        only = DeployedModel(folder, description.model_copy(update={"artefacts": (artefact,)}),
+                             next(truth.batches(1)), truth.logits[:1])
+        logits, ran, compiling = run_file(only, artefact, truth, kind.batch or ANY_BATCH, task.threads)
     except Exception as error:  # converters raise anything; one format must not lose the others
         return artefact.model_copy(update={"status": "failed", "file": None, "reason": one_line(error)})
     if kind.precision == "bf16" and ran.precision != "bf16":
@@ -248,7 +247,7 @@ def held_out(network: nn.Module, result: RunResult, task: Task) -> Reference:
     if part is None:
         raise UserError("no recording in the test or the validation fold", field="part",
                         remedy="An exported file is checked on recordings that were not trained on")
-    positions = some(task, part, task.records)
+    positions = some(task, part, task.deploy.check_records)
     truth = reference(network, task.corpus, positions, result.classes, result.spec.leads, result.spec.window, part)
     if not np.isfinite(truth.logits).all():
         raise UserError("its network gives logits that are not finite", field=f"run {result.spec.run_id}",
@@ -259,13 +258,13 @@ def held_out(network: nn.Module, result: RunResult, task: Task) -> Reference:
 def training_windows(result: RunResult, task: Task) -> np.ndarray:
     """(windows, leads, samples) of the training fold, drawn from as many recordings, for calibration."""
     positions = some(task, "train", CALIBRATION_WINDOWS)
-    windows, _ = windows_of(task.corpus, positions, result.spec.leads, result.spec.window)
+    windows = windows_of(task.corpus, positions, result.spec.leads, result.spec.window)
     kept = min(len(windows), CALIBRATION_WINDOWS)
     return windows[np.sort(np.random.default_rng(task.seed).choice(len(windows), kept, replace=False))]
 
 
-def some(task: Task, part: str, count: int) -> np.ndarray:
-    """Sorted positions of up to `count` recordings of a part, drawn once and for all by the seed (0: every one)."""
+def some(task: Task, part: str, count: int | None) -> np.ndarray:
+    """Sorted positions of up to `count` recordings of a part, drawn once and for all by the seed (None: every one)."""
     positions = np.sort(task.corpus.positions(task.split.loc[task.split["part"] == part, "record"]))
     if count and len(positions) > count:
         positions = np.sort(np.random.default_rng(task.seed).choice(positions, count, replace=False))

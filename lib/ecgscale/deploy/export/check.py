@@ -7,7 +7,8 @@ fixed windows, as in evaluation, so a sign flip is a label that a user would see
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ RUNNERS = {
 class Reference:
     """What the trained network says of the checked recordings, and the truth."""
 
-    windows: np.ndarray = field(repr=False)     # (windows, leads, samples) float32
+    batches: Callable[[int], Iterator[np.ndarray]]      # windows, so many a batch, read anew: a fold's are gigabytes
     owners: np.ndarray                          # (windows,) place of the recording
     logits: np.ndarray                          # (windows, classes)
     labels: np.ndarray                          # (recordings, classes) bool, classes in the network's order
@@ -54,24 +55,26 @@ class Reference:
         return sums / counts[:, None]
 
 
-def windows_of(corpus: Corpus, positions: np.ndarray, leads: tuple[str, ...],
-               window: int) -> tuple[np.ndarray, np.ndarray]:
-    """All fixed windows of some recordings, and the place of each window's recording in `positions`."""
-    batches = list(fixed_batches(corpus, positions, leads, window, 256))
-    return np.concatenate([x for x, _ in batches]), np.concatenate([owner for _, owner in batches])
+def windows_of(corpus: Corpus, positions: np.ndarray, leads: tuple[str, ...], window: int) -> np.ndarray:
+    """(windows, leads, samples): all fixed windows of a few recordings."""
+    return np.concatenate([x for x, _ in fixed_batches(corpus, positions, leads, window, 256)])
 
 
 def reference(network: nn.Module, corpus: Corpus, positions: np.ndarray, classes: tuple[str, ...],
               leads: tuple[str, ...], window: int, part: str) -> Reference:
-    windows, owners = windows_of(corpus, positions, leads, window)
+    def batches(size: int) -> Iterator[np.ndarray]:
+        return (x for x, _ in fixed_batches(corpus, positions, leads, window, size))
+
     order = [list(corpus.classes).index(code) for code in classes]
     with torch.inference_mode():
-        logits = [network(torch.from_numpy(windows[i : i + 64])).numpy() for i in range(0, len(windows), 64)]
-    return Reference(windows, owners, np.concatenate(logits), corpus.labels[positions][:, order],
+        found = [(network(torch.from_numpy(x)).numpy(), owner)
+                 for x, owner in fixed_batches(corpus, positions, leads, window, 64)]
+    logits, owners = map(np.concatenate, zip(*found, strict=True))
+    return Reference(batches, owners, logits, corpus.labels[positions][:, order],
                      corpus.records["patient"].to_numpy()[positions], part)
 
 
-def run_file(model: DeployedModel, artefact: Artefact, windows: np.ndarray, batch: int,
+def run_file(model: DeployedModel, artefact: Artefact, truth: Reference, batch: int,
              threads: int) -> tuple[np.ndarray, Ran, float]:
     """Logits (windows, classes) of the exported file, what really ran, and the seconds it took to be compiled.
 
@@ -84,12 +87,10 @@ def run_file(model: DeployedModel, artefact: Artefact, windows: np.ndarray, batc
     runtime.compile()
     compiling = time.perf_counter() - start
     request, logits = runtime.request(), []
-    for start in range(0, len(windows), batch):
-        chunk = windows[start : start + batch]
-        filled = np.concatenate([chunk, np.zeros((batch - len(chunk), *chunk.shape[1:]), np.float32)])
-        request.put(filled)
+    for windows in truth.batches(batch):
+        request.put(np.concatenate([windows, np.zeros((batch - len(windows), *windows.shape[1:]), np.float32)]))
         request.execute()
-        logits.append(request.get()[: len(chunk)])
+        logits.append(request.get()[: len(windows)])
     return np.concatenate(logits), runtime.ran(), compiling
 
 

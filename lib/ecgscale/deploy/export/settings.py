@@ -36,7 +36,7 @@ def compare(trained: list[Path], corpus: Corpus, split: pd.DataFrame, label_set:
         generator = np.random.default_rng(seed)
         drawn = generator.permutation(positions["train"])[:most]
         spec = result.spec
-        windows, _ = windows_of(corpus, drawn, spec.leads, spec.window)
+        windows = windows_of(corpus, drawn, spec.leads, spec.window)
         calibration = windows[generator.permutation(len(windows))[:most]]
         truths = [reference(network, corpus, positions[part], result.classes, spec.leads, spec.window, part)
                   for part in ("valid", "test")]
@@ -59,9 +59,9 @@ def run(model, truth: Reference) -> tuple[np.ndarray, float]:
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1}
     request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
     logits, times = [], []
-    for window in truth.windows:
+    for window in truth.batches(1):
         start = perf_counter()
-        request.infer([window[None]])
+        request.infer([window])
         times.append(perf_counter() - start)
         logits.append(request.get_output_tensor(0).data.copy())
     return np.concatenate(logits), 1e3 * float(np.median(times))

@@ -192,8 +192,8 @@ def test_a_file_beyond_the_margin_is_marked_and_the_others_are_not(tmp_path, mon
     """One file answers that nobody has anything: it loses the score of a network that has one."""
     from ecgscale.deploy.export import check
 
-    def mute(model, artefact, windows, batch, threads):
-        logits, ran, seconds = run_file(model, artefact, windows, batch, threads)
+    def mute(model, artefact, truth, batch, threads):
+        logits, ran, seconds = run_file(model, artefact, truth, batch, threads)
         return (logits - 100 if artefact.format == "openvino" else logits), ran, seconds
 
     run_file = check.run_file
@@ -260,10 +260,35 @@ def test_auroc_difference_is_that_of_scikit_learn_on_the_same_draws():
 
 def test_probabilities_are_means_over_a_recordings_windows():
     logits = np.random.default_rng(0).normal(size=(5, 26))
-    truth = Reference(windows=np.zeros((5, 12, 4)), owners=np.array([0, 0, 1, 1, 1]), logits=logits, part="test",
+    truth = Reference(batches=lambda size: iter(()), owners=np.array([0, 0, 1, 1, 1]), logits=logits, part="test",
                       labels=np.zeros((2, 26), bool), patients=np.array([None, None]))
     found = truth.probabilities(logits)
     assert np.allclose(found, [expit(logits[:2]).mean(0), expit(logits[2:]).mean(0)], atol=1e-12)
+
+
+@pytest.mark.parametrize(("asked", "checked"), [(None, 300), (70, 70)])
+def test_the_whole_test_fold_is_compared_unless_the_study_says_otherwise(tmp_path, asked, checked):
+    """Weights run as they are, on the recordings of the fold: counted by the split itself."""
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings(count=900)
+    deploy = Deploy(formats=(), check_records=asked)
+    made, = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
+                          LABELS, tmp_path / "out", threads=1, replicates=20)
+    assert (split["part"] == "test").sum() == 300
+    assert [artefact.checked_records for artefact in made.artefacts] == [checked]
+
+
+def test_windows_to_compare_on_are_read_a_batch_at_a_time(monkeypatch, tmp_path):
+    """A test fold of PhysioNet 2021 is 4 GB of windows: no more recordings are read than the batches asked for hold."""
+    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
+    task = export.Task(corpus, split, Deploy(), LABELS, threads=1, replicates=0, seed=0)
+    truth = export.held_out(Oracle(corpus), result, task)
+    read, real = [], type(corpus).signal
+    monkeypatch.setattr(type(corpus), "signal", lambda self, i: read.append(i) or real(self, i))
+    batches = truth.batches(4)
+    assert next(batches).shape == (4, 12, 256)
+    assert len(read) == 1                           # 4 windows a recording
+    assert sum(map(len, batches)) == 8 * 4 - 4
+    assert len(truth.logits) == 8 * 4
 
 
 def test_calibration_sees_the_training_fold_only(monkeypatch, tmp_path):
@@ -271,7 +296,7 @@ def test_calibration_sees_the_training_fold_only(monkeypatch, tmp_path):
     asked = []
     real = type(corpus).signal
     monkeypatch.setattr(type(corpus), "signal", lambda self, i: asked.append(i) or real(self, i))
-    task = export.Task(corpus, split, Deploy(), LABELS, threads=1, records=64, replicates=0, seed=0)
+    task = export.Task(corpus, split, Deploy(), LABELS, threads=1, replicates=0, seed=0)
     windows = export.training_windows(result, task)
     assert windows.shape == (32, 12, 256)           # 8 recordings of 4 windows
     assert set(split.loc[asked, "part"]) == {"train"}
