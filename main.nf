@@ -5,7 +5,7 @@ import groovy.json.JsonOutput
 include { help     } from './subworkflows/help'
 include { claim    } from './subworkflows/claim'
 include { CHECK    } from './modules/check'
-include { VERSIONS } from './subworkflows/versions'
+include { VERSIONS; codeDigest } from './subworkflows/versions'
 include { DATA     } from './subworkflows/data'
 include { MODELS   } from './subworkflows/models'
 include { DEPLOY   } from './subworkflows/deploy'
@@ -24,7 +24,7 @@ workflow {
     study  = file(params.study, checkIfExists: true)
     sheet  = params.input ? file(params.input, checkIfExists: true) : []
     labels = params.labels ? file(params.labels, checkIfExists: true) : []
-    CHECK(JsonOutput.toJson(params), file("${projectDir}/nextflow_schema.json"), study, sheet)
+    CHECK("${workflow.manifest.version} ${codeDigest()}", JsonOutput.toJson(params), file("${projectDir}/nextflow_schema.json"), study, sheet)
     CHECK.out.problems.subscribe { if (it.text) error it.text.trim() }
     VERSIONS(CHECK.out.versions)
     sections = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...

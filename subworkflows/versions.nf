@@ -31,13 +31,7 @@ workflow VERSIONS {
 
     main:
     tasks.map { seen ->
-        def code = codeDigest()
-        def inTasks = (seen.text =~ /(?m)^  code: '?(\w+)/)[0][1]
-        if (inTasks != code) {
-            log.warn "The tasks run other code (${inTasks}) than this folder holds (${code}). " +
-                     "Build the image again (make images), or take the release that made it"
-        }
-        def known = ['ecgscale': workflow.manifest.version, 'revision': workflow.commitId, 'code': code,
+        def known = ['ecgscale': workflow.manifest.version, 'revision': workflow.commitId, 'code': codeDigest(),
                      'nextflow': "${nextflow.version} build ${nextflow.build}", 'java': System.getProperty('java.version'),
                      'profile': workflow.profile, 'engine': workflow.containerEngine ?: 'none: tasks run in the project\'s own environment']
         if (workflow.containerEngine) known += ['image': workflow.container, 'image_id': imageId(workflow.containerEngine, workflow.container)]

@@ -13,13 +13,14 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from ecgscale import __version__
 from ecgscale.contracts import write_text
 from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.labels import read_rows
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
-from ecgscale.provenance import installed
+from ecgscale.provenance import code_digest, installed
 
 # What each chapter of the pipeline reads of a study. A task sees its own section only, so that an edit of another
 # section leaves its finished work alone.
@@ -33,11 +34,18 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sheet: Path | None, out: Path) -> None:
-    """Check everything a run is told, then write `out`/sections/<section>.json and, with a sheet, `out`/sheet.csv.
+def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sheet: Path | None, out: Path,
+          project: tuple[str, str] | None = None) -> None:
+    """Check everything a run is told, then write `out`/sections/<section>.json, `out`/versions.yml and, with a sheet,
+    `out`/sheet.csv. `project`: version and code digest of the project whose pipeline this is.
 
-    Raises UserError with all problems, one a line, and writes nothing then.
+    Raises UserError with all problems, one a line, and writes nothing then. Where the code here is not the project's,
+    that is the only problem: the others may come from it.
     """
+    if project and code_digest() != project[1]:
+        raise UserError(f"the image holds ecgscale {__version__} (code {code_digest()}), and this folder is ecgscale "
+                        f"{project[0]} (code {project[1]})", field="container image",
+                        remedy="Build the image again (make images; make sif), or take the release that made it")
     problems = list(params_problems(params, params_schema))
     found: Study | None = None
     rows: list[dict[str, str]] = []
@@ -59,6 +67,7 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
     for name, keys in SECTIONS.items():
         body = {"name": name} | found.model_dump(mode="json", include=set(keys))
         write_text(out / "sections" / f"{name}.json", json.dumps(body, indent=1) + "\n")
+    write_text(out / "versions.yml", yaml.safe_dump({"TASKS": installed()}, sort_keys=False))
     if sheet:
         text = io.StringIO()
         table = csv.DictWriter(text, ["source", "path", "patients", "line"], lineterminator="\n")
@@ -84,11 +93,6 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
             yield str(UserError(f"split.method is column, and {row['source']} has no table with its folds", file=sheet,
                                 line=int(row["line"]), field="patients",
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
-
-
-def write_versions(path: Path) -> None:
-    """What the tasks of a run work with, as YAML in the shape that nf-core's tools read: {where: {name: version}}."""
-    write_text(path, yaml.safe_dump({"TASKS": installed()}, sort_keys=False))
 
 
 def params_problems(params: dict[str, Any], schema: dict[str, Any]) -> list[str]:

@@ -3,8 +3,10 @@
 // is not repeated when another section changes.
 process CHECK {
     label 'small'
+    cache false                // the image may have been built again under its name
 
     input:
+    val project                // '0.1.0 66d6ab1d8ccb6fdf': version and digest of lib/; an image has to hold the same
     val params_json            // '{"input": "sheet.csv", ...}'
     path params_schema         // nextflow_schema.json
     path study, stageAs: 'study/*'
@@ -14,20 +16,20 @@ process CHECK {
     path 'sections/*.json', emit: sections, optional: true
     path 'sheet.csv', emit: sheet, optional: true
     path 'problems.txt', emit: problems
-    path 'versions.yml', emit: versions, optional: true
+    path 'versions.yml', emit: versions, optional: true    // what the tasks see
 
     script:
-    checking(task.ext.code, params_json, params_schema, study, sheet)
+    checking(task.ext.code, project, params_json, params_schema, study, sheet)
 
     stub:
-    checking(task.ext.code, params_json, params_schema, study, sheet)
+    checking(task.ext.code, project, params_json, params_schema, study, sheet)
 }
 
 // A stub run checks too.
-def checking(code, params_json, params_schema, study, sheet) {
+def checking(code, project, params_json, params_schema, study, sheet) {
     """
     : ${code}
     ecg-check --params-base64 ${params_json.bytes.encodeBase64()} --params-schema ${params_schema} --study ${study} \\
-        ${sheet ? "--sheet ${sheet}" : ''} --out . --problems problems.txt --versions versions.yml
+        ${sheet ? "--sheet ${sheet}" : ''} --project ${project} --out . --problems problems.txt
     """
 }

@@ -4,6 +4,7 @@ this environment; `make engines` runs the real ones."""
 import json
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -15,20 +16,24 @@ PROCESSES = {folder.name.upper() for folder in (ROOT / "modules").iterdir()}
 STAND_IN = """#!/bin/bash
 case $1 in image) echo sha256:0123456789abcdef; exit;; run) ;; *) exit;; esac
 until [[ $1 == localhost/* ]]; do shift; done; shift
-exec env PATH={root}/.venv/bin:$PATH PYTHONPATH={root}/lib "$@"
+exec env PATH={root}/.venv/bin:$PATH PYTHONPATH={lib} "$@"
 """
+
+
+def run_by_stand_in(folder, lib, *arguments):
+    """A stub run of podman, whose image holds the library `lib`."""
+    engine = folder / "podman"
+    engine.write_text(STAND_IN.format(root=ROOT, lib=lib))
+    engine.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        return nextflow(folder, "-stub-run", *arguments)
 
 
 @pytest.fixture(scope="module")
 def podman_run(tmp_path_factory):
-    """A stub run of podman that trains on CUDA and measures on the processor."""
-    folder = tmp_path_factory.mktemp("podman")
-    engine = folder / "podman"
-    engine.write_text(STAND_IN.format(root=ROOT))
-    engine.chmod(0o755)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-        run = nextflow(folder, "-profile", "test,podman,cuda", "--devices", "cpu", "-stub-run")
+    """It trains on CUDA and measures on the processor."""
+    run = run_by_stand_in(tmp_path_factory.mktemp("podman"), ROOT / "lib", "-profile", "test,podman,cuda", "--devices", "cpu")
     assert run.code == 0, run.text
     return run
 
@@ -60,6 +65,24 @@ def test_versions_name_engine_and_image(podman_run):
     text = (podman_run.results / "pipeline_info/ecgscale_software_versions.yml").read_text()
     assert '  engine: "podman"\n' in text
     assert f'  image: "localhost/ecgscale:{__version__}-cuda"\n  image_id: "0123456789abcdef"\n' in text
+
+
+def test_an_image_of_other_code_stops_the_run(tmp_path):
+    """Before any work, and not with what the old code thinks of a newer study."""
+    old = tmp_path / "lib"
+    shutil.copytree(ROOT / "lib", old, ignore=shutil.ignore_patterns("__pycache__"))
+    (old.parent / "assets").symlink_to(ROOT / "assets")
+    study = old / "ecgscale/design/study.py"
+    text = study.read_text()
+    assert "    budget: Budget" in text
+    study.write_text(text.replace("    budget: Budget", "    budget_then: Budget"))
+    (tmp_path / "study.yaml").write_text((ROOT / "assets/studies/test.yaml").read_text() + "budget: {}\n")
+    run = run_by_stand_in(tmp_path, old, "-profile", "test,podman", "--study", "study.yaml")
+    assert run.code != 0
+    assert run.tasks() == ["CHECK"]
+    assert f"container image: the image holds ecgscale {__version__} (code " in run.text
+    assert "Build the image again (make images; make sif)" in run.text
+    assert "budget" not in run.text
 
 
 @pytest.mark.parametrize(("arguments", "image"), [
