@@ -13,14 +13,13 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
-from ecgscale import __version__
 from ecgscale.contracts import write_text
 from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.labels import read_rows
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
-from ecgscale.provenance import code_digest, installed
+from ecgscale.provenance import installed
 
 # What each chapter of the pipeline reads of a study. A task sees its own section only, so that an edit of another
 # section leaves its finished work alone.
@@ -34,18 +33,12 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sheet: Path | None, out: Path,
-          project: tuple[str, str] | None = None) -> None:
-    """Check everything a run is told, then write `out`/sections/<section>.json, `out`/versions.yml and, with a sheet,
-    `out`/sheet.csv. `project`: version and code digest of the project whose pipeline this is.
+def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sheet: Path | None, out: Path) -> None:
+    """Check everything a run is told, then write `out`/sections/<section>.json, `out`/versions.yml (what the tasks of
+    the run work with, in the shape that nf-core's tools read) and, with a sheet, `out`/sheet.csv.
 
-    Raises UserError with all problems, one a line, and writes nothing then. Where the code here is not the project's,
-    that is the only problem: the others may come from it.
+    Raises UserError with all problems, one a line, and writes nothing then.
     """
-    if project and code_digest() != project[1]:
-        raise UserError(f"the image holds ecgscale {__version__} (code {code_digest()}), and this folder is ecgscale "
-                        f"{project[0]} (code {project[1]})", field="container image",
-                        remedy="Build the image again (make images; make sif), or take the release that made it")
     problems = list(params_problems(params, params_schema))
     found: Study | None = None
     rows: list[dict[str, str]] = []

@@ -25,11 +25,18 @@ process CHECK {
     checking(task.ext.code, project, params_json, params_schema, study, sheet)
 }
 
-// A stub run checks too.
+// A stub run checks too. The code comes first: what an older image says of the study ("unknown key") may come from its
+// age, and the commands of a container are the image's own.
 def checking(code, project, params_json, params_schema, study, sheet) {
     """
     : ${code}
-    ecg-check --params-base64 ${params_json.bytes.encodeBase64()} --params-schema ${params_schema} --study ${study} \\
-        ${sheet ? "--sheet ${sheet}" : ''} --project ${project} --out . --problems problems.txt
+    found=\$(python3 -c 'import ecgscale; from ecgscale.provenance import code_digest; print(ecgscale.__version__, code_digest())')
+    if [ "\$found" = "${project}" ]; then
+        ecg-check --params-base64 ${params_json.bytes.encodeBase64()} --params-schema ${params_schema} --study ${study} \\
+            ${sheet ? "--sheet ${sheet}" : ''} --out . --problems problems.txt
+    else
+        echo "container image: it holds ecgscale \${found/ /, code }, and this folder is ecgscale ${project.replace(' ', ', code ')}." \
+            "Build the image again (make images; make sif), or take the release that made it" > problems.txt
+    fi
     """
 }
