@@ -34,7 +34,8 @@ def run_by_stand_in(folder, lib, *arguments):
 @pytest.fixture(scope="module")
 def podman_run(tmp_path_factory):
     """It trains on CUDA and measures on the processor."""
-    run = run_by_stand_in(tmp_path_factory.mktemp("podman"), ROOT / "lib", "-profile", "test,podman,cuda", "--devices", "cpu")
+    folder = tmp_path_factory.mktemp("podman")
+    run = run_by_stand_in(folder, ROOT / "lib", "-profile", "test,podman,cuda", "--devices", "cpu")
     assert run.code == 0, run.text
     return run
 
@@ -77,12 +78,12 @@ def test_an_image_of_other_code_stops_the_run(tmp_path):
     text = study.read_text()
     assert "    budget: Budget" in text
     study.write_text(text.replace("    budget: Budget", "    budget_then: Budget"))
-    (tmp_path / "study.yaml").write_text((ROOT / "assets/studies/test.yaml").read_text() + "budget: {}\n")
+    (tmp_path / "study.yaml").write_text(f"{(ROOT / 'assets/studies/test.yaml').read_text()}budget: {{}}\n")
     run = run_by_stand_in(tmp_path, old, "-profile", "test,podman", "--study", "study.yaml")
     assert run.code != 0
     assert run.tasks() == ["CHECK"]
-    assert re.search(rf"container image: it holds ecgscale {__version__}, code \w{{16}}, and this folder is ecgscale "
-                     rf"{__version__}, code {code_digest()}\. Build the image again \(make images; make sif\)", run.text)
+    assert f"container image: it holds ecgscale {__version__}, code " in run.text
+    assert f"and this folder is ecgscale {__version__}, code {code_digest()}. Build the image again (make" in run.text
     assert "budget" not in run.text
 
 
