@@ -11,12 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from scipy import stats
 
-from ecgscale.contracts import HISTORY, ModelSpec, OptimizerSpec, PlannedRun, RunResult, ScheduleSpec
+from ecgscale.contracts import HISTORY, ModelSpec, OptimizerSpec, PlannedRun, RunResult
 from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
 from ecgscale.training import device as hardware
@@ -105,27 +103,6 @@ def test_waiting_for_data(benchmark, corpus, tmp_path):
     benchmark.pedantic(epoch, rounds=1)
     history = HISTORY.read(tmp_path / "out" / plan.spec.run_id / "history.csv")
     benchmark.extra_info["data_wait_share"] = history["data_wait_share"].mean()
-
-
-def test_validation_loss_of_bf16_against_float32(benchmark, tmp_path):
-    """Relative difference of the final validation loss over 5 paired seeds: mean and 95 % interval (Student's t)."""
-    corpus = write_corpus(tmp_path / "shard", count=480)
-    model = ModelSpec(family="convnext", params={"width": 16, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1,
-                                                 "layer_scale": 0.1})
-    plans = [planned(model=model, seed=seed, precision=precision, epochs=8, batch_size=16,
-                     optimizer=OptimizerSpec(name="adamw", lr=3e-3), augment=("amplitude", "noise"),
-                     schedule=ScheduleSpec(name="cosine", warmup=0.1))
-             for seed in range(5) for precision in ("float32", "bf16")]
-
-    def train() -> list[RunResult]:
-        return train_batch(plans, corpus, *split_of(corpus), tmp_path / "out", tmp_path / "kept", "cpu", 1)
-
-    results = benchmark.pedantic(train, rounds=1)
-    losses = np.array([result.valid_loss for result in results]).reshape(5, 2)
-    relative = losses[:, 1] / losses[:, 0] - 1
-    half = stats.t.ppf(0.975, 4) * relative.std(ddof=1) / np.sqrt(5)
-    benchmark.extra_info |= {"difference": relative.mean(), "low": relative.mean() - half,
-                             "high": relative.mean() + half, "by_seed": relative.tolist()}
 
 
 @pytest.mark.parametrize("runs", [1, 6])

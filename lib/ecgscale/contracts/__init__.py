@@ -55,6 +55,7 @@ from ecgscale.contracts.files import (
     file_digest,
     read_all,
     whole,
+    write_tensors,
     write_text,
     wrong_schema,
 )
@@ -81,5 +82,5 @@ __all__ = [
     "Artefact", "ContractError", "Control", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec",
     "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec",
     "Shard", "Speed", "SplitInfo", "Table", "Tuning", "concatenated_digest", "digest", "file_digest", "read_all",
-    "whole", "write_text", "wrong_schema",
+    "whole", "write_tensors", "write_text", "wrong_schema",
 ]

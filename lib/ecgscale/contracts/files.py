@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,25 @@ def whole(path: Path | str) -> Iterator[Path]:
 def write_text(path: Path | str, text: str) -> None:
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_tensors(path: Path | str, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
+    """A safetensors file of torch's tensors. Who may read the folder may read it: the library keeps it to its owner.
+
+    Raises OSError where the disk is full, which the library tells in words alone.
+    """
+    import safetensors.torch  # with torch
+
+    path = Path(path)
+    with whole(path) as temporary:
+        try:
+            safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+        except safetensors.SafetensorError as error:
+            number = re.search(r"os error (\d+)", str(error))
+            if not number:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
+        temporary.chmod(path.parent.stat().st_mode & 0o666)
 
 
 def digest(value: Any, length: int = 16) -> str:

@@ -15,20 +15,29 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from ecgscale.errors import UserError
+
+# The normal quantiles at the middles of 2^16 equal probabilities, scaled to variance 1: 16 random bits choose a number
+# of the normal distribution to 1e-5 in probability, in a third of the time that torch's own draw takes.
+QUANTILES = torch.special.ndtri((torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16).numpy()
+NOISE = (0.01 * QUANTILES / QUANTILES.std()).astype(np.float32)
 
 
 def time_warp(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Stretch time by a factor from 0.8-1.2 (linear interpolation), then cut to the window or zero-pad its end."""
-    batch, _, time = x.shape
-    warped = np.zeros_like(x)
-    for old, new, factor in zip(x, warped, rng.uniform(0.8, 1.2, size=batch), strict=True):
-        stretched = functional.interpolate(torch.from_numpy(old)[None], size=int(time * factor), mode="linear")[0]
-        kept = min(time, stretched.shape[1])
-        new[:, :kept] = stretched[:, :kept]
-    return warped
+    batch, lead, time = x.shape
+    lengths = (time * rng.uniform(0.8, 1.2, size=(batch, 1))).astype(np.int64)
+    at = ((np.arange(time) + 0.5) * (time / lengths) - 0.5).clip(0, time - 1)       # (batch, time), in samples of `x`
+    first = np.arange(batch)[:, None] * time
+    before, after = first + at.astype(np.int64), first + np.ceil(at).astype(np.int64)
+    moments = torch.from_numpy(x).transpose(1, 2).reshape(-1, lead)                 # of all crops, end to end
+    left, right = (moments.index_select(0, torch.from_numpy(rows.ravel())) for rows in (before, after))
+    share = torch.from_numpy((at % 1).astype(np.float32).reshape(-1, 1))
+    warped = left.lerp_(right, share).numpy().reshape(batch, time, lead)
+    for crop, length in zip(warped, lengths[:, 0].tolist(), strict=True):
+        crop[length:] = 0
+    return warped.transpose(0, 2, 1)
 
 
 def amplitude(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -39,9 +48,9 @@ def amplitude(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def noise(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add white Gaussian noise, standard deviation 0.01 of the signal's unit."""
-    drawn = torch.empty(x.shape)  # torch draws normal numbers three times faster than numpy
-    drawn.normal_(generator=torch.Generator().manual_seed(int(rng.integers(2**32))))
-    torch.from_numpy(x).add_(drawn, alpha=0.01)
+    bits = np.random.SFC64(int(rng.integers(2**63))).random_raw(-(-x.size // 4)).view(np.uint16)[: x.size]
+    drawn = NOISE.take(bits).reshape(len(x), x.shape[2], x.shape[1]).transpose(0, 2, 1)     # (batch, lead, time)
+    torch.from_numpy(x).add_(torch.from_numpy(drawn))
     return x
 
 
@@ -49,7 +58,8 @@ def wander(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add one sine of amplitude 1.0 and phase 0 to all leads: 0.5-2 cycles a crop."""
     batch, _, time = x.shape
     cycles = rng.uniform(0.5, 2.0, size=(batch, 1)).astype(np.float32)
-    x += np.sin(cycles * np.linspace(0, 2 * np.pi, time, endpoint=False, dtype=np.float32))[:, None, :]
+    sine = np.sin(cycles * np.linspace(0, 2 * np.pi, time, endpoint=False, dtype=np.float32))
+    torch.from_numpy(x).add_(torch.from_numpy(sine[:, None, :]))
     return x
 
 
@@ -70,7 +80,7 @@ def lead_dropout(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     spared = rng.integers(0, lead, size=batch)
     none = ~kept.any(axis=1)
     kept[none, spared[none]] = True
-    x *= kept[:, :, None].astype(np.float32)
+    torch.from_numpy(x).mul_(torch.from_numpy(kept[:, :, None].astype(np.float32)))
     return x
 
 

@@ -14,7 +14,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import shutil
 import sys
 import time
@@ -24,9 +23,8 @@ from typing import Any
 
 import safetensors
 import torch
-from safetensors.torch import save_file
 
-from ecgscale.contracts import ContractError, RunResult, digest, whole
+from ecgscale.contracts import ContractError, RunResult, digest, whole, write_tensors
 
 Tensors = dict[str, torch.Tensor]
 
@@ -56,8 +54,7 @@ class Checkpoint:
     def save(self, progress: dict[str, Any], tensors: Tensors) -> None:
         """Replace the state by this one."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        with whole(self.state) as temporary:
-            save_tensors(tensors, temporary, {"progress": json.dumps(progress)})
+        write_tensors(self.state, tensors, {"progress": json.dumps(progress)})
 
     def load(self) -> tuple[dict[str, Any], Tensors] | None:
         """Progress and tensors of the last state; None where there is none, or (with a word) none that can be read."""
@@ -98,21 +95,6 @@ class Checkpoint:
             print(f"{self.result}: cannot be read ({error}): the run starts over", file=sys.stderr, flush=True)
             shutil.rmtree(self.result)
             return None
-
-
-def save_tensors(tensors: Tensors, path: Path, metadata: dict[str, str]) -> None:
-    """safetensors.torch.save_file, with an OSError where the disk is full: the library tells it in words alone.
-
-    Who may read the folder may read the file, which the library keeps to its owner.
-    """
-    try:
-        save_file(tensors, path, metadata=metadata)
-        path.chmod(path.parent.stat().st_mode & 0o666)
-    except safetensors.SafetensorError as error:
-        number = re.search(r"os error (\d+)", str(error))
-        if not number:
-            raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def pack(model: torch.nn.Module, optimizer: torch.optim.Optimizer, best: Tensors) -> Tensors:

@@ -14,6 +14,9 @@ from ecgscale.deploy import energy
 from ecgscale.errors import UserError
 from ecgscale.provenance import cpu_name
 
+# what torch's allocator on a CPU says, CUDA itself and MPS, cuDNN and cuBLAS
+NO_MEMORY = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")
+
 
 def choose(asked: str) -> torch.device:
     """The device for "auto", "cpu", "cuda" or "mps". Raises UserError for one that this machine does not have."""
@@ -64,6 +67,7 @@ def fast_bf16(device: torch.device) -> bool:
 
 def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
+        torch.cuda.init()       # else a board named by its number is unknown until the first tensor lies there
         torch.cuda.reset_peak_memory_stats(device)
     with contextlib.suppress(OSError):  # Linux: the high-water mark of this process starts anew
         Path("/proc/self/clear_refs").write_text("5")
@@ -105,7 +109,7 @@ def energy_counter(device: torch.device) -> Callable[[], float] | None:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out: torch on CUDA, torch on CPU, numpy."""
+    """Whether an exception says that memory ran out: numpy, torch, and in words CUDA, its libraries, MPS."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)

@@ -26,13 +26,13 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo
+from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo, write_tensors
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.models.build import build
 from ecgscale.provenance import code_digest, versions
 from ecgscale.training import device as hardware
-from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, save_tensors, unpack
+from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
 from ecgscale.training.data import Crops, ahead, fixed_batches, generator, part_of, subset
 from ecgscale.training.layout import channels_last, for_inference
 from ecgscale.training.loss import terms
@@ -221,15 +221,15 @@ class Training:
         self.model.zero_grad(set_to_none=True)
         # gradients are averaged over the processes, so each counts its own `size` times
         share = ranks.size / (y.size if spec.loss.reduction == "mean" else 1)
-        mine = ranks.share(len(x))
-        idle = len(mine) == 0  # in a last batch smaller than the number of processes
-        mine = np.zeros(1, dtype=int) if idle else mine
+        idle = ranks.rank >= len(x)     # in a last batch smaller than the number of processes
+        mine = slice(1) if idle else ranks.share()
         inputs, targets = torch.from_numpy(x[mine]), torch.from_numpy(y[mine])
         outcome = torch.zeros(2, device=device)
         for part, target in zip(inputs.chunk(progress.microbatches), targets.chunk(progress.microbatches), strict=True):
+            part, target = self.on_device(part), self.on_device(target)
             with self.autocast():
-                logits = self.network(part.to(device, non_blocking=True))
-            loss = terms(spec.loss, logits, target.to(device, non_blocking=True)).sum() * (not idle)
+                logits = self.network(part)
+            loss = terms(spec.loss, logits, target).sum() * (not idle)
             (loss * share).backward()
             outcome[0] += loss.detach()
         if spec.clip_norm is not None:
@@ -238,6 +238,13 @@ class Training:
         self.optimizer.step()
         return outcome
 
+    def on_device(self, batch: torch.Tensor) -> torch.Tensor:
+        """As it is on a CPU; elsewhere in the order of its axes, for which a GPU's convolutions were made."""
+        device = self.job.device
+        if device.type == "cpu":
+            return batch
+        return batch.to(device, non_blocking=device.type == "cuda").contiguous()    # MPS would not wait for the copy
+
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.job.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
@@ -245,7 +252,7 @@ class Training:
         """Mean loss over the whole validation recordings: of each, the mean over its fixed windows."""
         corpus, device, spec = self.job.corpus, self.job.device, self.spec
         network = for_inference(self.model, device)
-        mine = self.valid[self.job.ranks.share(len(self.valid))]
+        mine = self.valid[self.job.ranks.share()]
         labels = corpus.labels[mine].astype(np.float32)
         total, count = np.zeros(len(mine)), np.zeros(len(mine))
         with torch.inference_mode(), self.autocast():
@@ -322,7 +329,7 @@ class Training:
         if result.status == "finished":
             about = json.dumps({"run_id": result.spec.run_id, "synthetic": result.synthetic})
             # one entry: the order of several is not the same in every file
-            save_tensors(self.best, folder / "weights.safetensors", {"ecgscale": about})
+            write_tensors(folder / "weights.safetensors", self.best, {"ecgscale": about})
         result.write(folder / "run.json")
 
     def log(self, event: str, epoch: int) -> None:

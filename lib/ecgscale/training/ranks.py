@@ -6,7 +6,6 @@ import atexit
 import os
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import distributed
 
@@ -18,9 +17,9 @@ class Ranks:
     rank: int = 0
     size: int = 1
 
-    def share(self, count: int) -> np.ndarray:
-        """Which of `count` items this process takes: every item is taken by exactly one."""
-        return np.arange(self.rank, count, self.size)
+    def share(self) -> slice:
+        """Which items of a sequence this process takes: every item is taken by exactly one."""
+        return slice(self.rank, None, self.size)
 
     def total(self, values: torch.Tensor) -> torch.Tensor:
         """The sum over all processes, for each of them."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from ecgscale.design import study
 from ecgscale.errors import UserError
@@ -102,6 +103,22 @@ def test_order_is_fixed_and_each_has_a_stream_of_its_own():
     wander = augment(np.zeros_like(x), ("wander",), stream)
     np.testing.assert_allclose(both - wander, augment(x.copy(), ("amplitude",), stream), atol=1e-5)
     np.testing.assert_array_equal(augment(x.copy(), (), stream), x)
+
+
+def test_noise_is_normal_by_scipy():
+    """Kolmogorov and Smirnov's distance of two million draws from the normal distribution's own, tails included."""
+    added = apply("noise", np.zeros((BATCH, LEAD, TIME), np.float32)).astype(float).ravel() / 0.01
+    assert stats.kstest(added, "norm").pvalue > 0.01
+    assert (np.abs(added) > 3).mean() == pytest.approx(2 * stats.norm.sf(3), rel=0.1)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_the_order_in_memory_changes_nothing(name):
+    """Crops come with their leads innermost, as the corpus holds them, and keep it: a convolution copies them else."""
+    x = crops()
+    inner = AUGMENTATIONS[name](np.ascontiguousarray(x.transpose(0, 2, 1)).transpose(0, 2, 1), np.random.default_rng(1))
+    np.testing.assert_array_equal(inner, apply(name, x))
+    assert inner.transpose(0, 2, 1).flags.c_contiguous
 
 
 def test_noise_leaves_torchs_own_generator_alone():

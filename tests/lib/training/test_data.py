@@ -81,6 +81,13 @@ def test_crops_reach_both_ends(corpus):
     assert {min(drawn), max(drawn)} == {0, 444}
 
 
+def test_crops_lie_in_memory_as_the_corpus_does(corpus):
+    """(batch, time, lead) floats: the order in which a CPU convolves, so that the network copies nothing."""
+    x = next(Crops(corpus, np.arange(8), planned().spec).epoch(0))[0]
+    assert x.dtype == np.float32
+    assert x.transpose(0, 2, 1).flags.c_contiguous
+
+
 def test_batches_are_a_function_of_seed_epoch_and_step(corpus):
     positions = np.arange(30)
     whole = list(Crops(corpus, positions, planned().spec).epoch(3))

@@ -49,6 +49,24 @@ def test_out_of_memory_of_torch_and_numpy():
     assert not device.out_of_memory(RuntimeError("shape mismatch"))
 
 
+@pytest.mark.parametrize("words", [
+    "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`",
+    "MPS backend out of memory (MPS allocated: 5.70 GB, other allocations: 1.20 GB, max allowed: 6.80 GB)"])
+def test_out_of_memory_in_words(words):
+    """What torch raises as a plain RuntimeError, as its issues quote it."""
+    assert device.out_of_memory(RuntimeError(words))
+
+
+def test_a_board_is_woken_before_its_memory_is_asked(monkeypatch):
+    """Its allocator knows no board before: "invalid device argument"."""
+    calls = []
+    monkeypatch.setattr(torch.cuda, "init", lambda: calls.append("init"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda board: calls.append(board))
+    device.reset_peak_memory(torch.device("cuda", 1))
+    assert calls == ["init", torch.device("cuda", 1)]
+
+
 def test_peak_memory_starts_anew():
     """64 MiB held after the reset are seen; 256 MiB given back before it are not."""
     cpu = torch.device("cpu")

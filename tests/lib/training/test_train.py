@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -15,8 +16,9 @@ from safetensors.torch import load_file
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.errors import UserError
 from ecgscale.models.build import build, load
-from ecgscale.training import checkpoint, loop, train
 from ecgscale.training import device as hardware
+from ecgscale.training import loop, train
+from ecgscale.training.checkpoint import Checkpoint
 from ecgscale.training.data import Crops, part_of, windows
 from ecgscale.training.loss import asymmetric
 from tests.tiny_corpus import CLASSES, CONVNEXT, planned, split_of, write_corpus
@@ -272,6 +274,17 @@ def test_runs_side_by_side(device, cpus, runs, flops, workers):
     assert train.side_by_side([plan] * runs, torch.device(device), cpus, records=100) == workers
 
 
+def test_batches_on_another_device_lie_in_the_order_of_their_axes(corpus, tmp_path):
+    """Only a CPU's convolutions want the leads innermost; torch's device without memory stands for a GPU."""
+    plan = planned()
+    crops = torch.from_numpy(next(Crops(corpus, np.arange(8), plan.spec).epoch(0))[0])
+    assert not crops.is_contiguous()
+    for name, ordered in (("cpu", False), ("meta", True)):
+        job = loop.Job(corpus, *split_of(corpus), tmp_path, torch.device(name), 1)
+        made = loop.Training(plan, job, Checkpoint(tmp_path, name, {}), "float32", "").on_device(crops)
+        assert (made.device.type, made.is_contiguous(), made.shape) == (name, ordered, crops.shape)
+
+
 def test_seeds_differ_and_repeat(corpus, tmp_path):
     plans = [planned(epochs=1, seed=seed) for seed in (0, 1)]
     run(corpus, tmp_path / "a", *plans)
@@ -327,14 +340,14 @@ def test_a_full_disk_ends_the_task_and_is_no_result(corpus, tmp_path, monkeypatc
     """As safetensors tells it; with room again, the run continues and ends as one that was never stopped."""
     plan = planned(epochs=3)
     whole, = run(corpus, tmp_path / "whole", plan)
-    plain, saved = checkpoint.save_file, iter(range(100))
+    plain, saved = safetensors.torch.save_file, iter(range(100))
 
     def full(*arguments, **named):
         if next(saved) == 1:
             raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
         plain(*arguments, **named)
 
-    monkeypatch.setattr(checkpoint, "save_file", full)
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
     with pytest.raises(OSError, match="No space left on device") as found:
         run(corpus, tmp_path / "cut", plan)
     assert found.value.errno == errno.ENOSPC

@@ -18,11 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save
 from torch import nn
 
 from ecgscale import provenance
-from ecgscale.contracts import Artefact, Export, RunResult, whole
+from ecgscale.contracts import Artefact, Export, RunResult, whole, write_tensors
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
 from ecgscale.deploy.runtimes import DeployedModel, one_line, tree_digest, tree_files
@@ -140,8 +139,7 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
         test_score=number(row, "test_challenge_score"), artefacts=(), versions=provenance.versions(),
     )
     about = {"ecgscale": json.dumps(metadata(description))}     # one entry: several have no order
-    # not save_file, whose file no other user may read
-    (folder / "weights.safetensors").write_bytes(save(network.state_dict(), metadata=about))
+    write_tensors(folder / "weights.safetensors", network.state_dict(), about)
     exporters = {batch: Exporter(network, (batch, *description.input_shape[1:]), metadata(description, batch),
                                  calibration) for batch in task.deploy.batch}
     artefacts = []
