@@ -77,7 +77,6 @@ def law_rows(laws: Laws) -> pd.DataFrame:
                 "law": fit.law, "subset": fit.subset, "x": ",".join(fit.x), "y": fit.y, "points": fit.points,
                 "verdict": fit.verdict, "reason": fit.reason, "parameter": name, "estimate": fit.estimates[name],
                 "error": fit.errors.get(name), "low": low, "high": high,
-                "profile_low": low, "profile_high": high,
                 "bootstrap_low": bootstrap_low, "bootstrap_high": bootstrap_high,
                 "weight": fit.statistics.get("weight"), "rmse_log": fit.statistics.get("rmse_log"),
                 "held_out_rmse_log": held_out.get("rmse_log"),

@@ -43,13 +43,12 @@ class Laws(Document):
     versions: dict[str, str]
 
 
-LAW_TABLE = Table("law-table", 1, {   # laws.csv: laws.json as rows, one a parameter
+LAW_TABLE = Table("law-table", 2, {   # laws.csv: laws.json as rows, one a parameter
     "law": TEXT, "subset": TEXT, "x": TEXT, "y": TEXT, "points": WHOLE, "verdict": TEXT, "reason": TEXT,
-    "parameter": TEXT, "estimate": REAL, "error": REAL, "low": REAL, "high": REAL,
-    "profile_low": REAL, "profile_high": REAL,
+    "parameter": TEXT, "estimate": REAL, "error": REAL, "low": REAL, "high": REAL,      # of the profile likelihood
     "weight": REAL,         # information weight among the laws of the same points
     "rmse_log": REAL, "held_out_rmse_log": REAL,
-}, optional={"bootstrap_low": REAL, "bootstrap_high": REAL})   # low and high are the profile's
+}, optional={"bootstrap_low": REAL, "bootstrap_high": REAL})
 
 class Speed(Document):
     """speed.json, beside latency.parquet: what the measured latencies say of nets that were not measured."""

@@ -117,7 +117,6 @@ def describe(question: Question, boot: Bootstrap, made: Profile | None, reason: 
             "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
             "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
             "x_high": [float(np.exp(size.max())) for size in fit.log_x],
-            "profile": {name: list(ends) for name, ends in intervals.items()},
         })
 
 

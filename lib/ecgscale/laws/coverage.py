@@ -3,19 +3,25 @@
     PYTHONPATH=lib python -m ecgscale.laws.coverage --laws floor joint --runs 8 40 500 --noise 0.01 0.05 0.2
 
 prints one row a law, number of runs and noise: the share of tables that tell the exponents, their coverage where they
-are told, that of all parameters in all tables, of the curve and of a new run; bias of the exponents; and the coverage
-of the bootstrap's percentiles, for comparison. docs/coverage.md holds the whole table.
+are told, that of all parameters in all tables, of the curve and of a new run, the largest bias of an exponent, and the
+coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
+--average, the coverage of the predictions that are averaged over all laws of one size. docs/coverage.md holds the whole
+tables.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
-from ecgscale.laws.fit import fit_law
-from ecgscale.laws.forms import LAWS
+from ecgscale.laws.answer import AHEAD as AVERAGED_AT
+from ecgscale.laws.answer import Question, average
+from ecgscale.laws.columns import Response
+from ecgscale.laws.fit import fit_law, information_weights
+from ecgscale.laws.forms import CURVES, LAWS
 from ecgscale.laws.profile import profile
 from ecgscale.laws.uncertainty import bootstrap
 from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
@@ -56,7 +62,7 @@ class Coverage:
 def cover(law: str, runs: int, noise: float, tables: int, seed: int = 0, replicates: int = 0,
           repeats: int = 1) -> Coverage:
     """Simulate and count. repeats: runs a configuration (seeds), of which half the variance is the configuration's."""
-    form, truth, random = LAWS[law], TRUTH[law], np.random.default_rng([seed, runs])
+    form, truth, random = LAWS[law], TRUTH[law], draws_of(law, runs, noise, seed)
     names = [name for name in form.names if name not in KNOWN.get(law, ())]
     told, ends, percentiles, curve, new, estimates = [], [], [], [], [], []
     for table in range(tables):
@@ -91,15 +97,47 @@ def cover(law: str, runs: int, noise: float, tables: int, seed: int = 0, replica
         dict(zip(names, np.mean(percentiles, axis=0).tolist(), strict=True)) if replicates else {})
 
 
+def cover_average(law: str, runs: int, noise: float, tables: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage of the averaged curve and of the averaged new run, each (prediction,) at 1, 2, 4 and 10 times the
+    largest size, where the truth is `law`, one of those that are averaged if the runs allow it."""
+    random = draws_of(law, runs, noise, seed)
+    curve, new = [], []
+    for _ in range(tables):
+        x = np.exp(random.uniform(np.log(LOW), np.log(HIGH), runs))
+        y = LAWS[law](x, **TRUTH[law]) * np.exp(noise * random.standard_normal(runs))
+        fits = {name: fit_law(name, x, y=y, polish=False) for name in CURVES
+                if len(LAWS[name].parameters) + 3 <= runs}
+        weights = information_weights([*fits.values(), fit_law("constant", x, y=y)])[:-1]
+        at = x.max() * np.array(AVERAGED_AT)
+        question = Question("planted", ("params",), Response("y", y), np.arange(runs))
+        profiles = {name: profile(fit, np.log(at)[None]) for name, fit in fits.items()}
+        ahead = average(question, profiles, dict(zip(fits, weights, strict=True)), at, None).statistics["predictions"]
+        here = LAWS[law](at, **TRUTH[law])
+        there = here * np.exp(noise * random.standard_normal(len(at)))
+        curve.append([inside(value, open_ends(row, "curve")) for value, row in zip(here, ahead, strict=True)])
+        new.append([inside(value, open_ends(row, "run")) for value, row in zip(there, ahead, strict=True)])
+    return np.mean(curve, axis=0), np.mean(new, axis=0)
+
+
+def draws_of(law: str, runs: int, noise: float, seed: int) -> np.random.Generator:
+    """Of one cell's tables: no two cells share a draw."""
+    return np.random.default_rng([seed, runs, list(TRUTH).index(law), round(noise * 1e6)])
+
+
+def open_ends(row: dict[str, float | None], kind: str) -> tuple[float, float]:
+    low, high = row[f"{kind}_low"], row[f"{kind}_high"]
+    return 0.0 if low is None else low, np.inf if high is None else high
+
+
 def inside(truth: float, ends: tuple[float, float]) -> bool:
     return ends[0] <= truth <= ends[1]
 
 
 def told(shares: dict[str, float] | tuple[float, ...]) -> str:
-    """Shares as a table's cell."""
-    if isinstance(shares, tuple):
-        return ", ".join(f"{share:.2f}" for share in shares)
-    return ", ".join(f"{name} {'–' if np.isnan(share) else format(share, '.2f')}" for name, share in shares.items())
+    """Range of the shares as a table's cell; empty where nothing was told."""
+    values = [share for share in (shares.values() if isinstance(shares, dict) else shares) if not np.isnan(share)]
+    ends = sorted({f"{min(values):.2f}", f"{max(values):.2f}"}) if values else []
+    return "–".join(ends)
 
 
 def main() -> None:
@@ -110,18 +148,22 @@ def main() -> None:
     asked.add_argument("--tables", type=int, default=200)
     asked.add_argument("--repeats", type=int, default=1)
     asked.add_argument("--replicates", type=int, default=0, help="of the bootstrap; 0: not counted")
+    asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--average", action="store_true", help="count the average of all laws of one size instead")
     args = asked.parse_args()
-    print("| law | runs | noise | told | exponents where told | parameters | curve | new run | bias | bootstrap |\n"
-          + "|---" * 10 + "|")
-    for law in args.laws:
-        for runs in args.runs:
-            for noise in args.noise:
-                if len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= runs // args.repeats:
-                    continue
-                one = cover(law, runs, noise, args.tables, replicates=args.replicates, repeats=args.repeats)
-                shares = (one.exponents, one.parameters, one.curve, one.new_run, one.bias, one.bootstrap)
-                cells = [law, runs, noise, f"{one.identified:.2f}", *map(told, shares)]
-                print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+    titles = (["averaged curve", "averaged new run"] if args.average else
+              ["told", "exponents where told", "parameters", "curve", "new run", "bias", "bootstrap"])
+    print(f"| {' | '.join(['law', 'runs', 'noise', 'tables', *titles])} |\n" + "| --- " * (4 + len(titles)) + "|")
+    for law, runs, noise in product(args.laws, args.runs, args.noise):
+        if len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= runs // args.repeats:
+            continue
+        if args.average:
+            cells = [told(tuple(shares)) for shares in cover_average(law, runs, noise, args.tables, args.seed)]
+        else:
+            one = cover(law, runs, noise, args.tables, args.seed, args.replicates, args.repeats)
+            cells = [f"{one.identified:.2f}", *map(told, (one.exponents, one.parameters, one.curve, one.new_run)),
+                     f"{max(map(abs, one.bias.values())):.2f}", told(one.bootstrap)]
+        print("| " + " | ".join(map(str, [law, runs, noise, args.tables, *cells])) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.solve import cost_of, huber_weights, minimise
 
 LMFIT_STEPS = 100
+KEPT = 5            # local minima that a search ends in
 HUBER = 1.345       # in units of the residuals' scale: 95 % efficient at normal errors (Huber 1964)
 
 
@@ -35,6 +36,7 @@ class Fit:
     high: np.ndarray
     free: np.ndarray             # (parameter,) False where a value was given
     delta: float | None          # Huber's threshold on log y; None: squared loss
+    minima: np.ndarray | None = None            # (minimum, parameter) other local minima that the search ended in
     minimizer: lmfit.Minimizer | None = None    # for lmfit.conf_interval and friends
     result: lmfit.minimizer.MinimizerResult | None = None
 
@@ -174,7 +176,8 @@ def search(fit: Fit, starts: int) -> Fit:
     cost = (fit.weights * (fit.log_y - fit.law.log_curve(theta, fit.log_x)) ** 2).sum(axis=1)
     rough = theta[start.best_of_blocks(np.where(np.isfinite(cost), cost, np.inf), block, starts)]
     _, near = descend(fit, rough, steps=15, tolerance=1e-4)
-    return descend(fit, near[:3])[0]
+    best, found = descend(fit, near[:KEPT])
+    return replace(best, minima=found[1:])
 
 
 def descend(fit: Fit, starts: np.ndarray, steps: int = 150, tolerance: float = 1e-9) -> tuple[Fit, np.ndarray]:

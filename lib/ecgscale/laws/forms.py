@@ -96,8 +96,9 @@ def power(theta, log_x):
 
 def floor(theta, log_x):
     """y = E + b x^(-c). Hestness et al. 2017, arXiv:1712.00409 (alpha m^beta + gamma; checked in a digest of it); in
-    two sizes Rosenfeld et al. 2020, arXiv:1909.12673 (text not checked); estimator M2 of Alabdulmohsin et al. 2022
-    (checked in their code)."""
+    two sizes, a n^-alpha + b m^-beta + c, Rosenfeld et al. 2020, arXiv:1909.12673, equation 4 (checked in a digest of
+    it; their envelope for random guessing, equation 5, is not used); estimator M2 of Alabdulmohsin et al. 2022 (checked
+    in their code)."""
     E, log_b, c = columns(theta)
     u = log_x[0]
     part = np.exp(np.minimum(log_b - c * u, 700.0))
@@ -172,8 +173,8 @@ def saturating(theta, log_x):
 
 
 def joint(theta, log_x):
-    """L = E + A / N^alpha + B / D^beta. Hoffmann et al. 2022, arXiv:2203.15556, their third approach (checked in
-    others' accounts of it, not in the paper)."""
+    """L = E + A / N^alpha + B / D^beta. Hoffmann et al. 2022, arXiv:2203.15556, their third approach, equation 2
+    (checked in others' accounts of it, not in the paper)."""
     E, log_A, alpha, log_B, beta = columns(theta)
     n, d = log_x
     by_n = np.exp(np.minimum(log_A - alpha * n, 700.0))
@@ -187,7 +188,9 @@ def multi_epoch(theta, log_x):
     """L = E + (L0 - E) h / (1 + h), h = a / N^alpha + b / T^beta + c N^gamma / D^delta.
 
     N parameters, D unique samples, T samples seen: too small, trained too short, overfitted. Bounded by the floor E and
-    the loss L0 of an uninformed guess. arXiv:2605.09189, "Practical scaling laws" (checked in a digest of it).
+    the loss L0 of an uninformed guess. Bryant and Liu 2026, "Practical Scaling Laws", arXiv:2605.09189 (checked in two
+    digests of it). Muennighoff et al. 2023, arXiv:2305.16264, is another law of these sizes, neither bounded nor able
+    to overfit: not fitted here.
     """
     E, log_L0, log_a, alpha, log_b, beta, log_c, gamma, delta = columns(theta)
     n, d, t = log_x

@@ -3,14 +3,15 @@
 A quantity (a parameter, or log y at a size) is moved away from its estimate while the rest is refitted; its interval
 ends where F = (cost / least cost - 1) (n - p) reaches the F quantile with (1, n - p) degrees of freedom, as in
 lmfit.conf_interval, whose ends tests/lib/laws/test_uncertainty.py compares (Venzon and Moolgavkar 1988). It needs no
-symmetry and holds at bounds, where percentiles of the bootstrap fail: laws/coverage.py counts both. Where runs come in
-clusters, F is divided by the ratio of the cluster-robust variance to the ordinary one (Chandler and Bate 2007,
-doi:10.1093/biomet/asm015), never below 1, and the degrees of freedom are those of the clusters.
+symmetry and holds at bounds, where percentiles of the bootstrap fail: laws/coverage.py counts both. A law with breaks
+may follow the runs nearly as well at several minima: each is left in its own way, and the interval holds them all.
+Where runs come in clusters, F is divided by the ratio of the cluster-robust variance to the ordinary one (Chandler and
+Bate 2007, doi:10.1093/biomet/asm015), never below 1, and the degrees of freedom are those of the clusters.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -25,7 +26,8 @@ FARTHER = np.array([1.8, 6.0])              # and where these lie inside, in uni
 CLOSE = 0.05            # of an interval's half: when its end is known well enough
 TOLERANCE = 1e-3        # of one unit of chi square: when a refit is close enough to its minimum
 STEPS = 30              # of a refit; the next round goes on where it stopped
-PULL = 1e3              # how much stronger a held prediction is pulled than the data hold it
+APART = 0.05            # of sigma, root mean square: from which curves belong to different minima
+PULL = 100              # how much stronger a held prediction is pulled than the data hold it
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,12 @@ class Side:
     distance: np.ndarray         # (tried,)
     cost: np.ndarray
     theta: np.ndarray            # (tried, parameter)
+    least: float                 # cost of the fit
 
     def learn(self, distance: np.ndarray, cost: np.ndarray, theta: np.ndarray, own: np.ndarray) -> None:
         """Keep the refits made for this side, and of those made for others what lies beyond its last inside."""
         i, _ = self.bracket()
-        beyond = (distance > self.distance[i]) & (cost < max(self.cost.min(), 1e-300) * (1.0 + self.allowed))
+        beyond = (distance > self.distance[i]) & (cost < self.lowest() * (1.0 + self.allowed))
         use = (distance > 0) & (distance <= self.far) & (own | beyond)
         order = np.argsort(np.append(self.distance, distance[use]), kind="stable")
         self.distance = np.append(self.distance, distance[use])[order]
@@ -82,8 +85,11 @@ class Side:
 
     def root(self) -> np.ndarray:
         """(tried,) nearly straight in the distance: 0 at the least cost, 1 at the interval's end."""
-        least = max(self.cost.min(), 1e-300)
-        return np.sqrt(np.maximum(self.cost / least - 1.0, 0.0) / self.allowed)
+        return np.sqrt(np.maximum(self.cost / self.lowest() - 1.0, 0.0) / self.allowed)
+
+    def lowest(self) -> float:
+        """The least cost known: a refit may come below the fit's."""
+        return max(min(self.least, self.cost.min()), 1e-300)
 
     def bracket(self) -> tuple[int, np.ndarray]:
         """Place of the last distance inside the interval, and root()."""
@@ -135,9 +141,10 @@ def profile(fit: Fit, log_at: np.ndarray | None = None, clusters: np.ndarray | N
     if freedom < 1 or fit.delta is not None:
         return None
     limit = stats.f.ppf(level, 1, freedom) / fit.freedom
-    slopes, inflation = directions(fit, log_at, clusters)
-    sides = [side for i, (slope, times) in enumerate(zip(slopes, inflation, strict=True))
-             for side in both(fit, log_at, i, slope, limit * times)]
+    inflation = inflations(fit, gradients(fit, log_at), clusters)
+    sides = [side for basin in basins(fit, limit)
+             for i, (slope, times) in enumerate(zip(gradients(basin, log_at), inflation, strict=True))
+             for side in both(basin, log_at, i, slope, limit * times, fit.cost)]
     for _ in range(ROUNDS):
         tried = [side.propose() for side in sides]
         if not sum(map(len, tried)):
@@ -148,19 +155,35 @@ def profile(fit: Fit, log_at: np.ndarray | None = None, clusters: np.ndarray | N
             value = theta[:, side.place] if side.place >= 0 else fit.law.log_curve(
                 theta, log_at[:, [-1 - side.place]])[:, 0]
             side.learn(side.sign * (value - side.estimate), cost, theta, owner == number)
-    ends = np.array([side.end() for side in sides]).reshape(-1, 2)
+    ends = np.array([side.end() for side in sides]).reshape(-1, len(inflation), 2)     # (basin, quantity, side)
+    ends = np.column_stack([ends[..., 0].min(axis=0), ends[..., 1].max(axis=0)])
     whole = np.repeat(fit.theta[:, None], 2, axis=1)
     free = np.flatnonzero(fit.free)
     whole[free] = ends[: len(free)]
     return Profile(fit, whole, log_at, ends[len(free):], level)
 
 
-def directions(fit: Fit, log_at: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients (quantity, parameter) of free parameters and predictions, and the inflation of their variances."""
-    gradients = np.concatenate([np.eye(len(fit.theta))[fit.free],
-                                fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T])
+def basins(fit: Fit, limit: float) -> list[Fit]:
+    """The fit, and at each other local minimum that follows the runs nearly as well: intervals hold all of them."""
+    found = [fit]
+    for theta in fit.minima if fit.minima is not None else ():
+        other = replace(fit, theta=theta)
+        apart = min(np.mean((other.residuals - one.residuals) ** 2) for one in found)
+        if other.cost < fit.cost * (1 + limit) and apart > (APART * fit.sigma) ** 2:
+            found.append(other)
+    return found
+
+
+def gradients(fit: Fit, log_at: np.ndarray) -> np.ndarray:
+    """(quantity, parameter) of the free parameters, then of the predictions."""
+    return np.concatenate([np.eye(len(fit.theta))[fit.free],
+                           fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T])
+
+
+def inflations(fit: Fit, gradients: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """(quantity,) cluster-robust variance over the ordinary one, at least 1."""
     if clusters.max() + 1 == fit.points:
-        return gradients, np.ones(len(gradients))
+        return np.ones(len(gradients))
     slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0]
     score = slopes * fit.weights * freed_residuals(fit, clusters)
     by_cluster = np.array([np.bincount(clusters, weights=row) for row in score])
@@ -169,11 +192,12 @@ def directions(fit: Fit, log_at: np.ndarray, clusters: np.ndarray) -> tuple[np.n
     robust = bread @ by_cluster @ by_cluster.T @ bread
     ordinary = np.einsum("qi,ij,qj->q", gradients, plain, gradients)
     inflation = np.einsum("qi,ij,qj->q", gradients, robust, gradients) / np.maximum(ordinary, 1e-300)
-    return gradients, np.maximum(inflation, 1.0)
+    return np.maximum(inflation, 1.0)
 
 
-def both(fit: Fit, log_at: np.ndarray, index: int, gradient: np.ndarray, allowed: float) -> list[Side]:
-    """The lower and the upper side of the index-th quantity."""
+def both(fit: Fit, log_at: np.ndarray, index: int, gradient: np.ndarray, allowed: float,
+         least: float) -> list[Side]:
+    """The lower and the upper side of the index-th quantity, from a minimum `fit`; least: cost of the lowest one."""
     free = np.flatnonzero(fit.free)
     parameter = index < len(free)
     place = int(free[index]) if parameter else -1 - (index - len(free))
@@ -185,7 +209,7 @@ def both(fit: Fit, log_at: np.ndarray, index: int, gradient: np.ndarray, allowed
     if unit < 1e-12:
         unit, tangent = 0.1 * max(abs(estimate), 0.1), np.zeros_like(fit.theta)
     return [Side(place, sign, float(estimate), float(reach), float(unit), float(allowed), sign * tangent, np.zeros(1),
-                 np.array([fit.cost]), fit.theta[None])
+                 np.array([fit.cost]), fit.theta[None], least)
             for sign, reach in zip((-1.0, 1.0), far, strict=True)]
 
 

@@ -15,6 +15,9 @@ import numpy as np
 from ecgscale.laws.forms import Law
 
 EXPONENTS = np.array([0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.5])
+FLOORS = np.array([0.0, 0.3, 0.6, 0.8, 0.9, 0.97])      # of a law with two breaks, in units of the least y
+BREAK_PLACES, SHARPNESS = 13, np.array([0.1, 0.5, 1.5])
+RIDGE = 1e-6            # keeps slopes that the points cannot tell apart small
 TINY = 1e-300
 
 
@@ -131,19 +134,27 @@ def broken1(log_x, log_y, weights):
 
 
 def broken2(log_x, log_y, weights):
-    """A second break added to the best one-break grid point of each place."""
-    u = log_x[0]
-    theta, block = broken1(log_x, log_y, weights)
-    first = best_of_blocks(residual_cost(theta, log_x, log_y, weights, breaks=1), block, 5)
-    places = np.linspace(u.min(), u.max(), 9)[1:-1]
-    row, d, c, f = mesh(first, places, np.array([-0.8, -0.3, -0.1, 0.1, 0.3, 0.8]), np.array([0.1, 0.7]))
-    row = row.astype(int)
-    base = theta[row]
-    log_basis = -base[:, 2:3] * u + bent(u, base[:, 3], base[:, 4], np.exp(base[:, 5])) + bent(u, c, d, f)
-    middle = log_basis.mean(axis=1)
-    solved = linear(np.exp(log_basis - middle[:, None])[:, None, :], log_y, weights)
-    both = np.column_stack([solved[:, 0], log_of(solved[:, 1]) - middle, base[:, 2:], c, d, np.log(f)])
-    return both, np.searchsorted(places, d)
+    """At fixed floor, places and sharpness of the breaks, log(y - a) is linear in log b and all slopes. One Gram matrix
+    of every break that may be holds the least squares of every pair of them; each pair of places is a block."""
+    u, y = log_x[0] - log_x[0].mean(), np.exp(log_y)
+    d, f = mesh(np.linspace(u.min(), u.max(), BREAK_PLACES + 2)[1:-1], SHARPNESS)
+    basis = np.vstack([np.ones_like(u), -u, -f[:, None] * np.logaddexp(0.0, (u - d[:, None]) / f[:, None])])
+    pair = np.array([(i, j) for i, j in combinations(range(len(d)), 2) if d[i] < d[j]])
+    columns = np.column_stack([np.broadcast_to([0, 1], pair.shape), pair + 2])
+    block = np.unique(d[pair], axis=0, return_inverse=True)[1].ravel()
+    found, blocks = [], []
+    for a in FLOORS * y.min():
+        w, target = weights * (1 - a / y) ** 2, np.log(y - a)
+        matrix, right = (basis * w) @ basis.T, (basis @ (w * target))[columns]
+        ridge = RIDGE * w.sum() * np.eye(4)
+        solved = np.linalg.solve(matrix[columns[:, :, None], columns[:, None, :]] + ridge, right[:, :, None])[:, :, 0]
+        best = best_of_blocks(-(solved * right).sum(axis=1), block, len(block))
+        blocks.append(block[best])
+        (log_b, c0, c1, c2), (first, second) = solved[best].T, pair[best].T
+        found.append(np.column_stack([
+            np.full(len(best), a), log_b + c0 * log_x[0].mean(), c0, c1, d[first] + log_x[0].mean(), np.log(f[first]),
+            c2, d[second] + log_x[0].mean(), np.log(f[second])]))
+    return np.concatenate(found), np.concatenate(blocks)
 
 
 def saturating(log_x, log_y, weights):
@@ -191,12 +202,6 @@ def multi_epoch(log_x, log_y, weights):
 
 GRIDS = {name: globals()[name] for name in
          ("constant", "power", "floor", "shifted", "saturating", "broken1", "broken2", "joint", "multi_epoch")}
-
-
-def residual_cost(theta, log_x, log_y, weights, breaks: int) -> np.ndarray:
-    from ecgscale.laws.forms import broken
-
-    return (weights * (log_y - broken(theta, log_x[:, None, :], breaks)[0]) ** 2).sum(axis=1)
 
 
 def best_of_blocks(cost: np.ndarray, block: np.ndarray, count: int) -> np.ndarray:

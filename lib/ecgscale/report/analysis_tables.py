@@ -12,7 +12,7 @@ from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number
-from ecgscale.report.tables import DataTable, table, words
+from ecgscale.report.tables import DataTable, class_names, table, words
 
 BY_GROUP = ("source=", "class=")
 
@@ -56,10 +56,11 @@ def laws_by_group(inputs: Inputs) -> DataTable | None:
     made = [fit for fit in (inputs.laws.fits if inputs.laws else ())
             if fit.law == "power" and fit.subset.startswith(BY_GROUP)]
     compared = {(row["groups"][0], tuple(row["x"])): row for row in inputs.laws.differences} if made else {}
+    names = {f"class={code}": name for code, name in class_names().items()}
     rows = []
     for fit in made:
         row = compared.get((fit.subset, fit.x), {})
-        rows.append((label(fit.subset), ", ".join(fit.x).replace("_", " "), fit.points,
+        rows.append((names.get(fit.subset) or label(fit.subset), ", ".join(fit.x).replace("_", " "), fit.points,
                      interval(fit.estimates["c"], *fit.intervals.get("c", (None, None)), number),
                      interval(row.get("estimate"), row.get("low"), row.get("high"), number),
                      "yes" if row.get("differs") else "no" if row else "–", fit.reason))

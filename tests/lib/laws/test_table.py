@@ -46,7 +46,7 @@ def test_the_planted_joint_law_is_found(laws):
     assert joint.verdict == "identified", joint.reason
     for name, truth in (("alpha", 0.15), ("beta", 0.25), ("E", 0.05)):
         assert abs(joint.estimates[name] - truth) < 4 * joint.errors[name]
-        for low, high in (joint.intervals[name], joint.statistics["profile"][name]):
+        for low, high in (joint.intervals[name], joint.bootstrap[name]):
             assert low <= joint.estimates[name] <= high
             assert high - low < 6 * joint.errors[name]
 
@@ -93,7 +93,7 @@ def test_no_difference_of_exponents_where_none_was_planted(laws):
 def test_every_fit_carries_what_a_reader_needs(laws, tmp_path):
     for fit in laws.fits:
         if fit.law != "average":
-            assert {"weight", "effect_p", "huber", "profile", "rmse_log", "held_out"} <= set(fit.statistics)
+            assert {"weight", "effect_p", "huber", "rmse_log", "held_out"} <= set(fit.statistics)
             assert bool(fit.reason) == (fit.verdict == "not identifiable")
     (average,) = fits(laws, law="average", subset="all", x=("train_flops",), y="test_loss")
     prediction = average.statistics["predictions"][1]

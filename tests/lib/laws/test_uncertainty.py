@@ -22,11 +22,11 @@ def planted(law: str, points: int, noise: float, random: np.random.Generator):
 
 @pytest.mark.parametrize(("law", "runs", "noise"), [
     ("power", 8, 0.2), ("floor", 12, 0.02), ("floor", 200, 0.2), ("shifted", 20, 0.05), ("saturating", 20, 0.01),
-    ("broken1", 40, 0.2), ("joint", 12, 0.05), ("multi_epoch", 60, 0.05),
+    ("broken1", 40, 0.2), ("broken2", 200, 0.05), ("joint", 12, 0.05), ("multi_epoch", 60, 0.05),
 ])
 def test_nominal_ninety_per_cent_covers_the_planted_truth(law, runs, noise):
     """All parameters, the curve and new runs: the shares' mean lies between 85 % and 95 %, give or take the error of a
-    mean of correlated counts; docs/coverage.md has every law by every noise and number of runs, 400 tables each."""
+    mean of correlated counts; docs/coverage.md has every law by every noise and number of runs."""
     found = cover(law, runs, noise, TABLES)
     error = np.sqrt(0.09 / TABLES)
     for shares in (list(found.parameters.values()), found.curve, found.new_run):
@@ -93,6 +93,24 @@ def test_a_held_prediction_has_the_interval_of_a_straight_line():
     center = line.intercept + line.slope * at
     for ends, width in zip((made.curve, made.new_run()), half, strict=True):
         np.testing.assert_allclose(ends.T, [center - width, center + width], rtol=1e-4)
+
+
+def test_the_interval_holds_every_minimum_that_follows_the_runs_as_well():
+    """Two breaks at much noise have several minima. What lies below the profile's limit at any of them is inside."""
+    random, several = np.random.default_rng(7), 0
+    for _ in range(4):
+        x, y = planted("broken2", 60, 0.2, random)
+        fit, at = fit_law("broken2", x, y=y, polish=False), np.log([[1e9]])
+        made = profile(fit, at)
+        for theta in fit.minima:
+            cost = np.sum((fit.log_y - fit.law.log_curve(theta, fit.log_x)[0]) ** 2)
+            if (cost / fit.cost - 1) * fit.freedom < stats.f.ppf(0.9, 1, fit.freedom) - 0.1:
+                ahead = fit.law.log_curve(theta, at)[0, 0]
+                assert made.curve[0, 0] - 1e-6 <= ahead <= made.curve[0, 1] + 1e-6
+                assert (made.theta[:, 0] <= theta + 1e-6).all()
+                assert (theta <= made.theta[:, 1] + 1e-6).all()
+                several += np.ptp([ahead, fit.law.log_curve(fit.theta, at)[0, 0]]) > 0.01
+    assert several
 
 
 def test_too_few_runs_give_no_interval():
