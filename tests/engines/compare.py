@@ -3,8 +3,8 @@
     python tests/engines/compare.py results/engines/local results/engines/podman
 
 Corpus, split and runs must be equal. Numbers that come from training may differ by TOLERANCE: the image may have
-another build of Python or of a system library, and another processor adds in another order. Times and latencies are
-not compared.
+another build of Python or of a system library. Another kind of processor adds in another order, and training amplifies
+that beyond TOLERANCE (containers/README.md, ARM). Times and latencies are not compared.
 """
 
 import sys
