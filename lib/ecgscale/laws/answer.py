@@ -129,22 +129,30 @@ def natural_covariance(fit: Fit) -> np.ndarray:
 
 def average(question: Question, profiles: dict[str, Profile], weights: dict[str, float], at: np.ndarray,
             held_out: dict | None) -> LawFit:
-    """Prediction averaged over forms by information weight, in logs, with the spread between forms in its interval."""
+    """Prediction averaged over forms by information weight, in logs, with the spread between forms in its interval.
+
+    The prediction is weighted by AICc, its interval by AIC, which leaves more to laws of many parameters: with AICc
+    intervals from 8 runs held the truth in 69-88 %, with AIC in 89-93 %, while predictions got worse
+    (docs/coverage.md). The interval is extended to the prediction where that lies outside.
+    """
     names = list(profiles)
     share = np.array([weights[name] for name in names])
     share = share / share.sum() if share.sum() > 0 else np.full(len(names), 1 / len(names))
+    spread = information_weights([one.fit for one in profiles.values()], corrected=False)
     curves = np.array([one.fit.law.log_curve(one.fit.theta, one.log_at)[0] for one in profiles.values()])
     tails = {"curve": np.array([one.curve for one in profiles.values()]),           # (law, point, 2)
              "run": np.array([one.new_run() for one in profiles.values()])}
     predictions = []
     for i, place in enumerate(at):
-        row = {"x": float(place), "y": float(np.exp(share @ curves[:, i]))}
+        center = float(share @ curves[:, i])
+        row = {"x": float(place), "y": float(np.exp(center))}
         for kind, ends in tails.items():
-            low, high = mixed(curves[:, i], *ends[:, i].T, share)
-            row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
+            low, high = mixed(curves[:, i], *ends[:, i].T, spread)
+            row |= {f"{kind}_low": finite(np.exp(min(low, center))), f"{kind}_high": finite(np.exp(max(high, center)))}
         predictions.append(row)
     return described(question, law="average", formula="weighted geometric mean of the laws", verdict="identified",
                      estimates={}, statistics={"weights": dict(zip(names, share.tolist(), strict=True)),
+                                               "interval_weights": dict(zip(names, spread.tolist(), strict=True)),
                                                "predictions": predictions, "held_out": held_out})
 
 

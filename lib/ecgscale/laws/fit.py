@@ -69,12 +69,15 @@ class Fit:
         return float(np.sqrt(self.cost / self.freedom)) if self.freedom > 0 else np.nan
 
     @cached_property
+    def aic(self) -> float:
+        """Akaike information (1974) of log y; the error's scale counts as a parameter."""
+        return self.points * np.log(max(self.cost, 1e-300) / self.points) + 2 * (int(self.free.sum()) + 1)
+
+    @cached_property
     def aicc(self) -> float:
-        """Small-sample Akaike information (Hurvich and Tsai 1989); the error's scale counts as a parameter."""
+        """Small-sample Akaike information (Hurvich and Tsai 1989)."""
         k, n = int(self.free.sum()) + 1, self.points
-        if n <= k + 1:
-            return np.inf
-        return n * np.log(max(self.cost, 1e-300) / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+        return np.inf if n <= k + 1 else self.aic + 2 * k * (k + 1) / (n - k - 1)
 
     @cached_property
     def at_bound(self) -> np.ndarray:
@@ -237,10 +240,10 @@ def finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def information_weights(fits: list[Fit]) -> np.ndarray:
-    """Akaike weights across forms fitted to the same points (Burnham and Anderson 2002, section 2.9)."""
-    aicc = np.array([fit.aicc for fit in fits])
-    if not np.isfinite(aicc).any():
+def information_weights(fits: list[Fit], corrected: bool = True) -> np.ndarray:
+    """Akaike weights across forms fitted to the same points (Burnham and Anderson 2002, section 2.9): AICc or AIC."""
+    criterion = np.array([fit.aicc if corrected else fit.aic for fit in fits])
+    if not np.isfinite(criterion).any():
         return np.full(len(fits), 1 / len(fits))
-    likelihood = np.exp(-0.5 * (aicc - aicc[np.isfinite(aicc)].min()))
+    likelihood = np.exp(-0.5 * (criterion - criterion[np.isfinite(criterion)].min()))
     return likelihood / likelihood.sum()

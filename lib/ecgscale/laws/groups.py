@@ -40,6 +40,10 @@ def group_laws(frame: pd.DataFrame, labels: np.ndarray, scores: pd.DataFrame | N
         if reason:
             disabled[f"laws by {kind}"] = reason
             continue
+        whole = in_every_run(errors)
+        if len(whole) < len(errors):
+            lacking = ", ".join(sorted(set(errors) - set(whole)))
+            disabled[f"differences of exponents by {kind}: {lacking}"] = "some run has no error above 0 there"
         for size in SIZES:
             x = frame[size].to_numpy(float) if size in frame else np.full(len(frame), np.nan)
             kept = np.flatnonzero(np.isfinite(x) & (x > 0))
@@ -48,7 +52,7 @@ def group_laws(frame: pd.DataFrame, labels: np.ndarray, scores: pd.DataFrame | N
             clusters = cluster_numbers(len(kept), labels[kept])
             for value, y in errors.items():
                 fits += fits_of(f"{kind}={value}", size, y, x, labels, replicates, seed, 0.05 / len(errors))
-            rows += differences(kind, size, x[kept], {value: y[kept] for value, y in errors.items()}, clusters)
+            rows += differences(kind, size, x[kept], {value: y[kept] for value, y in whole.items()}, clusters)
     return fits, rows, disabled
 
 
@@ -64,6 +68,13 @@ def errors_of(frame: pd.DataFrame, scores: pd.DataFrame | None, kind: str) -> tu
               for value in wide}
     errors = {value: y for value, y in errors.items() if np.isfinite(y).mean() >= COMPLETE}
     return errors, "" if errors else f"no {kind} has {METRIC} in {COMPLETE:.0%} of the runs"
+
+
+def in_every_run(errors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The groups with an error in every run that has any: only they are compared, since a group of few cases, with an
+    AUROC of 1 in some runs, would otherwise take those runs from all."""
+    scored = np.isfinite(list(errors.values())).any(axis=0)
+    return {value: y for value, y in errors.items() if np.isfinite(y[scored]).all()}
 
 
 def fits_of(subset: str, size: str, y: np.ndarray, x: np.ndarray, labels: np.ndarray, replicates: int, seed: int,

@@ -58,3 +58,13 @@ def test_what_cannot_be_asked_says_why(laws):
     few = fit_run_table(frame, replicates=10, scores=scores)
     assert "12 runs; 16 are needed" in few.disabled["laws by class"]
     assert "was not given" in fit_run_table(frame, replicates=10).disabled["laws by class"]
+
+
+def test_a_class_without_error_in_some_runs_is_not_compared_and_takes_none_from_the_others():
+    """An AUROC of 1, as classes of few cases have it, has no logarithm: class a keeps its law, b and c are compared."""
+    frame, scores = scored(40)
+    perfect = scores["value"].eq("a") & scores["run_id"].isin(["r001", "r002"])
+    laws = fit_run_table(frame, replicates=10, scores=scores.assign(estimate=scores["estimate"].mask(perfect, 1.0)))
+    assert {row["groups"][0] for row in laws.differences} == {"class=b", "class=c"}
+    assert {fit.points for fit in laws.fits if fit.subset == "class=a"} == {38}
+    assert "no error above 0" in laws.disabled["differences of exponents by class: a"]
