@@ -1,30 +1,33 @@
-"""Extrapolating one learning curve: five laws at four weights by recency, averaged by how well they would have foretold
+"""Extrapolating one learning curve: six laws at five weights by recency, averaged by how well they would have foretold
 what is known already.
 
 Every candidate is fitted to the curve cut short at several places and judged by the root mean square of
 log(prediction / truth) on the points that were cut away; its weight is 1 / (that error^2 + noise^2). The prediction is
 the weighted median of the candidates fitted to all points: one that runs away does not take it along. Weights by
-recency let a law that cannot follow the whole curve follow its end. How the rule was chosen, and how it compares with
-the published estimators: docs/extrapolation.md.
+recency let a law that cannot follow the whole curve follow its end; what the last points still lie off a candidate is
+carried on in part. How the rule was chosen, and how it compares with the published estimators: docs/extrapolation.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from ecgscale.errors import UserError
+from ecgscale.laws.damped import DAMPINGS, fit_damped
 from ecgscale.laws.fit import log_sizes, positive
 from ecgscale.laws.priors import PRIORS, CurveFits, fit_cuts, noise_of
 from ecgscale.laws.uncertainty import LEVEL
 
-CANDIDATES = tuple(PRIORS)              # power, floor, shifted, saturating, broken1
-RECENCIES = (0.0, 0.5, 1.0, 2.0)
+RECENCIES = (0.0, 0.5, 1.0, 2.0, 4.0)
+CANDIDATES = {"power": len(RECENCIES), "damped": len(RECENCIES) * (len(DAMPINGS) - 1)} | dict.fromkeys(
+    PRIORS, len(RECENCIES))             # law -> number of candidates
 CUTS = (0.5, 0.65, 0.8)                 # shares of the points that backtests keep; besides, all but two and all but one
 LEAST, LEAST_SIZES = 5, 3               # points, different sizes
 LARGEST = 30.0                          # of log y and its errors: beyond it a candidate has run away
+LAST, CARRIED = 3, 0.5                  # points whose mean residual is carried on, and its share at the last size
 CALIBRATION = 0.85                      # of the interval, on planted curves and cuts inside the public training parts
 
 
@@ -58,14 +61,16 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     log_x, log_y = log_x[order], log_y[order]
     cuts, noise = cut_places(len(log_y)), noise_of(log_x, log_y)
     with np.errstate(all="ignore"):
-        fits = [fit_cuts(law, log_x, log_y, log_new, cuts, RECENCIES, noise, ceiling) for law in CANDIDATES]
-    every = stack(fits)
+        fits = [fit_cuts(law, log_x, log_y, log_new, cuts, RECENCIES, noise, ceiling) for law in PRIORS]
+        fits.insert(0, fit_damped(log_x, log_y, log_new, cuts, RECENCIES, noise))
+    every = carried_on(stack(fits), log_x, log_new, cuts)
     rmse = backtest_errors(every, cuts)
     weights = 1 / (rmse**2 + noise**2)
     weights /= weights.sum()
     middle = weighted_median(every.ahead, weights)
     reach = half_width(every, weights, middle, noise, log_x, log_new, cuts, level)
-    parts = [slice(i, i + len(RECENCIES)) for i in range(0, len(weights), len(RECENCIES))]
+    ends = np.cumsum(list(CANDIDATES.values()))
+    parts = [slice(end - count, end) for end, count in zip(ends, CANDIDATES.values(), strict=True)]
     by_law = [np.exp(weighted_median(every.ahead[part], weights[part])) for part in parts]
     shares = [float(weights[part].sum()) for part in parts]
     errors = [float(np.sqrt(np.average(rmse[part] ** 2, weights=weights[part]))) for part in parts]
@@ -84,6 +89,20 @@ def stack(fits: list[CurveFits]) -> CurveFits:
     """All candidates in one: (law x recency, ...), values that ran away brought back to where they do no harm."""
     return CurveFits(*(np.clip(np.nan_to_num(np.concatenate(parts), nan=LARGEST), -LARGEST, LARGEST)
                        for parts in zip(*((fit.ahead, fit.misses, fit.residuals) for fit in fits), strict=True)))
+
+
+def carried_on(fits: CurveFits, log_x: np.ndarray, log_new: np.ndarray, cuts: list[int]) -> CurveFits:
+    """Half of the mean residual of the last three points is added to what each candidate predicts, fading as 1 / x:
+    neighbouring points of a curve lie off a law on the same side. The fits to the cuts likewise, from their own end."""
+    ahead = fits.ahead + carried(fits.residuals, log_new - log_x[-1])
+    misses = np.stack([fits.misses[:, i] + carried(-fits.misses[:, i, :cut], log_x - log_x[cut - 1])
+                       for i, cut in enumerate(cuts)], axis=1) if cuts else fits.misses
+    return replace(fits, ahead=ahead, misses=misses)
+
+
+def carried(residuals: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """(candidate, size) of residuals (candidate, point), at log distances `way` from the last point."""
+    return CARRIED * residuals[:, -LAST:].mean(axis=1)[:, None] * np.exp(-np.maximum(way, 0.0))
 
 
 def backtest_errors(fits: CurveFits, cuts: list[int]) -> np.ndarray:

@@ -18,7 +18,6 @@ from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.solve import minimise
 
 PRIORS = {      # law -> parameter in the form's coordinates -> centre, width
-    "power": {"c": (0.25, 0.4)},
     "floor": {"c": (0.3, 0.3)},
     "shifted": {"c": (0.3, 0.4)},
     "saturating": {"alpha": (1.0, 0.7), "c": (0.4, 0.4)},

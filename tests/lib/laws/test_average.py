@@ -6,7 +6,9 @@ import pytest
 
 from ecgscale.errors import UserError
 from ecgscale.laws import LAWS, extrapolate
-from ecgscale.laws.average import weighted_median
+from ecgscale.laws.average import carried_on, weighted_median
+from ecgscale.laws.damped import DAMPINGS, fit_damped
+from ecgscale.laws.priors import CurveFits
 from ecgscale.laws.published import PUBLISHED
 from tests.learning_curves import planted_curves, public_curves, rolling_cuts
 
@@ -119,3 +121,32 @@ def test_too_few_points_are_refused():
 def test_one_size_again_and_again_is_refused():
     with pytest.raises(UserError, match="3 different sizes"):
         extrapolate([5, 5, 5, 5, 5], np.array([1.0, 0.9, 0.8, 0.9, 1.0]), [10])
+
+
+def test_damped_power_laws_solve_their_weighted_least_squares():
+    """numpy.linalg.lstsq on points, weights and the slope's prior, for one damping, recency and cut."""
+    random = np.random.default_rng(2)
+    log_x, log_y = np.sort(random.uniform(0, 9, 12)), random.normal(size=12)
+    fits = fit_damped(log_x, log_y, np.array([11.0]), [8], (0.0, 2.0), noise=0.3)
+    place = DAMPINGS.index(0.4) * 2 + 1
+    for points, found in ((12, log_y - fits.residuals[place]), (8, fits.misses[place, 0] + log_y)):
+        u = log_x - log_x[points - 1]
+        columns = np.column_stack([np.ones(12), (1 - np.exp(-0.4 * u)) / 0.4])
+        root = np.exp(u[:points])[:, None]
+        rows, right = np.vstack([root * columns[:points], [[0, 0.3]]]), np.append(root[:, 0] * log_y[:points], 0)
+        np.testing.assert_allclose(found, columns @ np.linalg.lstsq(rows, right, rcond=None)[0], rtol=1e-9)
+
+
+def test_five_points_have_no_backtest_and_are_still_continued():
+    x = np.geomspace(1e3, 1e5, 5)
+    ahead = extrapolate(x, 3 * x**-0.2, [2e5])
+    np.testing.assert_allclose(ahead.y, 3 * 2e5**-0.2, rtol=0.02)
+
+
+def test_what_the_last_points_lie_off_is_carried_on_and_fades():
+    """Half of 0.02 right after the last size, half of that at twice it; in a backtest from the cut's own end."""
+    fits = CurveFits(np.zeros((1, 2)), np.full((1, 1, 6), -0.02), np.array([[0.0, 0, 0, 0.02, 0.02, 0.02]]))
+    log_x = np.log([1.0, 2, 4, 8, 16, 32])
+    moved = carried_on(fits, log_x, np.log([32.0, 64]), [4])
+    np.testing.assert_allclose(moved.ahead, [[0.01, 0.005]])
+    np.testing.assert_allclose(moved.misses[0, 0, 4:], [-0.015, -0.0175])
