@@ -1,6 +1,7 @@
-"""Learning curves to extrapolate: planted ones in ten regimes, and public ones cut short inside their training part.
+"""Learning curves to extrapolate: planted ones in ten regimes, those of public classifiers, and public curves of
+language models cut short inside their training part.
 
-Rules of extrapolation are chosen on these, so that the public curves' held-out part is looked at only once.
+Rules of extrapolation are chosen on these, so that the language curves' held-out part is looked at only once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 PUBLIC = Path("data/scaling/learning_curves_language.csv")
+CLASSIFIERS = Path(__file__).parent / "public/lcdb.parquet"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,18 @@ def public_curves(shared: Path) -> list[Curve]:
         parts = [rows[rows["Training"].eq(one)].sort_values("Seen Examples") for one in (1, 0)]
         columns = [part[name].to_numpy(float) for part in parts for name in ("Seen Examples", "Loss")]
         out.append(Curve(domain, f"{task} {model}", *columns))
+    return out
+
+
+def classifier_curves(fresh: bool) -> list[Curve]:
+    """300 curves of scikit-learn's classifiers (public/README.md), of datasets that nothing was chosen on if fresh."""
+    table = pd.read_parquet(CLASSIFIERS)
+    table = table[table["openml_id"] % 2 == int(fresh)]
+    out = []
+    for (metric, dataset, learner), rows in table.groupby(["metric", "openml_id", "learner"]):
+        parts = [rows[rows["fitted"].eq(one)] for one in (1, 0)]
+        columns = [part[name].to_numpy(float) for part in parts for name in ("training_points", "y")]
+        out.append(Curve(metric, f"{learner} on {dataset}", *columns))
     return out
 
 

@@ -1,4 +1,6 @@
-"""The tables of docs/extrapolation.md: `PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED`, some minutes.
+"""The tables of docs/extrapolation.md: `PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED [GROUND ...]`.
+
+Some minutes each; grounds: planted, fresh, classifiers, other, cuts, heldout.
 
 Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "wins": share of
 curves on which the average's error is below that method's.
@@ -12,7 +14,7 @@ import pandas as pd
 
 from ecgscale.laws import extrapolate
 from ecgscale.laws.published import PUBLISHED
-from tests.learning_curves import Curve, planted_curves, public_curves, rolling_cuts
+from tests.learning_curves import Curve, classifier_curves, planted_curves, public_curves, rolling_cuts
 from tests.stepped_estimators import STEPPED
 
 RUNAWAY = 1.0       # errors are cut off here, so that one runaway does not decide a mean
@@ -42,16 +44,21 @@ def table(curves: list[Curve]) -> tuple[pd.DataFrame, pd.Series]:
     return out, coverage
 
 
-def main(shared: Path) -> None:
-    public = public_curves(shared)
-    for name, curves in {"planted, seed 1 (chosen on)": list(planted_curves(400, 1)),
-                         "planted, seed 2 (fresh)": list(planted_curves(400, 2)),
-                         "cuts inside the training parts": list(rolling_cuts(public)),
-                         "held-out parts": public}.items():
+def main(shared: Path, *chosen: str) -> None:
+    grounds = {
+        "planted": ("planted, seed 1 (chosen on)", lambda: list(planted_curves(400, 1))),
+        "fresh": ("planted, seed 2 (fresh)", lambda: list(planted_curves(400, 2))),
+        "classifiers": ("classifiers (chosen on)", lambda: classifier_curves(fresh=False)),
+        "other": ("classifiers on other datasets (fresh)", lambda: classifier_curves(fresh=True)),
+        "cuts": ("cuts inside the training parts (chosen on)", lambda: list(rolling_cuts(public_curves(shared)))),
+        "heldout": ("held-out parts", lambda: public_curves(shared)),
+    }
+    for ground in chosen or grounds:
+        name, curves = grounds[ground][0], grounds[ground][1]()
         errors, coverage = table(curves)
         print(f"\n{name}: {len(curves)} curves\n{errors.round(4).to_string()}\ncoverage of 90 %: "
               f"{coverage.mean():.3f} ({', '.join(f'{group} {share:.2f}' for group, share in coverage.items())})")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])
