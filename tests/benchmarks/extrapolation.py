@@ -2,8 +2,8 @@
 
 Some minutes each; grounds: planted, fresh, classifiers, other, cuts, heldout.
 
-Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "wins": share of
-curves on which the average's error is below that method's.
+Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "won": share of
+all curves on which the average's error is below that method's; "wins": the same, groups weighing equally.
 """
 
 import sys
@@ -26,7 +26,7 @@ def error(prediction: np.ndarray, truth: np.ndarray) -> float:
 
 
 def table(curves: list[Curve]) -> tuple[pd.DataFrame, pd.Series]:
-    """Errors by method and group with the mean over groups and the share of wins; coverage by group."""
+    """Errors by method and group with the mean over groups and the shares of curves won; coverage by group."""
     rows, covered = [], []
     for curve in curves:
         ahead = extrapolate(curve.x, curve.y, curve.at)
@@ -39,7 +39,9 @@ def table(curves: list[Curve]) -> tuple[pd.DataFrame, pd.Series]:
     out = errors.groupby(groups).mean().T
     out.insert(0, "mean", out.mean(axis=1))
     out.insert(1, "median", errors.median())
-    out.insert(2, "wins", errors.gt(errors["average"], axis=0).groupby(groups).mean().mean())
+    better = errors.gt(errors["average"], axis=0)
+    out.insert(2, "won", better.mean())
+    out.insert(3, "wins", better.groupby(groups).mean().mean())
     coverage = pd.Series(covered).groupby(groups).mean()
     return out, coverage
 
