@@ -19,6 +19,7 @@ from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint
+from ecgscale.training.data import Crops, part_of
 from ecgscale.training.layout import for_inference
 from ecgscale.training.loop import Job, Training
 from ecgscale.training.loss import terms
@@ -32,7 +33,10 @@ GOLDEN = {  # the published study's best networks of SGD and of SGD-momentum
     "sgdm": {"depth": 11, "w_init": 64, "w_0": 88, "w_a": 32, "w_m": 2.6, "group_width": 8,
              "bottleneck_multiplier": 2.0, "se_ratio": 0.25, "init_kernel_size": 3},
 }
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="this machine has no CUDA device, or its torch is built without"))]
 SMALL = {"depth": 4, "w_init": 8, "w_0": 8, "w_a": 18, "w_m": 2.0, "group_width": 8, "init_kernel_size": 9}
+TINY = {"depth": 4, "w_init": 8, "w_0": 8, "w_a": 6, "w_m": 2.0, "group_width": 8, "init_kernel_size": 9}
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +45,15 @@ def corpus(tmp_path_factory):
 
 
 def golden(name: str, **changes) -> PlannedRun:
-    model = ModelSpec(family="regnet", params=GOLDEN.get(name, SMALL))
+    model = ModelSpec(family="regnet", params=(GOLDEN | {"tiny": TINY, "small": SMALL})[name])
     values = {"model": model, "window": 1024, "batch_size": 32, "precision": "auto",
               "optimizer": OptimizerSpec(name=name if name in GOLDEN else "adamw", lr=0.01), "epochs": 1} | changes
     return planned(**values).model_copy(update={"ledger": ledger(model, classes=4)})
 
 
-def training(plan: PlannedRun, corpus, folder: Path) -> Training:
-    torch.set_num_threads(torch.get_num_threads())
-    job = Job(corpus, *split_of(corpus), folder, torch.device("cpu"), torch.get_num_threads())
+def training(plan: PlannedRun, corpus, folder: Path, device: str = "cpu") -> Training:
+    hardware.begin(torch.get_num_threads())
+    job = Job(corpus, *split_of(corpus), folder, torch.device(device), torch.get_num_threads())
     precision = hardware.precision(plan.spec.precision, job.device, plan.ledger.forward_flops)
     made = Training(plan, job, Checkpoint(folder, plan.spec.run_id, {}), precision, "bench")
     made.prepare()
@@ -57,17 +61,27 @@ def training(plan: PlannedRun, corpus, folder: Path) -> Training:
     return made
 
 
+def now(device: str) -> float:
+    """Seconds, once the device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32"])
 @pytest.mark.parametrize("name", GOLDEN)
-def test_samples_a_second_against_a_plain_loop(benchmark, corpus, tmp_path, name):
-    plan = golden(name, augment=EVERY_AUGMENTATION)
-    ours = training(plan, corpus, tmp_path)
-    model = build(plan.spec.model, 12, 1024, 4, 0).train()
+@pytest.mark.parametrize("device", DEVICES)
+def test_samples_a_second_against_a_plain_loop(benchmark, corpus, tmp_path, device, name, precision):
+    plan = golden(name, augment=EVERY_AUGMENTATION, precision=precision)
+    ours = training(plan, corpus, tmp_path, device)
+    model = build(plan.spec.model, 12, 1024, 4, 0).train().to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9 if name == "sgdm" else 0.0)
 
     def plain(batches) -> None:
         x, y = next(batches)
         optimizer.zero_grad()
-        terms(plan.spec.loss, model(torch.from_numpy(x)), torch.from_numpy(y)).mean().backward()
+        x, y = torch.from_numpy(x).contiguous().to(device), torch.from_numpy(y).to(device)
+        terms(plan.spec.loss, model(x), y).mean().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 
@@ -77,12 +91,12 @@ def test_samples_a_second_against_a_plain_loop(benchmark, corpus, tmp_path, name
         for epoch in range(4):
             both = ours.crops.epoch(epoch), ours.crops.epoch(epoch)
             for _ in range(2):
-                started = time.perf_counter()
+                started = now(device)
                 plain(both[0])
-                between = time.perf_counter()
+                between = now(device)
                 ours.step(*next(both[1]))
                 spent["plain"].append(between - started)
-                spent["ours"].append(time.perf_counter() - between)
+                spent["ours"].append(now(device) - between)
 
     benchmark.pedantic(turns, rounds=1, warmup_rounds=1)
     ratios = [plain / ours for plain, ours in zip(spent["plain"], spent["ours"], strict=True)]
@@ -92,17 +106,45 @@ def test_samples_a_second_against_a_plain_loop(benchmark, corpus, tmp_path, name
         "plain_samples_per_s": 32 / statistics.median(spent["plain"])}
 
 
-def test_waiting_for_data(benchmark, corpus, tmp_path):
-    """Share of an epoch's time in the loader with every augmentation, smallest golden network."""
-    plan = golden("sgd", augment=EVERY_AUGMENTATION)
+@pytest.mark.parametrize("augment", [(), EVERY_AUGMENTATION], ids=["plain crops", "every augmentation"])
+@pytest.mark.parametrize("name", ["tiny", "small", "sgd"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_waiting_for_data(benchmark, corpus, tmp_path, device, name, augment):
+    """Share of a training's steps in the loader, one processor: 7 and 19 thousand parameters, smallest golden one."""
+    plan = golden(name, augment=augment, epochs=1 if name == "sgd" else 10)
 
-    def epoch() -> None:
-        train_batch([plan], corpus, *split_of(corpus), tmp_path / "out", tmp_path / "kept", "cpu",
-                    torch.get_num_threads())
+    def epochs() -> None:
+        train_batch([plan], corpus, *split_of(corpus), tmp_path / "out", tmp_path / "kept", device, 1)
 
-    benchmark.pedantic(epoch, rounds=1)
+    benchmark.pedantic(epochs, rounds=1)
     history = HISTORY.read(tmp_path / "out" / plan.spec.run_id / "history.csv")
-    benchmark.extra_info["data_wait_share"] = history["data_wait_share"].mean()
+    benchmark.extra_info["data_wait_share"] = history["data_wait_share"].median()
+
+
+def test_the_loader_against_a_bare_copy(benchmark, corpus):
+    """A batch of 32 crops, no augmentation and all, turn by turn with its floor: as many float16 turned to float32.
+
+    Whole epochs, since what an epoch costs once is part of it.
+    """
+    plans = [planned(window=1024, batch_size=32, augment=names).spec for names in ((), EVERY_AUGMENTATION)]
+    crops = [Crops(corpus, part_of(corpus, split_of(corpus)[0], "train")[:96], spec) for spec in plans]
+    stored = torch.zeros(32, 1024, 12, dtype=torch.float16)
+    spent: dict[str, list[float]] = {"copy": [], "plain": [], "augmented": []}
+
+    def turns() -> None:
+        for epoch in range(50):
+            for key, each in (("plain", crops[0]), ("augmented", crops[1])):
+                started = time.perf_counter()
+                for _ in each.epoch(epoch):
+                    pass
+                spent[key].append((time.perf_counter() - started) / each.steps)
+            started = time.perf_counter()
+            stored.float()
+            spent["copy"].append(time.perf_counter() - started)
+
+    torch.set_num_threads(1)
+    benchmark.pedantic(turns, rounds=1, warmup_rounds=1)
+    benchmark.extra_info |= {f"{key}_ms": 1e3 * statistics.median(times) for key, times in spent.items()}
 
 
 @pytest.mark.parametrize("runs", [1, 6])
@@ -141,10 +183,31 @@ def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path, n
     benchmark.extra_info["ratio"] = one_after_the_other / benchmark.stats.stats.total
 
 
-@pytest.mark.parametrize("name", GOLDEN)
-def test_validation_against_the_network_in_training(benchmark, corpus, tmp_path, name):
+@pytest.mark.parametrize("device", DEVICES)
+def test_small_runs_an_hour_alone_and_packed(benchmark, corpus, tmp_path, device):
+    """Eight runs of 19 thousand parameters on one device: one after the other, and four (on a CPU: two) at a time."""
+    plans = [golden("small", seed=seed, epochs=20) for seed in range(8)]
+    alone = time.perf_counter()
+    train_batch(plans, corpus, *split_of(corpus), tmp_path / "a", tmp_path / "kept-a", device, 1)
+    alone = time.perf_counter() - alone
+
+    def packed() -> None:
+        train_batch(plans, corpus, *split_of(corpus), tmp_path / "b", tmp_path / "kept-b", device,
+                    4 if device == "cuda" else 2)
+
+    benchmark.pedantic(packed, rounds=1)
+    packed_s = benchmark.stats.stats.total
+    benchmark.extra_info |= {"alone_runs_per_h": 3600 * len(plans) / alone,
+                             "packed_runs_per_h": 3600 * len(plans) / packed_s, "ratio": alone / packed_s}
+
+
+@pytest.mark.parametrize(("name", "precision"), [
+    ("sgd", "auto"), ("sgdm", "auto"), ("sgd", "float32"), ("small", "float32")])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_validation_against_the_network_in_training(benchmark, corpus, tmp_path, name, precision, threads):
     """The copy for inference against the network itself, forward only, turn by turn."""
-    made = training(golden(name), corpus, tmp_path)
+    torch.set_num_threads(threads)
+    made = training(golden(name, precision=precision), corpus, tmp_path)
     network, copy = made.model.eval(), for_inference(made.model, torch.device("cpu"))
     x = torch.randn(64, 12, 1024)
     spent: dict[str, list[float]] = {"itself": [], "copy": []}

@@ -155,14 +155,14 @@ class Crops:
         In memory the leads of a moment stand together, as in the corpus: a CPU's convolutions want them so too.
         """
         window, signals = self.spec.window, self.corpus.signals(self.positions[chosen])
-        crops = np.empty((len(chosen), window, len(self.spec.leads)), dtype=signals[0].dtype)
+        crops = np.empty((len(chosen), window, len(self.corpus.leads)), dtype=signals[0].dtype)
         for crop, signal, place in zip(crops, signals, places[chosen].tolist(), strict=True):
             if len(signal) >= window:
-                crop[:] = signal[place : place + window, self.columns]
+                crop[:] = signal[place : place + window]
             else:
                 crop[:] = 0
-                crop[place : place + len(signal)] = signal[:, self.columns]
-        return torch.from_numpy(crops).float().numpy().transpose(0, 2, 1)
+                crop[place : place + len(signal)] = signal
+        return torch.from_numpy(np.ascontiguousarray(crops[:, :, self.columns])).float().numpy().transpose(0, 2, 1)
 
 
 def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:

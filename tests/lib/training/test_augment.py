@@ -106,7 +106,7 @@ def test_order_is_fixed_and_each_has_a_stream_of_its_own():
 
 
 def test_noise_is_normal_by_scipy():
-    """Kolmogorov and Smirnov's distance of two million draws from the normal distribution's own, tails included."""
+    """Kolmogorov and Smirnov's distance of a million draws from the normal distribution's own, tails included."""
     added = apply("noise", np.zeros((BATCH, LEAD, TIME), np.float32)).astype(float).ravel() / 0.01
     assert stats.kstest(added, "norm").pvalue > 0.01
     assert (np.abs(added) > 3).mean() == pytest.approx(2 * stats.norm.sf(3), rel=0.1)
