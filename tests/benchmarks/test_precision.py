@@ -4,6 +4,7 @@ gives with its result. `extra_info` holds mean and 95 % interval (Student's t) o
 A pair shares network, initialization, order and augmentation; only rounding differs. About a quarter of an hour each.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,8 @@ def prepared(tmp_path_factory):
 
     def task(command: str, **options) -> None:
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        subprocess.run([sys.executable, ROOT / "bin" / command, *words], check=True, capture_output=True)
+        subprocess.run([sys.executable, ROOT / "bin" / command, *words], check=True, capture_output=True,
+                       env=os.environ | {"PYTHONPATH": str(ROOT / "lib")})
 
     task("ecg-synth", out=folder / "raw", **CORPUS)
     task("ecg-prepare", source="ptb-xl", folder=folder / "raw/ptb-xl", study=folder / "study.yaml",

@@ -109,9 +109,10 @@ def test_samples_a_second_against_a_plain_loop(benchmark, corpus, tmp_path, devi
 @pytest.mark.parametrize("augment", [(), EVERY_AUGMENTATION], ids=["plain crops", "every augmentation"])
 @pytest.mark.parametrize("name", ["tiny", "small", "sgd"])
 @pytest.mark.parametrize("device", DEVICES)
-def test_waiting_for_data(benchmark, corpus, tmp_path, device, name, augment):
+def test_waiting_for_data(benchmark, tmp_path, device, name, augment):
     """Share of a training's steps in the loader, one processor: 7 and 19 thousand parameters, smallest golden one."""
-    plan = golden(name, augment=augment, epochs=1 if name == "sgd" else 10)
+    corpus = write_corpus(tmp_path / "shard", count=240 if name == "sgd" else 960, longest=2500)
+    plan = golden(name, augment=augment, epochs=1 if name == "sgd" else 4)
 
     def epochs() -> None:
         train_batch([plan], corpus, *split_of(corpus), tmp_path / "out", tmp_path / "kept", device, 1)

@@ -29,11 +29,12 @@ def time_warp(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     batch, lead, time = x.shape
     lengths = (time * rng.uniform(0.8, 1.2, size=(batch, 1))).astype(np.int64)
     at = ((np.arange(time) + 0.5) * (time / lengths) - 0.5).clip(0, time - 1)       # (batch, time), in samples of `x`
+    before = at.astype(np.int64)
+    after = np.minimum(before + 1, time - 1)
     first = np.arange(batch)[:, None] * time
-    before, after = first + at.astype(np.int64), first + np.ceil(at).astype(np.int64)
     moments = torch.from_numpy(x).transpose(1, 2).reshape(-1, lead)                 # of all crops, end to end
-    left, right = (moments.index_select(0, torch.from_numpy(rows.ravel())) for rows in (before, after))
-    share = torch.from_numpy((at % 1).astype(np.float32).reshape(-1, 1))
+    left, right = (moments.index_select(0, torch.from_numpy((first + rows).ravel())) for rows in (before, after))
+    share = torch.from_numpy((at - before).astype(np.float32).reshape(-1, 1))
     warped = left.lerp_(right, share).numpy().reshape(batch, time, lead)
     for crop, length in zip(warped, lengths[:, 0].tolist(), strict=True):
         crop[length:] = 0
