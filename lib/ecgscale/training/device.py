@@ -113,3 +113,8 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+
+
+def at_fault(error: BaseException) -> bool:
+    """Whether the machine failed and not the run: disk, or a board, after whose error this process cannot use it."""
+    return isinstance(error, OSError) or (isinstance(error, torch.AcceleratorError) and not out_of_memory(error))

@@ -96,12 +96,12 @@ class Training:
         """Train to the end; give status and reason. Once, when memory runs out, again with parts of a batch.
 
         Of several processes one alone can do neither: there an exception ends them all, and the next start continues.
-        A full or broken disk says nothing about the run: an OSError ends the task, and the next start continues.
+        A full disk or a board that broke says nothing about the run: it ends the task, and the next start continues.
         """
         try:
             return self.train()
         except Exception as error:
-            if self.job.ranks.size > 1 or isinstance(error, OSError):
+            if self.job.ranks.size > 1 or hardware.at_fault(error):
                 raise
             if not hardware.out_of_memory(error) or self.progress.microbatches > 1 or self.spec.batch_size == 1:
                 return self.failed(error)
@@ -111,9 +111,9 @@ class Training:
             torch.cuda.empty_cache()
         try:
             return self.train(microbatches=MICROBATCHES, note=note)
-        except OSError:
-            raise
         except Exception as error:
+            if hardware.at_fault(error):
+                raise
             return self.failed(error)
 
     def failed(self, error: Exception) -> tuple[str, str]:

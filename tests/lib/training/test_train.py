@@ -356,3 +356,23 @@ def test_a_full_disk_ends_the_task_and_is_no_result(corpus, tmp_path, monkeypatc
     assert continued.resumed == 1
     assert same(weights(tmp_path / "whole", plan), weights(tmp_path / "cut", plan))
     assert continued.valid_loss == whole.valid_loss
+
+
+def test_a_board_that_broke_ends_the_task_and_is_no_result(corpus, tmp_path, monkeypatch):
+    """CUDA refuses this process everything after such an error: every run that follows would be "failed"."""
+    def broken(self, x, y):
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop.Training, "step", broken)
+        with pytest.raises(torch.AcceleratorError):
+            run(corpus, tmp_path, planned(epochs=1), planned(epochs=1, seed=1))
+    assert not list(tmp_path.glob("*/run.json"))
+    assert run(corpus, tmp_path, planned(epochs=1))[0].status == "finished"
+
+    def full(self, x, y):
+        raise torch.AcceleratorError("CUDA error: out of memory")
+
+    monkeypatch.setattr(loop.Training, "step", full)
+    result, = run(corpus, tmp_path, planned(epochs=1, seed=2))
+    assert (result.status, result.notes[0].split(":")[0]) == ("failed", "out of memory at batch 8")
