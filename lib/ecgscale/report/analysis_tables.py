@@ -44,7 +44,7 @@ def law_answers(inputs: Inputs) -> DataTable | None:
         exponents = "; ".join(f"{name} = {interval(*value, number)}" for name, *value in values)
         ahead = (average.statistics.get("predictions") or [{}])[-1] if average else {}
         rows.append((quantity(y), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
-                     best.law, exponents, interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high")),
+                     best.law, exponents, interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high"), number),
                      best.reason))
     return table("Laws, one row a question: the preferred form and its exponents (90 % profile likelihood)", {
         "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,

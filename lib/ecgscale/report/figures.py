@@ -18,6 +18,7 @@ from ecgscale.laws.columns import responses
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, INK, LOOKS, MUTED, RC, Drawing, figure, label, look, number
 
+BEYOND = 5.0        # how far a panel of laws reaches beyond its runs and predictions, as a factor
 OTHER_SCALE = ("Published scores stand on a scale of their own (averaged over batches, another label order, maximum "
                "over epochs): compare shapes and orders, never heights, with ours.")
 
@@ -198,7 +199,8 @@ def law(inputs: Inputs) -> Drawing | None:
     return Drawing("laws", f"Scaling laws of {quantity(sizes[0][1])}",
                    "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (black) and "
                    "for an optimizer; none is drawn where none is identified. Squares: the laws' weighted average over "
-                   "all runs at 1, 2, 4 and 10 times the largest size, where the interval of a new run has ends.",
+                   "all runs at 1, 2, 4 and 10 times the largest size, where the interval of a new run has ends; "
+                   "one that leaves the frame goes on.",
                    "Identified: " + ("; ".join(told) or "none"), fig)
 
 
@@ -222,9 +224,12 @@ def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray
             panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), linewidth=2,
                        color=INK if subset == "all" else look(subset, names)[0],
                        label="law of all runs" if subset == "all" else f"law of {label(subset)}")
-    draw_average(panel, [fit for fit in fits if fit.subset == "all"])
+    foretold = draw_average(panel, [fit for fit in fits if fit.subset == "all"])
     panel.set_xscale("log")
     panel.set_yscale("log")
+    seen = np.array([*values[kept][values[kept] > 0], *foretold])
+    low, high = panel.get_ylim()            # a few runs can leave an interval of many decades
+    panel.set_ylim(max(low, seen.min() / BEYOND), min(high, seen.max() * BEYOND))
     plain_ticks(panel)
     plain_ticks(panel, "y")
     panel.set_title(f"n = {kept.sum()}", fontsize=9, fontweight="normal")
@@ -232,14 +237,18 @@ def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray
     panel.set_ylabel(quantity(y))
 
 
-def draw_average(panel: Axes, fits: list) -> None:
-    """What the average of the laws predicts for new runs, with interval; nothing where that has no end."""
+def draw_average(panel: Axes, fits: list) -> list[float]:
+    """What the average of the laws predicts for new runs, with interval; nothing where that has no end.
+
+    Returns the predictions.
+    """
     rows = [one for fit in fits for one in fit.statistics.get("predictions") or ()
             if one.get("run_low") and one.get("run_high") is not None]
     for one in rows:
         panel.plot([one["x"]] * 2, [one["run_low"], one["run_high"]], color=COLOURS["purple"], linewidth=1.2)
         panel.plot(one["x"], one["y"], "s", color=COLOURS["purple"], markersize=4.5, markerfacecolor="white",
                    label="average law, new run" if one is rows[0] else None)
+    return [one["y"] for one in rows]
 
 
 def quantity(name: str) -> str:

@@ -4,6 +4,7 @@ References: HTML's rule of unique ids, WCAG 2.2 (text alternatives, table captio
 """
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -25,7 +26,7 @@ from ecgscale.contracts import (
     Speed,
     SplitInfo,
 )
-from ecgscale.report import figures, latency_figures, page
+from ecgscale.report import analysis_tables, figures, latency_figures, page
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, INK, LOOKS, interval, look, number
@@ -270,6 +271,19 @@ def test_front_is_drawn_as_the_best_score_to_be_had():
     rows = inputs.frontier.query("axes == 'score~params' and group == 'optimizer=adamw' and on_front").sort_values("x")
     assert line.get_drawstyle() == "steps-post"
     np.testing.assert_array_equal(line.get_ydata(), rows["y"])
+
+
+def test_an_interval_of_many_decades_does_not_flatten_the_runs():
+    """Twelve runs can leave the average an upper end of 6e10: the axis follows the runs, and the table says the end."""
+    inputs = make_inputs()
+    ahead = {"x": 1e9, "y": 0.4, "run_low": 0.3, "run_high": 6.2e10}
+    average = LawFit(law="average", subset="all", x=("params",), y="1 - test_challenge_score", points=12, level=0.9,
+                     formula="", verdict="not identifiable", estimates={}, statistics={"predictions": [ahead]})
+    inputs = replace(inputs, laws=inputs.laws.model_copy(update={"fits": (*inputs.laws.fits, average)}))
+    low, high = figures.law(inputs).figure.axes[0].get_ylim()
+    errors = 1 - inputs.scored["test_challenge_score"]
+    assert errors.min() / 10 < low < errors.min() < errors.max() < high < 10 * errors.max()
+    assert "0.4 [0.3, 62 G]" in {row[7] for row in analysis_tables.law_answers(inputs).rows}
 
 
 def test_best_model_is_chosen_on_validation_not_on_test():
