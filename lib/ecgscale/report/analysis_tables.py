@@ -7,6 +7,7 @@ import pandas as pd
 
 from ecgscale.analysis.findings import front_order
 from ecgscale.analysis.frontier import COSTS
+from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
@@ -39,16 +40,20 @@ def law_answers(inputs: Inputs) -> DataTable | None:
         average = next((fit for fit in fits if fit.law == "average"), None)
         single = [fit for fit in fits if fit.law != "average"] or fits
         best = max(single, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))
-        names = LAWS[best.law].exponents if best.law in LAWS else best.estimates
-        values = ((name, best.estimates.get(name), *best.intervals.get(name, (None, None))) for name in names)
-        exponents = "; ".join(f"{name} = {interval(*value, number)}" for name, *value in values)
         ahead = (average.statistics.get("predictions") or [{}])[-1] if average else {}
         rows.append((quantity(y), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
-                     best.law, exponents, interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high"), number),
-                     best.reason))
+                     best.law, exponents(best),
+                     interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high"), number), best.reason))
     return table("Laws, one row a question: the preferred form and its exponents (90 % profile likelihood)", {
         "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,
         "at 10 × the largest": True, "why not": False}, rows)
+
+
+def exponents(fit: LawFit) -> str:
+    """ "c = 0.12 [0.10, 0.14]", each exponent of a law."""
+    names = LAWS[fit.law].exponents if fit.law in LAWS else fit.estimates
+    values = ((name, fit.estimates.get(name), *fit.intervals.get(name, (None, None))) for name in names)
+    return "; ".join(f"{name} = {interval(*value, number)}" for name, *value in values)
 
 
 def laws_by_group(inputs: Inputs) -> DataTable | None:

@@ -295,6 +295,19 @@ def test_best_model_is_chosen_on_validation_not_on_test():
     assert "30 recordings" in answer.detail
 
 
+def test_the_laws_that_are_told_are_told_with_their_exponents():
+    """One law a question, the preferred one, in the words of the tables."""
+    inputs = make_inputs()
+    law, weaker = (LawFit(law=name, subset="all", x=("train_flops",), y="1 - test_challenge_score", points=23,
+                          formula="", level=0.9, verdict="identified", estimates={"c": c}, intervals={"c": (0.1, 0.2)},
+                          statistics={"weight": weight})
+                   for name, c, weight in (("power", 0.15, 0.8), ("floor", 0.17, 0.2)))
+    answer = next(one for one in headlines(replace(inputs, laws=inputs.laws.model_copy(update={"fits": (law, weaker)})))
+                  if "scaling law" in one.question)
+    assert answer.answer == "2 of 2 fits identified"
+    assert answer.detail == "1 - Challenge score over train flops (all): power, c = 0.15 [0.1, 0.2]"
+
+
 def test_a_fallback_is_never_the_fastest():
     answer = next(one for one in headlines(make_inputs()) if "fast" in one.question)
     assert "OpenVINO" in answer.detail
