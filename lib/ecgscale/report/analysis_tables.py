@@ -9,7 +9,7 @@ from ecgscale.analysis.findings import front_order
 from ecgscale.analysis.frontier import COSTS
 from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
-from ecgscale.report.figures import quantity
+from ecgscale.report.figures import by_question, preferred, quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number
@@ -30,23 +30,23 @@ def findings(inputs: Inputs) -> DataTable | None:
 
 def law_answers(inputs: Inputs) -> DataTable | None:
     """One row a question: the law that the data prefer, its exponents, and what the average predicts."""
-    asked: dict[tuple, list] = {}
-    for fit in inputs.laws.fits if inputs.laws else ():
-        if fit.subset.startswith(BY_GROUP):
-            continue
-        asked.setdefault((fit.y, fit.x, fit.subset), []).append(fit)
+    made = inputs.laws.fits if inputs.laws else ()
     rows = []
-    for (y, x, subset), fits in asked.items():
+    for fits in by_question(fit for fit in made if not fit.subset.startswith(BY_GROUP)):
         average = next((fit for fit in fits if fit.law == "average"), None)
-        single = [fit for fit in fits if fit.law != "average"] or fits
-        best = max(single, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))
+        best = preferred([fit for fit in fits if fit.law != "average"] or fits)
         ahead = (average.statistics.get("predictions") or [{}])[-1] if average else {}
-        rows.append((quantity(y), ", ".join(x).replace("_", " "), label(subset), best.points, best.verdict,
-                     best.law, exponents(best),
+        rows.append((quantity(best.y), sizes(best), label(best.subset), best.points, best.verdict, best.law,
+                     exponents(best),
                      interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high"), number), best.reason))
     return table("Laws, one row a question: the preferred form and its exponents (90 % profile likelihood)", {
         "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,
         "at 10 × the largest": True, "why not": False}, rows)
+
+
+def sizes(fit: LawFit) -> str:
+    """ "params, samples seen"."""
+    return ", ".join(fit.x).replace("_", " ")
 
 
 def exponents(fit: LawFit) -> str:
@@ -65,7 +65,7 @@ def laws_by_group(inputs: Inputs) -> DataTable | None:
     rows = []
     for fit in made:
         row = compared.get((fit.subset, fit.x), {})
-        rows.append((names.get(fit.subset) or label(fit.subset), ", ".join(fit.x).replace("_", " "), fit.points,
+        rows.append((names.get(fit.subset) or label(fit.subset), sizes(fit), fit.points,
                      interval(fit.estimates["c"], *fit.intervals.get("c", (None, None)), number),
                      interval(row.get("estimate"), row.get("low"), row.get("high"), number),
                      "yes" if row.get("differs") else "no" if row else "–", fit.reason))

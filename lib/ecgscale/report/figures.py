@@ -5,6 +5,8 @@ Units on every axis, the number of runs in every caption, intervals wherever the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ecgscale.analysis import distribution
 from ecgscale.analysis.frontier import COSTS
+from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
 from ecgscale.laws.columns import responses
 from ecgscale.report.inputs import Inputs
@@ -215,15 +218,13 @@ def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray
         chosen = kept & (optimizer == name)
         panel.plot(size[chosen], values[chosen], marker, color=colour, markersize=3.5, alpha=0.5, markeredgewidth=0,
                    label=label(name))
-    for subset in dict.fromkeys(fit.subset for fit in fits):
-        sure = [fit for fit in fits if (fit.subset, fit.verdict) == (subset, "identified") and fit.law in LAWS]
-        if sure:
-            fit = max(sure, key=lambda one: one.statistics.get("weight") or 0)
-            among = kept if subset == "all" else kept & (optimizer == subset.removeprefix("optimizer="))
-            grid = np.geomspace(size[among].min(), size[among].max(), 100)
-            panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), linewidth=2,
-                       color=INK if subset == "all" else look(subset, names)[0],
-                       label="law of all runs" if subset == "all" else f"law of {label(subset)}")
+    for sure in by_question(fit for fit in fits if fit.verdict == "identified" and fit.law in LAWS):
+        fit = preferred(sure)
+        among = kept if fit.subset == "all" else kept & (optimizer == fit.subset.removeprefix("optimizer="))
+        grid = np.geomspace(size[among].min(), size[among].max(), 100)
+        panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), linewidth=2,
+                   color=INK if fit.subset == "all" else look(fit.subset, names)[0],
+                   label="law of all runs" if fit.subset == "all" else f"law of {label(fit.subset)}")
     foretold = draw_average(panel, [fit for fit in fits if fit.subset == "all"])
     panel.set_xscale("log")
     panel.set_yscale("log")
@@ -249,6 +250,19 @@ def draw_average(panel: Axes, fits: list) -> list[float]:
         panel.plot(one["x"], one["y"], "s", color=COLOURS["purple"], markersize=4.5, markerfacecolor="white",
                    label="average law, new run" if one is rows[0] else None)
     return [one["y"] for one in rows]
+
+
+def by_question(fits: Iterable[LawFit]) -> list[list[LawFit]]:
+    """The fits of one response of one subset over the same sizes together, in the order of the table."""
+    asked: dict[tuple, list[LawFit]] = {}
+    for fit in fits:
+        asked.setdefault((fit.y, fit.x, fit.subset), []).append(fit)
+    return list(asked.values())
+
+
+def preferred(fits: list[LawFit]) -> LawFit:
+    """Of one question: an identified law before the others, then the one of the largest information weight."""
+    return max(fits, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))
 
 
 def quantity(name: str) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ecgscale.analysis.findings import FEWEST
-from ecgscale.contracts import LawFit
-from ecgscale.report.analysis_tables import exponents
-from ecgscale.report.figures import quantity
+from ecgscale.report.analysis_tables import exponents, sizes
+from ecgscale.report.figures import by_question, preferred, quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
 from ecgscale.report.predictor_figures import statistic
@@ -89,13 +88,9 @@ def laws(inputs: Inputs) -> Headline | None:
         return None
     fits = [fit for fit in inputs.laws.fits if fit.law != "average"]
     found = [fit for fit in fits if fit.verdict == "identified"]
-    preferred: dict[tuple, LawFit] = {}         # of each question
-    for fit in sorted(found, key=lambda fit: fit.statistics.get("weight") or 0):
-        preferred[fit.y, fit.x, fit.subset] = fit
-    asked = dict.fromkeys((fit.y, fit.x, fit.subset) for fit in found)
-    detail = "; ".join(f"{quantity(y)} over {', '.join(x).replace('_', ' ')} ({label(subset)}): "
-                       f"{preferred[y, x, subset].law}, {exponents(preferred[y, x, subset])}"
-                       for y, x, subset in list(asked)[:3])
+    told = [preferred(fits) for fits in by_question(found)][:3]
+    detail = "; ".join(f"{quantity(fit.y)} over {sizes(fit)} ({label(fit.subset)}): {fit.law}, {exponents(fit)}"
+                       for fit in told)
     return Headline("Is there a scaling law in these runs?",
                     f"{len(found)} of {len(fits)} fits identified" if fits else "nothing to fit",
                     detail or "The data cannot tell the laws' parameters: more runs, or a wider range of sizes, would.")
