@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from ecgscale import contracts
-from tests.pipeline.conftest import ROOT, Run, nextflow
+from tests.pipeline.conftest import ROOT, Run, from_a_terminal, nextflow
 
 EPOCHS = 60         # of some tenths of a second: each blow has to find a run in training
 ARGUMENTS = ("-profile", "test", "--study", "study.yaml", "--train_batch", "3", "-resume")
@@ -30,13 +30,6 @@ def write_study(folder: Path) -> None:
         for optimizer in group["optimizers"]:
             optimizer["lr"] = optimizer["lr"]["high"] if isinstance(optimizer["lr"], dict) else optimizer["lr"]
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
-
-
-def start(folder: Path) -> subprocess.Popen:
-    """Nextflow in a process group of its own, as a terminal would start it."""
-    with open(folder / "console.txt", "a") as log:
-        return subprocess.Popen([ROOT / "nextflow", "run", ROOT, "--outdir", "results", *ARGUMENTS], cwd=folder,
-                                stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
 
 
 def epochs(folder: Path) -> list[dict]:
@@ -80,18 +73,18 @@ def struck(tmp_path_factory) -> Run:
     """A run that is interrupted, loses its node, and loses a task to the kernel; begun again with -resume each time."""
     folder = tmp_path_factory.mktemp("struck")
     write_study(folder)
-    run = start(folder)
+    run = from_a_terminal(folder, *ARGUMENTS)
     wait_for(folder, run, ended=10)
     os.killpg(run.pid, signal.SIGINT)                       # Ctrl-C
     run.wait(120)
     time.sleep(3)
     assert tasks(folder) == [], "Ctrl-C leaves no task behind"
-    run = start(folder)
+    run = from_a_terminal(folder, *ARGUMENTS)
     wait_for(folder, run, ended=80)
     for process in [run.pid, *tasks(folder)]:               # the node dies, Nextflow with it
         os.kill(process, signal.SIGKILL)
     run.wait()
-    run = start(folder)
+    run = from_a_terminal(folder, *ARGUMENTS)
     wait_for(folder, run, ended=130)
     for process in tasks(folder):                           # out of memory: the kernel ends the task alone
         command = Path(f"/proc/{process}/cmdline").read_bytes()

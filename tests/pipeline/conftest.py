@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,18 @@ def nextflow(folder: Path, *arguments: str, project: Path = ROOT) -> Run:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
         env={**os.environ, "NXF_ANSI_LOG": "false"})
     return Run(done.returncode, done.stdout, folder, folder / "results")
+
+
+def from_a_terminal(folder: Path, *arguments: str) -> subprocess.Popen:
+    """The same in the background, its words in console.txt: a process group of its own that Ctrl-C reaches.
+
+    A shell starts background jobs with SIGINT ignored, Java keeps to what it finds, and the tests may be such a job.
+    """
+    with open(folder / "console.txt", "a") as log:
+        return subprocess.Popen(
+            [ROOT / "nextflow", "run", ROOT, "--outdir", "results", *arguments], cwd=folder, stdout=log,
+            stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
 
 @pytest.fixture(scope="session")

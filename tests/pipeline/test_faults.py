@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from tests.pipeline.conftest import ROOT, nextflow
+from tests.pipeline.conftest import ROOT, from_a_terminal, nextflow
 
 KILLED = """
 process TRAIN {
@@ -66,10 +66,7 @@ def test_a_params_file_is_read_and_checked(tmp_path):
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     """The signal goes to the whole process group, as from a terminal. `make faults` goes on from there."""
-    console = tmp_path / "console.txt"
-    with open(console, "w") as log:
-        run = subprocess.Popen([ROOT / "nextflow", "run", ROOT, "-profile", "test", "-stub-run", "--outdir", "results"],
-                               cwd=tmp_path, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    run, console = from_a_terminal(tmp_path, "-profile", "test", "-stub-run"), tmp_path / "console.txt"
     until = time.monotonic() + 120
     while console.read_text().count("Submitted process") < 5 and run.poll() is None and time.monotonic() < until:
         time.sleep(0.1)
