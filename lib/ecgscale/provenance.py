@@ -3,9 +3,9 @@
 import hashlib
 import os
 import platform
+import subprocess
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 
 from ecgscale.paths import PACKAGE
 
@@ -46,14 +46,25 @@ def code_digest() -> str:
 
 
 def cpu_name() -> str:
-    """The processor as the operating system names it."""
+    """The processor as the operating system names it. ARM's /proc/cpuinfo holds numbers, for which lscpu has names."""
+    if platform.system() == "Darwin":
+        named = told("sysctl", "-n", "machdep.cpu.brand_string")
+    else:
+        named = model_name(told("cat", "/proc/cpuinfo")) or model_name(told("env", "LC_ALL=C", "lscpu"))
+    return named or platform.processor() or platform.machine()
+
+
+def model_name(printed: str | None) -> str | None:
+    lines = (printed or "").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.lower().startswith("model name")), None)
+
+
+def told(*command: str) -> str | None:
+    """What a program of the system prints, None where there is none or it fails."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def usable_cpus() -> int:

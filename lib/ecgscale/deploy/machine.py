@@ -10,21 +10,20 @@ import ctypes
 import os
 import platform
 import re
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from ecgscale.contracts import Environment
-from ecgscale.provenance import cpu_name, usable_cpus, versions
+from ecgscale.provenance import cpu_name, told, usable_cpus, versions
 
 SYS = Path("/sys")
 
 
 def environment(machine: str, threads: int, devices: list[dict[str, Any]]) -> Environment:
     return Environment(
-        machine=machine, cpu=cpu(), cores=usable_cpus(), threads=threads, memory_bytes=memory_bytes(),
+        machine=machine, cpu=cpu_name(), cores=usable_cpus(), threads=threads, memory_bytes=memory_bytes(),
         os=f"{platform.system()} {platform.release()} {platform.machine()}", container=container(), devices=devices,
         state=state(), versions=versions(), started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -87,11 +86,6 @@ def proc_clock() -> float | None:
     return next((float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")), None)
 
 
-def cpu() -> str:
-    apple = told("sysctl", "-n", "machdep.cpu.brand_string") if platform.system() == "Darwin" else None
-    return apple or cpu_name()
-
-
 def apple(battery: str | None, thermal: str | None) -> dict[str, Any]:
     """Power source and thermal state in what `pmset -g batt` and `pmset -g therm` print."""
     source = re.search(r"Now drawing from '([^']+)'", battery or "")
@@ -99,14 +93,6 @@ def apple(battery: str | None, thermal: str | None) -> dict[str, Any]:
     calm = "No thermal warning level has been recorded" in (thermal or "")
     return {"power": source[1] if source else None,
             "thermal": f"CPU speed limit {limit[1]} %" if limit else "no thermal warning" if calm else None}
-
-
-def told(*command: str) -> str | None:
-    """What a program of the system prints, None where there is none or it fails."""
-    try:
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 class Neighbours:

@@ -35,12 +35,6 @@ def test_apples_power_source_and_thermal_state_from_the_text_of_pmset():
     assert machine.apple(None, None) == {"power": None, "thermal": None}
 
 
-def test_a_program_that_is_missing_or_fails_tells_nothing():
-    assert machine.told("no-such-program") is None
-    assert machine.told("false") is None
-    assert machine.told("echo", "here") == "here"
-
-
 def test_busy_seconds_leave_out_idle_and_waiting(tmp_path):
     """Columns of /proc/stat, proc(5): user nice system idle iowait irq softirq steal guest guest_nice, in ticks."""
     write(tmp_path / "stat", "cpu  100 20 30 5000 700 1 2 40 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0")
