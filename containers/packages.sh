@@ -6,8 +6,10 @@ export VIRTUAL_ENV=/opt/ecgscale UV_LINK_MODE=copy
 [ -n "${UV_TORCH_BACKEND:-}" ] || unset UV_TORCH_BACKEND     # empty: torch comes from the index and folder of the rest
 
 /opt/uv/bin/uv venv --quiet --python python3 "$VIRTUAL_ENV"
+onnxruntime=$(grep '^onnxruntime==' requirements.lock)
+[ "$1 $(uname -m)" != "cuda x86_64" ] || onnxruntime=onnxruntime-gpu==1.31.1     # the newest for CUDA 13, as torch's
 grep -vE '^(pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet)' requirements.lock |     # the test tools stay out
-    /opt/uv/bin/uv pip install --no-cache --quiet -r /dev/stdin
+    sed "s/^onnxruntime==.*/$onnxruntime/" | /opt/uv/bin/uv pip install --no-cache --quiet -r /dev/stdin
 
 cd "$VIRTUAL_ENV"/lib/python3*/site-packages
 rm -rf torch/include torch/test pyarrow/include pyarrow/src numpy/_core/include tests     # 'tests': of iterative-stratification
@@ -22,7 +24,7 @@ fi
 "$VIRTUAL_ENV/bin/python" -m compileall -q -j 0 . || true      # some packages ship templates that are not Python
 "$VIRTUAL_ENV/bin/python" - "$1" <<'PYTHON'
 # everything that is left still loads, and torch is the one that was asked for
-import importlib.util, sys
+import importlib.util, platform, sys
 import lmfit, matplotlib.pyplot, nncf, numba, onnx, onnxruntime, onnxscript, openvino, pandas, pyarrow.csv, pyarrow.parquet
 import safetensors.torch, scipy.optimize, scipy.signal, scipy.stats, shap, sklearn.ensemble, torch, wfdb
 if importlib.util.find_spec("coremltools"):      # has no build for ARM
@@ -30,4 +32,6 @@ if importlib.util.find_spec("coremltools"):      # has no build for ARM
 cuda = torch.version.cuda is not None
 if cuda != (sys.argv[1] == "cuda"):
     sys.exit(f"torch {torch.__version__} was installed, and the target wants {sys.argv[1]}: see containers/README.md")
+if cuda and platform.machine() == "x86_64" and onnxruntime.cuda_version.split(".")[0] != torch.version.cuda.split(".")[0]:
+    sys.exit(f"ONNX Runtime is built for CUDA {onnxruntime.cuda_version}, torch for {torch.version.cuda}: see packages.sh")
 PYTHON

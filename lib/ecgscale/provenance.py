@@ -10,8 +10,8 @@ from importlib import metadata
 from ecgscale.paths import PACKAGE
 
 NAMED = (
-    "numpy", "scipy", "pandas", "scikit-learn", "lmfit", "wfdb", "numba", "torch", "onnx", "onnxruntime", "openvino",
-    "nncf", "coremltools",
+    "numpy", "scipy", "pandas", "scikit-learn", "lmfit", "wfdb", "numba", "torch", "onnx", "onnxruntime",
+    "onnxruntime-gpu", "onnxruntime-directml", "openvino", "nncf", "coremltools",
 )
 
 

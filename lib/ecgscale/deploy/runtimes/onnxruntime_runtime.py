@@ -59,10 +59,16 @@ class OnnxRuntime:
         options.log_severity_level = 3
         provider = PROVIDERS[self.device]
         providers = [provider] if self.device == "cpu" else [provider, PROVIDERS["cpu"]]
+        if self.device == "cuda":
+            onnxruntime.preload_dlls()      # NVIDIA's libraries as torch's packages bring them, wherever these lie
         try:
-            return onnxruntime.InferenceSession(self.content, options, providers=providers)
+            session = onnxruntime.InferenceSession(self.content, options, providers=providers)
         except Exception as error:  # onnxruntime raises its own untyped exceptions
             raise Unavailable(one_line(error)) from None
+        if provider not in session.get_providers():     # it says so on its log alone, and would run on the CPU
+            raise Unavailable(f"{provider} of ONNX Runtime {onnxruntime.__version__} did not start: "
+                              "no such device, no driver, or libraries of other versions")
+        return session
 
     def request(self) -> OnnxRequest:
         return OnnxRequest(self.session)

@@ -1,6 +1,9 @@
 """What really ran, node by node, from ONNX Runtime's own profile."""
 
-from ecgscale.deploy.runtimes import DeployedModel
+import onnxruntime
+import pytest
+
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class
 from tests.tiny_models import compiled, exported_model
 
 
@@ -19,6 +22,17 @@ def test_a_float16_file_that_the_cpu_computes_in_float32_is_flagged():
     found = runtime.ran()
     assert runtime.artefact.precision == "float16"
     assert (found.precision, found.fallback, found.fallback_share) == ("float32", True, 1.0)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_is_built_in_but_does_not_start_is_unavailable(monkeypatch):
+    """As recorded of onnxruntime-gpu 1.31.1 without a driver: CUDA is offered, the session comes with the CPU alone."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [
+        "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"])
+    runtime = runtime_class("onnxruntime")()
+    runtime.load(DeployedModel.read(exported_model()), "cuda", "", 1, 1)
+    with pytest.raises(Unavailable, match=r"CUDAExecutionProvider .* did not start"):
+        runtime.compile()
 
 
 def test_directml_takes_operator_set_17():
