@@ -18,7 +18,7 @@ from ecgscale.models.complexity import ledger
 from ecgscale.training.train import trainer
 
 ROOT = Path(__file__).parents[2]
-SEEDS = range(101, 106)
+SEEDS = range(201, 206)
 CORPUS = {"records": 20_000, "seed": 1, "difficulty": 1, "sources": "ptb-xl"}     # 10 s each; 12,000 train, 6,000 judge
 STUDY = """
 name: precision
@@ -26,10 +26,10 @@ data: {recipe: study-100}
 runs: [{family: resnet, sampler: list, models: [resnet-20k], optimizers: [{name: adamw, lr: 1e-3}]}]
 """
 MODELS = {
+    "convnext": (ModelSpec(family="convnext", params={  # 453 thousand parameters, layer norm
+        "width": 24, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1, "layer_scale": 0.1}), 1e-3),
     "regnet": (ModelSpec(family="regnet", params={      # 416 thousand parameters, batch norm
         "depth": 6, "w_init": 32, "w_0": 40, "w_a": 40, "w_m": 2.0, "group_width": 8, "init_kernel_size": 9}), 5e-3),
-    "convnext": (ModelSpec(family="convnext", params={  # 453 thousand parameters, layer norm
-        "width": 24, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1, "layer_scale": 0.1}), 3e-3),
 }
 
 
