@@ -39,7 +39,7 @@ def test_signals_are_memory_mapped_views_of_the_right_rows(shards):
     for index in range(5):
         view = corpus.signal(index)
         assert view.shape == (1500 + 100 * index, 12)
-        assert isinstance(view, np.memmap)
+        assert isinstance(view.base.base, np.memmap)
         np.testing.assert_allclose(view.astype(float).std(axis=0), 1, atol=1e-2)
     with pytest.raises(ValueError, match="read-only"):
         view[0] = 0
