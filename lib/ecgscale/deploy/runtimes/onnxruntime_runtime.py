@@ -23,6 +23,9 @@ PROVIDERS = {
 OPTIONS = {"precision": ("float32", "float16"), "threads": None}
 PRECISIONS = {"float": "float32", "float16": "float16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}
 COMPUTE = ("Conv", "MatMul", "Gemm", "Attention")      # operators that multiply, fused or quantized ones end likewise
+IDENTITY = bytes.fromhex(   # the smallest network: y = Identity(x), one number, operator set 17
+    "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a"
+    "0a08080112040a020801620f0a0179120a0a08080112040a02080142040a001011")
 DIRECTML_OPSET = 17    # newer operator sets fall back to the CPU node by node under DirectML
 
 
@@ -33,10 +36,15 @@ class OnnxRuntime:
 
     @staticmethod
     def devices() -> list[Device]:
-        present = onnxruntime.get_available_providers()
-        return [Device("onnxruntime", device, provider in present, name=provider,
-                       reason="" if provider in present else missing(provider))
-                for device, provider in PROVIDERS.items()]
+        found = []
+        for device, provider in PROVIDERS.items():
+            try:
+                started(IDENTITY, device, onnxruntime.SessionOptions())
+            except Unavailable as reason:
+                found.append(Device("onnxruntime", device, False, name=provider, reason=str(reason)))
+            else:
+                found.append(Device("onnxruntime", device, True, name=provider))
+        return found
 
     @staticmethod
     def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
@@ -45,8 +53,6 @@ class OnnxRuntime:
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:
         self.settings = read_option(option, OPTIONS)
         self.device, self.threads = device, threads
-        if PROVIDERS[device] not in onnxruntime.get_available_providers():
-            raise Unavailable(missing(PROVIDERS[device]))
         opset = DIRECTML_OPSET if device == "directml" else None
         self.artefact: Artefact = model.artefact("onnx", self.settings.get("precision", "float32"), batch, opset)
         self.content = model.path(self.artefact).read_bytes()
@@ -56,19 +62,7 @@ class OnnxRuntime:
 
     def open(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
-        options.log_severity_level = 3
-        provider = PROVIDERS[self.device]
-        providers = [provider] if self.device == "cpu" else [provider, PROVIDERS["cpu"]]
-        if self.device == "cuda":
-            onnxruntime.preload_dlls()      # NVIDIA's libraries as torch's packages bring them, wherever these lie
-        try:
-            session = onnxruntime.InferenceSession(self.content, options, providers=providers)
-        except Exception as error:  # onnxruntime raises its own untyped exceptions
-            raise Unavailable(one_line(error)) from None
-        if provider not in session.get_providers():     # it says so on its log alone, and would run on the CPU
-            raise Unavailable(f"{provider} of ONNX Runtime {onnxruntime.__version__} did not start: "
-                              "no such device, no driver, or libraries of other versions")
-        return session
+        return started(self.content, self.device, options)
 
     def request(self) -> OnnxRequest:
         return OnnxRequest(self.session)
@@ -122,9 +116,24 @@ class OnnxRequest:
         return self.logits
 
 
-def missing(provider: str) -> str:
-    present = ", ".join(onnxruntime.get_available_providers())
-    return f"{provider} is not in this build of ONNX Runtime {onnxruntime.__version__} (it has {present})"
+def started(content: bytes, device: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    """A session of the network on the device's provider. Raises Unavailable where that is not in this build or does
+    not start: ONNX Runtime itself would say so on its log and take the CPU."""
+    provider, present = PROVIDERS[device], onnxruntime.get_available_providers()
+    build = f"ONNX Runtime {onnxruntime.__version__}"
+    if provider not in present:
+        raise Unavailable(f"{provider} is not in this build of {build} (it has {', '.join(present)})")
+    if device == "cuda":
+        onnxruntime.preload_dlls()      # NVIDIA's libraries as torch's packages bring them, wherever these lie
+    options.log_severity_level = 3
+    providers = [provider] if device == "cpu" else [provider, PROVIDERS["cpu"]]
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=providers)
+    except Exception as error:  # onnxruntime raises its own untyped exceptions
+        raise Unavailable(one_line(error)) from None
+    if provider not in session.get_providers():
+        raise Unavailable(f"{provider} of {build} did not start: no device, no driver, or libraries of other versions")
+    return session
 
 
 RUNTIME = OnnxRuntime
