@@ -176,7 +176,7 @@ def test_overhead_of_a_task(benchmark, tmp_path, runs):
     benchmark.extra_info |= {"overhead_s": beyond, "overhead_s_a_run": beyond / runs, "training_s": trained}
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("sgd", 1), ("small", 6), ("small", 60)])
+@pytest.mark.parametrize(("name", "epochs"), [("sgd", 1), ("sgd", 12), ("small", 6), ("small", 60)])
 def test_side_by_side_against_one_after_the_other(benchmark, corpus, tmp_path, name, epochs):
     """Four runs with two processors, of the smallest golden network or of 19 thousand parameters: two processes of a
     thread each (their start-up counts) against one after the other with two threads."""
