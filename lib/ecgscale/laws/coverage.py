@@ -3,8 +3,9 @@
     PYTHONPATH=lib python -m ecgscale.laws.coverage --laws floor joint --runs 8 40 500 --noise 0.01 0.05 0.2
 
 prints one row a law, number of runs and noise: the share of tables that tell the exponents, their coverage where they
-are told, that of all parameters in all tables, of the curve and of a new run, the largest bias of an exponent, and the
-coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
+are told, that of all parameters in all tables, how often these have no end but a bound, the coverage of the curve and
+of a new run (given each table exactly, from the normal distribution of its noise), the largest bias of an exponent, and
+the coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
 --average, the coverage of the predictions that are averaged over all laws of one size. docs/coverage.md holds the whole
 tables.
 """
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from scipy.stats import norm
 
 from ecgscale.laws.answer import AHEAD as AVERAGED_AT
 from ecgscale.laws.answer import Question, average
@@ -55,6 +57,7 @@ class Coverage:
     parameters: dict[str, float]     # coverage in all tables
     curve: tuple[float, ...]         # at AHEAD
     new_run: tuple[float, ...]
+    endless: dict[str, float]        # share of tables in which a parameter's interval ends at a bound or nowhere
     bias: dict[str, float]           # of the exponents' median, in standard deviations of the estimates
     bootstrap: dict[str, float]      # coverage of percentiles, all tables
 
@@ -64,7 +67,7 @@ def cover(law: str, runs: int, noise: float, tables: int, seed: int = 0, replica
     """Simulate and count. repeats: runs a configuration (seeds), of which half the variance is the configuration's."""
     form, truth, random = LAWS[law], TRUTH[law], draws_of(law, runs, noise, seed)
     names = [name for name in form.names if name not in KNOWN.get(law, ())]
-    told, ends, percentiles, curve, new, estimates = [], [], [], [], [], []
+    told, ends, percentiles, endless, curve, new, estimates = [], [], [], [], [], [], []
     for table in range(tables):
         x = np.exp(random.uniform(np.log(LOW), np.log(HIGH), (len(form.sizes), runs // repeats)))
         x, clusters = np.repeat(x, repeats, axis=1), np.repeat(np.arange(runs // repeats), repeats)
@@ -77,11 +80,11 @@ def cover(law: str, runs: int, noise: float, tables: int, seed: int = 0, replica
         simpler = fit_law(SIMPLER[law], *x, y=y, polish=False) if law in SIMPLER else None
         told.append(not why_not(fit, clusters, made, slope_p(fit.log_x, fit.log_y, clusters), simpler=simpler))
         ends.append([inside(truth[name], made.parameters()[name]) for name in names])
+        endless.append(((made.theta[:, 0] <= fit.low + 1e-9) | (made.theta[:, 1] >= fit.high - 1e-9))[fit.free])
         here = np.log(form(*at, **truth))
         curve.append((made.curve[:, 0] <= here) & (here <= made.curve[:, 1]))
         low, high = made.new_run().T
-        there = here + noise * random.standard_normal(len(AHEAD))
-        new.append((low <= there) & (there <= high))
+        new.append(norm.cdf(high, here, noise) - norm.cdf(low, here, noise))
         estimates.append([fit.values[name] for name in form.exponents])
         if replicates:
             found = bootstrap(fit, replicates, table, clusters).parameters()
@@ -93,6 +96,7 @@ def cover(law: str, runs: int, noise: float, tables: int, seed: int = 0, replica
     return Coverage(
         law, runs, noise, tables, float(told.mean()), {name: where.get(name, np.nan) for name in form.exponents}, every,
         tuple(np.mean(curve, axis=0).tolist()), tuple(np.mean(new, axis=0).tolist()),
+        dict(zip(names, np.mean(endless, axis=0).tolist(), strict=True)),
         dict(zip(form.exponents, (off / np.std(estimates, axis=0)).tolist(), strict=True)),
         dict(zip(names, np.mean(percentiles, axis=0).tolist(), strict=True)) if replicates else {})
 
@@ -113,9 +117,10 @@ def cover_average(law: str, runs: int, noise: float, tables: int, seed: int = 0)
         profiles = {name: profile(fit, np.log(at)[None]) for name, fit in fits.items()}
         ahead = average(question, profiles, dict(zip(fits, weights, strict=True)), at, None).statistics["predictions"]
         here = LAWS[law](at, **TRUTH[law])
-        there = here * np.exp(noise * random.standard_normal(len(at)))
         curve.append([inside(value, open_ends(row, "curve")) for value, row in zip(here, ahead, strict=True)])
-        new.append([inside(value, open_ends(row, "run")) for value, row in zip(there, ahead, strict=True)])
+        with np.errstate(divide="ignore"):
+            low, high = np.log([open_ends(row, "run") for row in ahead]).T
+        new.append(norm.cdf(high, np.log(here), noise) - norm.cdf(low, np.log(here), noise))
     return np.mean(curve, axis=0), np.mean(new, axis=0)
 
 
@@ -152,7 +157,8 @@ def main() -> None:
     asked.add_argument("--average", action="store_true", help="count the average of all laws of one size instead")
     args = asked.parse_args()
     titles = (["averaged curve", "averaged new run"] if args.average else
-              ["told", "exponents where told", "parameters", "curve", "new run", "bias", "bootstrap"])
+              ["told", "exponents where told", "parameters", "endless", "curve", "new run", "bias",
+               "bootstrap"])
     print(f"| {' | '.join(['law', 'runs', 'noise', 'tables', *titles])} |\n" + "| --- " * (4 + len(titles)) + "|")
     for law, runs, noise in product(args.laws, args.runs, args.noise):
         if len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= runs // args.repeats:
@@ -161,7 +167,8 @@ def main() -> None:
             cells = [told(tuple(shares)) for shares in cover_average(law, runs, noise, args.tables, args.seed)]
         else:
             one = cover(law, runs, noise, args.tables, args.seed, args.replicates, args.repeats)
-            cells = [f"{one.identified:.2f}", *map(told, (one.exponents, one.parameters, one.curve, one.new_run)),
+            ranges = one.exponents, one.parameters, one.endless, one.curve, one.new_run
+            cells = [f"{one.identified:.2f}", *map(told, ranges),
                      f"{max(map(abs, one.bias.values())):.2f}", told(one.bootstrap)]
         print("| " + " | ".join(map(str, [law, runs, noise, args.tables, *cells])) + " |", flush=True)
 

@@ -45,6 +45,10 @@ class Law:
     def names(self) -> tuple[str, ...]:
         return tuple(parameter.name for parameter in self.parameters)
 
+    @property
+    def several_breaks(self) -> bool:
+        return "d2" in self.names
+
     def theta(self, **values: float) -> np.ndarray:
         """Natural values by name -> (parameter,) coordinates of the form. Positive values may be 0 (log: -700)."""
         rows = [np.log(max(values[p.name], 1e-304)) if p.log else values[p.name] for p in self.parameters]

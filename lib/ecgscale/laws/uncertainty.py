@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ecgscale.laws.fit import Fit, log_sizes
+from ecgscale.laws.fit import Fit
 from ecgscale.laws.solve import minimise
 
 LEVEL = 0.9
 CLOSE = 0.01            # of one unit of chi square: when a refit is close enough to its minimum
-RESAMPLE_FROM = 30      # degrees of freedom from which a new run's deviation is drawn from the residuals themselves
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,6 @@ class Bootstrap:
         """Intervals of the natural values, by name."""
         low, high = self.interval(self.fit.law.natural(self.theta), level)
         return {name: (float(a), float(b)) for name, a, b in zip(self.fit.law.names, low, high, strict=True)}
-
-    def log_curves(self, *x: np.ndarray) -> np.ndarray:
-        """log y of every replicate at sizes x: (replicate, point)."""
-        return self.fit.law.log_curve(self.theta, log_sizes(x))
-
-    def new_runs(self, *x: np.ndarray, seed: int = 0) -> np.ndarray:
-        """log y of a new run of every replicate at sizes x: the curve plus a run's own deviation."""
-        curves = self.log_curves(*x)
-        draw = np.random.default_rng(seed)
-        if self.fit.freedom >= RESAMPLE_FROM:
-            residual = self.fit.residuals * np.sqrt(self.fit.points / self.fit.freedom)
-            return curves + draw.choice(residual, curves.shape)
-        return curves + self.fit.sigma * draw.standard_normal(curves.shape)
 
 
 def expanded_tail(count: int, freedom: int, level: float = LEVEL) -> float:
