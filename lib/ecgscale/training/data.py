@@ -166,7 +166,11 @@ class Crops:
 
 
 def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
-    """The same items, prepared by a background thread up to `depth` ahead of their use."""
+    """The same items, prepared by a background thread up to `depth` ahead of their use.
+
+    That thread works alone: with helpers of its own, as torch gives every thread, they and those of the training take
+    the processors from one another, and a step takes twice the time.
+    """
     ready: queue.Queue = queue.Queue(depth)
     closed = threading.Event()
 
@@ -180,12 +184,14 @@ def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
         return False
 
     def prepare() -> None:
+        torch.set_num_threads(1)    # of this thread: the caller keeps its own
         try:
             if all(put("item", item) for item in items):
                 put("end", None)
         except BaseException as error:
             put("error", error)
 
+    torch.get_num_threads()     # the caller's: torch settles a thread's number at its first use, by the last one set
     threading.Thread(target=prepare, daemon=True).start()
     try:
         while True:

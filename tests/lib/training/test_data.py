@@ -1,5 +1,8 @@
 """Crops and windows against the recordings they come from; order and randomness as functions of (seed, epoch, step)."""
 
+import os
+import subprocess
+import sys
 import threading
 from itertools import pairwise
 
@@ -144,3 +147,13 @@ def test_ahead_gives_the_same_items_from_another_thread():
 
     with pytest.raises(ValueError, match="bad"):
         list(ahead(broken()))
+
+
+def test_what_is_prepared_ahead_takes_one_thread_and_leaves_the_caller_his():
+    """Teams of two threads in two threads fight for two processors: a step took twice its time. In a process of its
+    own, where nothing has asked torch for its threads before."""
+    code = ("import torch; from ecgscale.training.data import ahead; torch.set_num_threads(2); "
+            "print(list(ahead(torch.get_num_threads() for _ in range(3))), torch.get_num_threads())")
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done.stdout.strip() == "[1, 1, 1] 2"
