@@ -1,5 +1,5 @@
-"""Learning curves to extrapolate: planted ones in ten regimes, those of public classifiers, and public curves of
-language models cut short inside their training part.
+"""Learning curves to extrapolate: planted ones in ten regimes, those of public classifiers and of pre-trained language
+models, and public curves of language models cut short inside their training part.
 
 Rules of extrapolation are chosen on these, so that the language curves' held-out part is looked at only once.
 """
@@ -17,6 +17,7 @@ from scipy.stats import norm
 
 PUBLIC = Path("data/scaling/learning_curves_language.csv")
 CLASSIFIERS = Path(__file__).parent / "public/lcdb.parquet"
+PRETRAINING = Path(__file__).parent / "public/scan_bench.parquet"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,18 @@ def classifier_curves(fresh: bool) -> list[Curve]:
         parts = [rows[rows["fitted"].eq(one)] for one in (1, 0)]
         columns = [part[name].to_numpy(float) for part in parts for name in ("training_points", "y")]
         out.append(Curve(metric, f"{learner} on {dataset}", *columns))
+    return out
+
+
+def pretraining_curves(fresh: bool) -> list[Curve]:
+    """Losses of language models at constant learning rate (public/README.md): 43 runs, or 50 that nothing was chosen on
+    if fresh."""
+    table = pd.read_parquet(PRETRAINING)
+    out = []
+    for run, rows in table[table["run"] % 2 == int(fresh)].groupby("run"):
+        parts = [rows[rows["fitted"].eq(one)] for one in (1, 0)]
+        columns = [part[name].to_numpy(float) for part in parts for name in ("tokens", "y")]
+        out.append(Curve("pre-training", f"run {run}", *columns))
     return out
 
 

@@ -1,6 +1,6 @@
 """The tables of docs/extrapolation.md: `PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED [GROUND ...]`.
 
-Some minutes each; grounds: planted, fresh, classifiers, other, cuts, heldout.
+Some minutes each; grounds: planted, fresh, classifiers, other, runs, other_runs, cuts, heldout.
 
 Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "won": share of
 all curves on which the average's error is below that method's; "wins": the same, groups weighing equally.
@@ -14,7 +14,14 @@ import pandas as pd
 
 from ecgscale.laws import extrapolate
 from ecgscale.laws.published import PUBLISHED
-from tests.learning_curves import Curve, classifier_curves, planted_curves, public_curves, rolling_cuts
+from tests.learning_curves import (
+    Curve,
+    classifier_curves,
+    planted_curves,
+    pretraining_curves,
+    public_curves,
+    rolling_cuts,
+)
 from tests.stepped_estimators import STEPPED
 
 RUNAWAY = 1.0       # errors are cut off here, so that one runaway does not decide a mean
@@ -52,6 +59,8 @@ def main(shared: Path, *chosen: str) -> None:
         "fresh": ("planted, seed 2 (fresh)", lambda: list(planted_curves(400, 2))),
         "classifiers": ("classifiers (chosen on)", lambda: classifier_curves(fresh=False)),
         "other": ("classifiers on other datasets (fresh)", lambda: classifier_curves(fresh=True)),
+        "runs": ("language models' pre-training (chosen on)", lambda: pretraining_curves(fresh=False)),
+        "other_runs": ("language models' pre-training, other runs (fresh)", lambda: pretraining_curves(fresh=True)),
         "cuts": ("cuts inside the training parts (chosen on)", lambda: list(rolling_cuts(public_curves(shared)))),
         "heldout": ("held-out parts", lambda: public_curves(shared)),
     }

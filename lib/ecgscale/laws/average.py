@@ -26,9 +26,10 @@ CANDIDATES = {"power": len(RECENCIES), "damped": len(RECENCIES) * (len(DAMPINGS)
     PRIORS, len(RECENCIES))             # law -> number of candidates
 CUTS = (0.5, 0.65, 0.8)                 # shares of the points that backtests keep; besides, all but two and all but one
 LEAST, LEAST_SIZES = 5, 3               # points, different sizes
+LEAST_KEPT = 4                          # points of the backtests before the last two and the last one
 LARGEST = 30.0                          # of log y and its errors: beyond it a candidate has run away
 LAST, CARRIED = 3, 0.5                  # points whose mean residual is carried on, and its share at the last size
-CALIBRATION = 0.85                      # of the interval, on planted curves and cuts inside the public training parts
+CALIBRATION = 0.8                       # of the interval, on the real curves that the rule was chosen on
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,9 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
 
 
 def cut_places(points: int) -> list[int]:
-    """Numbers of points that the backtests keep."""
-    places = {max(LEAST, round(share * points)) for share in CUTS} | {points - 2, points - 1}
-    return sorted(place for place in places if LEAST <= place < points)
+    """Numbers of points that the backtests keep: at least five, or four before the last two and the last one."""
+    shares = {max(LEAST, round(share * points)) for share in CUTS}
+    return sorted({place for place in shares if place < points} | {max(LEAST_KEPT, points - 2), points - 1})
 
 
 def stack(fits: list[CurveFits]) -> CurveFits:
@@ -96,7 +97,7 @@ def carried_on(fits: CurveFits, log_x: np.ndarray, log_new: np.ndarray, cuts: li
     neighbouring points of a curve lie off a law on the same side. The fits to the cuts likewise, from their own end."""
     ahead = fits.ahead + carried(fits.residuals, log_new - log_x[-1])
     misses = np.stack([fits.misses[:, i] + carried(-fits.misses[:, i, :cut], log_x - log_x[cut - 1])
-                       for i, cut in enumerate(cuts)], axis=1) if cuts else fits.misses
+                       for i, cut in enumerate(cuts)], axis=1)
     return replace(fits, ahead=ahead, misses=misses)
 
 
@@ -106,9 +107,7 @@ def carried(residuals: np.ndarray, way: np.ndarray) -> np.ndarray:
 
 
 def backtest_errors(fits: CurveFits, cuts: list[int]) -> np.ndarray:
-    """(candidate,) root mean square of log(prediction / truth) over the cuts; 1 where there is none."""
-    if not cuts:
-        return np.ones(len(fits.ahead))
+    """(candidate,) root mean square of log(prediction / truth) over the cuts."""
     squares = [np.mean(np.minimum(np.abs(fits.misses[:, i, cut:]), 1.0) ** 2, axis=1) for i, cut in enumerate(cuts)]
     return np.sqrt(np.mean(squares, axis=0))
 

@@ -2,8 +2,9 @@
 
 A handful of points does not pin down a break or the approach to a ceiling: without priors such fits run away beyond
 the last point. Priors enter as further points to fit, (theta - centre) / width in units of the noise, so that a curve
-with many exact points overrides them. Centres and widths are wide enough for every published exponent that we know;
-they were set before any curve was looked at and not tuned.
+with many exact points overrides them. Centres and widths are about the medians and half the distances between the 10 %
+and 90 % quantiles of the parameters fitted to whole real curves that the rule may be chosen on
+(docs/extrapolation.md).
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.solve import minimise
 
 PRIORS = {      # law -> parameter in the form's coordinates -> centre, width
-    "floor": {"c": (0.3, 0.3)},
-    "shifted": {"c": (0.3, 0.4)},
-    "saturating": {"alpha": (1.0, 0.7), "c": (0.4, 0.4)},
-    "broken1": {"c0": (0.15, 0.2), "c1": (0.1, 0.3), "f1": (np.log(0.6), 0.6)},
+    "floor": {"c": (0.5, 0.3)},
+    "shifted": {"c": (0.25, 0.3)},
+    "saturating": {"alpha": (0.95, 0.5), "c": (0.65, 0.4)},
+    "broken1": {"c0": (0.28, 0.25), "c1": (0.25, 0.45), "f1": (-1.1, 0.7)},
 }
 STARTS = 4              # local searches a fit
 LEAST_NOISE = 2e-4      # of log y
