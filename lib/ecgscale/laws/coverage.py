@@ -161,7 +161,7 @@ def main() -> None:
                "bootstrap"])
     print(f"| {' | '.join(['law', 'runs', 'noise', 'tables', *titles])} |\n" + "| --- " * (4 + len(titles)) + "|")
     for law, runs, noise in product(args.laws, args.runs, args.noise):
-        if len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= runs // args.repeats:
+        if not args.average and len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= runs // args.repeats:
             continue
         if args.average:
             cells = [told(tuple(shares)) for shares in cover_average(law, runs, noise, args.tables, args.seed)]
