@@ -1,11 +1,13 @@
-"""Laws: a thousand bootstrap refits side by side against lmfit one by one, and curves against the published M4."""
+"""Laws: a whole run table on one and on two processors, a thousand bootstrap refits side by side against lmfit one by
+one, and curves against the published M4."""
 
 import lmfit
 import numpy as np
 import pytest
 
-from ecgscale.laws import LAWS, bootstrap, extrapolate, fit_law
+from ecgscale.laws import LAWS, bootstrap, extrapolate, fit_law, fit_run_table
 from ecgscale.laws.published import PUBLISHED
+from tests.lib.laws.test_table import run_table
 
 REPLICATES = 1000
 
@@ -37,6 +39,14 @@ def test_bootstrap_by_lmfit(benchmark, fit):
 
     benchmark.extra_info["scale to 1000"] = REPLICATES / len(weights)
     assert len(benchmark(refits)) == 20
+
+
+@pytest.mark.benchmark(group="all laws of a table of 500 runs, 1000 replicates")
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_whole_table(benchmark, cpus):
+    """348 fits; one processor is the baseline. About a minute and a half."""
+    laws = benchmark.pedantic(fit_run_table, (run_table(500),), {"replicates": REPLICATES, "cpus": cpus}, rounds=1)
+    assert len(laws.fits) == 348
 
 
 @pytest.mark.benchmark(group="one learning curve of 20 points")

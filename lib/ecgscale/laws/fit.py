@@ -40,6 +40,10 @@ class Fit:
     minimizer: lmfit.Minimizer | None = None    # for lmfit.conf_interval and friends
     result: lmfit.minimizer.MinimizerResult | None = None
 
+    def __getstate__(self) -> dict:
+        """Without lmfit's own objects on the way to another process: they hold functions made here."""
+        return vars(self) | {"minimizer": None, "result": None}
+
     @property
     def points(self) -> int:
         return len(self.log_y)

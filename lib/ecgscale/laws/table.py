@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from ecgscale.analysis.runtable import configurations
 from ecgscale.contracts import Laws, digest
@@ -18,12 +20,14 @@ from ecgscale.laws.columns import ERRORS, GROUPS, LOSSES, SCORES, SIZES, respons
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.groups import group_laws
 from ecgscale.laws.profile import Profile
+from ecgscale.processes import follow_parent
 from ecgscale.provenance import versions
 
 ALLOCATION = "compute-optimal allocation"
 TUNED_BINS, TUNED_RUNS, LEAST_BINS = 12, 4, 8       # bins at most, runs in each at least, bins at least
 GROUP_REPLICATES = 200              # of the bootstrap, for laws by source and class: there are many
 MOST = 5000                         # runs that a law is fitted to; more would not tell it better
+WORTH_STARTING = 1e5                # rows x replicates of all questions, from which processes are started
 LEAST = 6                           # runs below which nothing is fitted
 
 
@@ -37,10 +41,7 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
     """
     asked, disabled = list(questions(frame, target)), missing(frame, target)
     labels = configurations(frame)
-    alpha = 0.05 / max(1, len(asked))
-    with ThreadPoolExecutor(max(1, cpus)) as pool:
-        answers = list(pool.map(lambda item: answer_of(frame, item[1], labels, replicates, seed + item[0], alpha),
-                                enumerate(asked)))
+    answers = answers_to(asked, frame, labels, replicates, seed, cpus)
     allocation, reasons = allocations(frame, answers, budgets)
     ended = usable(frame)
     grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores, min(replicates, GROUP_REPLICATES),
@@ -50,10 +51,21 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
                 allocation=allocation, differences=[*differences(answers), *compared], versions=versions())
 
 
-def answer_of(frame: pd.DataFrame, question: Question, labels: np.ndarray, replicates: int, seed: int,
-              alpha: float) -> Answer:
-    sizes = [frame[name].to_numpy(float)[question.rows] for name in question.x]
-    return answer(question, sizes, labels[question.rows], replicates, seed, alpha)
+def answers_to(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replicates: int, seed: int,
+               cpus: int) -> list[Answer]:
+    """An answer to each question, in processes side by side once that is worth starting them: the steps of a fit are
+    too short for threads, which would take turns."""
+    tasks = [(question, [frame[name].to_numpy(float)[question.rows] for name in question.x], labels[question.rows],
+              replicates, seed + number, 0.05 / len(asked)) for number, question in enumerate(asked)]
+    if cpus <= 1 or sum(len(question.rows) for question in asked) * replicates < WORTH_STARTING:
+        return [answer(*task) for task in tasks]
+    with ProcessPoolExecutor(cpus, multiprocessing.get_context("spawn"), initializer=begin_worker) as pool:
+        return list(pool.map(answer, *zip(*tasks, strict=True)))
+
+
+def begin_worker() -> None:
+    follow_parent()
+    threadpool_limits(1)
 
 
 def differences(answers: list[Answer]) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ import torch
 from ecgscale.contracts import SPLIT, PlannedRun, RunResult, SplitInfo, whole
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
+from ecgscale.processes import follow_parent
 from ecgscale.provenance import code_digest
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint
@@ -95,14 +95,7 @@ def cost(plan: PlannedRun) -> float:
 
 
 def begin_worker(threads: int) -> None:
-    """A process of the pool: it ends when the one that started it is gone, even by signal 9."""
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    follow_parent()
     hardware.begin(threads)
 
 
