@@ -1,12 +1,35 @@
-"""Processes of a pool that leave nothing behind."""
+"""Processes side by side that leave nothing behind, and whose end is told."""
 
 import multiprocessing
 import os
+import sys
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
 
 
-def follow_parent() -> None:
-    """End this process when the one that started it is gone, even by signal 9."""
+@contextmanager
+def fresh_pool(work: str, workers: int, begin: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+    """A pool of fresh processes, each of which calls `begin(*arguments)` first.
+
+    Where one is killed, the command says so, naming the work, and ends with OUT_OF_MEMORY.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(begin, *arguments)) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool:
+            print(f"a {work} process was killed, probably for memory: run again to continue", file=sys.stderr)
+            raise SystemExit(OUT_OF_MEMORY) from None
+
+
+def begin_worker(begin: Callable[..., None], *arguments: Any) -> None:
+    """It ends when the process that started it is gone, even by signal 9."""
     parent = multiprocessing.parent_process()
 
     def follow() -> None:
@@ -14,3 +37,4 @@ def follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
+    begin(*arguments)

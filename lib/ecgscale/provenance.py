@@ -6,6 +6,7 @@ import platform
 import subprocess
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 from ecgscale.paths import PACKAGE
 
@@ -45,18 +46,26 @@ def code_digest() -> str:
     return total.hexdigest()[:16]
 
 
+@cache
 def cpu_name() -> str:
     """The processor as the operating system names it. ARM's /proc/cpuinfo holds numbers, for which lscpu has names."""
     if platform.system() == "Darwin":
         named = told("sysctl", "-n", "machdep.cpu.brand_string")
     else:
-        named = model_name(told("cat", "/proc/cpuinfo")) or model_name(told("env", "LC_ALL=C", "lscpu"))
+        named = model_name(text(Path("/proc/cpuinfo"))) or model_name(told("env", "LC_ALL=C", "lscpu"))
     return named or platform.processor() or platform.machine()
 
 
 def model_name(printed: str | None) -> str | None:
     lines = (printed or "").splitlines()
     return next((line.split(":", 1)[1].strip() for line in lines if line.lower().startswith("model name")), None)
+
+
+def text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
 
 
 def told(*command: str) -> str | None:

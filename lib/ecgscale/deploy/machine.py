@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any
 
 from ecgscale.contracts import Environment
-from ecgscale.provenance import cpu_name, told, usable_cpus, versions
+from ecgscale.provenance import cpu_name, text, told, usable_cpus, versions
 
 SYS = Path("/sys")
 
@@ -63,13 +63,6 @@ def state(root: Path = SYS) -> dict[str, Any]:
         "gpu": told("nvidia-smi", "--query-gpu=name,driver_version,clocks.sm,temperature.gpu,power.draw",
                     "--format=csv,noheader"),
     } | (apple(told("pmset", "-g", "batt"), told("pmset", "-g", "therm")) if platform.system() == "Darwin" else {})
-
-
-def text(path: Path) -> str | None:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return None
 
 
 def number(path: Path) -> float | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from ecgscale.laws.columns import ERRORS, GROUPS, LOSSES, SCORES, SIZES, respons
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.groups import group_laws
 from ecgscale.laws.profile import Profile
-from ecgscale.processes import follow_parent
+from ecgscale.processes import fresh_pool
 from ecgscale.provenance import versions
 
 ALLOCATION = "compute-optimal allocation"
@@ -59,12 +57,11 @@ def answers_to(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, r
               replicates, seed + number, 0.05 / len(asked)) for number, question in enumerate(asked)]
     if cpus <= 1 or sum(len(question.rows) for question in asked) * replicates < WORTH_STARTING:
         return [answer(*task) for task in tasks]
-    with ProcessPoolExecutor(cpus, multiprocessing.get_context("spawn"), initializer=begin_worker) as pool:
+    with fresh_pool("fitting", cpus, one_thread) as pool:
         return list(pool.map(answer, *zip(*tasks, strict=True)))
 
 
-def begin_worker() -> None:
-    follow_parent()
+def one_thread() -> None:
     threadpool_limits(1)
 
 

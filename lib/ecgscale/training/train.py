@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import shutil
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +15,7 @@ import torch
 from ecgscale.contracts import SPLIT, PlannedRun, RunResult, SplitInfo, whole
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
-from ecgscale.processes import follow_parent
+from ecgscale.processes import fresh_pool
 from ecgscale.provenance import code_digest
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint
@@ -27,7 +24,6 @@ from ecgscale.training.ranks import join
 
 SMALL_STEP = 1e11       # FLOPs of a step below which a GPU waits for its host most of the time
 WORTH_STARTING = 1e11   # FLOPs of a batch of runs, some five seconds of a processor: below, processes do not pay
-OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
 
 
 def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo, out: Path,
@@ -53,15 +49,10 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
         hardware.begin(job.threads)
         return [train_one(*task) for task in tasks]
     os.environ["OMP_NUM_THREADS"] = str(job.threads)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(job.threads,)) as pool:
+    with fresh_pool("training", workers, hardware.begin, job.threads) as pool:
         longest_first = sorted(tasks, key=lambda task: -cost(task[0]))
         futures = {task[0].spec.run_id: pool.submit(train_one, *task) for task in longest_first}
-        try:
-            return [futures[plan.spec.run_id].result() for plan in planned]
-        except BrokenProcessPool:
-            print("a training process was killed, probably for memory: run again to continue", file=sys.stderr)
-            raise SystemExit(OUT_OF_MEMORY) from None
+        return [futures[plan.spec.run_id].result() for plan in planned]
 
 
 def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,
@@ -92,11 +83,6 @@ def side_by_side(planned: list[PlannedRun], device: torch.device, cpus: int, rec
 def cost(plan: PlannedRun) -> float:
     """FLOPs of a run for each training recording."""
     return float(plan.ledger.step_flops) * plan.spec.epochs * plan.spec.data_fraction
-
-
-def begin_worker(threads: int) -> None:
-    follow_parent()
-    hardware.begin(threads)
 
 
 def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunResult:
