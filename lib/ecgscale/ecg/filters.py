@@ -11,19 +11,9 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
-from numba import config, njit
 
+from ecgscale.compiled import compiled
 from ecgscale.contracts import LEADS
-
-config.SLP_VECTORIZE = 1        # lets the compiler pack alike statements into vector registers
-
-
-def compiled(function):
-    """numba.njit, kept on disk where the installation or the user's cache folder can be written."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:        # no folder to keep it in: compile it in every process
-        return njit(nogil=True)(function)
 
 
 def band_pass(signal: np.ndarray, rate: float, low: float | None, high: float | None, order: int) -> np.ndarray:

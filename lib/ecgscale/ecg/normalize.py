@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgscale.ecg.filters import compiled
+from ecgscale.compiled import compiled
 
 
 @compiled

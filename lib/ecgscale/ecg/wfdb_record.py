@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ecgscale.compiled import compiled
 from ecgscale.contracts import LEADS
-from ecgscale.ecg.filters import compiled
 from ecgscale.ecg.guards import (
     MOST_VALUES,
     Rejected,

@@ -1,8 +1,7 @@
-"""The study's six augmentations, by name, on a whole batch at once.
+"""The study's six augmentations, by name: what each draws for the crops of an epoch, and one pass that applies all.
 
-Each takes crops `x` (batch, lead, time) float32, changes them in place or gives new ones of the same shape, and draws
-everything from the generator it is given: one draw a crop, independent of the other crops. They are always applied in
-the order of `AUGMENTATIONS`, whatever order a study names them in, and each has a random stream of its own, so that
+Each draws from the generator it is given, for one crop independently of the others. They are always applied in the
+order of `AUGMENTATIONS`, whatever order a study names them in, and each has a random stream of its own, so that
 switching one off leaves the others as they were.
 
 Source: "Learning to scale" (European Heart Journal - Digital Health, 2025) and its public code, whose values are kept
@@ -12,82 +11,75 @@ as they are, also where one may doubt them (baseline wander of amplitude 1.0 alw
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from ecgscale.contracts import LEADS
 from ecgscale.errors import UserError
 
-# The normal quantiles at the middles of 2^16 equal probabilities, scaled to variance 1: 16 random bits choose a number
-# of the normal distribution to 1e-5 in probability, in a third of the time that torch's own draw takes.
-QUANTILES = torch.special.ndtri((torch.arange(2**16, dtype=torch.float64) + 0.5) / 2**16).numpy()
-NOISE = (0.01 * QUANTILES / QUANTILES.std()).astype(np.float32)
+NOISE = 0.01            # standard deviation of the white noise, in the signal's unit
+PLACES = 2**20          # where in a run's noise a crop's stretch can begin
 
 
-def time_warp(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+@dataclass(frozen=True)
+class Drawn:
+    """What the crops of an epoch undergo, a row a crop; as made by `none`, nothing."""
+
+    time: int               # samples of a crop
+    leads: np.ndarray       # (lead,) int64: which of the 12 leads the network sees
+    lengths: np.ndarray     # (crop,) int64: samples that a crop takes once its time is stretched
+    gains: np.ndarray       # (crop,) float32
+    noise: np.ndarray       # (crop,) int64: where its stretch of the run's white noise begins, -1 for none
+    cycles: np.ndarray      # (crop,) float64: of baseline wander within a crop, 0 for none
+    masked: np.ndarray      # (crop, 2) int64: the first sample that is zeroed, and the first one after these
+    kept: np.ndarray        # (crop, 12) float32: 1, or 0 for a lead that is dropped
+
+    @classmethod
+    def none(cls, crops: int, time: int, leads: np.ndarray) -> Drawn:
+        return cls(time, leads, np.full(crops, time), np.ones(crops, np.float32), np.full(crops, -1), np.zeros(crops),
+                   np.zeros((crops, 2), np.int64), np.ones((crops, len(LEADS)), np.float32))
+
+
+def time_warp(drawn: Drawn, rng: np.random.Generator) -> None:
     """Stretch time by a factor from 0.8-1.2 (linear interpolation), then cut to the window or zero-pad its end."""
-    batch, lead, time = x.shape
-    lengths = (time * rng.uniform(0.8, 1.2, size=(batch, 1))).astype(np.int32)
-    each = np.arange(time, dtype=np.float32)
-    at = ((each + 0.5) * (time / lengths).astype(np.float32) - 0.5).clip(0, time - 1)  # (batch, time), samples of `x`
-    before = np.minimum(np.floor(at), time - 2)
-    within = each < lengths                                                            # none beyond the crop's new end
-    after = (at - before) * within
-    rows = before.astype(np.int32) + np.arange(0, batch * time, time, dtype=np.int32)[:, None]
-    moments = torch.from_numpy(x).transpose(1, 2).reshape(-1, lead)                    # of all crops, end to end
-    warped = torch.nn.functional.embedding_bag(     # weighted sums of two rows in one pass: a third of the time of lerp
-        torch.from_numpy(np.stack([rows, rows + 1], axis=-1).reshape(-1, 2)), moments, mode="sum",
-        per_sample_weights=torch.from_numpy(np.stack([within - after, after], axis=-1).reshape(-1, 2)))
-    return warped.numpy().reshape(batch, time, lead).transpose(0, 2, 1)
+    drawn.lengths[:] = np.maximum(1, drawn.time * rng.uniform(0.8, 1.2, size=len(drawn.lengths)))
 
 
-def amplitude(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def amplitude(drawn: Drawn, rng: np.random.Generator) -> None:
     """Scale a crop by one factor from 0.8-1.2, all leads alike."""
-    x *= rng.uniform(0.8, 1.2, size=(len(x), 1, 1)).astype(np.float32)
-    return x
+    drawn.gains[:] = rng.uniform(0.8, 1.2, size=len(drawn.gains))
 
 
-def noise(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Add white Gaussian noise, standard deviation 0.01 of the signal's unit."""
-    bits = np.random.SFC64(int(rng.integers(2**63))).random_raw(-(-x.size // 4)).view(np.uint16)[: x.size]
-    drawn = NOISE.take(bits).reshape(len(x), x.shape[2], x.shape[1]).transpose(0, 2, 1)     # (batch, lead, time)
-    torch.from_numpy(x).add_(torch.from_numpy(drawn))
-    return x
+def noise(drawn: Drawn, rng: np.random.Generator) -> None:
+    """Add white Gaussian noise, standard deviation 0.01 of the signal's unit: a stretch of the run's `white_noise`."""
+    drawn.noise[:] = rng.integers(PLACES, size=len(drawn.noise))
 
 
-def wander(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def wander(drawn: Drawn, rng: np.random.Generator) -> None:
     """Add one sine of amplitude 1.0 and phase 0 to all leads: 0.5-2 cycles a crop."""
-    batch, lead, time = x.shape
-    cycles = rng.uniform(0.5, 2.0, size=(batch, 1)).astype(np.float32)
-    sine = np.sin(cycles * np.linspace(0, 2 * np.pi, time, endpoint=False, dtype=np.float32))
-    on_all = np.repeat(sine, lead, axis=1).reshape(batch, time, lead)
-    torch.from_numpy(x).add_(torch.from_numpy(on_all).transpose(1, 2))
-    return x
+    drawn.cycles[:] = rng.uniform(0.5, 2.0, size=len(drawn.cycles))
 
 
-def time_mask(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def time_mask(drawn: Drawn, rng: np.random.Generator) -> None:
     """Zero 1-50 consecutive samples of all leads."""
-    batch, _, time = x.shape
-    lengths = rng.integers(1, 50, size=batch, endpoint=True)
-    starts = rng.integers(0, np.maximum(1, time - lengths))
-    for crop, start, length in zip(x, starts, lengths, strict=True):
-        crop[:, start : start + length] = 0
-    return x
+    lengths = rng.integers(1, 50, size=len(drawn.masked), endpoint=True)
+    starts = rng.integers(0, np.maximum(1, drawn.time - lengths))
+    drawn.masked[:] = np.stack([starts, starts + lengths], axis=1).clip(max=drawn.time)
 
 
-def lead_dropout(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def lead_dropout(drawn: Drawn, rng: np.random.Generator) -> None:
     """Zero each lead with probability 0.5; where all would go, one lead drawn at random stays."""
-    batch, lead, _ = x.shape
-    kept = rng.random((batch, lead)) > 0.5
-    spared = rng.integers(0, lead, size=batch)
+    crops, leads = len(drawn.kept), len(drawn.leads)
+    kept = rng.integers(2, size=(crops, leads), dtype=np.uint8)
+    spared = rng.integers(leads, size=crops)
     none = ~kept.any(axis=1)
-    kept[none, spared[none]] = True
-    torch.from_numpy(x).mul_(torch.from_numpy(kept[:, :, None].astype(np.float32)))
-    return x
+    kept[none, spared[none]] = 1
+    drawn.kept[:, drawn.leads] = kept
 
 
-AUGMENTATIONS: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
-    apply.__name__: apply for apply in (time_warp, amplitude, noise, wander, time_mask, lead_dropout)
+AUGMENTATIONS: dict[str, Callable[[Drawn, np.random.Generator], None]] = {
+    draw.__name__: draw for draw in (time_warp, amplitude, noise, wander, time_mask, lead_dropout)
 }
 
 
@@ -99,10 +91,32 @@ def check(names: Iterable[str]) -> None:
                             remedy=f"Choose from {', '.join(AUGMENTATIONS)}")
 
 
-def augment(x: np.ndarray, names: Iterable[str], stream: Callable[[int], np.random.Generator]) -> np.ndarray:
-    """Apply the named augmentations to crops (batch, lead, time); `stream(n)` gives the n-th one its generator."""
-    wanted = set(names)
-    for number, (name, apply) in enumerate(AUGMENTATIONS.items()):
+def draw(names: Iterable[str], crops: int, time: int, leads: np.ndarray,
+         stream: Callable[[int], np.random.Generator]) -> Drawn:
+    """What the named augmentations do to each of `crops` crops; `stream(n)` gives the n-th one its generator."""
+    drawn, wanted = Drawn.none(crops, time, leads), set(names)
+    for number, (name, augmentation) in enumerate(AUGMENTATIONS.items()):
         if name in wanted:
-            x = apply(x, stream(number))
-    return x
+            augmentation(drawn, stream(number))
+    return drawn
+
+
+def white_noise(time: int, rng: np.random.Generator) -> np.ndarray:
+    """The noise of a run: normal float32 numbers, of which a crop takes 12 x time that stand together.
+
+    White within a crop. Two crops whose places, drawn from 2^20, are near each other share numbers, at other moments.
+    To draw new ones for each crop takes longer than everything else that is done to it.
+    """
+    return NOISE * rng.standard_normal(PLACES + len(LEADS) * time, dtype=np.float32)
+
+
+def augment(crops: np.ndarray, drawn: Drawn, first: int, white: np.ndarray) -> np.ndarray:
+    """Crops (batch, time, 12 leads) float16 -> float32 of the same shape, as drawn in the rows from `first` on."""
+    from ecgscale.training.augmented import apply  # compiled code, which a training without augmentation does without
+
+    if crops.shape[2] != len(LEADS):
+        raise ValueError(f"{crops.shape[2]} leads: augmentation is compiled for {len(LEADS)}")
+    out = np.empty(crops.shape, np.float32)
+    apply(crops.view(np.uint16), out, first, white, drawn.lengths, drawn.gains, drawn.noise, drawn.cycles,
+          drawn.masked, drawn.kept)
+    return out

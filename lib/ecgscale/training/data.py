@@ -1,6 +1,6 @@
 """From the memory-mapped corpus to batches: random crops for training, fixed windows for everything that is judged.
 
-Order, crops and augmentation are a function of (seed, epoch, step) alone: no generator lives from one step to the
+Order, crops and augmentation of an epoch are a function of (seed, epoch) alone: no generator lives from one step to the
 next, so a run that continues from a checkpoint sees what an uninterrupted one sees. The corpus holds (samples, leads);
 networks take (batch, lead, time).
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -19,9 +21,10 @@ import torch
 
 from ecgscale.contracts import RunSpec
 from ecgscale.errors import UserError
-from ecgscale.training.augment import augment, check
+from ecgscale.training.augment import Drawn, augment, check, draw, white_noise
 
-ORDER, CROP, FIRST_AUGMENTATION = 0, 1, 8  # random streams of a step; those of an epoch have step 0
+ORDER, CROP, NOISE, FIRST_AUGMENTATION = 0, 1, 7, 8  # random streams of an epoch, step 0; of a run, epoch 0
+TOGETHER = 2**25            # bytes of batches prepared at a time by a thread that trains too
 Item = TypeVar("Item")
 
 
@@ -136,33 +139,54 @@ class Crops:
         self.targets = corpus.labels[positions].astype(np.float32)
         self.lengths = corpus.records["length"].to_numpy()[positions]
         self.steps = -(-len(positions) // spec.batch_size)  # an epoch
+        self.batch_bytes = 4 * spec.batch_size * spec.window * len(spec.leads)
+        self.leads = np.arange(len(corpus.leads))[self.columns]
+        self.white = np.zeros(0, np.float32)
+        if "noise" in spec.augment:
+            self.white = white_noise(spec.window, generator(spec.seed, 0, 0, NOISE))
+        if spec.augment:    # loads what is compiled before the first step is waiting for it
+            augment(np.empty((0, spec.window, len(corpus.leads)), np.float16), self.draw(0, 0), 0, self.white)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Batches of one epoch from step `first` on: crops (batch, lead, time) and labels (batch, class), float32."""
-        seed, size = self.spec.seed, self.spec.batch_size
-        order = generator(seed, epoch, 0, ORDER).permutation(len(self.positions))
-        free = np.abs(self.lengths - self.spec.window)
-        places = generator(seed, epoch, 0, CROP).integers(0, free, endpoint=True)
-        for step in range(first, self.steps):
-            chosen = order[step * size : (step + 1) * size]
-            x = augment(self.cut(chosen, places), self.spec.augment,
-                        lambda number, step=step: generator(seed, epoch, step, FIRST_AUGMENTATION + number))
-            yield x, self.targets[chosen]
-
-    def cut(self, chosen: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Crops (batch, lead, time) float32 of the recordings `chosen`, each at its place.
+        """Batches of one epoch from step `first` on: crops (batch, lead, time) and labels (batch, class), float32.
 
         In memory the leads of a moment stand together, as in the corpus: a CPU's convolutions want them so too.
         """
+        spec, count = self.spec, len(self.positions)
+        order = generator(spec.seed, epoch, 0, ORDER).permutation(count)
+        free = np.abs(self.lengths - spec.window)
+        places = generator(spec.seed, epoch, 0, CROP).integers(0, free, endpoint=True)
+        drawn = self.draw(epoch, count)
+        for start in range(first * spec.batch_size, count, spec.batch_size):
+            chosen = order[start : start + spec.batch_size]
+            x = self.cut(chosen, places)
+            x = augment(x, drawn, start, self.white) if spec.augment else torch.from_numpy(x).float().numpy()
+            yield np.ascontiguousarray(x[:, :, self.columns]).transpose(0, 2, 1), self.targets[chosen]
+
+    def draw(self, epoch: int, crops: int) -> Drawn:
+        """What the augmentations of this run do to the crops of an epoch, in the order of their use."""
+        return draw(self.spec.augment, crops, self.spec.window, self.leads,
+                    lambda number: generator(self.spec.seed, epoch, 0, FIRST_AUGMENTATION + number))
+
+    def cut(self, chosen: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Crops (batch, time, all leads) float16 of the recordings `chosen`, each at its place."""
         window, signals = self.spec.window, self.corpus.signals(self.positions[chosen])
-        crops = np.empty((len(chosen), window, len(self.corpus.leads)), dtype=signals[0].dtype)
+        crops = np.empty((len(chosen), window, len(self.corpus.leads)), dtype=np.float16)
         for crop, signal, place in zip(crops, signals, places[chosen].tolist(), strict=True):
             if len(signal) >= window:
                 crop[:] = signal[place : place + window]
             else:
                 crop[:] = 0
                 crop[place : place + len(signal)] = signal
-        return torch.from_numpy(np.ascontiguousarray(crops[:, :, self.columns])).float().numpy().transpose(0, 2, 1)
+        return crops
+
+
+def together(items: Iterable[Item], number: int) -> Iterator[Item]:
+    """The same items, prepared `number` at a time: a step of a training leaves little of the loader in the caches."""
+    items = iter(items)
+    while prepared := deque(islice(items, number)):
+        while prepared:
+            yield prepared.popleft()
 
 
 def ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import platform
 import resource
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from ecgscale.provenance import cpu_name
 
 # what torch's allocator on a CPU says, CUDA itself and MPS, cuDNN and cuBLAS
 NO_MEMORY = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3     # of glibc's malloc.h: bytes free at the end, bytes of one block
+NOT_GLIBC = (AttributeError, TypeError)         # what other systems say when asked for these
 
 
 def choose(asked: str) -> torch.device:
@@ -31,10 +34,23 @@ def choose(asked: str) -> torch.device:
 
 def begin(threads: int) -> None:
     """Set this process's threads, and float32 on a GPU to float32: torch rounds its convolutions to 10 bits else."""
+    keep_freed_memory()
     torch.set_num_threads(threads)
     torch.backends.cudnn.allow_tf32 = False
     with contextlib.suppress(RuntimeError):  # can be set only once in a process
         torch.set_num_interop_threads(1)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what it frees for its next allocation: each step of a training needs as much as the last.
+
+    glibc gives large blocks back to the system at once, and the next step has each of their pages cleared anew: up to
+    a fifth of its time (docs/training.md). Other C libraries are left as they are.
+    """
+    with contextlib.suppress(*NOT_GLIBC):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(M_MMAP_THRESHOLD, 2**30)
 
 
 def name(device: torch.device) -> str:
@@ -66,9 +82,12 @@ def fast_bf16(device: torch.device) -> bool:
 
 
 def reset_peak_memory(device: torch.device) -> None:
+    """Count from what is in use now: what this process keeps of earlier runs goes back to the system."""
     if device.type == "cuda":
         torch.cuda.init()       # else a board named by its number is unknown until the first tensor lies there
         torch.cuda.reset_peak_memory_stats(device)
+    with contextlib.suppress(*NOT_GLIBC):
+        ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):  # Linux: the high-water mark of this process starts anew
         Path("/proc/self/clear_refs").write_text("5")
 

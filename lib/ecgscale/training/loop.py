@@ -33,7 +33,7 @@ from ecgscale.models.build import build
 from ecgscale.provenance import code_digest, versions
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
-from ecgscale.training.data import Crops, ahead, fixed_batches, generator, part_of, subset
+from ecgscale.training.data import TOGETHER, Crops, ahead, fixed_batches, generator, part_of, subset, together
 from ecgscale.training.layout import channels_last, for_inference
 from ecgscale.training.loss import terms
 from ecgscale.training.optim import learning_rate, make_optimizer
@@ -187,6 +187,8 @@ class Training:
         batches = self.crops.epoch(progress.epoch, progress.step)
         if device.type != "cpu" or self.job.threads > 1:  # a processor is free now and then to prepare the next batch
             batches = ahead(batches)
+        else:
+            batches = together(batches, max(1, TOGETHER // self.crops.batch_bytes))
         started = saved = time.perf_counter()
         before, since = progress.seconds, torch.zeros(3, device=device)  # loss, clipped steps, time to save
         while progress.step < self.crops.steps:

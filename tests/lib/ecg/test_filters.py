@@ -6,7 +6,6 @@ import wfdb
 from scipy.signal import butter, resample_poly, sosfiltfilt, sosfreqz
 from scipy.signal import resample as fft_resample
 
-from ecgscale.ecg import filters
 from ecgscale.ecg.filters import band_pass, butterworth, resample
 
 TOLERANCE = 1e-9    # mV
@@ -77,18 +76,3 @@ def test_other_ratios_equal_fft_resampling(signal):
     ours = resample(values, 257.0, 500.0)
     assert len(ours) == 5000
     np.testing.assert_allclose(ours, fft_resample(values, 5000, axis=0), rtol=0, atol=1e-9)
-
-
-def test_compiling_works_without_a_folder_to_keep_it(monkeypatch):
-    """numba raises RuntimeError when neither the installation nor the user's cache folder can be written."""
-    asked = []
-
-    def njit(cache=False, **_):
-        asked.append(cache)
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
-
-    monkeypatch.setattr(filters, "njit", njit)
-    assert filters.compiled(len) is len
-    assert asked == [True, False]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ecgscale.errors import UserError
-from ecgscale.training.data import Crops, ahead, fixed_batches, generator, part_of, subset, tile, windows
-from tests.tiny_corpus import planned, split_of, write_corpus
+from ecgscale.training.data import Crops, ahead, fixed_batches, generator, part_of, subset, tile, together, windows
+from tests.tiny_corpus import EVERY_AUGMENTATION, planned, split_of, write_corpus
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -76,10 +76,10 @@ def test_an_epoch_gives_each_recording_once_as_a_piece_of_itself(corpus):
 
 def test_crops_reach_both_ends(corpus):
     crops = Crops(corpus, np.array([0]), spec())
-    signal = corpus.signal(0).astype(np.float32).T
-    places = np.array([0]), np.array([len(signal.T) - 256])
-    np.testing.assert_array_equal(crops.cut(np.array([0]), places[0])[0], signal[:, :256])
-    np.testing.assert_array_equal(crops.cut(np.array([0]), places[1])[0], signal[:, -256:])
+    signal = corpus.signal(0)
+    places = np.array([0]), np.array([len(signal) - 256])
+    np.testing.assert_array_equal(crops.cut(np.array([0]), places[0])[0], signal[:256])
+    np.testing.assert_array_equal(crops.cut(np.array([0]), places[1])[0], signal[-256:])
     drawn = [generator(0, epoch, 0, 1).integers(0, [444], endpoint=True)[0] for epoch in range(4000)]
     assert {min(drawn), max(drawn)} == {0, 444}
 
@@ -120,6 +120,31 @@ def test_leads_are_taken_by_name(corpus):
     np.testing.assert_array_equal(two, all_leads[:, [LEADS.index("V6"), LEADS.index("II")]])
     with pytest.raises(UserError, match="no lead 'X'"):
         Crops(corpus, np.arange(8), spec(leads=("X",)))
+
+
+def test_augmented_leads_are_taken_by_name(corpus):
+    """What is drawn for a crop does not depend on the leads, but for which of them are dropped."""
+    names = tuple(name for name in EVERY_AUGMENTATION if name != "lead_dropout")
+    all_leads = next(Crops(corpus, np.arange(8), spec(augment=names)).epoch(0))[0]
+    two = next(Crops(corpus, np.arange(8), spec(augment=names, leads=("V6", "II"))).epoch(0))[0]
+    np.testing.assert_array_equal(two, all_leads[:, [LEADS.index("V6"), LEADS.index("II")]])
+    crops = Crops(corpus, np.arange(40), spec(augment=EVERY_AUGMENTATION, leads=("V6", "II"), batch_size=40))
+    assert next(crops.epoch(0))[0].any(axis=2).any(axis=1).all()
+
+
+def test_batches_prepared_together_are_the_same(corpus):
+    """In the same order, `number` at a time and none before it is asked for."""
+    drawn = []
+
+    def items():
+        for number in range(7):
+            drawn.append(number)
+            yield number
+
+    batches = together(items(), 3)
+    assert next(batches) == 0
+    assert drawn == [0, 1, 2]
+    assert list(batches) == [1, 2, 3, 4, 5, 6]
 
 
 def test_parts(corpus):
