@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,21 +15,31 @@ OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow 
 
 
 @contextmanager
-def fresh_pool(work: str, workers: int, begin: Callable[..., None], *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+def fresh_pool(work: str, workers: int, begin: Callable[..., None] | None = None,
+               *arguments: Any) -> Iterator[ProcessPoolExecutor]:
     """A pool of fresh processes, each of which calls `begin(*arguments)` first.
 
-    Where one is killed, the command says so, naming the work, and ends with OUT_OF_MEMORY.
+    Where one is killed, the command says so, naming the work, and ends with OUT_OF_MEMORY. Ctrl-C or an exception ends
+    them all at once, whatever they are at and however much is left to do.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(begin, *arguments)) as pool:
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})     # for good in what is started now
+        for _ in range(workers):
+            pool.submit(os.getpid)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         try:
             yield pool
         except BrokenProcessPool:
             print(f"a {work} process was killed, probably for memory: run again to continue", file=sys.stderr)
             raise SystemExit(OUT_OF_MEMORY) from None
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
 
 
-def begin_worker(begin: Callable[..., None], *arguments: Any) -> None:
+def begin_worker(begin: Callable[..., None] | None, *arguments: Any) -> None:
     """It ends when the process that started it is gone, even by signal 9."""
     parent = multiprocessing.parent_process()
 
@@ -37,4 +48,5 @@ def begin_worker(begin: Callable[..., None], *arguments: Any) -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-    begin(*arguments)
+    if begin:
+        begin(*arguments)

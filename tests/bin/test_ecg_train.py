@@ -56,6 +56,20 @@ def test_part_of_a_study_side_by_side(tmp_path):
         assert alone.read_bytes() == (folder / "weights.safetensors").read_bytes()
 
 
+def test_ctrl_c_ends_runs_side_by_side_and_says_nothing_more(tmp_path):
+    """As a terminal sends it to the whole group; four runs are more than two processes have begun."""
+    plans = [planned(epochs=100_000, seed=seed) for seed in range(4)]
+    arguments = [*prepare(tmp_path, *plans), "--checkpoints", f"{tmp_path}/kept", "--out", f"{tmp_path}/trained"]
+    process = start([*arguments, "--cpus", "2"], start_new_session=True,
+                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    first = process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    said = first + process.communicate(timeout=100)[1]
+    assert process.returncode == 130, said
+    assert all(line.startswith("run ") for line in said.splitlines()), said
+    assert not (tmp_path / "trained").exists()
+
+
 def test_kill_9_and_again(tmp_path):
     """Killed after the second epoch has ended; then in a new output folder, as a retried task has. Same weights."""
     plan = planned(epochs=30)

@@ -23,7 +23,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +34,7 @@ from ecgscale.ecg.labels import PHYSIONET_2021, read_label_set
 from ecgscale.ecg.synthetic_diagnoses import UNSCORED, draw_body, draw_diagnoses, heart_with
 from ecgscale.ecg.synthetic_heart import leads
 from ecgscale.errors import UserError
+from ecgscale.processes import fresh_pool
 
 GENERATOR = "ecgscale.synthetic/1"     # raise it when the same seed gives other bytes
 HOLTER_SECONDS = 60.0
@@ -119,7 +119,7 @@ def in_parallel(work, chunks: list, cpus: int) -> Iterator[int]:
     if cpus == 1 or len(chunks) == 1:
         yield from map(work, chunks)
         return
-    with ProcessPoolExecutor(min(cpus, len(chunks))) as pool:
+    with fresh_pool("synthesizing", min(cpus, len(chunks))) as pool:
         yield from pool.map(work, chunks)
 
 

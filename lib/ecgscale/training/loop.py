@@ -15,6 +15,7 @@ import json
 import math
 import multiprocessing
 import sys
+import threading
 import time
 import traceback
 from contextlib import AbstractContextManager
@@ -39,6 +40,7 @@ from ecgscale.training.loss import terms
 from ecgscale.training.optim import learning_rate, make_optimizer
 from ecgscale.training.ranks import Ranks
 
+tqdm.set_lock(threading.RLock())    # its own one among processes is left behind by a process that is killed
 DROPOUT = 2                 # random stream of a step, beside those of data.py
 VALIDATION_BATCH = 64       # windows
 SAVE_EVERY = 300.0          # seconds between checkpoints within a long epoch

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import multiprocessing
 import os
 import re
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +28,7 @@ from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.labels import LabelSet
 from ecgscale.errors import UserError
 from ecgscale.models.build import load
+from ecgscale.processes import fresh_pool
 
 SCORES = ("valid_challenge_score", "valid_auroc")   # what models are chosen by: the first that the table holds
 CALIBRATION_WINDOWS = 300
@@ -93,7 +92,7 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     if processes == 1:
         return [export_run(*job) for job in jobs]
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+    with fresh_pool("converting", processes) as pool:
         return list(pool.map(export_run, *zip(*jobs, strict=True)))
 
 
