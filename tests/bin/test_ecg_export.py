@@ -48,7 +48,7 @@ def trained(tmp_path_factory, small_corpus):
 def models(trained):
     command("ecg-export", "--trained", *(trained / "runs").iterdir(), "--runs", trained / "runs.parquet", "--corpus",
             trained / "shard", "--split", trained / "split", "--study", trained / "study.json", "--out",
-            trained / "models", "--cpus", 1)
+            trained / "models", "--cpus", 2)     # a process a model
     return trained / "models"
 
 
