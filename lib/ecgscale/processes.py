@@ -22,7 +22,7 @@ def fresh_pool(work: str, workers: int, begin: Callable[..., None] | None = None
     Where one is killed, the command says so, naming the work, and ends with OUT_OF_MEMORY. Ctrl-C or an exception ends
     them all at once, whatever they are at and however much is left to do.
     """
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     with ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(begin, *arguments)) as pool:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})     # for good in what is started now
         for _ in range(workers):
@@ -34,7 +34,7 @@ def fresh_pool(work: str, workers: int, begin: Callable[..., None] | None = None
             print(f"a {work} process was killed, probably for memory: run again to continue", file=sys.stderr)
             raise SystemExit(OUT_OF_MEMORY) from None
         except BaseException:
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()).difference(others):
                 process.kill()
             raise
 

@@ -112,7 +112,7 @@ def white_noise(time: int, rng: np.random.Generator) -> np.ndarray:
 
 def augment(crops: np.ndarray, drawn: Drawn, first: int, white: np.ndarray) -> np.ndarray:
     """Crops (batch, time, 12 leads) float16 -> float32 of the same shape, as drawn in the rows from `first` on."""
-    from ecgscale.training.augmented import apply  # compiled code, which a training without augmentation does without
+    from ecgscale.training.one_pass import apply  # compiled code, which a training without augmentation does without
 
     if crops.shape[2] != len(LEADS):
         raise ValueError(f"{crops.shape[2]} leads: augmentation is compiled for {len(LEADS)}")
