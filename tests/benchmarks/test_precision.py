@@ -28,7 +28,8 @@ MODELS = {  # model, learning rate, window of the crops, first of five seeds
     "convnext": (ModelSpec(family="convnext", params={  # 453 thousand parameters, layer norm
         "width": 24, "depth_1": 1, "depth_2": 1, "depth_3": 1, "depth_4": 1, "layer_scale": 0.1}), 1e-3, 256, 201),
     "regnet": (ModelSpec(family="regnet", params={      # 416 thousand parameters, batch norm
-        "depth": 6, "w_init": 32, "w_0": 40, "w_a": 40, "w_m": 2.0, "group_width": 8, "init_kernel_size": 9}), 5e-3, 128, 301),
+        "depth": 6, "w_init": 32, "w_0": 40, "w_a": 40, "w_m": 2.0, "group_width": 8, "init_kernel_size": 9}),
+        5e-3, 128, 301),
 }
 
 
