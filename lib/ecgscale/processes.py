@@ -11,17 +11,20 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
+from ecgscale.command import limit_cpus
+
 OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
 
 
 @contextmanager
-def fresh_pool(work: str, workers: int, begin: Callable[..., None] | None = None,
+def fresh_pool(work: str, workers: int, threads: int, begin: Callable[..., None] | None = None,
                *arguments: Any) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh processes, each of which calls `begin(*arguments)` first.
+    """A pool of fresh processes of `threads` threads, each of which calls `begin(*arguments)` first.
 
     Where one is killed, the command says so, naming the work, and ends with OUT_OF_MEMORY. Ctrl-C or an exception ends
     them all at once, whatever they are at and however much is left to do.
     """
+    limit_cpus(threads)
     context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
     with ProcessPoolExecutor(workers, context, initializer=begin_worker, initargs=(begin, *arguments)) as pool:
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})     # for good in what is started now

@@ -13,7 +13,7 @@ from ecgscale.processes import fresh_pool
 
 def test_a_process_that_the_system_kills_ends_the_command_as_if_it_had_been_killed(capsys):
     """Exit code 128 + SIGKILL (POSIX shells), for which Nextflow tries again with more memory (conf/base.config)."""
-    with pytest.raises(SystemExit) as ended, fresh_pool("fitting", 1, os.getpid) as pool:
+    with pytest.raises(SystemExit) as ended, fresh_pool("fitting", 1, 1, os.getpid) as pool:
         pool.submit(signal.raise_signal, signal.SIGKILL).result()
     assert ended.value.code == 128 + signal.SIGKILL
     assert "a fitting process was killed, probably for memory" in capsys.readouterr().err
@@ -25,7 +25,7 @@ from ecgscale import command
 from ecgscale.processes import fresh_pool
 
 def main(_):
-    with fresh_pool("sleeping", 2) as pool:
+    with fresh_pool("sleeping", 2, threads=1) as pool:
         pool.submit(time.sleep, 0).result()
         print("begun", flush=True)
         sleeping = [pool.submit(time.sleep, 1000) for _ in range(3)]

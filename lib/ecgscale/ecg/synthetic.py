@@ -119,7 +119,7 @@ def in_parallel(work, chunks: list, cpus: int) -> Iterator[int]:
     if cpus == 1 or len(chunks) == 1:
         yield from map(work, chunks)
         return
-    with fresh_pool("synthesizing", min(cpus, len(chunks))) as pool:
+    with fresh_pool("synthesizing", min(cpus, len(chunks)), threads=1) as pool:
         yield from pool.map(work, chunks)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from ecgscale.analysis.runtable import configurations
 from ecgscale.contracts import Laws, digest
@@ -57,12 +56,8 @@ def answers_to(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, r
               replicates, seed + number, 0.05 / len(asked)) for number, question in enumerate(asked)]
     if cpus <= 1 or sum(len(question.rows) for question in asked) * replicates < WORTH_STARTING:
         return [answer(*task) for task in tasks]
-    with fresh_pool("fitting", cpus, one_thread) as pool:
+    with fresh_pool("fitting", cpus, threads=1) as pool:
         return list(pool.map(answer, *zip(*tasks, strict=True)))
-
-
-def one_thread() -> None:
-    threadpool_limits(1)
 
 
 def differences(answers: list[Answer]) -> list[dict[str, Any]]:

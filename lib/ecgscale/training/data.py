@@ -140,7 +140,6 @@ class Crops:
         self.lengths = corpus.records["length"].to_numpy()[positions]
         self.steps = -(-len(positions) // spec.batch_size)  # an epoch
         self.batch_bytes = 4 * spec.batch_size * spec.window * len(spec.leads)
-        self.leads = np.arange(len(corpus.leads))[self.columns]
         self.white = np.zeros(0, np.float32)
         if "noise" in spec.augment:
             self.white = white_noise(spec.window, generator(spec.seed, 0, 0, NOISE))
@@ -165,7 +164,8 @@ class Crops:
 
     def draw(self, epoch: int, crops: int) -> Drawn:
         """What the augmentations of this run do to the crops of an epoch, in the order of their use."""
-        return draw(self.spec.augment, crops, self.spec.window, self.leads,
+        leads = np.arange(len(self.corpus.leads))[self.columns]
+        return draw(self.spec.augment, crops, self.spec.window, leads,
                     lambda number: generator(self.spec.seed, epoch, 0, FIRST_AUGMENTATION + number))
 
     def cut(self, chosen: np.ndarray, places: np.ndarray) -> np.ndarray:

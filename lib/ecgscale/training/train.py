@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -48,8 +47,7 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
     if workers == 1:
         hardware.begin(job.threads)
         return [train_one(*task) for task in tasks]
-    os.environ["OMP_NUM_THREADS"] = str(job.threads)
-    with fresh_pool("training", workers, hardware.begin, job.threads) as pool:
+    with fresh_pool("training", workers, job.threads, hardware.begin, job.threads) as pool:
         longest_first = sorted(tasks, key=lambda task: -cost(task[0]))
         futures = {task[0].spec.run_id: pool.submit(train_one, *task) for task in longest_first}
         return [futures[plan.spec.run_id].result() for plan in planned]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from ecgscale.design import study
@@ -65,6 +66,9 @@ def test_amplitude_is_one_factor_for_all_leads():
     factors = (apply(("amplitude",), x) / x.astype(np.float32)).reshape(BATCH, -1)
     assert np.ptp(factors, axis=1).max() < 1e-5
     np.testing.assert_allclose(factors[:, 0], stream_of("amplitude").uniform(0.8, 1.2, BATCH), rtol=1e-6)
+    assert 0.8 <= factors.min() < 0.81
+    assert 1.19 < factors.max() <= 1.2 + 1e-6
+    assert factors[:, 0].mean() == pytest.approx(1.0, abs=0.02)
 
 
 def test_noise_of_a_crop_is_a_stretch_of_the_runs_at_a_random_place():
@@ -82,6 +86,8 @@ def test_noise_is_white_normal_of_0_01_by_scipy():
     assert stats.kstest(white / 0.01, "norm").pvalue > 0.01
     assert (np.abs(white) > 0.03).mean() == pytest.approx(2 * stats.norm.sf(3), rel=0.1)
     assert white.std() == pytest.approx(0.01, rel=4 / np.sqrt(2 * len(white)))
+    assert white.mean() == pytest.approx(0, abs=4 * 0.01 / np.sqrt(len(white)))
+    assert (np.abs(white) > 0.0196).mean() == pytest.approx(0.05, abs=0.002)
     for apart in (1, 2, LEAD, 2 * LEAD):
         correlation = np.corrcoef(white[:-apart], white[apart:])[0, 1]
         assert correlation == pytest.approx(0, abs=4 / np.sqrt(len(white)))
@@ -151,6 +157,12 @@ def test_the_shortest_crops():
 def test_other_numbers_of_leads_are_refused():
     with pytest.raises(ValueError, match="8 leads: augmentation is compiled for 12"):
         augment(ones()[..., :8], Drawn.none(BATCH, TIME, ALL_LEADS), 0, np.zeros(0, np.float32))
+
+
+def test_noise_leaves_torchs_own_generator_alone():
+    before = torch.get_rng_state()
+    apply(("noise",), crops())
+    assert torch.equal(before, torch.get_rng_state())
 
 
 def test_unknown_name_is_a_user_error():

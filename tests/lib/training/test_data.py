@@ -132,7 +132,7 @@ def test_augmented_leads_are_taken_by_name(corpus):
     assert next(crops.epoch(0))[0].any(axis=2).any(axis=1).all()
 
 
-def test_batches_prepared_together_are_the_same(corpus):
+def test_batches_prepared_together_are_the_same():
     """In the same order, `number` at a time and none before it is asked for."""
     drawn = []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
 import sys
 import time
@@ -91,8 +90,7 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     jobs = [(task, folders[run_id], why, rows.loc[run_id], out) for run_id, why in chosen]
     if processes == 1:
         return [export_run(*job) for job in jobs]
-    os.environ["OMP_NUM_THREADS"] = str(task.threads)
-    with fresh_pool("converting", processes) as pool:
+    with fresh_pool("converting", processes, task.threads) as pool:
         return list(pool.map(export_run, *zip(*jobs, strict=True)))
 
 
