@@ -3,7 +3,7 @@ gives with its result. `extra_info` holds mean and 95 % interval (Student's t) o
 
 A pair shares network, initialization, order and augmentation; only rounding differs. How far a training strays for any
 rounding at all is measured by float32 alone: a pair of which one starts from its weights rounded to bf16. Ten minutes
-a protocol on two processors, half an hour the dozen pairs of float32.
+a protocol on two processors, most of an hour the dozen pairs of float32.
 """
 
 import os
