@@ -45,8 +45,7 @@ def test_ctrl_c_ends_all_at_once_and_quietly(tmp_path):
     assert sleepers.stdout.readline() == "begun\n"
     os.killpg(sleepers.pid, signal.SIGINT)
     _, said = sleepers.communicate(timeout=100)
-    assert sleepers.returncode == 128 + signal.SIGINT
-    assert "Traceback" not in said
+    assert (sleepers.returncode, said) == (128 + signal.SIGINT, "")
     while group_is_there(sleepers.pid):     # Python's own tracker of resources takes a moment longer
         time.sleep(0.1)
 
