@@ -2,7 +2,7 @@
 // see. Every task works with the same image or environment: CHECK, the first one, speaks for all.
 import groovy.json.JsonOutput
 
-// As ecgscale.provenance.code_digest: names and contents of the package's sources.
+// As ecgscale.machine.provenance.code_digest: names and contents of the package's sources.
 def codeDigest() {
     def root = file("${projectDir}/lib/ecgscale")
     def sha = java.security.MessageDigest.getInstance('SHA-256')

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import LEADS, RECORDS, SPLIT, RunResult, Shard, SplitInfo, concatenated_digest
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from tests.tiny_models import trained_run
 
 LABELS = read_label_set()

@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.deploy.export import export_models
 from ecgscale.deploy.runtimes import DeployedModel, Runtime, runtime_class
 from ecgscale.design.study import Deploy
-from ecgscale.ecg.labels import read_label_set
 from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
 

@@ -14,12 +14,12 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import write_text
+from ecgscale.contracts.labels import read_rows
 from ecgscale.design.study import Split, Study, read_study
-from ecgscale.ecg.labels import read_rows
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
+from ecgscale.machine.provenance import installed
 from ecgscale.paths import ASSETS
-from ecgscale.provenance import installed
 
 # What each chapter of the pipeline reads of a study. A task sees its own section only, so that an edit of another
 # section leaves its finished work alone.

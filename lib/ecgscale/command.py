@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ecgscale import __version__
 from ecgscale.errors import UserError
-from ecgscale.provenance import usable_cpus
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -36,14 +35,6 @@ def existing(text: str) -> Path:
     if not path.exists():
         raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
     return path
-
-
-def limit_cpus(cpus: int | None) -> int:
-    """Tell every numeric library how many threads it has. Call it before they are imported. Gives the number."""
-    cpus = cpus or usable_cpus()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = str(cpus)
-    return cpus
 
 
 def run(main: Callable[[list[str] | None], int | None]) -> None:

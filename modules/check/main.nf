@@ -30,7 +30,7 @@ process CHECK {
 def checking(code, project, params_json, params_schema, study, sheet) {
     """
     : ${code}
-    found=\$(python3 -c 'import ecgscale; from ecgscale.provenance import code_digest; print(ecgscale.__version__, code_digest())')
+    found=\$(python3 -c 'import ecgscale; from ecgscale.machine.provenance import code_digest; print(ecgscale.__version__, code_digest())')
     if [ "\$found" = "${project}" ]; then
         ecg-check --params-base64 ${params_json.bytes.encodeBase64()} --params-schema ${params_schema} --study ${study} \\
             ${sheet ? "--sheet ${sheet}" : ''} --out . --problems problems.txt

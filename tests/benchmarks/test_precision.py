@@ -19,8 +19,8 @@ import torch
 from scipy import stats
 
 from ecgscale.contracts import LossSpec, ModelSpec, OptimizerSpec, PlannedRun, RunResult, RunSpec, ScheduleSpec
+from ecgscale.machine.processors import usable_cpus
 from ecgscale.models.complexity import ledger
-from ecgscale.provenance import usable_cpus
 from ecgscale.training import loop
 from ecgscale.training.train import trainer
 

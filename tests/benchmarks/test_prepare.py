@@ -11,7 +11,7 @@ import torch
 import wfdb
 from scipy.signal import butter, sosfiltfilt
 
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.people import NOBODY
 from ecgscale.ecg.prepare import growing_array, headers_below, prepare_files
 from ecgscale.ecg.recipe import RECIPES

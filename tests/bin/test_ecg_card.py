@@ -9,7 +9,7 @@ import numpy as np
 import wfdb
 
 from ecgscale.contracts import LEADS
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 
 ROOT = Path(__file__).parents[2]
 LABELS = read_label_set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation.metrics import challenge_score, challenge_terms
 
 GOLDEN = json.loads(Path(__file__).with_name("challenge_score.json").read_text())

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from ecgscale import __version__
-from ecgscale.provenance import code_digest
+from ecgscale.machine.provenance import code_digest
 from tests.pipeline.conftest import ROOT, nextflow
 
 PROCESSES = {folder.name.upper() for folder in (ROOT / "modules").iterdir()}

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from ecgscale import contracts
-from ecgscale.provenance import code_digest
+from ecgscale.machine.provenance import code_digest
 
 PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT",
              "BENCH", "FIT", "REPORT"}

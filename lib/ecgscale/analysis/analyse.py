@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.analysis.frontier import fronts
+from ecgscale.analysis.optima import optima
 from ecgscale.analysis.predictor import predict
 from ecgscale.contracts import (
     DIFFERENCES,
@@ -25,7 +26,6 @@ from ecgscale.contracts import (
 from ecgscale.design.study import Spending, Study, read_study
 from ecgscale.laws.columns import read_runs, with_latency
 from ecgscale.laws.table import fit_run_table
-from ecgscale.training.tune import optima
 
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.frontier import configuration_points
-from ecgscale.analysis.runtable import Z95, finished
+from ecgscale.contracts.run_table import Z95, finished
 
 GOOD = 0.9  # of the table's best score: what counts as a good model
 

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ecgscale.analysis.runtable import Z95, configurations, finished, recording_deviation, seed_deviation
 from ecgscale.contracts import FRONTIER
+from ecgscale.contracts.run_table import Z95, configurations, finished, recording_deviation, seed_deviation
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 

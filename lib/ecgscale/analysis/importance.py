@@ -22,8 +22,8 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold
 
-from ecgscale.analysis.runtable import Z95
 from ecgscale.contracts import IMPORTANCE
+from ecgscale.contracts.run_table import Z95
 
 FEWEST = 12        # runs in a group; with fewer, no importance
 REFITS = 12        # bootstrap refits for Gini and partial dependence

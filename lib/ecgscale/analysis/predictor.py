@@ -21,10 +21,10 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from ecgscale.analysis.findings import claims, few_runs
 from ecgscale.analysis.importance import correlated_pairs, families_of, importances
-from ecgscale.analysis.runtable import configurations, finished, hyperparameters, recording_deviation, seed_deviation
 from ecgscale.contracts import IMPORTANCE, PREDICTED, RUNS, Predictor, digest
+from ecgscale.contracts.run_table import configurations, finished, hyperparameters, recording_deviation, seed_deviation
 from ecgscale.laws.columns import ERRORS, SCORES, SIZES
-from ecgscale.provenance import versions
+from ecgscale.machine.provenance import versions
 
 FOLDS, REPEATS = 3, 5
 FEW = 50       # runs; with fewer, a warning

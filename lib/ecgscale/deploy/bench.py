@@ -19,13 +19,14 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import LATENCY, TIMES
-from ecgscale.deploy import control, elsewhere, machine, speed
+from ecgscale.deploy import control, elsewhere, speed
 from ecgscale.deploy.apart import Apart, CrashedError
 from ecgscale.deploy.block import Block, Configuration, loop_cost, measure
 from ecgscale.deploy.latency import TOLERANCE, judge
 from ecgscale.deploy.runtimes import DeployedModel, Device, Unavailable, one_line, read_option, runtime_class
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
+from ecgscale.machine.description import environment
 
 Absent = tuple[Configuration, str]        # and the reason
 
@@ -132,7 +133,8 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     models, name = [DeployedModel.read(folder) for folder in model_folders(folders)], name or platform.node()
     foreign = elsewhere.read(others, models, name)
     with Apart() as apart:
-        surroundings = machine.environment(name, threads, [vars(device) for device in list_devices(runtimes, apart)])
+        devices_here = [vars(device) for device in list_devices(runtimes, apart)]
+        surroundings = environment(name, threads, devices_here)
         wanted, absent = plan_all(apart, models, runtimes, devices, deploy, threads)
         session, chosen = measure_all(apart, wanted, deploy, seed, tolerance)
         cost = apart.call(loop_cost, models[0].sample)

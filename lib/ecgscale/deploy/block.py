@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ecgscale.deploy import energy, machine
 from ecgscale.deploy.latency import summarize, windows_per_recording
 from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, runtime_class
 from ecgscale.design.study import Deploy
+from ecgscale.machine import description, energy
 
 GROUP_SECONDS, GROUP_CALLS = 0.05, 3     # a warm-up group lasts as long and has as many calls
 STABLE, MAX_GROUPS = 0.05, 20            # two groups whose medians differ by less end the warm-up
@@ -136,14 +136,14 @@ def opened(wanted: Configuration) -> tuple[Runtime, float, float]:
 def measure(wanted: Configuration, deploy: Deploy) -> Block:
     """Load, compile, first inference, warm-up, timed loop, reading back. Raises Unavailable."""
     windows = wanted.model.windows(wanted.batch)
-    with machine.PeakMemory() as memory:
+    with description.PeakMemory() as memory:
         runtime, load, compiling = opened(wanted)
         requests = [runtime.request() for _ in range(wanted.requests)]
         request = requests[0]
         first = elapsed_ms(lambda: (request.put(windows), request.execute(), request.get()))
         gc.collect()
         warmup = warm_up(request, windows)
-        with energy.Meter(wanted.device) as meter, machine.Neighbours() as neighbours:
+        with energy.Meter(wanted.device) as meter, description.Neighbours() as neighbours:
             times, copies, seconds = time_requests(requests, windows, deploy.min_count, deploy.min_seconds)
     ran, export = runtime.ran(), wanted.model.export
     calls = windows_per_recording(export.spec.window, export.rate) / wanted.batch      # a recording

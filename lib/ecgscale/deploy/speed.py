@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from ecgscale import provenance
 from ecgscale.contracts import LawFit, Speed
+from ecgscale.machine import provenance
 
 SETTING = ["machine", "runtime", "device", "option"]
 MIN_MODELS = 8                     # fewer say too little of five coefficients, or of a held-out error

@@ -1,8 +1,8 @@
 """What a study will cost, before anything is trained: its spread, its FLOPs, its hours; and thinning to a budget.
 
 Counts and FLOPs are exact for a given number of training recordings. Hours are estimates and say from what: on this
-machine from a short calibration (pace.py), on named devices from assets/devices.csv, the vendor's peak times an
-assumed share of it. Imports no torch.
+machine from a short calibration (training/pace.py), on named devices from assets/devices.csv, the vendor's peak
+times an assumed share of it. Imports no torch.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy as np
 
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
 from ecgscale.design.axes import choices
-from ecgscale.design.plan import afford, describe
+from ecgscale.design.plan import Pace, afford, describe
 from ecgscale.design.study import OptimizerSpace, RunGroup, Study
 from ecgscale.design.tuning import asked, grouped, middle
 from ecgscale.errors import UserError
@@ -63,12 +63,13 @@ def sample(study: Study, classes: int = 26) -> tuple[list[PlannedRun], Plan]:
     return planned, describe(study, planned, dict(sorted(tally.rejected.items())), tally.duplicates)
 
 
-def plan_study(study: Study, classes: int = 26, records: int | None = None, calibrated: bool = False,
-               cpus: int = 1) -> tuple[list[PlannedRun], Plan]:
+def plan_study(study: Study, classes: int = 26, records: int | None = None,
+               calibrate: Callable[[list[PlannedRun]], Pace] | None = None,
+               hours: bool = False) -> tuple[list[PlannedRun], Plan]:
     """A study's runs, thinned to its budget, and their plan for `records` training recordings (else budget.records).
 
-    With `calibrated`, or where the budget is in hours, some steps are trained to predict hours on this machine. Raises
-    UserError as `sample` does, and when a budget is given but not the number of recordings.
+    `calibrate` times some training steps of these runs (training.pace). It is asked where the budget is in hours, or
+    with `hours`. Raises UserError as `sample` does, and when a budget is given but not what it is reckoned with.
     """
     runs, plan = sample(study, classes)
     budget, records = study.budget, records or study.budget.records
@@ -78,10 +79,11 @@ def plan_study(study: Study, classes: int = 26, records: int | None = None, cali
                             remedy="Give budget.records in the study, or --records")
         return runs, plan
     pace = None
-    if runs and (calibrated or budget.hours):
-        from ecgscale.design.pace import calibrate  # torch: seconds to import
-
-        pace = calibrate(runs, classes, cpus=cpus)
+    if runs and (hours or budget.hours):
+        if calibrate is None:
+            raise UserError("a budget in hours needs a machine to be timed", field="budget.hours",
+                            remedy="Draw the runs with ecg-sample, or give budget.train_flops")
+        pace = calibrate(runs)
     return afford(budget, runs, plan, records, pace)
 
 

@@ -12,6 +12,8 @@ from ecgscale.contracts import PlannedRun, RunSpec, Tuning, digest
 from ecgscale.design.axes import ends
 from ecgscale.design.study import OptimizerSpace, Study
 
+EDGE = 0.05     # of the logarithmic range
+
 
 def asked(study: Study, optimizer: OptimizerSpace) -> Tuning | None:
     """How the rate of an optimizer is to be tuned; None where the study does not tune or gives one rate."""
@@ -19,6 +21,12 @@ def asked(study: Study, optimizer: OptimizerSpace) -> Tuning | None:
     if study.tuning is None or low == high:
         return None
     return Tuning(low=low, high=high, trials=study.tuning.trials, epochs=study.tuning.epochs)
+
+
+def edge(lr: float, low: float, high: float) -> str:
+    """"low" or "high" where a rate lies within 5 % of that end of the logarithmic range; "" elsewhere."""
+    place = (math.log(lr) - math.log(low)) / (math.log(high) - math.log(low))
+    return "low" if place <= EDGE else "high" if place >= 1 - EDGE else ""
 
 
 def middle(tuning: Tuning) -> float:

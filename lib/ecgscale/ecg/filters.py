@@ -12,8 +12,8 @@ from functools import cache
 
 import numpy as np
 
-from ecgscale.compiled import compiled
 from ecgscale.contracts import LEADS
+from ecgscale.machine.compiled import compiled
 
 
 def band_pass(signal: np.ndarray, rate: float, low: float | None, high: float | None, order: int) -> np.ndarray:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecgscale.compiled import compiled
 from ecgscale.contracts import LEADS
+from ecgscale.machine.compiled import compiled
 
 REASONS = {
     "header": "the header is not a WFDB header",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgscale.compiled import compiled
+from ecgscale.machine.compiled import compiled
 
 
 @compiled

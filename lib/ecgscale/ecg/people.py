@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from ecgscale.ecg.labels import read_rows
+from ecgscale.contracts.labels import read_rows
 from ecgscale.errors import UserError
 
 OLDEST = 120.0          # years; some sources write 300 for "above 89"

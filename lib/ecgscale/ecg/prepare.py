@@ -20,18 +20,18 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ecgscale import provenance
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.ecg import guards
 from ecgscale.ecg.corpus import mark_duplicates
 from ecgscale.ecg.guards import Rejected
-from ecgscale.ecg.labels import LabelSet
 from ecgscale.ecg.normalize import half, word_sum
 from ecgscale.ecg.people import NOBODY, People, age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare
 from ecgscale.ecg.wfdb_header import read_header
 from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
+from ecgscale.machine import provenance
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NO_CODE = {"", "unknown", "nan", "none", "na"}

@@ -30,11 +30,11 @@ from pathlib import Path
 import numpy as np
 
 from ecgscale.contracts import LEADS, whole, write_text
-from ecgscale.ecg.labels import PHYSIONET_2021, read_label_set
+from ecgscale.contracts.labels import PHYSIONET_2021, read_label_set
 from ecgscale.ecg.synthetic_diagnoses import UNSCORED, draw_body, draw_diagnoses, heart_with
 from ecgscale.ecg.synthetic_heart import leads
 from ecgscale.errors import UserError
-from ecgscale.processes import fresh_pool
+from ecgscale.machine.processes import fresh_pool
 
 GENERATOR = "ecgscale.synthetic/1"     # raise it when the same seed gives other bytes
 HOLTER_SECONDS = 60.0

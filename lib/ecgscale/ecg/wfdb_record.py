@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ecgscale.compiled import compiled
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.guards import (
     MOST_VALUES,
@@ -28,6 +27,7 @@ from ecgscale.ecg.guards import (
     millivolts_per_unit,
 )
 from ecgscale.ecg.wfdb_header import Header, Signal, read_header
+from ecgscale.machine.compiled import compiled
 
 # bytes a sample; FLAC-coded formats (508, 516, 524) have no fixed size
 BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3, "311": 4 / 3}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ecgscale.ecg.labels import LabelSet
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.evaluation.metrics import challenge_ratio, challenge_terms
 
 LEVEL = 0.95

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgscale.analysis.runtable import recording_deviation, seed_deviation
 from ecgscale.contracts import DIFFERENCES, METRICS, NOISE, PREDICTIONS, SOURCES
+from ecgscale.contracts.run_table import recording_deviation, seed_deviation
 from ecgscale.evaluation.bootstrap import clusters_of, interval, ratio_replicates
 from ecgscale.evaluation.metrics import challenge_ratio
 from ecgscale.evaluation.protocol import LEFT_OUT

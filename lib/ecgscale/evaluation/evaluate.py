@@ -27,9 +27,9 @@ from ecgscale.contracts import (
     SplitInfo,
     whole,
 )
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.design.study import Evaluation
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.ecg.labels import LabelSet
 from ecgscale.errors import UserError
 from ecgscale.evaluation.fold import Judged, age_bands
 from ecgscale.evaluation.metrics import challenge_terms, decide, has_challenge_score

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from ecgscale.ecg.labels import LabelSet
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.evaluation.bootstrap import clusters_of, draws, interval
 from ecgscale.evaluation.calibration import calibration_error, gaps
 from ecgscale.evaluation.metrics import (

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgscale.ecg.labels import SINUS_RHYTHM, LabelSet
+from ecgscale.contracts.labels import SINUS_RHYTHM, LabelSet
 from ecgscale.errors import UserError
 
 # ------------------------------------------------------------------------------------------------- Challenge score

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import METRICS, RELIABILITY
-from ecgscale.ecg.labels import LabelSet
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.evaluation import calibration
 from ecgscale.evaluation.fold import Fold, Judged
 from ecgscale.evaluation.thresholds import DEFAULT, at_specificity, tune

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
-from ecgscale.ecg.labels import LabelSet, read_label_set
+from ecgscale.contracts.labels import LabelSet, read_label_set
 from ecgscale.errors import UserError
 from ecgscale.evaluation.bootstrap import interval
 from ecgscale.evaluation.fold import Fold, Judged, age_bands

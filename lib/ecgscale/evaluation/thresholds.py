@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgscale.ecg.labels import LabelSet
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.evaluation.metrics import challenge_weights, has_challenge_score
 
 DEFAULT = 0.5

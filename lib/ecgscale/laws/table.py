@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgscale.analysis.runtable import configurations
 from ecgscale.contracts import Laws, digest
+from ecgscale.contracts.run_table import configurations
 from ecgscale.design.study import Spending
 from ecgscale.laws.allocation import allocate, asked_budgets
 from ecgscale.laws.answer import OF_SEVERAL, Answer, Question, answer
@@ -17,8 +17,8 @@ from ecgscale.laws.columns import ERRORS, GROUPS, LOSSES, SCORES, SIZES, respons
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.groups import group_laws
 from ecgscale.laws.profile import Profile
-from ecgscale.processes import fresh_pool
-from ecgscale.provenance import versions
+from ecgscale.machine.processes import fresh_pool
+from ecgscale.machine.provenance import versions
 
 ALLOCATION = "compute-optimal allocation"
 TUNED_BINS, TUNED_RUNS, LEAST_BINS = 12, 4, 8       # bins at most, runs in each at least, bins at least

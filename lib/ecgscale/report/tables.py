@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.analysis import distribution
-from ecgscale.analysis.runtable import hyperparameters
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
+from ecgscale.contracts.run_table import hyperparameters
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import interval, label, number, score

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from ecgscale.deploy import energy
 from ecgscale.errors import UserError
-from ecgscale.provenance import cpu_name
+from ecgscale.machine import energy
+from ecgscale.machine.provenance import cpu_name
 
 # what torch's allocator on a CPU says, CUDA itself and MPS, cuDNN and cuBLAS
 NO_MEMORY = ("can't allocate memory", "out of memory", "STATUS_ALLOC_FAILED")

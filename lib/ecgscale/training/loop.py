@@ -30,8 +30,8 @@ from tqdm import tqdm
 from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo, write_tensors
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
+from ecgscale.machine.provenance import code_digest, versions
 from ecgscale.models.build import build
-from ecgscale.provenance import code_digest, versions
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
 from ecgscale.training.data import TOGETHER, Crops, ahead, fixed_batches, generator, part_of, subset, together

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgscale.compiled import compiled
+from ecgscale.machine.compiled import compiled
 
 LIFT = np.float32(2.0**112)     # between the exponents of float16 and of float32
 

@@ -14,8 +14,8 @@ import torch
 from ecgscale.contracts import SPLIT, PlannedRun, RunResult, SplitInfo, whole
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
-from ecgscale.processes import fresh_pool
-from ecgscale.provenance import code_digest
+from ecgscale.machine.processes import fresh_pool
+from ecgscale.machine.provenance import code_digest
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint
 from ecgscale.training.loop import Job, Training

@@ -8,7 +8,6 @@ checkpoint, and one that diverges loses. The test part plays no part.
 
 from __future__ import annotations
 
-import math
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,22 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgscale.analysis.runtable import finished
-from ecgscale.contracts import OPTIMA, PlannedRun, RunResult
-from ecgscale.design.tuning import groups, rounds, trial, with_rate
+from ecgscale.contracts import PlannedRun, RunResult
+from ecgscale.design.tuning import edge, groups, rounds, trial, with_rate
 from ecgscale.errors import UserError
 
-EDGE = 0.05     # of the logarithmic range
-HIGHER_IS_BETTER = ("score", "auroc", "auprc", "f1", "accuracy")
-
 Train = Callable[[list[PlannedRun], Path], list[RunResult]]
-Bounds = tuple[float, float]
-
-
-def edge(lr: float, low: float, high: float) -> str:
-    """"low" or "high" where a rate lies within 5 % of that end of the logarithmic range; "" elsewhere."""
-    place = (math.log(lr) - math.log(low)) / (math.log(high) - math.log(low))
-    return "low" if place <= EDGE else "high" if place >= 1 - EDGE else ""
 
 
 def tune(planned: list[PlannedRun], train: Train) -> tuple[list[PlannedRun], pd.DataFrame]:
@@ -104,25 +92,3 @@ def better_half(attempts: list[dict]) -> list[float]:
     for row in ended[: len(attempts) // 2]:
         row["kept"] = True
     return [row["lr"] for row in ended[: len(attempts) // 2]]
-
-
-def optima(runs: pd.DataFrame, metric: str = "valid_loss", bounds: dict[tuple[str, str], Bounds] | None = None,
-           least: int = 4) -> pd.DataFrame:
-    """OPTIMA: the best run of each family and optimizer, and whether its rate lies at an edge of the rates tried.
-
-    The range is that of the best run's tuning where it was tuned, else that of `bounds`, else the smallest and largest
-    rate in the table. Groups of fewer than `least` rates of which none was tuned say nothing and are left out.
-    """
-    rows = []
-    for (family, optimizer), group in finished(runs, metric).groupby(["family", "optimizer"]):
-        best = group.loc[group[metric].idxmax() if metric.endswith(HIGHER_IS_BETTER) else group[metric].idxmin()]
-        low, high = (bounds or {}).get((family, optimizer), (group["lr"].min(), group["lr"].max()))
-        tuned = np.isfinite(best.get("lr_low", math.nan))
-        if tuned:
-            low, high = best["lr_low"], best["lr_high"]
-        elif group["lr"].nunique() < least or low >= high:
-            continue
-        rows.append({"group": f"family={family}, optimizer={optimizer}", "metric": metric, "runs": len(group),
-                     "run_id": best["run_id"], "value": best[metric], "lr": best["lr"], "low": low, "high": high,
-                     "edge": edge(best["lr"], low, high)})
-    return pd.DataFrame(rows, columns=list(OPTIMA.columns))

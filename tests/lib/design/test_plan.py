@@ -105,7 +105,7 @@ def test_text_names_counts_and_marks_estimates():
 
 def test_calibration_finds_a_pace():
     """Two tiny networks: a rate above one MFLOP/s and below a thousand TFLOP/s on any machine, for each family."""
-    from ecgscale.design.pace import calibrate
+    from ecgscale.training.pace import calibrate
 
     planned, _ = sample(read_study(ASSETS / "studies" / "test.yaml"))
     pace = calibrate(planned, cpus=1)

@@ -8,7 +8,7 @@ from ecgscale.contracts import Tuning
 from ecgscale.design.plan import as_text, train_flops
 from ecgscale.design.space import plan_study, sample
 from ecgscale.design.study import Study, read_study
-from ecgscale.design.tuning import groups, rounds
+from ecgscale.design.tuning import edge, groups, rounds
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 
@@ -100,3 +100,11 @@ def test_the_tuned_study_tunes_every_optimizer_in_four_sizes():
     assert all(run.tuning for run in runs)
     assert len(groups(runs)) == 12
     assert plan.tuning_flops < 0.1 * plan.train_flops
+
+
+@pytest.mark.parametrize(("lr", "expected"), [
+    (1e-3, "low"), (1e-3 * 10**0.09, "low"), (1e-3 * 10**0.11, ""), (1e-2, ""), (0.1 / 10**0.11, ""),
+    (0.1 / 10**0.09, "high"), (0.1, "high")])
+def test_edge_is_five_per_cent_of_the_logarithmic_range(lr, expected):
+    """Two decades: 5 % are a tenth of a decade."""
+    assert edge(lr, 1e-3, 0.1) == expected

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ecgscale.contracts import concatenated_digest
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.ecg.labels import read_label_set
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.errors import UserError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ecgscale.contracts import LEADS
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, scan
-from ecgscale.ecg.labels import read_label_set
 from ecgscale.ecg.prepare import describe, inspect
 from ecgscale.ecg.wfdb_record import read_recording
 

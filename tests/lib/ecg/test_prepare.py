@@ -6,8 +6,8 @@ import pytest
 import wfdb
 
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.guards import FLAGS, REASONS
-from ecgscale.ecg.labels import read_label_set
 from ecgscale.ecg.people import NOBODY, People, Person, read_people
 from ecgscale.ecg.prepare import growing_array, headers_below, prepare_shard
 from ecgscale.ecg.recipe import RECIPES, prepare

@@ -7,8 +7,8 @@ import pytest
 import wfdb
 
 from ecgscale.contracts import LEADS, RECORDS
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.guards import Rejected
-from ecgscale.ecg.labels import read_label_set
 from ecgscale.ecg.prepare import headers_below, prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.ecg.wfdb_record import read_recording

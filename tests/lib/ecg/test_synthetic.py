@@ -12,7 +12,7 @@ from scipy.io import loadmat
 from scipy.signal import butter, sosfiltfilt
 
 from ecgscale.contracts import LEADS
-from ecgscale.ecg.labels import PHYSIONET_2021, read_label_set
+from ecgscale.contracts.labels import PHYSIONET_2021, read_label_set
 from ecgscale.ecg.synthetic import SOURCES, balance, make, plan, share, write_corpus
 from ecgscale.ecg.synthetic_diagnoses import BLOCKS, EXCLUDES, RHYTHMS
 from ecgscale.errors import UserError

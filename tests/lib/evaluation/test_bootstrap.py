@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation import bootstrap, metrics
 
 LABELS = read_label_set()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts import DIFFERENCES, METRICS, NOISE, PREDICTIONS, SOURCES
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation import bootstrap, comparisons
 from ecgscale.evaluation.metrics import challenge_terms
 

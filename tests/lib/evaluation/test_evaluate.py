@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ecgscale.contracts import METRICS, PREDICTIONS, SPLIT, SplitInfo
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.design.study import Evaluation
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.ecg.labels import read_label_set
 from ecgscale.errors import UserError
 from ecgscale.evaluation import metrics
 from ecgscale.evaluation.evaluate import evaluate_run, evaluate_runs, headline

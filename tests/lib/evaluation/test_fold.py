@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation import bootstrap, calibration, metrics
 from ecgscale.evaluation.fold import Fold, Judged, age_bands
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ecgscale.ecg.labels import SINUS_RHYTHM, read_label_set
+from ecgscale.contracts.labels import SINUS_RHYTHM, read_label_set
 from ecgscale.errors import UserError
 from ecgscale.evaluation import metrics
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation import calibration, metrics, thresholds
 from ecgscale.evaluation.fold import Judged
 from ecgscale.evaluation.protocol import measure

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ecgscale.ecg.labels import read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation import thresholds
 from ecgscale.evaluation.metrics import challenge_score, decide, f1
 

@@ -17,17 +17,17 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ecgscale import provenance
 from ecgscale.contracts import Artefact, Export, RunResult, whole, write_tensors
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
 from ecgscale.deploy.runtimes import DeployedModel, one_line, tree_digest, tree_files
 from ecgscale.design.study import Deploy
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.ecg.labels import LabelSet
 from ecgscale.errors import UserError
+from ecgscale.machine import provenance
+from ecgscale.machine.processes import fresh_pool
 from ecgscale.models.build import load
-from ecgscale.processes import fresh_pool
 
 SCORES = ("valid_challenge_score", "valid_auroc")   # what models are chosen by: the first that the table holds
 CALIBRATION_WINDOWS = 300

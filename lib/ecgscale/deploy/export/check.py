@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from ecgscale.contracts import Artefact
+from ecgscale.contracts.labels import LabelSet
 from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, runtime_class
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.ecg.labels import LabelSet
 from ecgscale.evaluation.bootstrap import challenge_difference, clusters_of, draws, interval
 from ecgscale.evaluation.metrics import Ranking, decide, macro
 from ecgscale.training.data import fixed_batches

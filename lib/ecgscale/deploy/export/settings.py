@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 
 from ecgscale.contracts import SPLIT
+from ecgscale.contracts.labels import LabelSet, read_label_set
 from ecgscale.deploy.export.check import Reference, differences, reference, windows_of
 from ecgscale.deploy.export.formats import Exporter, normalizes_layers, quiet
 from ecgscale.deploy.export.quantization import SETTINGS, Setting, quantized
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.ecg.labels import LabelSet, read_label_set
 from ecgscale.models.build import load
 
 

@@ -16,7 +16,8 @@ from time import perf_counter
 from typing import Any
 
 from ecgscale.contracts import Environment
-from ecgscale.provenance import cpu_name, text, told, usable_cpus, versions
+from ecgscale.machine.processors import usable_cpus
+from ecgscale.machine.provenance import cpu_name, text, told, versions
 
 SYS = Path("/sys")
 

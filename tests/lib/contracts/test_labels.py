@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from ecgscale.ecg.labels import SINUS_RHYTHM, read_label_set
+from ecgscale.contracts.labels import SINUS_RHYTHM, read_label_set
 from ecgscale.errors import UserError
 
 

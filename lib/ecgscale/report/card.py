@@ -14,12 +14,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecgscale.contracts import CLASS_COUNTS, REJECTS, SOURCE_COUNTS, read_all, whole, write_text
-from ecgscale.ecg import card_figures
+from ecgscale.contracts.labels import PHYSIONET_2021, LabelSet, read_rows
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.guards import FLAGS, REASONS
-from ecgscale.ecg.labels import PHYSIONET_2021, LabelSet, read_rows
 from ecgscale.ecg.synthetic import SOURCES
 from ecgscale.paths import ASSETS
+from ecgscale.report import card_figures
 from ecgscale.report.style import RC, Drawing, save
 
 UNITS = {"lead": "standard deviations of the lead", "record": "standard deviations of the recording", "none": "mV"}

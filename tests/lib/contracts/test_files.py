@@ -11,7 +11,7 @@ import pytest
 from ecgscale import contracts
 from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec, whole
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SPEC = {"study": "s", "model": {"family": "regnet", "params": {"depth": 4}}, "optimizer": {"name": "sgd", "lr": 0.1}}
 REJECTED = pd.DataFrame({"record": ["ptb/a", "ptb/b"], "source": ["ptb", "ptb"], "reason": ["truncated", "gain-zero"],
                          "detail": ['12 bytes, "mat"', "a\nb, c"]})

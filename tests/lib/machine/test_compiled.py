@@ -1,6 +1,6 @@
 """Where compiled loops are kept."""
 
-from ecgscale import compiled
+from ecgscale.machine import compiled
 
 
 def test_compiling_works_without_a_folder_to_keep_it(monkeypatch):

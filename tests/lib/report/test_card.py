@@ -8,12 +8,11 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts import CLASS_COUNTS, SOURCE_COUNTS
-from ecgscale.ecg import card, card_figures
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.ecg.labels import read_label_set
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
-from ecgscale.report import tables
+from ecgscale.report import card, card_figures, tables
 from ecgscale.report.inputs import Inputs
 
 LABELS = read_label_set()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from ecgscale.deploy import energy
+from ecgscale.machine import energy
 
 POWERMETRICS = """\
 Machine model: Mac16,10

@@ -1,7 +1,6 @@
 """What made a result: versions, code digest, machine. Reads metadata only, imports none of the libraries it names."""
 
 import hashlib
-import os
 import platform
 import subprocess
 from functools import cache
@@ -74,8 +73,3 @@ def told(*command: str) -> str | None:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-
-
-def usable_cpus() -> int:
-    """Processors this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from ecgscale import provenance
+from ecgscale.machine import provenance
 
 LINUX_X86 = {"cpuinfo": "vendor_id\t: GenuineIntel\nmodel\t: 85\nmodel name\t: Intel(R) Xeon(R) Gold 6226R\n"}
 LINUX_ARM = {   # /proc/cpuinfo has the part's number alone; util-linux knows that 0x41 and 0xd0c are ARM's Neoverse-N1

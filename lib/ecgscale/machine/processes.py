@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
-from ecgscale.command import limit_cpus
+from ecgscale.machine.processors import limit_cpus
 
 OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from ecgscale.processes import fresh_pool
+from ecgscale.machine.processes import fresh_pool
 
 
 def test_a_process_that_the_system_kills_ends_the_command_as_if_it_had_been_killed(capsys):
@@ -22,7 +22,7 @@ def test_a_process_that_the_system_kills_ends_the_command_as_if_it_had_been_kill
 SLEEPERS = """
 import signal, sys, time
 from ecgscale import command
-from ecgscale.processes import fresh_pool
+from ecgscale.machine.processes import fresh_pool
 
 def main(_):
     with fresh_pool("sleeping", 2, threads=1) as pool:
