@@ -1,4 +1,6 @@
-"""The tables of docs/extrapolation.md: `PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED [GROUND ...]`.
+"""The tables of docs/explanation/extrapolation.md.
+
+    PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED [GROUND ...]
 
 Some minutes each; grounds: planted, fresh, classifiers, other, runs, other_runs, cuts, heldout.
 

@@ -1,5 +1,5 @@
 """What Nextflow itself costs: the pipeline on stubs, with many runs. The seconds, with Nextflow's start, stand in
-docs/scale.md.
+docs/how-to/scale.md.
 
     python -m pytest -m bench -s tests/benchmarks/test_overhead.py
 """

@@ -1,5 +1,6 @@
-"""bf16 against float32 on a CPU: the final validation loss of five paired seeds, by a protocol that docs/training.md
-gives with its result. `extra_info` holds mean and 95 % interval (Student's t) of the relative difference.
+"""bf16 against float32 on a CPU: the final validation loss of five paired seeds, by a protocol that
+docs/explanation/training.md gives with its result. `extra_info` holds mean and 95 % interval (Student's t) of
+the relative difference.
 
 A pair shares network, initialization, order and augmentation; only rounding differs. How far a training strays for any
 rounding at all is measured by float32 alone: a pair of which one starts from its weights rounded to bf16. Ten minutes

@@ -1,6 +1,8 @@
-"""The direction of imports that keeps the rooms apart (docs/contracts.md), read from the source with ast."""
+"""The direction of imports that keeps the rooms apart (docs/reference/contracts.md), read from the source with ast."""
 
 import ast
+import itertools
+import re
 import subprocess
 import sys
 import tomllib
@@ -67,6 +69,11 @@ def test_imports_run_with_the_data(module):
     named = {name.split(".")[1] for name in imports(module, inside_functions=True) if name.startswith("ecgscale.")}
     used = {name for name in named if name != "__version__"}
     assert not [name for name in used if ROOMS.index(name) > ROOMS.index(room(module))]
+
+
+def test_the_documented_picture_is_the_list():
+    page = (PACKAGE.parents[1] / "docs" / "reference" / "contracts.md").read_text(encoding="utf-8")
+    assert re.findall(r"^    (\w+) --> (\w+)$", page, flags=re.MULTILINE) == list(itertools.pairwise(ROOMS))
 
 
 def test_an_import_against_the_data_is_seen():

@@ -21,7 +21,7 @@ def test_every_process_ran(small_run):
 
 
 def test_published_files(small_run):
-    """The results tree of docs/output.md."""
+    """The results tree of docs/reference/output.md."""
     files = small_run.files()
     for name in ("table/runs.parquet", "table/runs.csv", "table/tuning.csv", "fit/laws.json", "fit/laws.csv",
                  "fit/frontier.csv", "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet",

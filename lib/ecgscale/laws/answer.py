@@ -133,7 +133,7 @@ def average(question: Question, profiles: dict[str, Profile], weights: dict[str,
 
     The prediction is weighted by AICc, its interval by AIC, which leaves more to laws of many parameters: with AICc
     intervals from 8 runs held the truth in 69-88 %, with AIC in 89-93 %, while predictions got worse
-    (docs/coverage.md). The interval is extended to the prediction where that lies outside.
+    (docs/explanation/coverage.md). The interval is extended to the prediction where that lies outside.
     """
     names = list(profiles)
     share = np.array([weights[name] for name in names])

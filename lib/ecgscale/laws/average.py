@@ -5,7 +5,8 @@ Every candidate is fitted to the curve cut short at several places and judged by
 log(prediction / truth) on the points that were cut away; its weight is 1 / (that error^2 + noise^2). The prediction is
 the weighted median of the candidates fitted to all points: one that runs away does not take it along. Weights by
 recency let a law that cannot follow the whole curve follow its end; what the last points still lie off a candidate is
-carried on in part. How the rule was chosen, and how it compares with the published estimators: docs/extrapolation.md.
+carried on in part. How the rule was chosen, and how it compares with the published estimators:
+docs/explanation/extrapolation.md.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ prints one row a law, number of runs and noise: the share of tables that tell th
 are told, that of all parameters in all tables, how often these have no end but a bound, the coverage of the curve and
 of a new run (given each table exactly, from the normal distribution of its noise), the largest bias of an exponent, and
 the coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
---average, the coverage of the predictions that are averaged over all laws of one size. docs/coverage.md holds the whole
-tables.
+--average, the coverage of the predictions that are averaged over all laws of one size. The whole
+tables: docs/explanation/coverage.md.
 """
 
 from __future__ import annotations

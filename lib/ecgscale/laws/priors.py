@@ -4,7 +4,7 @@ A handful of points does not pin down a break or the approach to a ceiling: with
 the last point. Priors enter as further points to fit, (theta - centre) / width in units of the noise, so that a curve
 with many exact points overrides them. Centres and widths are about the medians and half the distances between the 10 %
 and 90 % quantiles of the parameters fitted to whole real curves that the rule may be chosen on
-(docs/extrapolation.md).
+(docs/explanation/extrapolation.md).
 """
 
 from __future__ import annotations

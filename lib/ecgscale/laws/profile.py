@@ -7,7 +7,8 @@ symmetry and holds at bounds, where percentiles of the bootstrap fail: laws/cove
 may follow the runs nearly as well at several minima: each is left in its own way, and the interval holds them all.
 Where the runs hardly show a second break, its place is searched, which lowers the least cost beyond what F expects of
 one more parameter (Davies 1987, doi:10.1093/biomet/74.1.33): predictions of a law with several breaks are held to half
-the tail, with which they hold the truth in 85-95 % whether the runs show the break or not (docs/coverage.md).
+the tail, with which they hold the truth in 85-95 % whether the runs show the break or not
+(docs/explanation/coverage.md).
 Where runs come in clusters, F is divided by the ratio of the cluster-robust variance to the ordinary one (Chandler and
 Bate 2007, doi:10.1093/biomet/asm015), never below 1, and the degrees of freedom are those of the clusters.
 """

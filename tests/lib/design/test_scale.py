@@ -1,4 +1,4 @@
-"""docs/scale.md: its table is what docs/scale.py computes from the planner; a public source is one task."""
+"""The table of docs/how-to/scale.md is what scale.py there computes from the planner; a public source is one task."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from pathlib import Path
 from ecgscale.ecg.synthetic import SOURCES
 
 ROOT = Path(__file__).parents[3]
-DOCS = ROOT / "docs"
+DOCS = ROOT / "docs" / "how-to"
 
 
 def test_the_documented_table_is_computed():

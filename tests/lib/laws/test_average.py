@@ -70,7 +70,7 @@ def test_against_the_published_estimators(request, which, wins, smaller):
     """Error (arXiv:2209.06640's measure, groups weighted equally) below theirs, more curves won than lost against each
     where that was found, and 90 % intervals that hold 75 to 97 % of the points. Fresh planted curves; every fifth curve
     of classifiers on datasets that nothing was chosen on; language models' pre-training runs likewise; cuts inside the
-    public training parts; the public held-out parts, where M3 is better (docs/extrapolation.md)."""
+    public training parts; the public held-out parts, where M3 is better (docs/explanation/extrapolation.md)."""
     if which == "planted":
         curves = PLANTED
     elif which == "classifiers":

@@ -1,4 +1,4 @@
-"""The imitation of the published iterations, which the comparison in docs/extrapolation.md uses."""
+"""The imitation of the published iterations, which the comparison in docs/explanation/extrapolation.md uses."""
 
 import numpy as np
 

@@ -26,7 +26,7 @@ def planted(law: str, points: int, noise: float, random: np.random.Generator):
 ])
 def test_nominal_ninety_per_cent_covers_the_planted_truth(law, runs, noise):
     """All parameters, the curve and new runs: the shares' mean lies between 85 % and 95 %, give or take the error of a
-    mean of correlated counts; docs/coverage.md has every law by every noise and number of runs."""
+    mean of correlated counts; docs/explanation/coverage.md has every law by every noise and number of runs."""
     found = cover(law, runs, noise, TABLES)
     error = np.sqrt(0.09 / TABLES)
     for shares in (list(found.parameters.values()), found.curve, found.new_run):
@@ -83,7 +83,8 @@ def test_profile_intervals_equal_lmfit(points, noise):
 
 def test_predictions_of_two_breaks_are_held_to_half_the_tail():
     """A parameter's interval is lmfit.conf_interval's at 90 %. A prediction's ends where the law, pulled there by a run
-    of large weight, follows the others worse by the F quantile of 95 %: a break's place is searched (docs/coverage.md).
+    of large weight, follows the others worse by the F quantile of 95 %: a break's place is searched
+    (docs/explanation/coverage.md).
     """
     x, y = planted("broken2", 200, 0.01, np.random.default_rng(4))
     fit, at = fit_law("broken2", x, y=y), 1e9

@@ -1,11 +1,11 @@
-"""The table of sizes in docs/models.md is the one of the code."""
+"""The table of sizes in docs/explanation/models.md is the one of the code."""
 
 import re
 from pathlib import Path
 
 from ecgscale.models.complexity import SIZES, ledger_of
 
-PAGE = Path(__file__).parents[3] / "docs" / "models.md"
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "models.md"
 
 
 def test_table_of_sizes():

@@ -2,7 +2,7 @@
 
 In an ECG the extremes are the QRS complexes: NNCF's default ranges (the mean of each window's extremes) clip them. The
 first and the last layer are kept in floating point: they meet the raw signal and the logits. `settings.py` compares
-SETTINGS; docs/export.md has its table.
+SETTINGS; docs/explanation/export.md has its table.
 """
 
 from __future__ import annotations

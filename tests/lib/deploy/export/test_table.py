@@ -32,7 +32,7 @@ def test_the_documents_table_is_made_from_the_committed_exports():
     exports = [Export.read(file) for file in sorted((ROOT / "assets/examples/exports").glob("*.json"))]
     assert {export.spec.model.family for export in exports} == {"regnet", "convnext", "vit", "resnet"}
     assert all(export.synthetic for export in exports)
-    text = (ROOT / "docs/export.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/explanation/export.md").read_text(encoding="utf-8")
     held = text.partition("<!-- table -->\n")[2].partition("\n<!-- end of table -->")[0]
     assert held == table.markdown(exports)
 

@@ -1,6 +1,6 @@
-"""The table of docs/scale.md: three studies, counted by the project's own planner, times the constants below.
+"""The table of docs/how-to/scale.md: three studies, counted by the project's own planner, times the constants below.
 
-    PYTHONPATH=lib .venv/bin/python docs/scale.py
+    PYTHONPATH=lib .venv/bin/python docs/how-to/scale.py
 
 A constant is measured (where is said), from a data sheet, or assumed. Change it here and print the table again.
 """
@@ -16,7 +16,7 @@ from ecgscale.design.plan import VALID_SAMPLES, VALID_SHARE, read_devices, train
 from ecgscale.design.space import plan_study
 from ecgscale.design.study import read_study
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RECORDS, TRAIN = 88_253, 52_951     # the public training set; two of three folds of it
 RAW_BYTES = 12 * 5000 * 2           # of a recording: 12 leads, 10 s at 500 Hz, 16 bits
 CORPUS_BYTES = 128e3                # prepared; measured on 10,000 synthetic recordings
@@ -25,7 +25,7 @@ PREDICTION_BYTES = 255              # of a recording, 26 classes; measured on 16
 STATE_BYTES = 16                    # of a parameter in a checkpoint: weights, best weights, two moments (AdamW)
 TASK_HOURS = 4                      # what a TRAIN task should last: few starts, little lost with a node
 GPUS = 32
-DOLLARS = {"NVIDIA H100 SXM": 4.9, "NVIDIA A100 SXM": 1.84, "NVIDIA L4": 0.8}    # an hour; assumed, see docs/scale.md
+DOLLARS = {"NVIDIA H100 SXM": 4.9, "NVIDIA A100 SXM": 1.84, "NVIDIA L4": 0.8}    # an hour; assumed, see scale.md
 STORAGE_DOLLARS = 0.023             # a GB and month of object storage; assumed
 
 
@@ -86,7 +86,7 @@ def column(runs: list[PlannedRun]) -> dict[str, str]:
 
 def table() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        columns = {name: column(plan_study(read_study(path), 26, TRAIN, False, 1)[0])
+        columns = {name: column(plan_study(read_study(path), 26, TRAIN)[0])
                    for name, path in studies(Path(folder)).items()}
     lines = [f"| | {' | '.join(columns)} |", "| --- |" + " ---: |" * len(columns)]
     rows = next(iter(columns.values()))
