@@ -10,7 +10,7 @@ SIF_ARGS ?= --mksquashfs-args "-comp zstd -Xcompression-level 3"
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
-.PHONY: help demo test lint bench faults report images sif engines engine-local lock clean
+.PHONY: help demo test lint bench faults report images sif engines engine-local reference lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -22,7 +22,7 @@ test: $(READY)   ## unit tests, every command, and the pipeline; ends with what 
 	.venv/bin/python -m pytest --durations=10 -m "not bench"
 
 lint: $(READY)   ## style and mistakes
-	.venv/bin/ruff check lib bin tests
+	.venv/bin/ruff check lib bin tests docs
 
 bench: $(READY)   ## speed and memory, as ratios against a baseline in the same run
 	.venv/bin/python -m pytest tests/benchmarks -m bench -q
@@ -51,6 +51,9 @@ engine-local: $(READY)
 
 engine-%: engine-local
 	tests/engines/run.sh $* $(ENGINES_OUT)
+
+reference: $(READY)   ## write the generated pages of docs/reference again
+	PYTHONPATH=lib .venv/bin/python docs/reference/pages.py
 
 lock: $(READY)   ## renew requirements.lock after an edit of pyproject.toml
 	conf/launcher/lock.sh

@@ -79,7 +79,8 @@ def column(runs: list[PlannedRun]) -> dict[str, str]:
         "checkpoints at a time, at most": f"{STATE_BYTES * sum(biggest) / 1e9:,.1f} GB",
         "corpus read by tasks in a cloud": f"{2 * tasks * corpus / 1e9:,.0f} GB",
         "the same with `--train_batch 6`": f"{2 * math.ceil(len(runs) / 6) * corpus / 1e9:,.0f} GB",
-        **{f"GPU cost, {name.removeprefix('NVIDIA ')}": f"$ {hours[name] * price:,.0f}" for name, price in DOLLARS.items()},
+        **{f"GPU cost, {name.removeprefix('NVIDIA ')}": f"$ {hours[name] * price:,.0f}"
+           for name, price in DOLLARS.items()},
         "storage, a month": f"$ {kept / 1e9 * STORAGE_DOLLARS:,.0f}",
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ecgscale.contracts.corpus import LEADS
 from ecgscale.contracts.files import FLAG, REAL, TEXT, WHOLE, Document, Part, Table, digest
@@ -27,17 +27,33 @@ class OptimizerSpec(Part):
 
 
 class LossSpec(Part):
+    """The asymmetric loss (Ridnik et al. 2021), or binary cross-entropy."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     name: Literal["asymmetric", "bce"] = "asymmetric"
+    """`bce` has no parameters but `reduction`."""
     reduction: Literal["sum", "mean"] = "mean"
+    """Over the classes and windows of a batch."""
     gamma_neg: float = 4.0
+    """Focusing of the negatives."""
     gamma_pos: float = 1.0
+    """Focusing of the positives."""
     clip: float = 0.05
+    """By how much the probability of a negative is lowered."""
 
 
 class ScheduleSpec(Part):
+    """The learning rate, as a factor of the one that a run is given."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     name: Literal["exponential", "cosine", "constant"] = "exponential"
-    gamma: float = 0.98              # exponential: factor an epoch
-    warmup: float = 0.0              # share of all steps, linear from 0
+    """`cosine` ends at zero."""
+    gamma: float = 0.98
+    """For `exponential`: factor an epoch."""
+    warmup: float = 0.0
+    """Share of all steps in which the rate rises linearly from 0."""
 
 
 class RunSpec(Part):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ecgscale.contracts import Part
 
@@ -15,10 +15,16 @@ MOST_VALUES = 10_000            # of one axis
 class Range(Part):
     """Values between `low` and `high`, both included; with `step`, low, low + step, ...; with `log`, log-uniform."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     low: float | int
+    """The least value."""
     high: float | int
+    """The largest."""
     step: float | int | None = Field(None, gt=0)
+    """From one value to the next. null: any value between the ends."""
     log: bool = False
+    """Whether equal ratios are equally likely, not equal differences."""
 
     @model_validator(mode="after")
     def check(self) -> Self:

@@ -17,7 +17,8 @@ import numpy as np
 from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
 from ecgscale.design.axes import choices
 from ecgscale.design.plan import Pace, afford, describe
-from ecgscale.design.study import OptimizerSpace, RunGroup, Study
+from ecgscale.design.run_group import OptimizerSpace, RunGroup
+from ecgscale.design.study import Study
 from ecgscale.design.tuning import asked, grouped, middle
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError

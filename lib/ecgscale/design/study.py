@@ -25,154 +25,94 @@ from pydantic import (
     model_validator,
 )
 
-from ecgscale.contracts import LossSpec, Part, ScheduleSpec
 from ecgscale.design import marked_yaml
-from ecgscale.design.axes import Axis, Number, Range, Scalar, Whole, choices, ends, within
+from ecgscale.design.axes import Range, choices, ends
+from ecgscale.design.run_group import RunGroup, Section, Window
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES
 
-AUGMENTATIONS = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead_dropout")
 
-
-class Bounds(Part):
-    """Inclusive limits; a missing one does not limit."""
-
-    low: float | None = Field(None, ge=0)
-    high: float | None = Field(None, ge=0)
-
-    @model_validator(mode="after")
-    def check(self) -> Self:
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
-        return self
-
-    def hold(self, value: float) -> bool:
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-
-
-class Constraints(Part):
-    """A sample outside is rejected and counted under the constraint's name, never repaired."""
-
-    params: Bounds | None = None
-    forward_flops: Bounds | None = None
-    stages: Bounds | None = None
-
-
-class OptimizerSpace(Part):
-    """Ranges of one optimizer. Learning rate and decay are axes of the design space like any other."""
-
-    name: Literal["sgd", "sgdm", "adamw"]
-    lr: Annotated[Number, within(0, open_low=True)]
-    weight_decay: Annotated[Number, within(0)] = 0.0
-    momentum: Annotated[Number, within(0, 0.9999)] | None = None    # null: 0.9 for sgdm, 0 for the others
-
-
-class Training(Part):
-    """How every run of a group is trained. Epochs, data fraction and batch size are axes too."""
-
-    epochs: Annotated[Whole, within(1, 100_000)] = 20
-    data_fraction: Annotated[Number, within(0, 1, open_low=True)] = 1.0
-    batch_size: Annotated[Whole, within(1, 65_536)] = 32
-    loss: LossSpec = LossSpec()
-    schedule: ScheduleSpec = ScheduleSpec()
-    clip_norm: float | None = Field(1.0, gt=0)
-    patience: int | None = Field(None, ge=1)
-    augment: tuple[Literal[AUGMENTATIONS], ...] = ()
-    precision: Literal["float32", "bf16", "auto"] = "float32"
-
-
-LeadCount = Literal[12, 6, 4, 3, 2]
-Window = Annotated[int, Field(ge=32, le=1_000_000)]     # samples at the recipe's rate
-
-
-class RunGroup(Part):
-    """Runs of one family: a space, how to sample it, with which optimizers and seeds.
-
-    `random` draws each axis independently, `sobol` covers the axes evenly (scrambled Sobol points), `grid` takes every
-    combination, `list` takes `models` as they are. `count` samples are drawn for each optimizer (random, sobol).
-    Every sample is trained once for each of `seeds`.
-    """
-
-    family: Literal[tuple(FAMILIES)]
-    sampler: Literal["random", "sobol", "grid", "list"] = "random"
-    count: int | None = Field(None, ge=1, le=200_000)
-    space: dict[str, Axis] = Field({})
-    models: tuple[str | dict[str, Scalar], ...] = ()     # names of sizes, or hyperparameters
-    optimizers: Annotated[tuple[OptimizerSpace, ...], Field(min_length=1)]
-    training: Training = Training()
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
-    leads: LeadCount | Annotated[tuple[LeadCount, ...], Field(min_length=1)] = 12
-    window: Window | Annotated[tuple[Window, ...], Field(min_length=1)] | None = None     # null: data.window
-    constraints: Constraints = Constraints()
-
-    @model_validator(mode="after")
-    def check(self) -> Self:
-        drawn = self.sampler in ("random", "sobol")
-        if drawn and self.count is None:
-            raise ValueError(f"sampler {self.sampler!r} needs a count")
-        if not drawn and self.count is not None:
-            raise ValueError(f"sampler {self.sampler!r} takes every combination: it has no count")
-        if bool(self.models) == bool(self.space):
-            raise ValueError("give either a space or a list of models")
-        if (self.sampler == "list") != bool(self.models):
-            raise ValueError("sampler 'list' takes models, the others a space")
-        return self
-
-
-class Data(Part):
+class Data(Section):
     """Preparation recipe by name, and how much may be rejected before a run stops."""
 
     recipe: str = "study"
+    """Filter, rate and normalization by name: see docs/explanation/method.md."""
     max_rejected: float = Field(0.05, ge=0, le=1)
+    """Largest share of a shard's recordings that may be rejected."""
     window: Window = 1024
+    """Samples of an input, at the recipe's rate."""
 
 
-class Split(Part):
+class Split(Section):
     """How recordings are parted into train, valid and test."""
 
     method: Literal["patients", "records", "leave-source-out", "column"] = "patients"
+    """`patients` keeps a patient's recordings together, `records` does not, `leave-source-out` tests on one source,
+    `column` takes the folds of the patients tables."""
     seed: int = 1
-    held_out: str | None = None      # leave-source-out: the source that is the test part
+    """Decides which recordings come together."""
+    held_out: str | None = None
+    """For `leave-source-out`: the source that is the test part."""
 
 
-class Evaluation(Part):
+class Evaluation(Section):
     """Whole recordings in fixed windows, `stride` samples apart (null: one window's length)."""
 
     bootstrap: int = Field(1000, ge=0, le=1_000_000)
+    """Replicates of the intervals of scores."""
     aggregation: Literal["mean", "max"] = "mean"
-    specificity: float = Field(0.95, gt=0, lt=1)     # on validation, at which sensitivities are given
+    """How a recording's probability comes from those of its windows."""
+    specificity: float = Field(0.95, gt=0, lt=1)
+    """Specificity on validation at which sensitivities are given."""
     stride: int | None = Field(None, ge=1)
+    """Samples from one window to the next. null: one window's length."""
 
 
 RuntimeName = Literal["torch", "onnxruntime", "openvino", "coreml"]
 RuntimeOption = Annotated[str, Field(pattern=r"^[a-z]+=[a-z0-9]+(;[a-z]+=[a-z0-9]+)*$", max_length=200)]
 
 
-class Deploy(Part):
+class Deploy(Section):
     """Which models are exported, to what, and how their latency is measured."""
 
     top: int = Field(3, ge=0)
+    """Models that are exported: the best of each family, then the next best."""
     formats: tuple[Literal["torch", "onnx", "openvino", "coreml"], ...] = ("onnx", "openvino", "coreml")
+    """Formats of the files."""
     precisions: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")
-    margin: float = Field(0.01, ge=0, le=1)      # largest loss of Challenge score that is accepted
-    check_records: int | None = Field(None, ge=1)    # test recordings each file is compared on; null: the whole fold
+    """Precisions of the files."""
+    margin: float = Field(0.01, ge=0, le=1)
+    """Largest loss of Challenge score that is accepted of a file."""
+    check_records: int | None = Field(None, ge=1)
+    """Test recordings that each file is compared on. null: the whole fold."""
     runtimes: tuple[RuntimeName, ...] = ("torch", "onnxruntime", "openvino")
-    levels: Literal["few", "all"] = "few"        # options that each runtime offers by itself
-    options: dict[RuntimeName, tuple[RuntimeOption, ...]] = Field({})     # further ones: "hint=latency;streams=2"
+    """Runtimes whose latency is measured by `ecg-bench`; the pipeline's `--runtimes` goes before it."""
+    levels: Literal["few", "all"] = "few"
+    """How many of the options that each runtime offers are measured."""
+    options: dict[RuntimeName, tuple[RuntimeOption, ...]] = Field({})
+    """Further options by runtime, as `openvino: ["hint=latency;streams=2"]`."""
     scenarios: Annotated[tuple[Literal["stream", "throughput"], ...], Field(min_length=1)] = ("stream",)
-    batch: tuple[Annotated[int, Field(ge=1)], ...] = (1,)     # windows a call
+    """`stream`: one call after the other. `throughput`: several at a time."""
+    batch: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
+    """Windows a call; a file is made for each."""
     repeats: int = Field(2, ge=1)
+    """Rounds in which everything is measured, each in a new random order."""
     min_count: int = Field(50, ge=1)
+    """Fewest timed calls of a measurement."""
     min_seconds: float = Field(0.5, ge=0)
+    """Shortest duration of a measurement, in seconds."""
 
 
-class Spending(Part):
+class Spending(Section):
     """A training budget: FLOPs, or hours on a device of assets/devices.csv or of the runs, by its name."""
 
     flops: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Training FLOPs."""
     hours: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Hours of training on `device`."""
     device: str | None = Field(None, min_length=1)
+    """As assets/devices.csv names it, or the runs' `device`."""
 
     @model_validator(mode="after")
     def check(self) -> Self:
@@ -181,16 +121,19 @@ class Spending(Part):
         return self
 
 
-class Analysis(Part):
+class Analysis(Section):
     """Bootstrap replicates and target column of the laws and of the predictor; budgets for which the laws name the best
     model size, samples, epochs and optimizer."""
 
     bootstrap: int = Field(300, ge=0, le=1_000_000)
+    """Replicates of the bootstrap that stands beside the laws' intervals."""
     target: str = "test_challenge_score"
+    """Column of the run table that the laws are about."""
     budgets: tuple[Spending, ...] = ()
+    """What could be spent on training."""
 
 
-class Tuning(Part):
+class Tuning(Section):
     """Learning rates that are tuned before the runs are trained, for each optimizer with a range of rates.
 
     Successive halving on the validation loss: `trials` rates, evenly spaced on the logarithm of the range, each trained
@@ -200,35 +143,53 @@ class Tuning(Part):
     """
 
     method: Literal["halving"] = "halving"
+    """Successive halving."""
     trials: int = Field(8, ge=2, le=1000)
+    """Rates of the first round."""
     epochs: int = Field(1, ge=1, le=10_000)
+    """Epochs of the first round."""
     sizes: int | None = Field(None, ge=1)
+    """Groups of networks that share a rate, by number of parameters. null: each network has its own."""
 
 
-class Budget(Part):
+class Budget(Section):
     """Limits on the whole study: samples are left out evenly until it fits. One in hours may keep others next time."""
 
     train_flops: float | None = Field(None, gt=0)
-    hours: float | None = Field(None, gt=0)                 # on the machine that draws the runs, by calibration
-    records: int | None = Field(None, ge=1)                 # training recordings to reckon with
+    """Training FLOPs in all."""
+    hours: float | None = Field(None, gt=0)
+    """Hours on the machine that draws the runs, by timed training steps."""
+    records: int | None = Field(None, ge=1)
+    """Training recordings to reckon with, where there is no split yet."""
 
 
 class Study(BaseModel):
     """A whole study. `seed` decides every draw of the sampler."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=60)
+    """Part of every run's id."""
     description: str = ""
+    """For readers."""
     seed: int = Field(1, ge=0)
+    """Decides every draw of the sampler."""
     data: Data = Data()
+    """How recordings are prepared."""
     split: Split = Split()
+    """How they are parted."""
     runs: tuple[RunGroup, ...] = ()
-    tuning: Tuning | None = None     # null: rates are drawn like any other axis
+    """What is trained."""
+    tuning: Tuning | None = None
+    """Whether learning rates are tuned before. null: they are drawn like any other axis."""
     budget: Budget = Budget()
+    """What the whole study may cost."""
     evaluation: Evaluation = Evaluation()
+    """How runs are judged."""
     deploy: Deploy = Deploy()
+    """What is exported and timed."""
     analysis: Analysis = Analysis()
+    """What the laws are asked."""
 
     @model_validator(mode="after")
     def check(self) -> Self:

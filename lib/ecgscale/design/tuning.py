@@ -10,7 +10,8 @@ import numpy as np
 
 from ecgscale.contracts import PlannedRun, RunSpec, Tuning, digest
 from ecgscale.design.axes import ends
-from ecgscale.design.study import OptimizerSpace, Study
+from ecgscale.design.run_group import OptimizerSpace
+from ecgscale.design.study import Study
 
 EDGE = 0.05     # of the logarithmic range
 

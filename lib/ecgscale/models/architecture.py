@@ -2,7 +2,8 @@
 
 from pydantic import ConfigDict
 
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+"""Of every family's dataclass. The text below a hyperparameter is its description in docs/reference/study.md."""
 
 
 class RejectedError(Exception):

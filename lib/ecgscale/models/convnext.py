@@ -23,12 +23,19 @@ class ConvNeXt:
     """Width of the first stage, blocks of the four stages."""
 
     width: Annotated[int, Field(ge=1, le=8192)]
+    """Channels of the first stage; each further stage has twice as many."""
     depth_1: Blocks
+    """Blocks of the first stage."""
     depth_2: Blocks
+    """Of the second."""
     depth_3: Blocks
+    """Of the third."""
     depth_4: Blocks
+    """Of the last."""
     layer_scale: Annotated[float, Field(gt=0, le=10)] = 1e-6
-    stochastic_depth: Annotated[float, Field(ge=0, lt=1)] = 0.1   # of the last block, rising linearly from 0
+    """Initial value of the learned scale of a block."""
+    stochastic_depth: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of training steps that skip the last block; it rises linearly from 0 at the first."""
 
     @property
     def depths(self) -> tuple[int, int, int, int]:

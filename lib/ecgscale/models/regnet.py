@@ -38,14 +38,23 @@ class RegNet:
     """Hyperparameters by the names of the paper and of the study."""
 
     depth: Annotated[int, Field(ge=1, le=200)]
-    w_0: Annotated[int, Field(ge=8, le=8192, multiple_of=8)]      # initial width
-    w_a: Annotated[float, Field(ge=0, le=8192)]                   # slope of the widths
-    w_m: Annotated[float, Field(gt=1, le=16)]                     # width multiplier of a stage
+    """Blocks."""
+    w_0: Annotated[int, Field(ge=8, le=8192, multiple_of=8)]
+    """Width of the first block, raised to `w_init` where it is less."""
+    w_a: Annotated[float, Field(ge=0, le=8192)]
+    """By how much the wanted width grows from block to block."""
+    w_m: Annotated[float, Field(gt=1, le=16)]
+    """Ratio of the widths of two neighbouring stages."""
     group_width: Annotated[int, Field(ge=1, le=8192)]
+    """Channels of a group of the grouped convolution."""
     bottleneck_multiplier: Annotated[float, Field(ge=0.125, le=16)] = 1.0
-    se_ratio: Annotated[float, Field(gt=0, le=4)] | None = None   # None: no squeeze-and-excitation
-    w_init: Annotated[int, Field(ge=1, le=8192)] = 32             # channels of the stem
-    init_kernel_size: Annotated[int, Field(ge=1, le=255)] = 3     # of the stem
+    """Channels of the grouped convolution, as a multiple of the block's width."""
+    se_ratio: Annotated[float, Field(gt=0, le=4)] | None = None
+    """Channels of squeeze-and-excitation, as a multiple of the block's input. null: none."""
+    w_init: Annotated[int, Field(ge=1, le=8192)] = 32
+    """Channels of the stem."""
+    init_kernel_size: Annotated[int, Field(ge=1, le=255)] = 3
+    """Kernel of the stem, in samples."""
 
     def __post_init__(self) -> None:
         if self.se_ratio is not None and squeeze_width(self.se_ratio, min(self.w_init, QUANTUM)) < 1:

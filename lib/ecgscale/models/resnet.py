@@ -22,12 +22,19 @@ class ResNet:
     """Width of the first stage, basic blocks of the four stages."""
 
     width: Annotated[int, Field(ge=1, le=8192)]
+    """Channels of the first stage; each further stage has twice as many."""
     depth_1: Blocks = 2
+    """Blocks of the first stage."""
     depth_2: Blocks = 2
+    """Of the second."""
     depth_3: Blocks = 2
+    """Of the third."""
     depth_4: Blocks = 2
+    """Of the last."""
     kernel_size: OddKernel = 3
+    """Kernel of a block's convolutions, in samples: odd."""
     init_kernel_size: OddKernel = 7
+    """Kernel of the stem, in samples: odd."""
 
     def __post_init__(self) -> None:
         if self.kernel_size % 2 == 0 or self.init_kernel_size % 2 == 0:

@@ -20,11 +20,17 @@ class ViT:
     """Pre-norm Transformer encoder over patches."""
 
     dim: Annotated[int, Field(ge=2, le=8192)] = 256
+    """Numbers that describe a patch."""
     depth: Annotated[int, Field(ge=1, le=200)] = 6
+    """Blocks."""
     heads: Annotated[int, Field(ge=1, le=128)] = 8
+    """Heads of the attention; they divide `dim`."""
     patch: Annotated[int, Field(ge=1, le=4096)] = 64
+    """Samples of a patch."""
     mlp_ratio: Annotated[float, Field(gt=0, le=16)] = 4.0
+    """Width of the hidden layer of a block, as a multiple of `dim`."""
     pooling: Literal["cls", "mean"] = "cls"
+    """What is classified: the class token, or the mean over the patches."""
 
     def __post_init__(self) -> None:
         if self.dim % self.heads:

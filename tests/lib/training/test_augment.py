@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ecgscale.design import study
+from ecgscale.design import run_group
 from ecgscale.errors import UserError
 from ecgscale.training.augment import AUGMENTATIONS, PLACES, Drawn, augment, check, draw, white_noise
 
@@ -35,7 +35,7 @@ def apply(names: tuple[str, ...], x: np.ndarray, leads: np.ndarray = ALL_LEADS) 
 
 
 def test_names_are_those_of_the_study_file():
-    assert tuple(AUGMENTATIONS) == study.AUGMENTATIONS
+    assert tuple(AUGMENTATIONS) == run_group.AUGMENTATIONS
 
 
 def test_without_any_each_number_is_what_numpy_makes_of_it():

@@ -1,0 +1,133 @@
+"""What is trained, as a study file says it: groups of runs of one family, their space, optimizers and training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from ecgscale.contracts import LossSpec, Part, ScheduleSpec
+from ecgscale.design.axes import Axis, Number, Scalar, Whole, within
+from ecgscale.models.complexity import FAMILIES
+
+AUGMENTATIONS = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead_dropout")
+
+
+class Section(Part):
+    """A part of a study. The text below a key describes it in the JSON Schema and in docs/reference/study.md."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Bounds(Section):
+    """Inclusive limits; a missing one does not limit."""
+
+    low: float | None = Field(None, ge=0)
+    """The least that is kept."""
+    high: float | None = Field(None, ge=0)
+    """The most that is kept."""
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        return self
+
+    def hold(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+class Constraints(Section):
+    """A sample outside is rejected and counted under the constraint's name, never repaired."""
+
+    params: Bounds | None = None
+    """Parameters of the network."""
+    forward_flops: Bounds | None = None
+    """FLOPs of one forward pass of one window."""
+    stages: Bounds | None = None
+    """Stages of the network. A Transformer has none, and is not limited."""
+
+
+class OptimizerSpace(Section):
+    """Ranges of one optimizer. Learning rate and decay are axes of the design space like any other."""
+
+    name: Literal["sgd", "sgdm", "adamw"]
+    """`sgdm` is SGD with momentum."""
+    lr: Annotated[Number, within(0, open_low=True)]
+    """Learning rate, above 0."""
+    weight_decay: Annotated[Number, within(0)] = 0.0
+    """Decay of the weights, at least 0."""
+    momentum: Annotated[Number, within(0, 0.9999)] | None = None
+    """At most 0.9999. null: 0.9 for sgdm, 0 for the others."""
+
+
+class Training(Section):
+    """How every run of a group is trained. Epochs, data fraction and batch size are axes too."""
+
+    epochs: Annotated[Whole, within(1, 100_000)] = 20
+    """Passes over the training recordings."""
+    data_fraction: Annotated[Number, within(0, 1, open_low=True)] = 1.0
+    """Share of the training recordings that is used."""
+    batch_size: Annotated[Whole, within(1, 65_536)] = 32
+    """Windows a step."""
+    loss: LossSpec = LossSpec()
+    """What training minimises."""
+    schedule: ScheduleSpec = ScheduleSpec()
+    """How the learning rate changes while a run is trained."""
+    clip_norm: float | None = Field(1.0, gt=0)
+    """Largest norm of a step's gradient; a larger one is scaled down. null: no limit."""
+    patience: int | None = Field(None, ge=1)
+    """Epochs without a better validation loss before a run stops early. null: it never does."""
+    augment: tuple[Literal[AUGMENTATIONS], ...] = ()
+    """What is done to each window of training, at random."""
+    precision: Literal["float32", "bf16", "auto"] = "float32"
+    """`auto` takes bf16 where the processor has the instructions and the network is large enough."""
+
+
+LeadCount = Literal[12, 6, 4, 3, 2]
+Window = Annotated[int, Field(ge=32, le=1_000_000)]     # samples at the recipe's rate
+
+
+class RunGroup(Section):
+    """Runs of one family: a space, how to sample it, with which optimizers and seeds.
+
+    `random` draws each axis independently, `sobol` covers the axes evenly (scrambled Sobol points), `grid` takes every
+    combination, `list` takes `models` as they are. `count` samples are drawn for each optimizer (random, sobol).
+    Every sample is trained once for each of `seeds`.
+    """
+
+    family: Literal[tuple(FAMILIES)]
+    """Which kind of network."""
+    sampler: Literal["random", "sobol", "grid", "list"] = "random"
+    """How runs are taken from the space."""
+    count: int | None = Field(None, ge=1, le=200_000)
+    """Samples drawn for each optimizer; for `random` and `sobol` only, which need it."""
+    space: dict[str, Axis] = Field({})
+    """Hyperparameters of the family by name, each fixed, a list of choices or a range."""
+    models: tuple[str | dict[str, Scalar], ...] = ()
+    """Instead of a space, for `list`: names of sizes (`regnet-200k`), or hyperparameters of one network each."""
+    optimizers: Annotated[tuple[OptimizerSpace, ...], Field(min_length=1)]
+    """Each is combined with the whole space."""
+    training: Training = Training()
+    """How the runs are trained."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
+    """Every sample is trained once for each."""
+    leads: LeadCount | Annotated[tuple[LeadCount, ...], Field(min_length=1)] = 12
+    """Lead sets of the Challenge 2021 by their number of leads: one, or a list."""
+    window: Window | Annotated[tuple[Window, ...], Field(min_length=1)] | None = None
+    """Samples of an input, one length or a list. null: `data.window`."""
+    constraints: Constraints = Constraints()
+    """Samples outside are rejected."""
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        drawn = self.sampler in ("random", "sobol")
+        if drawn and self.count is None:
+            raise ValueError(f"sampler {self.sampler!r} needs a count")
+        if not drawn and self.count is not None:
+            raise ValueError(f"sampler {self.sampler!r} takes every combination: it has no count")
+        if bool(self.models) == bool(self.space):
+            raise ValueError("give either a space or a list of models")
+        if (self.sampler == "list") != bool(self.models):
+            raise ValueError("sampler 'list' takes models, the others a space")
+        return self
