@@ -274,7 +274,7 @@ def slices(gain: np.ndarray) -> float:
 
 def published_networks() -> pd.DataFrame:
     """The published networks whose parameters and FLOPs were recomputed (assets/published/networks.csv)."""
-    return pd.read_csv(ASSETS / "published" / "networks.csv", comment="#")
+    return pd.read_csv(ASSETS / "published" / "networks.csv")
 
 
 def published_rows(axes: str, costs: list[str]) -> pd.DataFrame:

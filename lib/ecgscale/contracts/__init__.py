@@ -4,8 +4,9 @@ Nothing else in the project spells a column name of another stage's file. A file
 name. To change a schema: bump its version here, convert the committed examples (`tests/lib/test_contracts.py` finds
 them), and say so in CHANGELOG.md. Adding an *optional* column or a field with a default is not a new version.
 
-Tables are Parquet, or CSV for small ones a person opens first (a comment line carries the version). Documents are
-JSON with a `schema` member. Every file is written whole or not at all.
+Tables are Parquet, or CSV for small ones a person opens first; the datapackage.json beside them describes every column.
+Documents are JSON with a `schema` member. Every file is written whole or not at all. `python -m ecgscale.contracts`
+prints what is declared here.
 """
 
 from ecgscale.contracts.analysis import (
@@ -42,18 +43,12 @@ from ecgscale.contracts.evaluation import (
     SOURCES,
 )
 from ecgscale.contracts.files import (
-    FLAG,
-    REAL,
-    TEXT,
-    WHOLE,
     ContractError,
     Document,
     Part,
-    Table,
     concatenated_digest,
     digest,
     file_digest,
-    read_all,
     whole,
     write_tensors,
     write_text,
@@ -74,6 +69,7 @@ from ecgscale.contracts.runs import (
     ScheduleSpec,
     Tuning,
 )
+from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, read_all
 
 __all__ = [
     "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ecgscale.contracts.files import FLAG, REAL, TEXT, WHOLE, Document, Part, Table
+from ecgscale.contracts.files import Document, Part
+from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
 # -------------------------------------------------------------------------------------------------------------- FIT
 
@@ -33,6 +34,7 @@ class Laws(Document):
     """laws.json."""
 
     NAME = "laws"
+    PLACE = "fit/laws.json"
     table_digest: str
     synthetic: bool
     runs: int
@@ -43,17 +45,30 @@ class Laws(Document):
     versions: dict[str, str]
 
 
-LAW_TABLE = Table("law-table", 2, {   # laws.csv: laws.json as rows, one a parameter
-    "law": TEXT, "subset": TEXT, "x": TEXT, "y": TEXT, "points": WHOLE, "verdict": TEXT, "reason": TEXT,
-    "parameter": TEXT, "estimate": REAL, "error": REAL, "low": REAL, "high": REAL,      # of the profile likelihood
-    "weight": REAL,         # information weight among the laws of the same points
-    "rmse_log": REAL, "held_out_rmse_log": REAL,
-}, optional={"bootstrap_low": REAL, "bootstrap_high": REAL})
+LAW_TABLE = Table("law-table", 2, "fit/laws.csv", "A parameter of a law: laws.json as rows", {
+    "law": TEXT("name of the law"), "subset": TEXT("runs it is fitted to: all, optimizer=adamw, ..."),
+    "x": TEXT("columns of the run table that it is a law of, joined by a comma"), "y": TEXT("what it explains"),
+    "points": WHOLE("runs it is fitted to", "runs"),
+    "verdict": TEXT("identified, not identifiable or failed"), "reason": TEXT("of the verdict"),
+    "parameter": TEXT("name in the formula"),
+    "estimate": REAL("null where there is none", "of the parameter"),
+    "error": REAL("standard error", "of the parameter"),
+    "low": REAL("lower end of the 90 % interval of the profile likelihood", "of the parameter"),
+    "high": REAL("upper end of the 90 % interval of the profile likelihood", "of the parameter"),
+    "weight": REAL("information weight among the laws of the same points", "1"),
+    "rmse_log": REAL("root mean square error of log y", "1"),
+    "held_out_rmse_log": REAL("the same on runs held out", "1"),
+}, optional={
+    "bootstrap_low": REAL("lower end of the 90 % interval of the run-level bootstrap", "of the parameter"),
+    "bootstrap_high": REAL("upper end of the 90 % interval of the run-level bootstrap", "of the parameter"),
+})
+
 
 class Speed(Document):
     """speed.json, beside latency.parquet: what the measured latencies say of nets that were not measured."""
 
     NAME = "speed"
+    PLACE = "latency/speed.json"
     models: int
     laws: tuple[LawFit, ...]         # subset: "machine=..., runtime=..., device=..., option=..."; y: p50_ms
     predictor: list[dict[str, Any]]  # model, scheme, statistic, estimate, n: error on nets held out
@@ -63,39 +78,56 @@ class Speed(Document):
     versions: dict[str, str]
 
 
-FRONTIER = Table("frontier", 1, {
-    "axes": TEXT,           # "score~forward_flops"
-    "group": TEXT,          # "all" or "optimizer=adamw", or "published"
-    "run_id": TEXT, "x": REAL, "y": REAL,
-    "probability": REAL,    # of belonging to the front (bootstrap); null where it cannot be told
-    "on_front": FLAG,
+FRONTIER = Table("frontier", 1, "fit/frontier.csv", "A run on a plane of score and cost", {
+    "axes": TEXT("score~forward_flops, ..."),
+    "group": TEXT("all, optimizer=adamw, ..., or published"),
+    "run_id": TEXT("as in runs"),
+    "x": REAL("cost", "of the cost"), "y": REAL("score", "of the score"),
+    "probability": REAL("of belonging to the front (bootstrap); null where it cannot be told", "1"),
+    "on_front": FLAG("whether no other run of the group is better and cheaper"),
 }, optional={
-    "z": REAL,                              # third axis
-    "y_low": REAL, "y_high": REAL,          # 95 % interval of y: recordings, and seeds where they were repeated
-    "seeds": WHOLE,                         # runs of this configuration; y is their mean, run_id the first one
-    "setting": TEXT,                        # latency axes: runtime, device and option that x was measured with
-    # of the row's axes and group, the same in all its rows: score x decades of each cost, and its 95 % interval
-    "hypervolume": REAL, "hypervolume_low": REAL, "hypervolume_high": REAL,
+    "z": REAL("second cost, of three axes", "of the cost"),
+    "y_low": REAL("lower end of y's 95 % interval: recordings, and seeds where they were repeated", "of the score"),
+    "y_high": REAL("upper end of y's 95 % interval: recordings, and seeds where they were repeated", "of the score"),
+    "seeds": WHOLE("runs of this configuration; y is their mean, run_id the first one", "runs"),
+    "setting": TEXT("of latency axes: runtime, device and option that x was measured with"),
+    "hypervolume": REAL("of the axes and group, the same in all their rows", "score x decades of each cost"),
+    "hypervolume_low": REAL("lower end of its 95 % interval", "score x decades of each cost"),
+    "hypervolume_high": REAL("upper end of its 95 % interval", "score x decades of each cost"),
 })
 
-IMPORTANCE = Table("importance", 1, {
-    "group": TEXT, "model": TEXT, "feature": TEXT, "measure": TEXT,   # gini, permutation, shap
-    "estimate": REAL, "low": REAL, "high": REAL, "spearman": REAL, "note": TEXT,
-}, optional={"first": REAL})  # share of the bootstrap draws in which this feature comes first
+IMPORTANCE = Table("importance", 1, "fit/importance.csv", "A hyperparameter's importance for the score", {
+    "group": TEXT("all, or an optimizer"), "model": TEXT("that predicts the score"), "feature": TEXT("hyperparameter"),
+    "measure": TEXT("gini, permutation or shap"),
+    "estimate": REAL("importance; of shap in units of the score", "of the measure"),
+    "low": REAL("lower end of its 95 % interval", "of the measure"),
+    "high": REAL("upper end of its 95 % interval", "of the measure"),
+    "spearman": REAL("rank correlation of feature and score", "1"),
+    "note": TEXT("features that it is correlated with"),
+}, optional={"first": REAL("share of the bootstrap draws in which this feature comes first", "1")})
 
-PREDICTED = Table("predicted", 1, {   # true against predicted, one row a run and fold
-    "model": TEXT, "scheme": TEXT, "fold": WHOLE, "run_id": TEXT, "group": TEXT, "truth": REAL, "prediction": REAL,
+PREDICTED = Table("predicted", 1, "fit/predicted.csv", "A run's score, true and predicted from its hyperparameters", {
+    "model": TEXT("that predicts"), "scheme": TEXT("how runs were held out"),
+    "fold": WHOLE("in which the run was held out", "1"),
+    "run_id": TEXT("as in runs"), "group": TEXT("of the run"),
+    "truth": REAL("score of the run", "of the score"), "prediction": REAL("of it", "of the score"),
 })
 
-AHEAD = Table("ahead", 1, {     # one learning curve continued: the average's prediction and its interval, by size
-    "x": REAL, "y": REAL, "low": REAL, "high": REAL, "level": REAL,
-}, prefixes={"y_": REAL, "weight_": REAL})      # each law's own prediction, and its weight in the average
+AHEAD = Table("ahead", 1, "of ecg-extrapolate --out", "A size at which one learning curve is continued", {
+    "x": REAL("size", "of the curve"), "y": REAL("the average's prediction", "of the curve"),
+    "low": REAL("lower end of its interval", "of the curve"), "high": REAL("upper end of its interval", "of the curve"),
+    "level": REAL("of the interval", "1"),
+}, prefixes={
+    "y_": REAL("prediction of the law of this name", "of the curve"),
+    "weight_": REAL("of the law of this name in the average", "1"),
+})
 
 
 class Predictor(Document):
     """predictor.json: how well hyperparameters predict the score."""
 
     NAME = "predictor"
+    PLACE = "fit/predictor.json"
     table_digest: str
     synthetic: bool
     runs: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecgscale.contracts.files import FLAG, REAL, TEXT, WHOLE, Document, Table
+from ecgscale.contracts.files import Document
+from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 PARTS = ("train", "valid", "test")
@@ -13,28 +14,33 @@ PARTS = ("train", "valid", "test")
 # signals.npy   (samples, leads) records end to end, lead order as in shard.json, rate and scale of the recipe
 # records.parquet, rejects.csv, shard.json
 
-RECORDS = Table("records", 1, {
-    "record": TEXT,         # "<source>/<path below the source folder, without ending>": unique in a corpus
-    "source": TEXT,
-    "patient": TEXT,        # null where unknown; "<source>/<id>" otherwise
-    "offset": WHOLE,        # first row in signals.npy
-    "length": WHOLE,        # rows in signals.npy
-    "rate": REAL,           # Hz, as recorded
-    "age": REAL,            # years, null where unknown
-    "sex": TEXT,            # "female", "male" or null
-    "flags": TEXT,          # reason codes that do not reject, joined by ";"
-    "codes": TEXT,          # every diagnosis code of the header, joined by ";"
-    "content": TEXT,        # digest of the samples as recorded: finds duplicates
-    "synthetic": FLAG,
-}, optional={"fold": WHOLE, "scale": REAL}, prefixes={"y_": FLAG})  # y_<class code>: label
+RECORDS = Table("records", 1, "corpus/<source>-<k>of<n>/records.parquet", "An accepted recording", {
+    "record": TEXT("<source>/<path below the source folder, without ending>: unique in a corpus"),
+    "source": TEXT("name of the source"),
+    "patient": TEXT("<source>/<id>; null where unknown"),
+    "offset": WHOLE("first row in signals.npy", "samples"),
+    "length": WHOLE("rows in signals.npy", "samples"),
+    "rate": REAL("sampling rate as recorded", "Hz"),
+    "age": REAL("null where unknown", "years"),
+    "sex": TEXT("female, male or null"),
+    "flags": TEXT("reason codes that do not reject, joined by ;"),
+    "codes": TEXT("every diagnosis code of the header, joined by ;"),
+    "content": TEXT("digest of the samples as recorded: finds duplicates"),
+    "synthetic": SYNTHETIC,
+}, optional={"fold": WHOLE("fold that the patients table gives the recording", "1")},
+    prefixes={"y_": FLAG("whether the recording is of the class, by its code")})
 
-REJECTS = Table("rejects", 1, {"record": TEXT, "source": TEXT, "reason": TEXT, "detail": TEXT})
+REJECTS = Table("rejects", 1, "corpus/<source>-<k>of<n>/rejects.csv", "A rejected recording", {
+    "record": TEXT("as in records"), "source": TEXT("name of the source"),
+    "reason": TEXT("reason code"), "detail": TEXT("what was found"),
+})
 
 
 class Shard(Document):
     """What stands beside signals.npy. accepted + rejected = found."""
 
     NAME = "shard"
+    PLACE = "corpus/<source>-<k>of<n>/shard.json"
     source: str
     shard: str                       # "2/5"
     found: int
@@ -56,13 +62,18 @@ class Shard(Document):
 
 # ------------------------------------------------------------------------------------------------------------ SPLIT
 
-SPLIT = Table("split", 1, {"record": TEXT, "source": TEXT, "patient": TEXT, "fold": WHOLE, "part": TEXT})
+SPLIT = Table("split", 1, "corpus/split/split.parquet", "A recording and its part", {
+    "record": TEXT("as in records"), "source": TEXT("name of the source"), "patient": TEXT("as in records"),
+    "fold": WHOLE("fold that it was dealt to", "1"),
+    "part": TEXT("train, valid or test; null: in no part"),
+})
 
 
 class SplitInfo(Document):
     """How split.parquet came about, and what is known of its leaks."""
 
     NAME = "split"
+    PLACE = "corpus/split/split.json"
     method: str
     seed: int
     counts: dict[str, int]           # recordings a part
@@ -75,16 +86,27 @@ class SplitInfo(Document):
 
 # ------------------------------------------------------------------------------- CARD: card.html, figures/ and tables
 
-CLASS_COUNTS = Table("class-counts", 1, {   # counts.csv: one row a source and class
-    "source": TEXT, "class": TEXT, "abbreviation": TEXT, "name": TEXT, "recordings": WHOLE,
-    "published": WHOLE,     # in the public release; null where the source is none of it
+CLASS_COUNTS = Table("class-counts", 1, "corpus/card/counts.csv", "A source and class", {
+    "source": TEXT("name of the source"), "class": TEXT("class code"), "abbreviation": TEXT("of the class"),
+    "name": TEXT("of the class"),
+    "recordings": WHOLE("accepted recordings of the class", "recordings"),
+    "published": WHOLE("those in the public release; null where the source is none of it", "recordings"),
 })
 
-SOURCE_COUNTS = Table("source-counts", 1, {     # sources.csv: one row a source; found = accepted + rejected
-    "source": TEXT, "found": WHOLE, "accepted": WHOLE, "rejected": WHOLE,
-    "published": WHOLE,     # as above
-    "patients": WHOLE,      # null where no recording's patient is known
-    "patient_unknown": WHOLE, "rates": TEXT, "female": WHOLE, "male": WHOLE, "sex_unknown": WHOLE,
-    "age_unknown": WHOLE, "age_median": REAL, "age_low": REAL, "age_high": REAL,                # years
-    "seconds_median": REAL, "seconds_low": REAL, "seconds_high": REAL,
+SOURCE_COUNTS = Table("source-counts", 1, "corpus/card/sources.csv", "A source: found = accepted + rejected", {
+    "source": TEXT("name of the source"),
+    "found": WHOLE("headers found", "recordings"),
+    "accepted": WHOLE("found without a reason to reject them", "recordings"),
+    "rejected": WHOLE("found with one", "recordings"),
+    "published": WHOLE("in the public release; null where the source is none of it", "recordings"),
+    "patients": WHOLE("different ones; null where no recording's patient is known", "patients"),
+    "patient_unknown": WHOLE("whose patient is unknown", "recordings"),
+    "rates": TEXT("sampling rates as recorded, in Hz"),
+    "female": WHOLE("of women", "recordings"), "male": WHOLE("of men", "recordings"),
+    "sex_unknown": WHOLE("without a known sex", "recordings"),
+    "age_unknown": WHOLE("without a known age", "recordings"),
+    "age_median": REAL("median age", "years"), "age_low": REAL("lowest age", "years"),
+    "age_high": REAL("highest age", "years"),
+    "seconds_median": REAL("median length", "s"), "seconds_low": REAL("shortest", "s"),
+    "seconds_high": REAL("longest", "s"),
 })

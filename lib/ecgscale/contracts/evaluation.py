@@ -2,86 +2,132 @@
 
 from __future__ import annotations
 
-from ecgscale.contracts.files import FLAG, REAL, TEXT, WHOLE, Table
+from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
 # ---------------------------------------------------------------------------- EVALUATE: one folder a run (run_id)/
-# predictions.parquet, metrics.csv, reliability.csv, recalibration.csv
 
-PREDICTIONS = Table("predictions", 1, {"record": TEXT, "part": TEXT}, optional={
-    "synthetic": FLAG,
-    "patient": TEXT,
-    "loss": REAL,           # the run's own loss, mean over windows and classes
-    "gained": REAL, "possible": REAL,   # at 0.5: the Challenge score of any recordings is sum(gained) / sum(possible)
-}, prefixes={"p_": REAL})   # p_<class code>: probability of the whole recording
+PREDICTIONS = Table("predictions", 1, "evaluated/<run_id>/predictions.parquet", "A recording of validation or test", {
+    "record": TEXT("as in records"), "part": TEXT("valid or test"),
+}, optional={
+    "synthetic": SYNTHETIC,
+    "patient": TEXT("as in records"),
+    "loss": REAL("the run's own loss, mean over windows and classes", "1"),
+    "gained": REAL("Challenge score at 0.5: of any recordings it is sum(gained) / sum(possible)", "1"),
+    "possible": REAL("what a perfect answer would gain", "1"),
+}, prefixes={"p_": REAL("probability of the class, by its code, for the whole recording", "1")})
 
-METRICS = Table("metrics", 1, {
-    "run_id": TEXT,
-    "part": TEXT,           # valid or test
-    "threshold": TEXT,      # "0.5", "tuned" or "specificity 0.95" (a class, on validation), or "" where none is used
-    "group": TEXT,          # "all", or the kind: class, source, sex, age
-    "value": TEXT,          # which class code, source, ...; "" for all
-    "metric": TEXT,
-    "estimate": REAL,       # null where undefined
-    "low": REAL, "high": REAL,   # 95 % bootstrap interval; null where none
-    "n": WHOLE,             # recordings
-    "positives": WHOLE,     # where the group is a class
-    "note": TEXT,
+METRICS = Table("metrics", 1, "evaluated/<run_id>/metrics.csv, table/scores.parquet",
+                "A metric of one part, group and threshold", {
+    "run_id": TEXT("digest of the run's specification"),
+    "part": TEXT("valid or test"),
+    "threshold": TEXT("0.5, tuned or specificity 0.95 (a class, on validation); empty where none is used"),
+    "group": TEXT("all, or the kind: class, source, sex, age"),
+    "value": TEXT("which class code, source, ...; empty for all"),
+    "metric": TEXT("name of the metric"),
+    "estimate": REAL("null where undefined", "of the metric"),
+    "low": REAL("lower end of the 95 % bootstrap interval; null where none", "of the metric"),
+    "high": REAL("upper end of the 95 % bootstrap interval; null where none", "of the metric"),
+    "n": WHOLE("recordings it is of", "recordings"),
+    "positives": WHOLE("recordings of the class, where the group is a class", "recordings"),
+    "note": TEXT("what to know of it"),
 })
 
-RELIABILITY = Table("reliability", 1, {
-    "run_id": TEXT, "part": TEXT,
-    "value": TEXT,          # class code, "" for all classes together
-    "bin": WHOLE, "low": REAL, "high": REAL, "n": WHOLE,
-    "probability": REAL,    # mean of the bin
-    "share": REAL,          # of positives
+RELIABILITY = Table("reliability", 1, "evaluated/<run_id>/reliability.csv", "A bin of predicted probabilities", {
+    "run_id": TEXT("as in metrics"), "part": TEXT("valid or test"),
+    "value": TEXT("class code; empty for all classes together"),
+    "bin": WHOLE("number of the bin", "1"),
+    "low": REAL("lower end of the bin", "1"), "high": REAL("upper end of the bin", "1"),
+    "n": WHOLE("predictions in it", "predictions"),
+    "probability": REAL("mean prediction of the bin", "1"),
+    "share": REAL("share of positives", "1"),
 })
 
-RECALIBRATION = Table("recalibration", 1, {  # isotonic, fitted on validation: linear between the rows of a class
-    "run_id": TEXT, "value": TEXT, "probability": REAL, "calibrated": REAL,
+RECALIBRATION = Table("recalibration", 1, "evaluated/<run_id>/recalibration.csv",
+                      "A knot of the isotonic fit on validation: linear between the rows of a class", {
+    "run_id": TEXT("as in metrics"), "value": TEXT("class code"),
+    "probability": REAL("as predicted", "1"), "calibrated": REAL("as recalibrated", "1"),
 })
 
 
 # ---------------------------------------------------------------------------------------------------------- COLLECT
 
-RUNS = Table("runs", 1, {
-    "run_id": TEXT, "study": TEXT, "status": TEXT, "reason": TEXT, "synthetic": FLAG,
-    "family": TEXT, "optimizer": TEXT, "lr": REAL, "weight_decay": REAL, "seed": WHOLE,
-    "epochs": WHOLE, "data_fraction": REAL, "batch_size": WHOLE, "window": WHOLE, "recipe": TEXT, "leads": WHOLE,
-    "loss": TEXT, "augment": TEXT, "precision": TEXT,
-    "params": REAL, "forward_flops": REAL, "published_flops": REAL, "train_flops": REAL,
-    "train_records": REAL, "samples_seen": REAL,
-    "train_loss": REAL, "valid_loss": REAL, "clipped_share": REAL, "best_epoch": REAL,
-    "seconds": REAL, "device": TEXT,
-    "corpus_digest": TEXT, "split_digest": TEXT, "code_digest": TEXT,
-}, optional={"peak_memory_bytes": REAL, "energy_joules": REAL, "test_loss": REAL, "activations": REAL,
-             "configuration": TEXT,     # digest of everything but the seed: runs that share it differ by seed only
-             # of a rate that was tuned: group of tuning.csv and ends of its range; null where the study gave the rate
-             "tuning_group": TEXT, "lr_low": REAL, "lr_high": REAL},
-    prefixes={
-        "hp_": REAL,        # hyperparameters of the family: hp_depth, hp_w_m, ...; null where not of this family
-        "valid_": REAL,     # valid_challenge_score, valid_auroc, ...
-        "test_": REAL,      # test_challenge_score, test_challenge_score_low, test_challenge_score_high, ...
-                            # ending _tuned, _tuned_low, _tuned_high: at the tuned thresholds
-    })
-
-DIFFERENCES = Table("differences", 1, {  # paired, on the test part
-    "run_id": TEXT, "reference": TEXT,   # the run that validation chose
-    "metric": TEXT, "difference": REAL, "low": REAL, "high": REAL,   # run minus reference, 95 % interval
-    "probability": REAL,                 # share of replicates in which the run is at least as good
-    "n": WHOLE,
+RUNS = Table("runs", 1, "table/runs.parquet, table/runs.csv", "A run, whatever became of it", {
+    "run_id": TEXT("digest of the run's specification"),
+    "study": TEXT("name of the study"),
+    "status": TEXT("finished, diverged, failed or unevaluated"),
+    "reason": TEXT("why it did not finish"),
+    "synthetic": SYNTHETIC,
+    "family": TEXT("of the architecture: regnet, convnext, vit, resnet"),
+    "optimizer": TEXT("sgd, sgdm or adamw"),
+    "lr": REAL("learning rate", "1"), "weight_decay": REAL("of the optimizer", "1"),
+    "seed": WHOLE("of weights, order and crops", "1"),
+    "epochs": WHOLE("asked for", "epochs"),
+    "data_fraction": REAL("share of the training recordings that is used", "1"),
+    "batch_size": WHOLE("windows a step", "windows"),
+    "window": WHOLE("length of a window", "samples"),
+    "recipe": TEXT("of the signals"),
+    "leads": WHOLE("leads the network sees", "leads"),
+    "loss": TEXT("name of the training loss and its reduction; the values are in train_loss, valid_loss, test_loss"),
+    "augment": TEXT("augmentations, joined by ;"),
+    "precision": TEXT("that training ran in"),
+    "params": REAL("parameters that are trained", "parameters"),
+    "forward_flops": REAL("forward pass of one window, 2 a multiply-add", "FLOP"),
+    "published_flops": REAL("as the published tables count (length-1 input): for comparison only", "FLOP"),
+    "train_flops": REAL("forward and backward of all windows seen", "FLOP"),
+    "train_records": REAL("unique recordings seen in training", "recordings"),
+    "samples_seen": REAL("windows of all epochs", "windows"),
+    "train_loss": REAL("at the best epoch", "1"),
+    "valid_loss": REAL("at the best epoch, which it chose", "1"),
+    "clipped_share": REAL("share of the steps whose gradient was clipped", "1"),
+    "best_epoch": REAL("counted from 0", "1"),
+    "seconds": REAL("of training, all attempts together", "s"),
+    "device": TEXT("that trained"),
+    "corpus_digest": TEXT("of the corpus"), "split_digest": TEXT("of the split"), "code_digest": TEXT("of the code"),
+}, optional={
+    "peak_memory_bytes": REAL("most memory held in training", "byte"),
+    "energy_joules": REAL("of training, where a counter could be read", "J"),
+    "test_loss": REAL("on the test part", "1"),
+    "activations": REAL("elements that convolutions, linear layers and attention write for one window", "elements"),
+    "configuration": TEXT("digest of everything but the seed: runs that share it differ by seed only"),
+    "tuning_group": TEXT("group of tuning.csv, where the rate was tuned; null where the study gave it"),
+    "lr_low": REAL("lower end of the range that a tuned rate was sought in", "1"),
+    "lr_high": REAL("upper end of the range that a tuned rate was sought in", "1"),
+}, prefixes={
+    "hp_": REAL("hyperparameter of the family, by its name; null where not of this family", "of the hyperparameter"),
+    "valid_": REAL("metric on validation; ..._low, ..._high: its 95 % interval; ..._tuned: at tuned thresholds",
+                   "of the metric"),
+    "test_": REAL("metric on test; ..._low, ..._high: its 95 % interval; ..._tuned: at tuned thresholds",
+                  "of the metric"),
 })
 
-NOISE = Table("noise", 1, {  # seed noise beside sampling noise
-    "configuration": TEXT,  # "" for all that were trained with several seeds, pooled
-    "family": TEXT, "optimizer": TEXT, "metric": TEXT, "seeds": WHOLE, "mean": REAL,
-    "seed_deviation": REAL,       # standard deviation between seeds
-    "sampling_error": REAL,       # standard error over patients, mean of the runs
+DIFFERENCES = Table("differences", 1, "table/differences.csv", "A run against the reference, paired on the test part", {
+    "run_id": TEXT("the run"), "reference": TEXT("the run that validation chose"),
+    "metric": TEXT("name of the metric"),
+    "difference": REAL("run minus reference", "of the metric"),
+    "low": REAL("lower end of its 95 % interval", "of the metric"),
+    "high": REAL("upper end of its 95 % interval", "of the metric"),
+    "probability": REAL("share of replicates in which the run is at least as good", "1"),
+    "n": WHOLE("recordings", "recordings"),
 })
 
-SOURCES = Table("sources", 1, {  # what a model is worth on a source that its training knew, or did not
-    "run_id": TEXT, "configuration": TEXT, "source": TEXT,
-    "left_out": FLAG,       # of training
-    "metric": TEXT, "estimate": REAL, "low": REAL, "high": REAL, "n": WHOLE,
-    "internal": REAL,       # the same metric on the run's validation part
-    "note": TEXT,
+NOISE = Table("noise", 1, "table/noise.csv", "Seed noise beside sampling noise of one configuration", {
+    "configuration": TEXT("as in runs; empty for all that were trained with several seeds, pooled"),
+    "family": TEXT("as in runs"), "optimizer": TEXT("as in runs"), "metric": TEXT("name of the metric"),
+    "seeds": WHOLE("runs", "runs"),
+    "mean": REAL("of the runs", "of the metric"),
+    "seed_deviation": REAL("standard deviation between seeds", "of the metric"),
+    "sampling_error": REAL("standard error over patients, mean of the runs", "of the metric"),
+})
+
+SOURCES = Table("sources", 1, "table/sources.csv", "A model on one source of recordings", {
+    "run_id": TEXT("as in runs, or what was published"), "configuration": TEXT("as in runs"),
+    "source": TEXT("name of the source"),
+    "left_out": FLAG("whether training knew no recording of it"),
+    "metric": TEXT("name of the metric"),
+    "estimate": REAL("on the source's part of test", "of the metric"),
+    "low": REAL("lower end of the 95 % interval", "of the metric"),
+    "high": REAL("upper end of the 95 % interval", "of the metric"),
+    "n": WHOLE("recordings", "recordings"),
+    "internal": REAL("the same metric on the run's validation part", "of the metric"),
+    "note": TEXT("what to know of it"),
 })

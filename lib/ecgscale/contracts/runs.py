@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from ecgscale.contracts.corpus import LEADS
-from ecgscale.contracts.files import FLAG, REAL, TEXT, WHOLE, Document, Part, Table, digest
+from ecgscale.contracts.files import Document, Part, digest
+from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
 # ----------------------------------------------------------------------------------------------------------- SAMPLE
 
@@ -116,6 +117,7 @@ class PlannedRun(Document):
     """A line of runs.jsonl."""
 
     NAME = "planned-run"
+    PLACE = "plan/runs.jsonl, one a line"
     spec: RunSpec
     ledger: Ledger
     tuning: Tuning | None = None     # None: the study gives the rate. Before TUNE `spec` holds the middle of the range
@@ -125,6 +127,7 @@ class Plan(Document):
     """What the study will cost, before anything is trained. Hours are estimates and say from what."""
 
     NAME = "plan"
+    PLACE = "plan/plan.json"
     study: str
     synthetic: bool = False          # it counts the recordings of a synthetic corpus
     seed: int
@@ -145,21 +148,37 @@ class Plan(Document):
 # ------------------------------------------------------------------------------- TRAIN: one folder a run (run_id)/
 # weights.safetensors (the epoch chosen on validation), history.csv, run.json
 
-HISTORY = Table("history", 1, {
-    "epoch": WHOLE, "lr": REAL, "train_loss": REAL, "valid_loss": REAL, "clipped_share": REAL,
-    "samples": WHOLE, "seconds": REAL, "data_wait_share": REAL,
-}, prefixes={"valid_": REAL})
+HISTORY = Table("history", 1, "trained/<run_id>/history.csv", "An epoch of training", {
+    "epoch": WHOLE("counted from 0", "1"),
+    "lr": REAL("learning rate at its end", "1"),
+    "train_loss": REAL("mean over its windows and classes", "1"),
+    "valid_loss": REAL("mean over the validation windows and classes", "1"),
+    "clipped_share": REAL("share of the steps whose gradient was clipped", "1"),
+    "samples": WHOLE("windows seen", "windows"),
+    "seconds": REAL("training and validation", "s"),
+    "data_wait_share": REAL("share of training's time spent waiting for data", "1"),
+}, prefixes={"valid_": REAL("of validation; valid_seconds: its time", "of the metric")})
 
-TUNING = Table("tuning", 1, {   # every trial of a learning rate; `group`: digest of what is tuned together
-    "group": TEXT, "family": TEXT, "optimizer": TEXT, "params": REAL, "low": REAL, "high": REAL,
-    "round": WHOLE, "epochs": WHOLE, "lr": REAL, "valid_loss": REAL, "status": TEXT,
-    "kept": FLAG,           # for the next round; in the last one: chosen
-    "edge": TEXT,           # of a chosen rate within 5 % of an end of the (logarithmic) range: "low", "high"; else ""
-}, optional={"run_id": TEXT, "train_flops": REAL, "seconds": REAL})     # of the trial
+TUNING = Table("tuning", 1, "table/tuning.csv", "A trial of a learning rate", {
+    "group": TEXT("digest of what is tuned together"), "family": TEXT("as in runs"), "optimizer": TEXT("as in runs"),
+    "params": REAL("parameters of the model that was tried", "parameters"),
+    "low": REAL("lower end of the range", "1"), "high": REAL("upper end of the range", "1"),
+    "round": WHOLE("of successive halving", "1"), "epochs": WHOLE("of a trial in this round", "epochs"),
+    "lr": REAL("learning rate that was tried", "1"), "valid_loss": REAL("at its best epoch", "1"),
+    "status": TEXT("finished, diverged or failed"),
+    "kept": FLAG("for the next round; in the last one: chosen"),
+    "edge": TEXT("low or high where a chosen rate lies within 5 % of that end of the logarithmic range, else empty"),
+}, optional={
+    "run_id": TEXT("of the trial"), "train_flops": REAL("of the trial", "FLOP"), "seconds": REAL("of the trial", "s"),
+})
 
-OPTIMA = Table("optima", 1, {   # the best learning rate of each group, and whether its range was too short
-    "group": TEXT, "metric": TEXT, "runs": WHOLE, "run_id": TEXT, "value": REAL,
-    "lr": REAL, "low": REAL, "high": REAL, "edge": TEXT,
+OPTIMA = Table("optima", 1, "fit/optima.csv", "The best learning rate of a group; was its range too short?", {
+    "group": TEXT("family and optimizer"), "metric": TEXT("that chose"),
+    "runs": WHOLE("runs of the group", "runs"), "run_id": TEXT("of the best run"),
+    "value": REAL("of the best run", "of the metric"),
+    "lr": REAL("learning rate of the best run", "1"),
+    "low": REAL("lowest rate that was tried", "1"), "high": REAL("highest rate that was tried", "1"),
+    "edge": TEXT("low or high where the best lies at that end of the range, else empty"),
 })
 
 
@@ -167,6 +186,7 @@ class RunResult(Document):
     """How a run ended. `status`: finished, diverged or failed (then `reason` says why)."""
 
     NAME = "run"
+    PLACE = "trained/<run_id>/run.json"
     spec: RunSpec
     ledger: Ledger
     status: Literal["finished", "diverged", "failed"]

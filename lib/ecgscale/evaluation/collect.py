@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import METRICS, RUNS, RunResult, digest
+from ecgscale.contracts import METRICS, REAL, RUNS, RunResult, digest
 from ecgscale.errors import UserError
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
@@ -94,5 +94,5 @@ def ordered(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns: those of the contract, then the optional ones, hyperparameters by name, and scores."""
     known = [name for name in (*RUNS.columns, *RUNS.optional) if name in frame]
     known += sorted(name for name in frame if name.startswith("hp_"))
-    numbers = {name: float for name in frame if RUNS.type_of(name) == RUNS.columns["lr"]}
+    numbers = {name: float for name in frame if RUNS.type_of(name) is REAL}
     return frame.astype(numbers)[known + [name for name in frame if name not in known]]

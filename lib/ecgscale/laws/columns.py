@@ -48,12 +48,7 @@ def read_runs(path: Path | str) -> pd.DataFrame:
     path = Path(path)
     if path.suffix == ".parquet":
         return RUNS.read(path)
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            first = stream.readline()
-    except UnicodeDecodeError:
-        raise UserError("neither Parquet nor UTF-8 text", file=path) from None
-    return RUNS.read(path) if first.startswith("# ecgscale.") else read_foreign(path)
+    return RUNS.read(path) if RUNS.recognises(path) else read_foreign(path)
 
 
 def read_foreign(path: Path) -> pd.DataFrame:

@@ -146,7 +146,7 @@ def test_published_networks_are_those_that_our_own_count_gives():
 
 
 def test_every_published_value_has_its_grade():
-    findings = pd.read_csv(ASSETS / "published" / "findings.csv", comment="#")
+    findings = pd.read_csv(ASSETS / "published" / "findings.csv")
     assert set(findings["grade"]) == {"published", "figure", "checked"}
     assert findings.groupby("figure").size().gt(0).reindex([1, 2, 3, 4]).all()
 

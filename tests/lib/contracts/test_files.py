@@ -10,6 +10,7 @@ import pytest
 
 from ecgscale import contracts
 from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec, whole
+from tests.data_packages import check_package
 
 ROOT = Path(__file__).parents[3]
 SPEC = {"study": "s", "model": {"family": "regnet", "params": {"depth": 4}}, "optimizer": {"name": "sgd", "lr": 0.1}}
@@ -40,10 +41,94 @@ def test_a_table_that_was_cut_off_is_refused(tmp_path, name):
         contracts.REJECTS.read(tmp_path / name)
 
 
-def test_a_csv_that_names_no_schema_is_refused(tmp_path):
+def test_a_csv_is_plain_and_the_package_beside_it_describes_it(tmp_path):
+    contracts.REJECTS.write(REJECTED, tmp_path / "rejects.csv")
+    contracts.REJECTS.write(REJECTED, tmp_path / "Again 2.parquet")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "rejects.csv"), REJECTED)
+    assert check_package(tmp_path) == 2
+    package = json.loads((tmp_path / "datapackage.json").read_text())
+    assert [resource["name"] for resource in package["resources"]] == ["again-2.parquet", "rejects.csv"]
+    assert {resource["schema"]["name"] for resource in package["resources"]} == {"ecgscale.rejects"}
+
+
+def test_a_csv_without_package_is_read_by_its_columns(tmp_path):
     REJECTED.to_csv(tmp_path / "rejects.csv", index=False)
-    with pytest.raises(ContractError, match="names no schema"):
+    pd.testing.assert_frame_equal(contracts.REJECTS.read(tmp_path / "rejects.csv"), REJECTED)
+    REJECTED.drop(columns="reason").to_csv(tmp_path / "rejects.csv", index=False)
+    with pytest.raises(ContractError, match="'reason' is missing"):
         contracts.REJECTS.read(tmp_path / "rejects.csv")
+    (tmp_path / "history.csv").write_text(",".join(contracts.HISTORY.columns) + "\n" + ",".join("one" * 8) + "\n")
+    with pytest.raises(ContractError, match="history"):
+        contracts.HISTORY.read(tmp_path / "history.csv")
+
+
+def test_a_csv_of_the_old_form_is_read_and_says_how_to_renew_it(tmp_path, capsys):
+    """Its first line was a comment that named schema and version."""
+    path, old = tmp_path / "rejects.csv", "# ecgscale.rejects/1\n"
+    contracts.REJECTS.write(REJECTED, path)
+    (tmp_path / "datapackage.json").unlink()
+    plain = path.read_text()
+    path.write_text(old + plain)
+    pd.testing.assert_frame_equal(contracts.REJECTS.read(path), REJECTED)
+    assert "delete that line to renew it" in capsys.readouterr().err
+    path.write_text(old.replace("/1", "/9") + plain)
+    with pytest.raises(ContractError, match=r"rejects\.csv:1: holds 'ecgscale\.rejects/9'"):
+        contracts.REJECTS.read(path)
+
+
+def test_the_package_keeps_what_is_not_ours_and_a_broken_one_stops_before_anything_is_written(tmp_path):
+    package, theirs = tmp_path / "datapackage.json", {"name": "theirs", "path": "theirs.csv"}
+    package.write_text(json.dumps({"title": "of theirs", "resources": [theirs]}))
+    for _ in range(2):
+        contracts.REJECTS.write(REJECTED, tmp_path / "rejects.csv")
+    found = json.loads(package.read_text())
+    assert found["title"] == "of theirs"
+    assert [resource["path"] for resource in found["resources"]] == ["rejects.csv", "theirs.csv"]
+    for broken in ("{", "[]", '{"resources": 1}', "[" * 100_000, "\udcff"):
+        package.write_bytes(broken.encode("utf-8", "surrogateescape"))
+        for act in (lambda: contracts.REJECTS.write(REJECTED, tmp_path / "other.csv"),
+                    lambda: contracts.REJECTS.read(tmp_path / "rejects.csv")):
+            with pytest.raises(ContractError, match="not a Data Package"):
+                act()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["datapackage.json", "rejects.csv"]
+
+
+SAVED_AGAIN = {     # what these programs write of one row: whole numbers, text that looks like one, a flag, no value
+    "pandas": '{}epoch,lr,train_loss,valid_loss,clipped_share,samples,seconds,data_wait_share,synthetic\n'
+              '{}0,0.1,,0.5,0.0,32.0,1.5,0.25,True\n',
+    "Excel": '\ufeff{}epoch,lr,train_loss,valid_loss,clipped_share,samples,seconds,data_wait_share,synthetic\r\n'
+             '{}0,1.00E-01,,0.5,0,32,1.5,0.25,TRUE\r\n',
+    "R": '{}"epoch","lr","train_loss","valid_loss","clipped_share","samples","seconds","data_wait_share","synthetic"\n'
+         '{}0,0.1,NA,0.5,0,32,1.5,0.25,TRUE\n',
+}
+
+
+@pytest.mark.parametrize("rows", ["", "numbered"])
+@pytest.mark.parametrize("program", SAVED_AGAIN)
+def test_a_csv_that_another_program_saved_is_read(tmp_path, program, rows):
+    head, row = ({"pandas": (",", "0,"), "R": ('"",', '"1",'), "Excel": (",", "1,")}[program] if rows else ("", ""))
+    (tmp_path / "history.csv").write_text(SAVED_AGAIN[program].format(head, row), encoding="utf-8", newline="")
+    expected = pd.DataFrame({"epoch": [0], "lr": [0.1], "train_loss": [float("nan")], "valid_loss": [0.5],
+                             "clipped_share": [0.0], "samples": [32], "seconds": [1.5], "data_wait_share": [0.25],
+                             "synthetic": [True]})
+    pd.testing.assert_frame_equal(contracts.HISTORY.read(tmp_path / "history.csv"), expected)
+
+
+def test_a_share_of_a_whole_number_is_no_whole_number(tmp_path):
+    text = SAVED_AGAIN["pandas"].format("", "").replace("32.0", "32.5")
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(ContractError, match="history"):
+        contracts.HISTORY.read(tmp_path / "history.csv")
+
+
+@pytest.mark.parametrize("table", [table for table in vars(contracts).values() if isinstance(table, contracts.Table)],
+                         ids=lambda table: table.name)
+def test_every_column_is_declared_in_full(table):
+    """A meaning for all, a unit for all numbers and nothing else, and no version that is still to come."""
+    for name, column in {**table.columns, **table.optional, **table.prefixes}.items():
+        assert column.meaning, name
+        assert bool(column.unit) == (column.kind in (contracts.WHOLE, contracts.REAL)), name
+        assert 1 <= column.since <= table.version, name
 
 
 def test_missing_and_foreign_columns_are_named(tmp_path):
@@ -112,6 +197,8 @@ def test_numbers_out_of_range_are_refused():
         OptimizerSpec(name="sgd", lr=0)
 
 
-def test_committed_examples_are_of_the_current_schema():
-    """Every committed file between stages can be read by this version."""
+def test_committed_tables_are_of_the_current_schema():
+    """Every committed file between stages can be read by this version, and opened by everybody."""
     assert len(contracts.RUNS.read(ROOT / "assets/examples/runs.csv"))
+    packages = sorted((ROOT / "assets").rglob("datapackage.json"))
+    assert [check_package(path.parent) for path in packages] == [1, 2]

@@ -1,0 +1,56 @@
+"""The Data Package beside our tables: one datapackage.json a folder says what each column of each file is.
+
+Frictionless Data Package and Table Schema (https://datapackage.org). A resource's `schema` carries, besides the fields,
+the `name` and `version` of our schema, and each field the `unit`: the standard leaves room for members of one's own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ecgscale.contracts.files import ContractError, write_text
+
+NAME = "datapackage.json"
+LARGEST = 1 << 26       # bytes: far above what the files of one folder need
+
+
+def schema_of(file: Path) -> str | None:
+    """Schema and version ("ecgscale.runs/1") that the package beside a file gives it, None where none does.
+
+    Raises ContractError where there is a package that cannot be read.
+    """
+    for resource in read(file.parent)["resources"]:
+        schema = resource.get("schema") if isinstance(resource, dict) and resource.get("path") == file.name else None
+        if isinstance(schema, dict) and "name" in schema and "version" in schema:
+            return f"{schema['name']}/{schema['version']}"
+    return None
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The package of a folder, without resources where it has none. Raises ContractError where it is not one."""
+    path = folder / NAME
+    if not path.is_file():
+        return {"resources": []}
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"larger than {LARGEST >> 20} MiB")
+        package = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(package, dict) or not isinstance(package.get("resources"), list):
+            raise ValueError("no list of resources")
+    except (ValueError, RecursionError) as error:
+        raise ContractError(f"not a Data Package ({error})", file=path,
+                            remedy="Move it away: tables are read by their columns without it") from None
+    return package
+
+
+def add(package: dict[str, Any], resource: dict[str, Any]) -> dict[str, Any]:
+    """The package with this resource instead of one of the same path, in the order of the paths. The rest is kept."""
+    others = [one for one in package["resources"] if not isinstance(one, dict) or one.get("path") != resource["path"]]
+    key = [(str(one.get("path")) if isinstance(one, dict) else "", one) for one in [*others, resource]]
+    return package | {"resources": [one for _, one in sorted(key, key=lambda pair: pair[0])]}
+
+
+def write(package: dict[str, Any], folder: Path) -> None:
+    write_text(folder / NAME, json.dumps(package, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,241 @@
+"""Tables between stages: every column is declared with its type, unit and meaning; one writer, one reader.
+
+A table is Parquet, or CSV where a person opens it first. Parquet carries schema and version in its metadata, CSV in the
+datapackage.json beside it, which describes the columns of both. A CSV is plain: its first line names the columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from ecgscale.contracts import datapackage
+from ecgscale.contracts.files import ContractError, whole, wrong_schema
+
+MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The type of a column, for Arrow and by its name in Table Schema. Called, it declares a column of this type."""
+
+    arrow: pa.DataType
+    name: str
+
+    def __call__(self, meaning: str, unit: str = "", since: int = 1) -> Column:
+        return Column(self, meaning, unit, since)
+
+
+TEXT, FLAG = Kind(pa.string(), "string"), Kind(pa.bool_(), "boolean")
+WHOLE, REAL = Kind(pa.int64(), "integer"), Kind(pa.float64(), "number")
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a column holds. `unit`: "1" for a plain number, "" for text and flags; `since`: first version with it."""
+
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    since: int = 1
+
+    def field(self, name: str) -> dict[str, str]:
+        """As a field of Table Schema."""
+        unit = {"unit": self.unit} if self.unit else {}
+        return {"name": name, "type": self.kind.name, **unit, "description": self.meaning}
+
+
+SYNTHETIC = FLAG("comes from synthetic recordings")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table file: required and optional columns, and families of columns that share a prefix.
+
+    `place`: its files in the results tree; `about`: what a row is. Every table may have a column `synthetic`.
+    """
+
+    name: str
+    version: int
+    place: str
+    about: str
+    columns: dict[str, Column]
+    optional: dict[str, Column] = field(default_factory=dict)
+    prefixes: dict[str, Column] = field(default_factory=dict)
+
+    def schema_id(self) -> str:
+        return f"ecgscale.{self.name}/{self.version}"
+
+    def column(self, name: str) -> Column | None:
+        known = self.columns.get(name) or self.optional.get(name) or (SYNTHETIC if name == "synthetic" else None)
+        return known or next((one for prefix, one in self.prefixes.items() if name.startswith(prefix)), None)
+
+    def type_of(self, name: str) -> Kind | None:
+        column = self.column(name)
+        return column.kind if column else None
+
+    def check(self, names: Iterable[str], file: Path | str) -> None:
+        """Raises ContractError where a required column is missing or one is unknown."""
+        names = list(names)
+        missing = [name for name in self.columns if name not in names]
+        foreign = [name for name in names if self.column(name) is None]
+        if missing or foreign:
+            what = [f"{name!r} is missing" for name in missing] + [f"{name!r} is unknown" for name in foreign]
+            raise ContractError("column " + ", ".join(what), file=file, field=self.schema_id())
+
+    def arrow(self, frame: pd.DataFrame, file: Path | str) -> pa.Table:
+        self.check(frame, file)
+        schema = pa.schema([(name, self.type_of(name).arrow) for name in frame])
+        try:
+            table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise ContractError(str(error.args[0]), file=file, field=self.schema_id()) from None
+        return table.replace_schema_metadata({"ecgscale": self.schema_id()})
+
+    def empty(self) -> pd.DataFrame:
+        return pa.schema([(name, column.kind.arrow) for name, column in self.columns.items()]).empty_table().to_pandas()
+
+    # ------------------------------------------------------------------------------------------------------- writing
+
+    def write(self, frame: pd.DataFrame, path: Path | str) -> None:
+        """The file, and its entry in the datapackage.json beside it."""
+        path = Path(path)
+        table = self.arrow(frame, path)
+        package = datapackage.add(datapackage.read(path.parent), self.resource(path, table.schema.names))
+        with whole(path) as temporary:
+            if path.suffix == ".csv":
+                write_csv(table, temporary)
+            else:
+                pq.write_table(table, temporary, compression="zstd")
+        datapackage.write(package, path.parent)
+
+    def resource(self, path: Path, names: Iterable[str]) -> dict[str, Any]:
+        """The file as a resource of a Data Package."""
+        form = path.suffix.lstrip(".")
+        return {
+            "name": re.sub(r"[^a-z0-9._-]", "-", path.name.lower()), "path": path.name, "description": self.about,
+            "format": form, "mediatype": MEDIA.get(form, "application/octet-stream"),
+            **({"encoding": "utf-8"} if form == "csv" else {}),
+            "schema": {"name": f"ecgscale.{self.name}", "version": str(self.version),
+                       "fields": [self.column(name).field(name) for name in names]},
+        }
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a CSV is of this name: by its package or old first line, else because it has all that is required."""
+        found = named_in(path)
+        if found is None:
+            return set(self.columns) <= set(header(path))
+        return found.startswith(f"ecgscale.{self.name}/")
+
+    def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
+        """The table, or some of its columns. Raises ContractError where the file is of another schema or version (as
+        far as it says), is damaged, or a column is missing, unknown or of another type."""
+        path = Path(path)
+        if not path.is_file():
+            raise ContractError("no such file", file=path)
+        table = (self.from_csv if path.suffix == ".csv" else self.from_parquet)(path, columns)
+        frame = table.to_pandas()
+        if columns is None:
+            self.arrow(frame, path)
+        return frame
+
+    def from_parquet(self, path: Path, columns: list[str] | None) -> pa.Table:
+        try:
+            table = pq.read_table(path, columns=columns)
+        except pa.ArrowInvalid as error:
+            raise ContractError(f"not a readable Parquet file ({error.args[0]})", file=path) from None
+        found = (table.schema.metadata or {}).get(b"ecgscale", b"").decode() or datapackage.schema_of(path)
+        if found not in (None, self.schema_id()):
+            raise wrong_schema(found, self.schema_id(), path)
+        return table
+
+    def from_csv(self, path: Path, columns: list[str] | None) -> pa.Table:
+        """Also one that another program saved: whole numbers as 3.0, NA, TRUE, a column of row numbers without name."""
+        found, old = named_in(path), old_form(path)
+        if found not in (None, self.schema_id()):
+            raise wrong_schema(found, self.schema_id(), path, line=1 if old else None)
+        if old:
+            print(f"{path}: of the old form, which names its schema in the first line: delete that line to renew it",
+                  file=sys.stderr)
+        if not whole_lines(path):
+            raise ContractError("ends within a line", file=path, remedy="It was cut off: make it again")
+        names = header(path)
+        if columns is None:
+            self.check([name for name in names if name], path)
+        kinds = {name: self.type_of(name).arrow for name in names if self.column(name)}
+        try:
+            try:
+                table = read_csv(path, int(bool(old)), kinds, columns)
+            except pa.ArrowInvalid:
+                real = {name: pa.float64() if kind == pa.int64() else kind for name, kind in kinds.items()}
+                table = read_csv(path, int(bool(old)), real, columns)
+                table = table.cast(pa.schema([(name, kinds.get(name, table.schema.field(name).type))
+                                              for name in table.schema.names]))
+        except pa.ArrowInvalid as error:
+            raise ContractError(str(error.args[0]), file=path, field=self.schema_id()) from None
+        return table.drop_columns([name for name in table.schema.names if not name])
+
+
+def read_all(table: Table, paths: Iterable[Path | str]) -> pd.DataFrame:
+    """Several files of one schema as one frame, rows in the order of the paths."""
+    frames = [table.read(path) for path in paths]
+    frames = [frame for frame in frames if len(frame)] or frames[:1] or [table.empty()]
+    return pd.concat(frames, ignore_index=True)
+
+
+# -------------------------------------------------------------------------------------------------------------- CSV
+
+
+def write_csv(table: pa.Table, path: Path) -> None:
+    """Plain CSV: text quoted, null as nothing between the commas, UTF-8."""
+    pyarrow.csv.write_csv(table, path)
+
+
+def read_csv(path: Path, skip: int, kinds: dict[str, pa.DataType], columns: list[str] | None) -> pa.Table:
+    convert = pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True,
+                                         quoted_strings_can_be_null=False, include_columns=columns)
+    return pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(skip_rows=skip),
+                                pyarrow.csv.ParseOptions(newlines_in_values=True), convert)
+
+
+def header(path: Path) -> list[str]:
+    """The names of a CSV's columns. Raises ContractError where it is no text."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            if old_form(path):
+                stream.readline()
+            return next(csv.reader(stream), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ContractError(f"not a readable CSV ({error})", file=path) from None
+
+
+def whole_lines(path: Path) -> bool:
+    """Whether a file ends with the end of a line."""
+    with open(path, "rb") as stream:
+        stream.seek(-min(1, path.stat().st_size), os.SEEK_END)
+        return stream.read(1) == b"\n"
+
+
+def old_form(path: Path) -> str | None:
+    """The schema that the first line of a CSV names ("# ecgscale.runs/1"), as CSVs did before they had a package."""
+    with open(path, "rb") as stream:
+        found = re.match(rb"\s*#\s*(ecgscale\.[a-z-]+/\d+)\s*$", stream.readline(200))
+    return found[1].decode() if found else None
+
+
+def named_in(path: Path) -> str | None:
+    """The schema that a CSV is said to have: by its old first line, else by the package beside it."""
+    return old_form(path) or datapackage.schema_of(path)
