@@ -65,8 +65,8 @@ def test_comparisons_are_shown(runs, tmp_path):
 
 def test_a_file_of_another_version_is_refused_by_name(runs, tmp_path):
     FRONTIER.write(FRONTIER.empty(), tmp_path / "fit" / "frontier.csv")
-    text = (tmp_path / "fit" / "frontier.csv").read_text()
-    (tmp_path / "fit" / "frontier.csv").write_text(text.replace("frontier/1", "frontier/9"))
+    package = tmp_path / "fit" / "datapackage.json"
+    package.write_text(package.read_text().replace('"version": "1"', '"version": "9"'))
     done = report("--runs", runs, "--fit", tmp_path / "fit", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "ecgscale.frontier/9" in done.stderr
@@ -90,9 +90,10 @@ def test_a_table_of_others_is_shown(tmp_path):
     assert "no column test_challenge_score" in page
 
 
-def test_a_file_of_no_schema_is_refused(tmp_path):
+def test_a_file_of_other_columns_is_refused(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "runs.parquet")
     (tmp_path / "fit").mkdir()
     done = report("--runs", tmp_path / "runs.parquet", "--fit", tmp_path / "fit", "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert "names no schema" in done.stderr
+    assert "column 'run_id' is missing" in done.stderr
+    assert "'a' is unknown" in done.stderr
