@@ -68,6 +68,8 @@ class Training(Section):
     """Passes over the training recordings."""
     data_fraction: Annotated[Number, within(0, 1, open_low=True)] = 1.0
     """Share of the training recordings that is used."""
+    longer: float = Field(0.0, ge=0, le=1)
+    """How much longer smaller shares are trained: epochs x data_fraction^-longer, rounded. 1: as many steps for all."""
     batch_size: Annotated[Whole, within(1, 65_536)] = 32
     """Windows a step."""
     loss: LossSpec = LossSpec()

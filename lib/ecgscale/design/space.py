@@ -196,12 +196,13 @@ def realize(study: Study, group: RunGroup, optimizer: str, point: Point, classes
         bounds = getattr(group.constraints, name)
         if bounds is not None and not bounds.hold(getattr(ledger, name)):
             raise RejectedError(name)
-    protocol = group.training
+    protocol, training = group.training, parts["training"]
+    training["epochs"] = round(training["epochs"] * training["data_fraction"] ** -protocol.longer)
     specs = [RunSpec.make(
         study=study.name, model=ModelSpec(family=group.family, params=dict(vars(made))),
         leads=leads, window=point["window"], recipe=study.data.recipe,
         optimizer=OptimizerSpec(name=optimizer, **parts["optimizer"]), loss=protocol.loss, schedule=protocol.schedule,
         clip_norm=protocol.clip_norm, patience=protocol.patience, augment=protocol.augment,
-        precision=protocol.precision, seed=seed, **parts["training"],
+        precision=protocol.precision, seed=seed, **training,
     ) for seed in group.seeds]
     return [PlannedRun(spec=spec, ledger=ledger) for spec in specs]

@@ -178,6 +178,14 @@ def test_axes_of_the_protocol_reach_the_run():
     assert runs[0].ledger.forward_flops != runs[1].ledger.forward_flops
 
 
+@pytest.mark.parametrize(("longer", "epochs"), [(0, [6, 6, 6]), (1 / 3, [6, 12, 24]), (1, [6, 48, 384])])
+def test_small_shares_may_be_trained_longer(longer, epochs):
+    """By hand: an eighth and a 64th of the data by the cube root, and by as many steps as all of it."""
+    training = {"epochs": 6, "data_fraction": [1, 1 / 8, 1 / 64], "longer": longer}
+    runs, _ = sample(study(vit(training=training)))
+    assert [run.spec.epochs for run in runs] == epochs
+
+
 def test_quantiles_are_those_of_the_runs():
     runs, plan = sample(study({"count": 101, "space": SPACE}))
     flops = sorted(run.ledger.forward_flops for run in runs)
