@@ -23,10 +23,10 @@ workflow {
     file("${params.outdir}/pipeline_info/params_${stamp}.json").text = JsonOutput.prettyPrint(JsonOutput.toJson(params)) + '\n'
     study  = file(params.study, checkIfExists: true)
     sheet  = params.input ? file(params.input, checkIfExists: true) : []
-    labels = params.labels ? file(params.labels, checkIfExists: true) : []
     CHECK("${workflow.manifest.version} ${codeDigest()}", JsonOutput.toJson(params), file("${projectDir}/nextflow_schema.json"), study, sheet)
     CHECK.out.problems.subscribe { if (it.text) error it.text.trim() }
     VERSIONS(CHECK.out.versions)
+    labels = CHECK.out.labels.map { params.labels ? file(params.labels, checkIfExists: true) : file("${projectDir}/assets/labels/${it.text.trim()}") }
     sections = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...
 
     elsewhere = params.latency ? Channel.fromPath(params.latency.tokenize(','), type: 'dir', checkIfExists: true) : Channel.empty()
@@ -34,7 +34,7 @@ workflow {
         runs = section(sections, 'analysis').map { file(params.runs, checkIfExists: true) }
         ANALYSIS(runs, elsewhere.toList(), [], section(sections, 'analysis'), [], [], [], [], [])
     } else {
-        classes = labels ? labels.resolve('classes.csv').readLines().findAll { it.trim() }.size() - 1 : 26
+        classes = labels.map { it.resolve('classes.csv').readLines().findAll { line -> line.trim() }.size() - 1 }
         DATA(CHECK.out.sheet, section(sections, 'data'), section(sections, 'split'), labels)
         MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), labels, classes)
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels)

@@ -4,11 +4,12 @@ include { PREPARE } from '../modules/prepare'
 include { SPLIT } from '../modules/split'
 include { CARD } from '../modules/card'
 
-// [source: 'ptb', path: <folder>, patients: <file or []>] -> how many shards, told by the number of headers
+// [source: 'ptb', path: <folder>, patients: <file or []>] -> how many shards, told by the number of files
 def shards(row) {
-    def headers = files("${row.path}/**.hea").size()
-    int count = Math.ceil(headers / (params.shard_size as double))
-    (1..<(count + 1)).collect { k -> [[id: "${row.source}-${k}of${count}", source: row.source, shard: "${k}/${count}"], row.path, row.patients] }
+    def found = files("${row.path}/${row.pattern}").size()
+    int count = Math.ceil(found / (params.shard_size as double))
+    (1..<(count + 1)).collect { k -> [[id: "${row.source}-${k}of${count}", source: row.source, shard: "${k}/${count}", layout: row.layout],
+                                      row.path, row.patients, row.labels, row.mapping] }
 }
 
 // A line of a sample sheet; its paths are relative to the folder of the sheet.
@@ -18,7 +19,9 @@ def located(row, sheet) {
         if (!found.exists()) error "${sheet}:${row.line ?: ''}: ${column}: ${found} does not exist. Paths are relative to the sheet's folder"
         found
     }
-    [source: row.source, path: place('path'), patients: row.patients ? place('patients') : []]
+    def layout = (row.dataset ? "--dataset ${row.dataset}" : '') + (row.rate ? " --rate ${row.rate}" : '')
+    def tables = ['patients', 'labels', 'mapping'].collectEntries { column -> [column, row[column] ? place(column) : []] }
+    [source: row.source, path: place('path'), pattern: row.pattern ?: '**.hea', layout: layout] + tables
 }
 
 workflow DATA {
@@ -36,7 +39,7 @@ workflow DATA {
         made = SYNTH.out.map { it.resolve('sheet.csv') }.flatMap { sheet -> sheet.splitCsv(header: true).collect { row -> located(row, sheet) } }
     }
     tasks = given.mix(made).flatMap { row ->
-        shards(row) ?: error("${row.path}: no .hea file in this folder or below it. Give the folder that holds the recordings of ${row.source}")
+        shards(row) ?: error("${row.path}: no recording in this folder or below it. Give the folder that holds the recordings of ${row.source}")
     }
     PREPARE(tasks, study, labels)
     corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }

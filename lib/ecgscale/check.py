@@ -14,8 +14,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import write_text
-from ecgscale.contracts.labels import read_rows
+from ecgscale.contracts.labels import label_set_folder, read_label_set, read_rows
 from ecgscale.design.study import Split, Study, read_study
+from ecgscale.ecg.datasets import DEFAULT, WITH_FOLDS, adaptor
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
 from ecgscale.machine.provenance import installed
@@ -35,7 +36,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sheet: Path | None, out: Path) -> None:
     """Check everything a run is told, then write `out`/sections/<section>.json, `out`/versions.yml (what the tasks of
-    the run work with, in the shape that nf-core's tools read) and, with a sheet, `out`/sheet.csv.
+    the run work with, in the shape that nf-core's tools read), `out`/labels.txt (the study's label set) and, with a
+    sheet, `out`/sheet.csv.
 
     Raises UserError with all problems, one a line, and writes nothing then.
     """
@@ -45,6 +47,7 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
     try:
         found = read_study(study)
         recipe_named(found.data.recipe)
+        read_label_set(label_set_folder(found.data.labels))
     except UserError as error:
         error.file = params.get("study", study)      # as the user named it, not as the task sees it
         problems.append(str(error))
@@ -60,10 +63,11 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
     for name, keys in SECTIONS.items():
         body = {"name": name} | found.model_dump(mode="json", include=set(keys))
         write_text(out / "sections" / f"{name}.json", json.dumps(body, indent=1) + "\n")
+    write_text(out / "labels.txt", found.data.labels + "\n")
     write_text(out / "versions.yml", yaml.safe_dump({"TASKS": installed()}, sort_keys=False))
     if sheet:
         text = io.StringIO()
-        table = csv.DictWriter(text, ["source", "path", "patients", "line"], lineterminator="\n")
+        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
         write_text(out / "sheet.csv", text.getvalue())
@@ -82,7 +86,7 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
         yield str(UserError("a synthetic corpus has no folds of your own", file=study, field="split.method",
                             remedy="Give recordings by --input, and their folds in each source's patients table"))
     for row in rows if split.method == "column" else ():
-        if not row["patients"]:
+        if not row["patients"] and row["dataset"] not in WITH_FOLDS:
             yield str(UserError(f"split.method is column, and {row['source']} has no table with its folds", file=sheet,
                                 line=int(row["line"]), field="patients",
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
@@ -104,7 +108,8 @@ def params_problems(params: dict[str, Any], schema: dict[str, Any]) -> list[str]
 
 
 def read_sheet(sheet: Path) -> list[dict[str, str]]:
-    """Rows of a sample sheet with `source`, `path`, `patients` ("" where not given) and their `line`.
+    """Rows of a sample sheet with every column ("" where not given), their `line`, and the `pattern` of the files that
+    tell how many recordings a source has.
 
     Raises UserError with file, line, column and remedy, by assets/schema_input.json.
     """
@@ -124,5 +129,5 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
             problem = f"source {row['source']!r} stands in line {seen[row['source']]} already"
             raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row, one name")
         seen[row["source"]] = line
-    return [{"source": r["source"], "path": r["path"], "patients": r.get("patients", ""), "line": str(line)}
-            for line, r in enumerate(rows, 2)]
+    return [{**{name: row.get(name) or rules[name].get("default", "") for name in rules}, "line": str(line),
+             "pattern": adaptor(row.get("dataset") or DEFAULT).PATTERN} for line, row in enumerate(rows, 2)]

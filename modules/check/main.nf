@@ -15,6 +15,7 @@ process CHECK {
     output:
     path 'sections/*.json', emit: sections, optional: true
     path 'sheet.csv', emit: sheet, optional: true
+    path 'labels.txt', emit: labels, optional: true        // name of the study's label set: physionet2021
     path 'problems.txt', emit: problems
     path 'versions.yml', emit: versions, optional: true    // what the tasks see
 

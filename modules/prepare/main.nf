@@ -3,9 +3,10 @@ process PREPARE {
     label 'cpu'
 
     input:
-    tuple val(meta), path(folder, stageAs: 'recordings/*'), path(patients, stageAs: 'patients/*')  // [id: 'ptb-1of2', source: 'ptb', shard: '1/2']
+    tuple val(meta), path(folder, stageAs: 'recordings/*'), path(patients, stageAs: 'patients/*'),
+        path(table, stageAs: 'table/*'), path(mapping, stageAs: 'mapping/*')    // [id: 'ptb-1of2', source: 'ptb', shard: '1/2', layout: '--dataset ptb-xl']
     path study
-    path labels
+    path labels, stageAs: 'classes/*'
 
     output:
     tuple val(meta), path("${meta.id}"), emit: shard
@@ -14,8 +15,8 @@ process PREPARE {
     script:
     """
     : ${task.ext.code}
-    ecg-prepare --source ${meta.source} --folder ${folder} ${patients ? "--patients ${patients}" : ''} \\
-        --shard ${meta.shard} --study ${study} ${labels ? "--labels ${labels}" : ''} --out ${meta.id} --cpus ${task.cpus}
+    ecg-prepare --source ${meta.source} --folder ${folder} ${meta.layout} ${patients ? "--patients ${patients}" : ''} \\
+        ${table ? "--table ${table}" : ''} ${mapping ? "--mapping ${mapping}" : ''} --shard ${meta.shard} --study ${study} ${labels ? "--labels ${labels}" : ''} --out ${meta.id} --cpus ${task.cpus}
     mkdir -p published/${meta.id} && cp ${meta.id}/*.parquet ${meta.id}/*.csv ${meta.id}/*.json published/${meta.id}/
     """
 

@@ -12,8 +12,8 @@ import wfdb
 from scipy.signal import butter, sosfiltfilt
 
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.ecg.people import NOBODY
-from ecgscale.ecg.prepare import growing_array, headers_below, prepare_files
+from ecgscale.ecg.datasets import open_dataset
+from ecgscale.ecg.prepare import Told, growing_array, prepare_places
 from ecgscale.ecg.recipe import RECIPES
 
 
@@ -36,8 +36,9 @@ def study_procedure(folder, out):
 
 def our_procedure(folder, out):
     with growing_array(out / "signals.npy") as signals:
-        files = headers_below(folder)
-        rows, _, _ = prepare_files(files, folder, "real", RECIPES["study"], read_label_set(), signals, NOBODY)
+        dataset = open_dataset(folder)
+        told = Told(dataset, (dataset.facts,), read_label_set())
+        rows, _, _ = prepare_places(dataset.places, "real", RECIPES["study"], signals, told)
     assert len(rows) == 34
 
 

@@ -58,6 +58,8 @@ class Shard(Document):
     digest: str                      # of signals, records and the two digests above
     versions: dict[str, str]
     example: str | None = None       # record whose first ten seconds example.npy holds, (samples, leads) mV as recorded
+    licence: str = ""                # of the dataset, where its adaptor knows it
+    notes: tuple[str, ...] = ()      # what was chosen, did not match or was left out, in words; of the whole source
 
 
 # ------------------------------------------------------------------------------------------------------------ SPLIT

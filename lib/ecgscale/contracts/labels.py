@@ -1,18 +1,22 @@
 """Label sets: diagnosis codes to classes, and the reward weights of the Challenge score. Always by code.
 
-A label set is a folder with `classes.csv` (code, abbreviation, name, group, critical) and, where a Challenge score is
-wanted, `weights.csv` (first column and first row: class codes, in any order). A class code joins the diagnosis codes
-that count as this class by `|`. `unscored.csv` (code, name) may list codes that are known but belong to no class. The
-set in assets/labels/physionet2021 holds the 26 scored classes of PhysioNet/CinC 2021 and its unscored codes (Reyna et
-al., Computing in Cardiology 2021).
+A label set is a folder with `classes.csv` (code, abbreviation, name, group, critical, codes) and, where a Challenge
+score is wanted, `weights.csv` (first column and first row: class codes, in any order). The diagnosis codes that count
+as a class are its `codes`, joined by `|`, or, where there are none, its code, which may join several itself.
+`unscored.csv` (code, name) may list codes that are known but belong to no class. `from/<dataset>.csv` (code, to)
+translates a dataset's own codes: one line a pair; a code with an empty `to` is known and means no class.
+
+assets/labels holds the sets that a study names: `physionet2021`, the 26 scored classes of PhysioNet/CinC 2021 and its
+unscored codes (Reyna et al., Computing in Cardiology 2021), and those of PTB-XL (Wagner et al., Scientific Data 2020).
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +25,8 @@ from ecgscale.contracts import digest
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 
-PHYSIONET_2021 = ASSETS / "labels" / "physionet2021"
+LABEL_SETS = ASSETS / "labels"
+PHYSIONET_2021 = LABEL_SETS / "physionet2021"
 SINUS_RHYTHM = "426783006"
 
 
@@ -36,16 +41,18 @@ class LabelSet:
     critical: tuple[bool, ...]
     weights: np.ndarray | None      # (class, class) in the order of `codes`; None: no Challenge score
     unscored: frozenset[str] = frozenset()      # codes that are known but belong to no class
+    members: tuple[str, ...] = ()   # diagnosis codes of each class, joined by "|"; "" or none: those of its own code
+    translation: dict[str, tuple[str, ...]] = field(default_factory=dict)   # a dataset's own code -> codes of this set
 
     @property
     def digest(self) -> str:
         weights = None if self.weights is None else self.weights.tolist()
-        return digest([self.codes, self.abbreviations, self.names, weights])
+        return digest([self.codes, self.abbreviations, self.names, weights, *filter(None, self.members)])
 
     @cached_property
     def known(self) -> frozenset[str]:
         """Every code that the label set names, scored or not."""
-        return self.unscored | self.index().keys()
+        return self.unscored | self.index().keys() | self.translation.keys()
 
     def index(self) -> dict[str, int]:
         """Diagnosis code -> position of its class."""
@@ -53,13 +60,25 @@ class LabelSet:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        return {part: place for place, code in enumerate(self.codes) for part in code.split("|")}
+        joined = enumerate(zip_longest(self.codes, self.members, fillvalue=""))
+        return {part: place for place, pair in joined for text in pair for part in text.split("|") if part}
 
     def encode(self, codes: Iterable[str]) -> np.ndarray:
         """(class,) bool of one recording's diagnosis codes. Unknown codes are ignored, repeated ones count once."""
         index, row = self.index(), np.zeros(len(self.codes), dtype=bool)
-        row[[index[code] for code in codes if code in index]] = True
+        meant = [to for code in codes for to in self.translation.get(code, (code,))]
+        row[[index[code] for code in meant if code in index]] = True
         return row
+
+    def translating(self, file: Path | None) -> LabelSet:
+        """This set for a dataset with codes of its own, by its table of code and to. Raises UserError."""
+        pairs: dict[str, list[str]] = {}
+        for line, row in enumerate(read_rows(file, ("code", "to")) if file else [], 2):
+            if row["to"] and row["to"] not in self.known:
+                raise UserError(f"{row['to']!r} is no code of the label set", file=file, line=line, field="to",
+                                remedy="Name a code of classes.csv or unscored.csv, or nothing for a code of no class")
+            pairs.setdefault(row["code"], []).extend([row["to"]] if row["to"] else [])
+        return replace(self, translation={code: tuple(to) for code, to in pairs.items()})
 
     def order_of(self, codes: Iterable[str]) -> list[int]:
         """Positions in `codes` of this set's classes, so that `columns[order]` stands in this set's order.
@@ -81,7 +100,8 @@ def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
     rows = read_rows(file, ("code", "abbreviation", "name"))
     seen: set[str] = set()
     for line, row in enumerate(rows, 2):
-        for part in row["code"].split("|"):
+        own = row["code"].split("|")
+        for part in dict.fromkeys([*own, *filter(None, row.get("codes", "").split("|"))]):
             if not part or part in seen:
                 problem = f"code {part!r} is {'empty' if not part else 'named twice'}"
                 raise UserError(problem, file=file, line=line, field="code")
@@ -97,7 +117,19 @@ def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
         weights=read_weights(weights_file, codes) if weights_file.is_file() else None,
         unscored=frozenset(row["code"] for row in read_rows(unscored_file, ("code", "name"))
                            if row["code"] not in seen) if unscored_file.is_file() else frozenset(),
+        members=tuple(row.get("codes", "") for row in rows),
     )
+
+
+def label_set_folder(named: str | Path | None) -> Path:
+    """The folder of a label set: a folder as it is, or the name of one in assets/labels. Raises UserError."""
+    if named is None or Path(named).is_dir():
+        return Path(named or PHYSIONET_2021)
+    known = sorted(file.parent.relative_to(LABEL_SETS).as_posix() for file in LABEL_SETS.rglob("classes.csv"))
+    if str(named) not in known:
+        raise UserError(f"no label set {str(named)!r}", field="labels",
+                        remedy=f"Give a folder or one of {', '.join(known)}")
+    return LABEL_SETS / named
 
 
 def read_weights(file: Path, codes: tuple[str, ...]) -> np.ndarray:

@@ -34,12 +34,18 @@ from ecgscale.models.complexity import FAMILIES, SIZES
 
 
 class Data(Section):
-    """Preparation recipe by name, and how much may be rejected before a run stops."""
+    """Preparation recipe and label set by name, and how much may be rejected, or match nothing, before a run stops."""
 
     recipe: str = "study"
     """Filter, rate and normalization by name: see docs/explanation/method.md."""
+    labels: str = "physionet2021"
+    """Label set, a folder in assets/labels; the parameter --labels goes before it."""
+    likelihood: float = Field(0.0, ge=0, le=100)
+    """Percent below which a diagnostic statement of PTB-XL does not count."""
     max_rejected: float = Field(0.05, ge=0, le=1)
     """Largest share of a shard's recordings that may be rejected."""
+    max_unmatched: float = Field(0.5, ge=0, le=1)
+    """Largest share of the rows of a table of yours that may name no recording."""
     window: Window = 1024
     """Samples of an input, at the recipe's rate."""
 

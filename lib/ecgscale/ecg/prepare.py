@@ -7,12 +7,11 @@ was never released, is a source like the others: give it a name and, where patie
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -24,12 +23,13 @@ from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.ecg import guards
 from ecgscale.ecg.corpus import mark_duplicates
+from ecgscale.ecg.datasets import Dataset, open_dataset
+from ecgscale.ecg.facts import NOTHING, Facts, FactTable
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.normalize import half, word_sum
-from ecgscale.ecg.people import NOBODY, People, age_of, sex_of
+from ecgscale.ecg.people import age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare
-from ecgscale.ecg.wfdb_header import read_header
-from ecgscale.ecg.wfdb_record import Recording, read_recording
+from ecgscale.ecg.wfdb_record import Recording
 from ecgscale.errors import UserError
 from ecgscale.machine import provenance
 
@@ -37,33 +37,6 @@ SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 NO_CODE = {"", "unknown", "nan", "none", "na"}
 EXAMPLE_SECONDS = 10
 SECONDS_BETWEEN_LINES = 10.0
-
-
-def headers_below(folder: Path) -> list[str]:
-    """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once. Hidden files
-    and folders (a Mac's "._A0001.hea") are no records, nor are the pieces of a record of several segments."""
-    found, seen = [], set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below, present = os.path.relpath(place, folder).replace(os.sep, "/"), set(files)
-        headers = {name for name in files if name.endswith(".hea") and not name.startswith(".")}
-        alone = [name for name in headers if not {name[:-4] + ".mat", name[:-4] + ".dat"} & present]
-        headers -= {piece for name in alone for piece in pieces_of(Path(place, name))}
-        found += [name if below == "." else f"{below}/{name}" for name in headers]
-    return sorted(found)
-
-
-def pieces_of(file: Path) -> set[str]:
-    """Names of the header files that a record of several segments is made of; none of any other record."""
-    try:
-        return {f"{name}.hea" for name, _ in read_header(file).segments} - {file.name}
-    except Rejected:
-        return set()
 
 
 def parse_shard(text: str) -> tuple[int, int]:
@@ -118,73 +91,89 @@ class Example(NamedTuple):
 
 
 def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels: LabelSet, out: Path,
-                  max_rejected: float, people: People = NOBODY) -> Shard:
-    """Write signals.npy, records.parquet, rejects.csv, example.npy and shard.json of `files[k-1::n]` into `out`.
+                  max_rejected: float, dataset: Dataset | None = None, tables: Sequence[FactTable] = (),
+                  max_unmatched: float = 1.0) -> Shard:
+    """Write signals.npy, records.parquet, rejects.csv, example.npy and shard.json of `places[k-1::n]` into `out`.
 
-    Raises UserError when there is no header at all, or when more than `max_rejected` of the recordings are rejected.
+    Raises UserError when there is no recording at all, when more than `max_rejected` of the recordings are rejected, or
+    when more than `max_unmatched` of the rows of one of the user's tables name none.
     """
-    files = files_of(folder, source, shard, people)
+    number, of = parse_shard(shard)
+    if not SOURCE_NAME.fullmatch(source):
+        raise UserError(f"{source!r} is not a name", field="--source", remedy="Letters, digits, '_', '.', '-' only")
+    dataset = dataset or open_dataset(folder)
+    notes = [*dataset.notes, *dataset.facts.match(dataset.places, folder),
+             *(note for table in tables for note in table.match(dataset.places, folder, max_unmatched))]
+    places, told = dataset.places[number - 1 :: of], Told(dataset, (*tables, dataset.facts), labels)
     with whole(out) as temporary:
         temporary.mkdir()
         with growing_array(temporary / "signals.npy") as signals:
-            rows, rejects, example = prepare_files(files, folder, source, recipe, labels, signals, people)
-        check_share(rejects, len(files), max_rejected, folder)
-        records = mark_duplicates(as_frame(rows, labels, people.has_folds))
+            rows, rejects, example = prepare_places(places, source, recipe, signals, told)
+        check_share(rejects, len(places), max_rejected, folder)
+        records = mark_duplicates(as_frame(rows, labels, told.has_folds))
         RECORDS.write(records, temporary / "records.parquet")
         refused = pd.DataFrame(rejects, columns=list(REJECTS.columns))
         REJECTS.write(refused.assign(synthetic=bool(records["synthetic"].any())), temporary / "rejects.csv")
         if example:
             np.save(temporary / "example.npy", example.millivolts)
-        identity = [signals.sum, recipe.digest, labels.digest, *(digest(row) for row in rows)]
+        identity = [signals.sum, recipe.digest, labels.digest, *labels.translation.items(), *map(digest, rows)]
         made = Shard(
-            source=source, shard=shard, found=len(files), accepted=len(rows), rejected=len(rejects),
+            source=source, shard=shard, found=len(places), accepted=len(rows), rejected=len(rejects),
             synthetic=bool(records["synthetic"].any()), recipe=recipe.parameters(), recipe_digest=recipe.digest,
             rate=recipe.rate, unit=recipe.unit, dtype="float16", classes=labels.codes,
             labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions(),
-            example=example and example.record)
+            example=example and example.record, licence=dataset.licence, notes=tuple(notes))
         made.write(temporary / "shard.json")
+    for note in notes if number == 1 else ():       # each shard finds the same
+        print(f"{source}: {note}", file=sys.stderr)
     return made
 
 
-def files_of(folder: Path, source: str, shard: str, people: People) -> list[str]:
-    """The shard's headers. Raises UserError when there is none in the whole folder, or when a name does not fit."""
-    number, of = parse_shard(shard)
-    if not SOURCE_NAME.fullmatch(source):
-        raise UserError(f"{source!r} is not a name", field="--source", remedy="Letters, digits, '_', '.', '-' only")
-    found = headers_below(folder)
-    if not found:
-        raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
-    people.check((file.removesuffix(".hea") for file in found), folder)
-    return found[number - 1 :: of]
+class Told(NamedTuple):
+    """Who says what of a recording, and what its codes mean."""
+
+    dataset: Dataset
+    tables: tuple[FactTable, ...]       # one goes before the next
+    labels: LabelSet
+
+    @property
+    def has_folds(self) -> bool:
+        return any(table.has_folds for table in self.tables)
+
+    def of(self, place: str) -> Facts:
+        facts = NOTHING
+        for table in self.tables:
+            facts = facts.before(table.of(place))
+        return facts
 
 
-def prepare_files(files: list[str], folder: Path, source: str, recipe: Recipe, labels: LabelSet,
-                  signals: SignalWriter, people: People) -> tuple[list[dict], list[dict], Example | None]:
-    """Rows of records.parquet and of rejects.csv, every file in one of them; the first accepted without a flag."""
+def prepare_places(places: list[str], source: str, recipe: Recipe, signals: SignalWriter, told: Told
+                   ) -> tuple[list[dict], list[dict], Example | None]:
+    """Rows of records.parquet and of rejects.csv, every place in one of them; the first accepted without a flag."""
     rows, rejects, example = [], [], None
     started = spoken = time.monotonic()
-    for count, file in enumerate(files, 1):
-        place = file.removesuffix(".hea")
+    for count, place in enumerate(places, 1):
         named = {"record": f"{source}/{place}", "source": source}
         try:
-            recording = read_recording(folder / file)
+            recording = told.dataset.read(place)
             flags = inspect(recording)
             millivolts = recording.millivolts()
             prepared = prepare(millivolts, recording.rate, recipe)
         except Rejected as error:
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
-            person = people.of(place)
-            rows.append(named | {"patient": f"{source}/{person.patient}" if person.patient else None,
+            facts = told.of(place)
+            fold = {"fold": facts.fold} if told.has_folds else {}
+            rows.append(named | {"patient": f"{source}/{facts.patient}" if facts.patient else None,
                                  "offset": signals.rows, "length": len(prepared)}
-                        | describe(recording, flags, labels) | ({"fold": person.fold} if people.has_folds else {}))
+                        | describe(recording, flags, told.labels, facts) | fold)
             signals.append(prepared)
             if example is None or (example.flags and not rows[-1]["flags"]):
                 seconds = millivolts[: round(EXAMPLE_SECONDS * recording.rate)].astype(np.float32)
                 example = Example(rows[-1]["record"], rows[-1]["flags"], seconds)
         if time.monotonic() - spoken > SECONDS_BETWEEN_LINES:
             spoken = time.monotonic()
-            print(f"{source}: {count} of {len(files)} recordings, {count / (spoken - started):.0f} a second, "
+            print(f"{source}: {count} of {len(places)} recordings, {count / (spoken - started):.0f} a second, "
                   f"{len(rejects)} rejected", file=sys.stderr, flush=True)
     return rows, rejects, example
 
@@ -211,10 +200,12 @@ def inspect(recording: Recording) -> set[str]:
             | guards.check_limb_leads(rows, seen, recording.gain, recording.baseline, recording.factor))
 
 
-def describe(recording: Recording, flags: set[str], labels: LabelSet) -> dict:
-    """What the header says of the person and the diagnoses, and the digest of the samples as stored."""
+def describe(recording: Recording, flags: set[str], labels: LabelSet, facts: Facts = NOTHING) -> dict:
+    """What tables and header say of the person and the diagnoses, and the digest of the samples as stored."""
     comments = recording.comments
-    given = [code for code in re.split(r"[\s,;]+", comments.get("dx", "")) if code.casefold() not in NO_CODE]
+    facts = facts.before(Facts(codes=tuple(re.split(r"[\s,;]+", comments.get("dx", ""))),
+                               age=comments.get("age", ""), sex=comments.get("sex", "")))
+    given = [code for code in facts.codes if code.casefold() not in NO_CODE]
     codes = list(dict.fromkeys(given))
     flags = set(flags)
     if not codes:
@@ -226,7 +217,7 @@ def describe(recording: Recording, flags: set[str], labels: LabelSet) -> dict:
     if any(code not in labels.known for code in codes):
         flags.add("unknown-code")
     return {
-        "rate": recording.rate, "age": age_of(comments.get("age", "")), "sex": sex_of(comments.get("sex", "")),
+        "rate": recording.rate, "age": age_of(facts.age), "sex": sex_of(facts.sex),
         "flags": ";".join(sorted(flags)), "codes": ";".join(codes), "content": content_digest(recording.digital),
         "synthetic": comments.get("synthetic", "").casefold() == "yes"}
 

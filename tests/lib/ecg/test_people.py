@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ecgscale.ecg.people import NOBODY, Person, age_of, read_people, sex_of
+from ecgscale.ecg.facts import NO_TABLE, Facts
+from ecgscale.ecg.people import age_of, read_people, sex_of
 from ecgscale.errors import UserError
 
 
@@ -16,14 +17,14 @@ def table(folder: Path, text: str) -> Path:
 
 def test_a_path_goes_before_a_name(tmp_path):
     people = read_people(table(tmp_path, "record,patient,fold\nA1,p1,\ng2/A1,p2,3\n"))
-    assert people.of("g1/A1") == Person("p1", None)
-    assert people.of("g2/A1") == Person("p2", 3)
-    assert people.of("g2/A2") == NOBODY.of("A1") == Person(None, None)
-    people.check(["g1/A1", "g2/A1"], tmp_path)
+    assert people.of("g1/A1") == Facts("p1", None)
+    assert people.of("g2/A1") == Facts("p2", 3)
+    assert people.of("g2/A2") == NO_TABLE.of("A1") == Facts()
+    people.match(["g1/A1", "g2/A1"], tmp_path)
 
 
 def test_either_column_is_enough(tmp_path):
-    assert read_people(table(tmp_path, "record,fold\nA1,0\n")).of("A1") == Person(None, 0)
+    assert read_people(table(tmp_path, "record,fold\nA1,0\n")).of("A1") == Facts(None, 0)
     assert not read_people(table(tmp_path, "record,patient\nA1,p\n")).has_folds
 
 
@@ -43,9 +44,9 @@ def test_mistakes_have_file_line_field_and_remedy(tmp_path, text, message):
 def test_a_table_must_fit_the_folder(tmp_path):
     people = read_people(table(tmp_path, "record,patient\nA1,p\n"))
     with pytest.raises(UserError, match=r"people\.csv: patients table: names none of the 2 recordings below"):
-        people.check(["B1", "g1/B2"], tmp_path)
+        people.match(["B1", "g1/B2"], tmp_path)
     with pytest.raises(UserError, match=r"people\.csv: record: record 'A1' is the name of 2 recordings .*g1/A0001"):
-        people.check(["g1/A1", "g2/A1"], tmp_path)
+        people.match(["g1/A1", "g2/A1"], tmp_path)
 
 
 @pytest.mark.parametrize(("text", "age"), [("61", 61), ("0", 0), ("0.5", 0.5), ("300", None), ("NaN", None),

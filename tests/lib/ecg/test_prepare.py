@@ -7,9 +7,11 @@ import wfdb
 
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
 from ecgscale.contracts.labels import read_label_set
+from ecgscale.ecg.datasets.wfdb_headers import headers_below
+from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.ecg.guards import FLAGS, REASONS
-from ecgscale.ecg.people import NOBODY, People, Person, read_people
-from ecgscale.ecg.prepare import growing_array, headers_below, prepare_shard
+from ecgscale.ecg.people import read_people
+from ecgscale.ecg.prepare import growing_array, prepare_shard
 from ecgscale.ecg.recipe import RECIPES, prepare
 from ecgscale.errors import UserError
 from tests.tiny_records import write_record
@@ -36,8 +38,8 @@ def source(tmp_path, record, signal):
     return folder
 
 
-def made(folder, out, shard="1/1", recipe="study", limit=1.0, people=NOBODY):
-    return prepare_shard(folder, "georgia", shard, RECIPES[recipe], LABELS, out, limit, people)
+def made(folder, out, shard="1/1", recipe="study", limit=1.0, tables=()):
+    return prepare_shard(folder, "georgia", shard, RECIPES[recipe], LABELS, out, limit, tables=tables)
 
 
 def test_accepted_and_rejected_are_what_was_found(source, tmp_path):
@@ -156,7 +158,7 @@ def test_records_of_one_name_in_two_folders_stay_apart(tmp_path, signal):
 def test_patients_by_name_or_by_path(source, tmp_path):
     table = tmp_path / "patients.csv"
     table.write_text("record,patient\nA0000,p1\ng1/deep/A0001,p1\nA0003,p2\n")
-    made(source, tmp_path / "out", people=read_people(table))
+    made(source, tmp_path / "out", tables=[read_people(table)])
     patients = RECORDS.read(tmp_path / "out" / "records.parquet").set_index("record")["patient"]
     assert patients["georgia/A0000"] == patients["georgia/g1/deep/A0001"] == "georgia/p1"
     assert patients["georgia/g1/deep/A0003"] == "georgia/p2"
@@ -165,7 +167,7 @@ def test_patients_by_name_or_by_path(source, tmp_path):
 
 def test_a_patients_table_of_other_recordings_is_an_error(source, tmp_path):
     with pytest.raises(UserError, match="patients table: names none of the 8 recordings below"):
-        made(source, tmp_path / "out", people=People({"B0000": Person("p1")}))
+        made(source, tmp_path / "out", tables=[FactTable({"B0000": Facts("p1")})])
 
 
 @pytest.mark.parametrize("name", ["a/b", "", "../x", "a b", ".hidden"])

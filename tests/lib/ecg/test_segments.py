@@ -8,8 +8,9 @@ import wfdb
 
 from ecgscale.contracts import LEADS, RECORDS
 from ecgscale.contracts.labels import read_label_set
+from ecgscale.ecg.datasets.wfdb_headers import headers_below
 from ecgscale.ecg.guards import Rejected
-from ecgscale.ecg.prepare import headers_below, prepare_shard
+from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.ecg.wfdb_record import read_recording
 

@@ -1,0 +1,56 @@
+"""Datasets by name: which recordings a folder holds, how they are read, and what the dataset's own tables say of them.
+
+An adaptor is a module with PATTERN (files that tell how many recordings there are), and `open_folder(folder, asked)`,
+which gives a Dataset. Nothing is converted first, and a path that a table names never leaves the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from ecgscale.ecg.facts import NO_TABLE, FactTable
+from ecgscale.ecg.wfdb_record import Recording
+from ecgscale.errors import UserError
+
+DEFAULT = "wfdb-headers"
+NAMES = (DEFAULT, "ptb-xl")
+WITH_FOLDS = ("ptb-xl",)        # the dataset's own table parts its recordings
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What study and sample sheet ask of a dataset that can be read in several ways."""
+
+    rate: float | None = None           # Hz, of a dataset that is served at several rates; None: `recipe_rate` decides
+    recipe_rate: float = 500.0          # Hz, to which recordings are resampled
+    likelihood: float = 0.0             # %, below which a diagnostic statement does not count
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A source's folder, opened. `read` raises Rejected; `notes` say what was chosen or left out."""
+
+    places: list[str]                   # of the recordings, below the folder, without ending, sorted
+    read: Callable[[str], Recording]
+    facts: FactTable = NO_TABLE         # by place
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def adaptor(name: str) -> ModuleType:
+    if name not in NAMES:
+        raise UserError(f"no dataset {name!r}", field="dataset", remedy=f"Known: {', '.join(NAMES)}")
+    return import_module(f"ecgscale.ecg.datasets.{name.replace('-', '_')}")
+
+
+def open_dataset(folder: Path, name: str = DEFAULT, asked: Asked | None = None) -> Dataset:
+    """Open a source's folder. Raises UserError where it is not laid out as the dataset is, or holds no recording."""
+    made = adaptor(name).open_folder(folder, asked or Asked())
+    if not made.places:
+        raise UserError("no recording below this folder", file=folder, field=name,
+                        remedy="Give the folder of a source's records")
+    return made

@@ -1,0 +1,51 @@
+"""Any folder of WFDB records, one by one or in pieces; the headers' comments say the rest.
+
+Comments as PhysioNet/CinC 2020 and 2021 write them: `# Age: 61`, `# Sex: Female`, `# Dx: 426783006,164889003`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ecgscale.ecg.datasets import Asked, Dataset
+from ecgscale.ecg.guards import Rejected
+from ecgscale.ecg.wfdb_header import read_header
+from ecgscale.ecg.wfdb_record import read_recording
+from ecgscale.errors import UserError
+
+PATTERN = "**.hea"
+
+
+def open_folder(folder: Path, asked: Asked) -> Dataset:
+    found = headers_below(folder)
+    if not found:
+        raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
+    return Dataset([name.removesuffix(".hea") for name in found], lambda place: read_recording(folder / f"{place}.hea"))
+
+
+def headers_below(folder: Path) -> list[str]:
+    """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once. Hidden files
+    and folders (a Mac's "._A0001.hea") are no records, nor are the pieces of a record of several segments."""
+    found, seen = [], set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        below, present = os.path.relpath(place, folder).replace(os.sep, "/"), set(files)
+        headers = {name for name in files if name.endswith(".hea") and not name.startswith(".")}
+        alone = [name for name in headers if not {name[:-4] + ".mat", name[:-4] + ".dat"} & present]
+        headers -= {piece for name in alone for piece in pieces_of(Path(place, name))}
+        found += [name if below == "." else f"{below}/{name}" for name in headers]
+    return sorted(found)
+
+
+def pieces_of(file: Path) -> set[str]:
+    """Names of the header files that a record of several segments is made of; none of any other record."""
+    try:
+        return {f"{name}.hea" for name, _ in read_header(file).segments} - {file.name}
+    except Rejected:
+        return set()

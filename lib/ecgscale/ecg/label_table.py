@@ -1,0 +1,63 @@
+"""Labels by table: a CSV of `record` and diagnosis codes, in one of the three forms in which people keep them.
+
+    record,codes                record,code             record,AF,LBBB
+    A0001,AF;LBBB               A0001,AF                A0001,1,1
+    A0002,"['AF', 'LBBB']"      A0001,LBBB              A0002,1,0
+
+A list in the column `codes` is parted by `;`, `|` or `,`; with the column `code` each line adds one; without either,
+every column that is not `record`, `patient`, `fold`, `age` or `sex` is a code and holds 0 or 1. A record that stands in
+the table without a code has none: its header is not asked.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ecgscale.contracts.labels import read_rows
+from ecgscale.ecg.facts import Facts, FactTable
+from ecgscale.errors import UserError
+
+OF_PEOPLE = ("patient", "fold", "age", "sex")
+ONE_HOT = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False, "": False}
+BETWEEN = re.compile(r"[;|,]")
+AROUND = " \t[](){}'\""
+
+
+def read_labels(file: Path) -> FactTable:
+    """The codes, ages and sexes of a labels table, by record. Raises UserError with file, line, field and remedy."""
+    rows, found = read_rows(file, ("record",)), {}
+    columns = [name for name in rows[0] if name not in ("record", *OF_PEOPLE)]
+    read = codes_listed if "codes" in columns else codes_alone if "code" in columns else codes_one_hot
+    if not columns:
+        raise UserError("no column of codes", file=file, line=1,
+                        remedy="Give a column `codes` (A;B), a column `code` with a line each, or a column of 0 and 1 "
+                               "for each code")
+    for line, row in enumerate(rows, 2):
+        known = found.get(row["record"])
+        if known is not None and read is not codes_alone:
+            raise UserError(f"record {row['record']!r} stands twice", file=file, line=line, field="record",
+                            remedy="Give each record one line, or a column `code` with one code a line")
+        codes = read(row, columns, file, line)
+        found[row["record"]] = Facts(codes=(known.codes if known else ()) + codes, age=row.get("age"),
+                                     sex=row.get("sex"))
+    return FactTable(found, file, what="labels table")
+
+
+def codes_listed(row: dict[str, str], columns: list[str], file: Path, line: int) -> tuple[str, ...]:
+    return tuple(code.strip(AROUND) for code in BETWEEN.split(row["codes"]))
+
+
+def codes_alone(row: dict[str, str], columns: list[str], file: Path, line: int) -> tuple[str, ...]:
+    return (row["code"],)
+
+
+def codes_one_hot(row: dict[str, str], columns: list[str], file: Path, line: int) -> tuple[str, ...]:
+    codes = []
+    for name in columns:
+        if row[name].lower() not in ONE_HOT:
+            raise UserError(f"{row[name]!r} is neither 0 nor 1", file=file, line=line, field=name,
+                            remedy="Without a column `codes` or `code`, every other column is a code and holds 0 or 1")
+        if ONE_HOT[row[name].lower()]:
+            codes.append(name)
+    return tuple(codes)

@@ -1,0 +1,40 @@
+"""A line of the sample sheet: a source's folder, how it is laid out, and the tables that speak of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ecgscale.contracts import Shard
+from ecgscale.contracts.labels import label_set_folder, read_label_set
+from ecgscale.ecg import datasets
+from ecgscale.ecg.label_table import read_labels
+from ecgscale.ecg.people import read_people
+from ecgscale.ecg.prepare import prepare_shard
+from ecgscale.ecg.recipe import recipe_named
+
+
+class Source(NamedTuple):
+    """Tables: `patients` (record and patient, fold or both), `labels` (record and codes), and `mapping` (code and to),
+    which translates its codes; without one the label set's own table for this dataset does."""
+
+    name: str
+    folder: Path
+    dataset: str = datasets.DEFAULT
+    rate: float | None = None           # Hz, of a dataset that is served at several
+    patients: Path | None = None
+    labels: Path | None = None
+    mapping: Path | None = None
+
+
+def prepare_source(source: Source, shard: str, data: Any, label_set: str | Path | None, out: Path) -> Shard:
+    """PREPARE of one shard of a source. `data`: that section of a study; `label_set` goes before the study's."""
+    recipe, folder = recipe_named(data.recipe), label_set_folder(label_set or data.labels)
+    own = folder / "from" / f"{source.dataset}.csv"
+    labels = read_label_set(folder).translating(source.mapping or (own if own.is_file() else None))
+    dataset = datasets.open_dataset(source.folder, source.dataset,
+                                    datasets.Asked(source.rate, recipe.rate, data.likelihood))
+    tables = [read_people(source.patients)] if source.patients else []
+    tables += [read_labels(source.labels)] if source.labels else []
+    return prepare_shard(source.folder, source.name, shard, recipe, labels, out, data.max_rejected, dataset, tables,
+                         data.max_unmatched)
