@@ -1,8 +1,10 @@
-"""What is generated of docs/reference: the tables of parameters.md, commands.md and study.md, below a mark in each.
+"""What is generated of docs/reference: the tables of contracts.md, parameters.md, commands.md and study.md, below a
+mark in each.
 
     make reference
 
-writes them again, from nextflow_schema.json, the parsers of the commands in bin/, and the JSON Schema of a study.
+writes them again, from the declarations of lib/ecgscale/contracts/, nextflow_schema.json, the parsers of the commands
+in bin/, and the JSON Schema of a study.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from unittest import mock
 
 from pydantic import TypeAdapter
 
+from ecgscale.contracts import reference
 from ecgscale.design.study import json_schema
 from ecgscale.models.complexity import FAMILIES
 
@@ -31,6 +34,14 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 def code(value: Any) -> str:
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
+
+
+# -------------------------------------------------------------------------------------------------- contracts.md
+
+
+def contracts() -> str:
+    """Every column of every table and every member of every document."""
+    return "\n" + reference.page()
 
 
 # ------------------------------------------------------------------------------------------------- parameters.md
@@ -185,7 +196,7 @@ def wrapped(text: str, width: int = 100) -> str:
     return "\n\n".join(textwrap.fill(part, width, break_on_hyphens=False) for part in text.split("\n\n"))
 
 
-PAGES = {"parameters.md": parameters, "commands.md": commands, "study.md": study}
+PAGES = {"contracts.md": contracts, "parameters.md": parameters, "commands.md": commands, "study.md": study}
 
 if __name__ == "__main__":
     for name, generated in PAGES.items():

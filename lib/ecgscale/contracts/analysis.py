@@ -13,21 +13,36 @@ from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 class LawFit(Part):
     """One law fitted to one subset of a run table."""
 
-    law: str                         # name in scaling.LAWS
-    subset: str                      # "all", "optimizer=adamw", ...
-    x: tuple[str, ...]               # columns
+    law: str
+    """Name of the law."""
+    subset: str
+    """Runs it is fitted to: `all`, `optimizer=adamw`, ..."""
+    x: tuple[str, ...]
+    """Columns of the run table that it is a law of."""
     y: str
+    """What it explains."""
     points: int
+    """Runs it is fitted to."""
     verdict: Literal["identified", "not identifiable", "failed"]
+    """Whether the runs tell its parameters."""
     reason: str = ""
+    """Of the verdict."""
     formula: str
+    """In the names of its parameters."""
     estimates: dict[str, float | None]
+    """By parameter."""
     errors: dict[str, float | None] = {}
-    intervals: dict[str, tuple[float | None, float | None]] = {}   # 90 % profile likelihood
-    bootstrap: dict[str, tuple[float | None, float | None]] = {}   # 90 % run-level bootstrap
+    """Standard errors, by parameter."""
+    intervals: dict[str, tuple[float | None, float | None]] = {}
+    """By parameter, of the profile likelihood."""
+    bootstrap: dict[str, tuple[float | None, float | None]] = {}
+    """By parameter, of the run-level bootstrap."""
     level: float = 0.9
+    """Of both intervals."""
     covariance: list[list[float | None]] | None = None
-    statistics: dict[str, Any] = {}  # rmse_log, aic, weight, held_out_error, ...
+    """Of the parameters, in their order."""
+    statistics: dict[str, Any] = {}
+    """Rmse_log, aic, weight, held_out_error, ..."""
 
 
 class Laws(Document):
@@ -36,13 +51,21 @@ class Laws(Document):
     NAME = "laws"
     PLACE = "fit/laws.json"
     table_digest: str
+    """Of what was read of the run table."""
     synthetic: bool
+    """Any run is of synthetic recordings."""
     runs: int
+    """Rows of the run table."""
     fits: tuple[LawFit, ...]
-    disabled: dict[str, str] = {}    # analysis -> the column it misses or why it says nothing
+    """One for each law, response and subset."""
+    disabled: dict[str, str] = {}
+    """Analysis: the column it misses or why it says nothing."""
     allocation: list[dict[str, Any]] = []
-    differences: list[dict[str, Any]] = []   # exponents of two groups: law, x, y, exponent, groups, estimate, low, high
+    """Best sizes for budgets of compute."""
+    differences: list[dict[str, Any]] = []
+    """Exponents of two groups: law, x, y, exponent, groups, estimate, low, high."""
     versions: dict[str, str]
+    """Of the packages."""
 
 
 LAW_TABLE = Table("law-table", 2, "fit/laws.csv", "A parameter of a law: laws.json as rows", {
@@ -70,12 +93,19 @@ class Speed(Document):
     NAME = "speed"
     PLACE = "latency/speed.json"
     models: int
-    laws: tuple[LawFit, ...]         # subset: "machine=..., runtime=..., device=..., option=..."; y: p50_ms
-    predictor: list[dict[str, Any]]  # model, scheme, statistic, estimate, n: error on nets held out
-    speedups: list[dict[str, Any]]   # a setting against torch eager on the CPU: model, ..., ratio, low, high
+    """Models that were measured."""
+    laws: tuple[LawFit, ...]
+    """Of latency; subset: "machine=..., runtime=..., device=..., option=..."; y: p50_ms."""
+    predictor: list[dict[str, Any]]
+    """Error on networks held out: model, scheme, statistic, estimate, n."""
+    speedups: list[dict[str, Any]]
+    """A setting against torch eager on the CPU: model, ..., ratio, low, high."""
     disabled: dict[str, str] = {}
-    synthetic: bool = False          # the models were trained on synthetic data
+    """Analysis: why it says nothing."""
+    synthetic: bool = False
+    """The models were trained on synthetic data."""
     versions: dict[str, str]
+    """Of the packages."""
 
 
 FRONTIER = Table("frontier", 1, "fit/frontier.csv", "A run on a plane of score and cost", {
@@ -129,15 +159,28 @@ class Predictor(Document):
     NAME = "predictor"
     PLACE = "fit/predictor.json"
     table_digest: str
+    """Of the run table."""
     synthetic: bool
+    """Any run is of synthetic recordings."""
     runs: int
+    """Runs that were predicted."""
     target: str
+    """Score that is predicted."""
     features: tuple[str, ...]
-    warning: str = ""                # set where there are too few runs to say much
-    results: list[dict[str, Any]]    # model, scheme, statistic, group, estimate, low, high, n
-    excluded: dict[str, int] = {}    # runs left out, by status
-    correlated: list[dict[str, Any]] = []   # pairs of features: first, second, spearman
-    dependence: list[dict[str, Any]] = []   # partial dependence: group, model, feature, grid, estimate, low, high
-    claims: list[dict[str, Any]] = []       # the study's findings on this table: claim, verdict, evidence, published
+    """Hyperparameters that it is predicted from."""
+    warning: str = ""
+    """Set where there are too few runs to say much."""
+    results: list[dict[str, Any]]
+    """Model, scheme, statistic, group, estimate, low, high, n."""
+    excluded: dict[str, int] = {}
+    """Runs left out, by status."""
+    correlated: list[dict[str, Any]] = []
+    """Pairs of features: first, second, spearman."""
+    dependence: list[dict[str, Any]] = []
+    """Partial dependence: group, model, feature, grid, estimate, low, high."""
+    claims: list[dict[str, Any]] = []
+    """The study's findings on this table: claim, verdict, evidence, published."""
     disabled: dict[str, str] = {}
+    """Analysis: why it says nothing."""
     versions: dict[str, str]
+    """Of the packages."""

@@ -42,24 +42,43 @@ class Shard(Document):
     NAME = "shard"
     PLACE = "corpus/<source>-<k>of<n>/shard.json"
     source: str
-    shard: str                       # "2/5"
+    """Name of the source."""
+    shard: str
+    """Which part of the source: "2/5"."""
     found: int
+    """Headers found."""
     accepted: int
+    """Recordings in signals.npy."""
     rejected: int
+    """Recordings in rejects.csv."""
     synthetic: bool
-    recipe: dict[str, Any]           # name and every parameter
+    """Any recording is synthetic."""
+    recipe: dict[str, Any]
+    """How the signals were prepared: name and every parameter."""
     recipe_digest: str
-    rate: float                      # Hz, of signals.npy
-    unit: str                        # of one signals.npy step: "z" (per-lead z-score) or "mV"
+    """Of the recipe."""
+    rate: float
+    """Of signals.npy, in Hz."""
+    unit: str
+    """Of one signals.npy step: "z" (per-lead z-score) or "mV"."""
     dtype: str
+    """Of signals.npy."""
     leads: tuple[str, ...] = LEADS
-    classes: tuple[str, ...]         # class codes, the order of the y_ columns
+    """Order of the leads."""
+    classes: tuple[str, ...]
+    """Class codes, the order of the y_ columns."""
     labels_digest: str
-    digest: str                      # of signals, records and the two digests above
+    """Of the label set."""
+    digest: str
+    """Of signals, records and the two digests above."""
     versions: dict[str, str]
-    example: str | None = None       # record whose first ten seconds example.npy holds, (samples, leads) mV as recorded
-    licence: str = ""                # of the dataset, where its adaptor knows it
-    notes: tuple[str, ...] = ()      # what was chosen, did not match or was left out, in words; of the whole source
+    """Of the packages."""
+    example: str | None = None
+    """Record whose first ten seconds example.npy holds, (samples, leads) mV as recorded."""
+    licence: str = ""
+    """Of the dataset, where its adaptor knows it."""
+    notes: tuple[str, ...] = ()
+    """What was chosen, did not match or was left out, in words; of the whole source."""
 
 
 # ------------------------------------------------------------------------------------------------------------ SPLIT
@@ -77,13 +96,21 @@ class SplitInfo(Document):
     NAME = "split"
     PLACE = "corpus/split/split.json"
     method: str
+    """As in the study."""
     seed: int
-    counts: dict[str, int]           # recordings a part
-    left_out: int = 0                # recordings in no part: leave-source-out, known from the held-out source
-    audit: dict[str, Any]            # patient_overlap, duplicate_overlap: a count or "unknown"; by source
+    """Of the deal."""
+    counts: dict[str, int]
+    """Recordings a part."""
+    left_out: int = 0
+    """Recordings in no part: leave-source-out, known from the held-out source."""
+    audit: dict[str, Any]
+    """Patient_overlap, duplicate_overlap: a count or "unknown"; by source."""
     corpus_digest: str
-    digest: str                      # of split.parquet's rows
+    """Of the corpus that was split."""
+    digest: str
+    """Of split.parquet's rows."""
     synthetic: bool
+    """Any recording is synthetic."""
 
 
 # ------------------------------------------------------------------------------- CARD: card.html, figures/ and tables

@@ -14,28 +14,50 @@ from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 class Artefact(Part):
     """One exported file and how far it is from the trained network."""
 
-    format: str                      # torch, onnx, openvino, coreml
-    precision: str                   # float32, float16, int8; bf16: the float32 file, computed in bfloat16
-    file: str | None                 # below the model's folder; null when the export failed
+    format: str
+    """Torch, onnx, openvino, coreml."""
+    precision: str
+    """Float32, float16, int8; bf16: the float32 file, computed in bfloat16."""
+    file: str | None
+    """Below the model's folder; null when the export failed."""
     status: Literal["ok", "failed", "beyond-margin"]
+    """`beyond-margin`: it loses too much score."""
     reason: str = ""
-    batch: int | None = 1            # windows a call; null: any number
+    """Of the status."""
+    batch: int | None = 1
+    """Windows a call; null: any number."""
     bytes: int | None = None
+    """Size of the file."""
     digest: str | None = None
+    """Of the file."""
     opset: int | None = None
-    mode: str = ""                   # torch: frozen or compiled from the weights; then `seconds` is what that took
-    checked_on: str = ""             # runtime that computed the differences, or why none did
+    """Operator set of ONNX."""
+    mode: str = ""
+    """Of torch: frozen or compiled from the weights; then `seconds` is what that took."""
+    checked_on: str = ""
+    """Runtime that computed the differences, or why none did."""
     max_logit_difference: float | None = None
+    """Largest, on the checked recordings."""
     mean_logit_difference: float | None = None
-    sign_flips: int | None = None    # labels that change side at 0.5 on the checked recordings
+    """Mean absolute, on the checked recordings."""
+    sign_flips: int | None = None
+    """Labels that change side at 0.5 on the checked recordings."""
     checked_records: int = 0
-    score_difference: float | None = None       # paired, test fold: artefact minus network
+    """Recordings that both were run on."""
+    score_difference: float | None = None
+    """Paired, test fold: artefact minus network."""
     score_difference_low: float | None = None
+    """Lower end of its 95 % interval."""
     score_difference_high: float | None = None
-    auroc_difference: float | None = None       # of macro AUROC, likewise
+    """Upper end of its 95 % interval."""
+    auroc_difference: float | None = None
+    """Of macro AUROC, likewise."""
     auroc_difference_low: float | None = None
+    """Lower end of its 95 % interval."""
     auroc_difference_high: float | None = None
+    """Upper end of its 95 % interval."""
     seconds: float | None = None
+    """That making it took."""
 
 
 class Export(Document):
@@ -44,24 +66,43 @@ class Export(Document):
     NAME = "export"
     PLACE = "models/<name>/export.json"
     run_id: str
-    label: str                       # short name for people, unique in a run of the pipeline
-    chosen_for: str                  # why this model was exported
+    """As in the run table."""
+    label: str
+    """Short name for people, unique in a run of the pipeline."""
+    chosen_for: str
+    """Why this model was exported."""
     spec: RunSpec
+    """The run."""
     ledger: Ledger
+    """What one window costs."""
     input_name: str = "ecg"
+    """Of the models' input."""
     output_name: str = "logits"
-    input_shape: tuple[int, ...]     # (batch, leads, samples)
+    """Of the models' output."""
+    input_shape: tuple[int, ...]
+    """(batch, leads, samples)."""
     rate: float
+    """Of the input, in Hz."""
     unit: str
+    """Of the input: z (z-score) or mV."""
     recipe: dict[str, Any]
+    """How signals are prepared before the model: name and every parameter."""
     classes: tuple[str, ...]
+    """Class codes, in the order of the outputs."""
     class_names: tuple[str, ...]
+    """Their names."""
     license: str
+    """Of the model."""
     synthetic: bool
+    """Trained on synthetic recordings."""
     valid_score: float | None
+    """On validation."""
     test_score: float | None
+    """On test."""
     artefacts: tuple[Artefact, ...]
+    """The files."""
     versions: dict[str, str]
+    """Of the packages."""
 
 
 # ------------------------------------------------------------------------------------------------------------ BENCH
@@ -132,16 +173,27 @@ class Environment(Document):
     NAME = "environment"
     PLACE = "latency/environment.json"
     machine: str
+    """Its name for people."""
     cpu: str
+    """Name of the processor."""
     cores: int
+    """Cores it has."""
     threads: int
+    """Threads that the measuring may use."""
     memory_bytes: int | None
+    """Memory it has."""
     os: str
+    """Operating system."""
     container: str | None
-    devices: list[dict[str, Any]]    # runtime, device, available (bool), name or reason
-    state: dict[str, Any]            # clocks, governor, temperature, power source: null where not readable
+    """Engine, where it ran in a container."""
+    devices: list[dict[str, Any]]
+    """Runtime, device, available (bool), name or reason."""
+    state: dict[str, Any]
+    """Clocks, governor, temperature, power source: null where not readable."""
     versions: dict[str, str]
-    started: str                     # ISO time
+    """Of the packages."""
+    started: str
+    """When the measuring began, ISO time."""
 
 
 class Control(Document):
@@ -150,20 +202,38 @@ class Control(Document):
     NAME = "control"
     PLACE = "latency/control.json"
     machine: str
+    """As in latency."""
     run_id: str
+    """As in latency."""
     model: str
+    """As in latency."""
     runtime: str
+    """As in latency."""
     device: str
+    """As in latency."""
     option: str
+    """As in latency."""
     threads: int
-    first_ms: tuple[float, ...]      # median of each arm at every look, in order
+    """As in latency."""
+    first_ms: tuple[float, ...]
+    """Median of the first arm at every look, in order."""
     second_ms: tuple[float, ...]
-    ratio: float                     # median over the looks of second / first: 1 but for the measuring's own error
-    ratio_low: float | None          # 95 %
+    """Median of the second arm."""
+    ratio: float
+    """Median over the looks of second / first: 1 but for the measuring's own error."""
+    ratio_low: float | None
+    """Lower end of its 95 % interval."""
     ratio_high: float | None
-    drift: float | None              # of the level, second half of the run against the first
-    disturbed: int                   # looks further than `limit` from the quiet level
-    tolerance: float                 # relative; what is asked for
-    limit: float | None = None       # the tolerance, or 4 times the looks' own scatter where that is more
-    reason: str                      # why the whole run is void; "" where it stands
-    synthetic: bool                  # the model was trained on synthetic data
+    """Upper end of its 95 % interval."""
+    drift: float | None
+    """Of the level, second half of the run against the first."""
+    disturbed: int
+    """Looks further than `limit` from the quiet level."""
+    tolerance: float
+    """Relative deviation that is allowed."""
+    limit: float | None = None
+    """The tolerance, or 4 times the looks' own scatter where that is more."""
+    reason: str
+    """Why the whole run is void; "" where it stands."""
+    synthetic: bool
+    """The model was trained on synthetic data."""

@@ -84,9 +84,9 @@ def file_digest(path: Path | str, length: int = 16) -> str:
 
 
 class Part(BaseModel):
-    """A nested value of a document: immutable, unknown members refused."""
+    """A nested value of a document: immutable, unknown members refused, each described by the text below it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null")
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="null", use_attribute_docstrings=True)
 
 
 class Document(Part):

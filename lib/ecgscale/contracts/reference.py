@@ -1,4 +1,4 @@
-"""The reference page of the files between stages, written from their declarations (docs/contracts.md)."""
+"""The reference page of the files between stages, written from their declarations (docs/reference/contracts.md)."""
 
 from __future__ import annotations
 

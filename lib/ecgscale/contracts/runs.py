@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from ecgscale.contracts.corpus import LEADS
 from ecgscale.contracts.files import Document, Part, digest
@@ -17,20 +17,26 @@ class ModelSpec(Part):
     """An architecture: family and its own hyperparameters (see models/)."""
 
     family: Literal["regnet", "convnext", "vit", "resnet"]
+    """Which network."""
     params: dict[str, float | int | str | None]
+    """Its hyperparameters, by name (see models/)."""
 
 
 class OptimizerSpec(Part):
+    """What moves the weights."""
+
     name: Literal["sgd", "sgdm", "adamw"]
+    """`sgdm`: SGD with momentum."""
     lr: float = Field(gt=0)
+    """Learning rate."""
     weight_decay: float = Field(0.0, ge=0)
+    """On weights of two or more dimensions; decoupled for `adamw`, in the gradient otherwise."""
     momentum: float = Field(0.0, ge=0, lt=1)
+    """Of `sgdm`; 0 stands for 0.9."""
 
 
 class LossSpec(Part):
     """The asymmetric loss (Ridnik et al. 2021), or binary cross-entropy."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: Literal["asymmetric", "bce"] = "asymmetric"
     """`bce` has no parameters but `reduction`."""
@@ -47,8 +53,6 @@ class LossSpec(Part):
 class ScheduleSpec(Part):
     """The learning rate, as a factor of the one that a run is given."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
     name: Literal["exponential", "cosine", "constant"] = "exponential"
     """`cosine` ends at zero."""
     gamma: float = 0.98
@@ -61,22 +65,39 @@ class RunSpec(Part):
     """One training run, completely. `run_id` is the digest of everything else."""
 
     run_id: str
+    """Digest of everything else, 12 hex digits."""
     study: str
+    """Name of the study."""
     model: ModelSpec
+    """The network."""
     leads: tuple[str, ...] = LEADS
-    window: int = Field(1024, gt=0)  # samples at the recipe's rate
+    """Leads that it sees, in order."""
+    window: int = Field(1024, gt=0)
+    """Samples at the recipe's rate."""
     recipe: str = "study"
+    """How the signals were prepared."""
     optimizer: OptimizerSpec
+    """With its learning rate."""
     loss: LossSpec = LossSpec()
+    """What training makes small."""
     schedule: ScheduleSpec = ScheduleSpec()
+    """Of the learning rate."""
     batch_size: int = Field(32, gt=0)
+    """Windows a step."""
     epochs: int = Field(20, gt=0)
+    """Passes over the training recordings."""
     clip_norm: float | None = 1.0
-    patience: int | None = None      # epochs without a better validation loss before it stops early
+    """Largest norm of the gradient; null: it is not clipped."""
+    patience: int | None = None
+    """Epochs without a better validation loss before it stops early; null: it does not."""
     augment: tuple[str, ...] = ()
+    """Augmentations of the training windows."""
     data_fraction: float = Field(1.0, gt=0, le=1)
+    """Share of the training recordings that is used."""
     precision: Literal["float32", "bf16", "auto"] = "float32"
+    """That is asked for."""
     seed: int = 0
+    """Of weights, order, crops and augmentations."""
 
     @classmethod
     def make(cls, **values: Any) -> RunSpec:
@@ -88,12 +109,19 @@ class Ledger(Part):
     """What a run costs, counted and never measured. FLOPs: 2 a multiply-add, conv, linear and attention products."""
 
     params: int
-    activations: int                 # elements that conv, linear and attention products write, one window forward
-    forward_flops: int               # one forward pass of one window
-    step_flops: int                  # forward and backward of one window
-    published_flops: int             # as the published tables count (length-1 input): for comparison only
-    weight_bytes: int                # float32
+    """Parameters that are trained."""
+    activations: int
+    """Elements that conv, linear and attention products write, one window forward."""
+    forward_flops: int
+    """One forward pass of one window."""
+    step_flops: int
+    """Forward and backward of one window."""
+    published_flops: int
+    """As the published tables count (length-1 input): for comparison only."""
+    weight_bytes: int
+    """Of the weights in float32."""
     stages: int | None = None
+    """Stages of the network, where it has any."""
 
 
 class Tuning(Part):
@@ -103,14 +131,23 @@ class Tuning(Part):
     """
 
     method: Literal["halving"] = "halving"
-    group: str = ""                  # runs of one group share trials and rate
+    """Successive halving."""
+    group: str = ""
+    """Runs of one group share trials and rate."""
     low: float = Field(gt=0)
+    """Lower end of the range of rates."""
     high: float = Field(gt=0)
+    """Upper end."""
     trials: int = Field(gt=1)
-    epochs: int = Field(gt=0)        # of the first round
-    chosen: str | None = None        # run_id of the last trial that won; None before, and where no trial ended well
-    valid_loss: float | None = None  # its
-    edge: Literal["", "low", "high"] = ""    # the chosen rate lies within 5 % of that end of the logarithmic range
+    """Rates that are tried."""
+    epochs: int = Field(gt=0)
+    """Of the first round."""
+    chosen: str | None = None
+    """Run_id of the last trial that won; None before, and where no trial ended well."""
+    valid_loss: float | None = None
+    """Of the trial that was chosen."""
+    edge: Literal["", "low", "high"] = ""
+    """The chosen rate lies within 5 % of that end of the logarithmic range."""
 
 
 class PlannedRun(Document):
@@ -119,8 +156,11 @@ class PlannedRun(Document):
     NAME = "planned-run"
     PLACE = "plan/runs.jsonl, one a line"
     spec: RunSpec
+    """The run; before TUNE with the middle of the range of rates."""
     ledger: Ledger
-    tuning: Tuning | None = None     # None: the study gives the rate. Before TUNE `spec` holds the middle of the range
+    """What it costs."""
+    tuning: Tuning | None = None
+    """How the rate comes about; null: the study gives it."""
 
 
 class Plan(Document):
@@ -129,20 +169,35 @@ class Plan(Document):
     NAME = "plan"
     PLACE = "plan/plan.json"
     study: str
-    synthetic: bool = False          # it counts the recordings of a synthetic corpus
+    """Name of the study."""
+    synthetic: bool = False
+    """It counts the recordings of a synthetic corpus."""
     seed: int
+    """Of the draws."""
     runs: int
-    rejected: dict[str, int]         # samples that broke a constraint, by constraint
+    """Runs that will be trained."""
+    rejected: dict[str, int]
+    """Samples that broke a constraint, by constraint."""
     duplicates: int
-    forward_flops: dict[str, float]  # quantiles over the runs: "0", "0.25", ...
+    """Samples that were drawn before."""
+    forward_flops: dict[str, float]
+    """Of one window, quantiles over the runs: "0", "0.25", ..."""
     params: dict[str, float]
-    train_flops: float | None        # whole study; None until the corpus size is known
-    hours: list[dict[str, Any]]      # device, hours, estimate (bool), source
-    train_records: int | None = None         # training recordings that train_flops and hours are for
-    counts: dict[str, int] = {}      # runs by "family optimizer"
-    thinned: int = 0                 # runs left out to stay within the study's budget
-    tuning_groups: int = 0           # learning rates to be tuned, and what the trials cost: part of train_flops
+    """Parameters, likewise."""
+    train_flops: float | None
+    """Of the whole study; null until the size of the corpus is known."""
+    hours: list[dict[str, Any]]
+    """Device, hours, estimate (bool), source."""
+    train_records: int | None = None
+    """Training recordings that train_flops and hours are for."""
+    counts: dict[str, int] = {}
+    """Runs by "family optimizer"."""
+    thinned: int = 0
+    """Runs left out to stay within the study's budget."""
+    tuning_groups: int = 0
+    """Learning rates to be tuned."""
     tuning_flops: float | None = None
+    """What their trials cost: part of train_flops."""
 
 
 # ------------------------------------------------------------------------------- TRAIN: one folder a run (run_id)/
@@ -188,29 +243,56 @@ class RunResult(Document):
     NAME = "run"
     PLACE = "trained/<run_id>/run.json"
     spec: RunSpec
+    """The run."""
     ledger: Ledger
+    """What one window costs."""
     status: Literal["finished", "diverged", "failed"]
+    """How it ended."""
     reason: str = ""
+    """Why it did not finish."""
     synthetic: bool
+    """Trained on synthetic recordings."""
     corpus_digest: str
+    """Of the corpus."""
     split_digest: str
+    """Of the split."""
     code_digest: str
+    """Of the code of ecgscale."""
     classes: tuple[str, ...]
-    train_records: int               # unique recordings seen in training
-    samples_seen: int                # windows, all epochs
-    train_flops: float               # step_flops x samples_seen
+    """Class codes, in the order of the outputs."""
+    train_records: int
+    """Unique recordings seen in training."""
+    samples_seen: int
+    """Windows, all epochs."""
+    train_flops: float
+    """Step_flops x samples_seen."""
     best_epoch: int | None
-    train_loss: float | None         # at the best epoch
+    """The epoch that validation chose, from 0."""
+    train_loss: float | None
+    """At the best epoch."""
     valid_loss: float | None
+    """At the best epoch."""
     clipped_share: float | None
+    """Share of the steps whose gradient was clipped."""
     device: str
+    """That trained."""
     threads: int
-    precision: str                   # what ran
-    seconds: float                   # of training, all attempts together
+    """That training used."""
+    precision: str
+    """What ran."""
+    seconds: float
+    """Of training, all attempts together."""
     device_seconds: float | None = None
+    """Seconds that devices computed, all of them together."""
     peak_memory_bytes: int | None = None
+    """Most memory held."""
     energy_joules: float | None = None
-    resumed: int = 0                 # how often it continued from a checkpoint
+    """Of training, where a counter could be read."""
+    resumed: int = 0
+    """How often it continued from a checkpoint."""
     notes: tuple[str, ...] = ()
-    tuning: Tuning | None = None     # how the learning rate came about; None: the study gave it
+    """What to know of the run."""
+    tuning: Tuning | None = None
+    """How the learning rate came about; None: the study gave it."""
     versions: dict[str, str]
+    """Of the packages."""

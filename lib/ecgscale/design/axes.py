@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from ecgscale.contracts import Part
 
@@ -14,8 +14,6 @@ MOST_VALUES = 10_000            # of one axis
 
 class Range(Part):
     """Values between `low` and `high`, both included; with `step`, low, low + step, ...; with `log`, log-uniform."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     low: float | int
     """The least value."""
