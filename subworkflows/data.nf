@@ -45,6 +45,8 @@ workflow DATA {
     corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }
         .filter { it }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
     SPLIT(corpus, split_study)
+    SPLIT.out.map { split -> split.resolve('split.json').text }
+        .subscribe { text -> if (text) new groovy.json.JsonSlurper().parseText(text).warnings.each { warning -> log.warn warning } }
     CARD(corpus, labels)
 
     emit:

@@ -14,7 +14,8 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import write_text
-from ecgscale.contracts.labels import label_set_folder, read_label_set, read_rows
+from ecgscale.contracts.labels import label_set_folder, read_label_set
+from ecgscale.contracts.written import read_rows
 from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.datasets import DEFAULT, WITH_FOLDS, adaptor
 from ecgscale.ecg.recipe import recipe_named

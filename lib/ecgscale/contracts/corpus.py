@@ -103,6 +103,8 @@ class SplitInfo(Document):
     """Recordings a part."""
     left_out: int = 0
     """Recordings in no part: leave-source-out, known from the held-out source."""
+    warnings: tuple[str, ...] = ()
+    """In words: classes and sources without a positive, folds that are not used, what PREPARE noted."""
     audit: dict[str, Any]
     """Patient_overlap, duplicate_overlap: a count or "unknown"; by source."""
     corpus_digest: str

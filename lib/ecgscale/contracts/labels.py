@@ -3,6 +3,7 @@
 A label set is a folder with `classes.csv` (code, abbreviation, name, group, critical, codes) and, where a Challenge
 score is wanted, `weights.csv` (first column and first row: class codes, in any order). The diagnosis codes that count
 as a class are its `codes`, joined by `|`, or, where there are none, its code, which may join several itself.
+Codes are compared without regard to case and to the `.0` of a table of numbers.
 `unscored.csv` (code, name) may list codes that are known but belong to no class. `from/<dataset>.csv` (code, to)
 translates a dataset's own codes: one line a pair; a code with an empty `to` is known and means no class.
 
@@ -12,7 +13,6 @@ unscored codes (Reyna et al., Computing in Cardiology 2021), and those of PTB-XL
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgscale.contracts import digest
+from ecgscale.contracts.written import as_whole, canonical, read_rows, unmatchable
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 
@@ -43,41 +44,46 @@ class LabelSet:
     unscored: frozenset[str] = frozenset()      # codes that are known but belong to no class
     members: tuple[str, ...] = ()   # diagnosis codes of each class, joined by "|"; "" or none: those of its own code
     translation: dict[str, tuple[str, ...]] = field(default_factory=dict)   # a dataset's own code -> codes of this set
+    notes: tuple[str, ...] = ()     # what was read otherwise than it is written, or is not used
 
     @property
     def digest(self) -> str:
         weights = None if self.weights is None else self.weights.tolist()
         return digest([self.codes, self.abbreviations, self.names, weights, *filter(None, self.members)])
 
+    def knows(self, code: str) -> bool:
+        """Whether the label set names a code, scored or not."""
+        return canonical(code) in self.known
+
     @cached_property
     def known(self) -> frozenset[str]:
-        """Every code that the label set names, scored or not."""
-        return self.unscored | self.index().keys() | self.translation.keys()
+        return frozenset(map(canonical, self.unscored)) | self.places.keys() | self.translation.keys()
 
-    def index(self) -> dict[str, int]:
-        """Diagnosis code -> position of its class."""
-        return self.places
+    def place_of(self, code: str) -> int | None:
+        """Position of the class to which a diagnosis code belongs."""
+        return self.places.get(canonical(code))
 
     @cached_property
     def places(self) -> dict[str, int]:
+        """Canonical code -> position of its class."""
         joined = enumerate(zip_longest(self.codes, self.members, fillvalue=""))
-        return {part: place for place, pair in joined for text in pair for part in text.split("|") if part}
+        return {canonical(part): place for place, pair in joined for text in pair for part in text.split("|") if part}
 
     def encode(self, codes: Iterable[str]) -> np.ndarray:
         """(class,) bool of one recording's diagnosis codes. Unknown codes are ignored, repeated ones count once."""
-        index, row = self.index(), np.zeros(len(self.codes), dtype=bool)
-        meant = [to for code in codes for to in self.translation.get(code, (code,))]
-        row[[index[code] for code in meant if code in index]] = True
+        row = np.zeros(len(self.codes), dtype=bool)
+        meant = [to for code in map(canonical, codes) for to in self.translation.get(code, (code,))]
+        row[[self.places[code] for code in meant if code in self.places]] = True
         return row
 
     def translating(self, file: Path | None) -> LabelSet:
         """This set for a dataset with codes of its own, by its table of code and to. Raises UserError."""
         pairs: dict[str, list[str]] = {}
         for line, row in enumerate(read_rows(file, ("code", "to")) if file else [], 2):
-            if row["to"] and row["to"] not in self.known:
+            if row["to"] and not self.knows(row["to"]):
                 raise UserError(f"{row['to']!r} is no code of the label set", file=file, line=line, field="to",
                                 remedy="Name a code of classes.csv or unscored.csv, or nothing for a code of no class")
-            pairs.setdefault(row["code"], []).extend([row["to"]] if row["to"] else [])
+            pairs.setdefault(canonical(row["code"]), []).extend([canonical(row["to"])] if row["to"] else [])
         return replace(self, translation={code: tuple(to) for code, to in pairs.items()})
 
     def order_of(self, codes: Iterable[str]) -> list[int]:
@@ -94,20 +100,30 @@ class LabelSet:
 
 
 def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
-    """Read a label set's folder. Raises UserError with file and line."""
+    """Read a label set's folder. Raises UserError with file and line, also for a code that nothing can ever match."""
     folder = Path(folder)
-    file = folder / "classes.csv"
-    rows = read_rows(file, ("code", "abbreviation", "name"))
+    file, weights_file, unscored_file = folder / "classes.csv", folder / "weights.csv", folder / "unscored.csv"
+    rows, notes = read_rows(file, ("code", "abbreviation", "name")), []
     seen: set[str] = set()
     for line, row in enumerate(rows, 2):
-        own = row["code"].split("|")
-        for part in dict.fromkeys([*own, *filter(None, row.get("codes", "").split("|"))]):
-            if not part or part in seen:
-                problem = f"code {part!r} is {'empty' if not part else 'named twice'}"
-                raise UserError(problem, file=file, line=line, field="code")
-            seen.add(part)
+        parts, written = [as_whole(part.strip()) for part in row["code"].split("|")], row["code"]
+        row["code"] = "|".join(parts)
+        if row["code"] != written:
+            notes.append(f"{file}:{line}: code {written!r} is read as {row['code']!r}")
+        row["codes"] = "|".join(part.strip() for part in row.get("codes", "").split("|"))
+        members = {canonical(part): part for part in [*row["codes"].split("|"), *parts] if part or part in parts}
+        for name, part in members.items():
+            problem = f"code {part!r} is {'empty' if not part else 'named twice'}" if not part or name in seen else ""
+            problem = problem or (unmatchable(part) if part in parts else "")
+            if problem:
+                raise UserError(problem, file=file, line=line, field="code",
+                                remedy="Give a class a short code of its own; the column `codes`, or a mapping, takes "
+                                       "those of the data")
+        seen |= members.keys()
     codes = tuple(row["code"] for row in rows)
-    weights_file, unscored_file = folder / "weights.csv", folder / "unscored.csv"
+    if weights_file.is_file() and SINUS_RHYTHM not in seen:
+        notes.append(f"{weights_file} is not used: no class has the code {SINUS_RHYTHM} (sinus rhythm), and without it "
+                     "there is no Challenge score")
     return LabelSet(
         codes=codes,
         abbreviations=tuple(row["abbreviation"] for row in rows),
@@ -116,8 +132,8 @@ def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
         critical=tuple((row.get("critical") or "").lower() == "yes" for row in rows),
         weights=read_weights(weights_file, codes) if weights_file.is_file() else None,
         unscored=frozenset(row["code"] for row in read_rows(unscored_file, ("code", "name"))
-                           if row["code"] not in seen) if unscored_file.is_file() else frozenset(),
-        members=tuple(row.get("codes", "") for row in rows),
+                           if canonical(row["code"]) not in seen) if unscored_file.is_file() else frozenset(),
+        members=tuple(row["codes"] for row in rows), notes=tuple(notes),
     )
 
 
@@ -132,35 +148,21 @@ def label_set_folder(named: str | Path | None) -> Path:
     return LABEL_SETS / named
 
 
+def joined(code: str) -> str:
+    """A class code, whose parts are joined by "|", as codes are compared."""
+    return "|".join(map(canonical, code.split("|")))
+
+
 def read_weights(file: Path, codes: tuple[str, ...]) -> np.ndarray:
     """(class, class) reward weights, rows and columns put in the order of `codes` by their names."""
     rows = read_rows(file, ("code",))
-    table = {row["code"]: row for row in rows}
+    table = {joined(row["code"]): {joined(name): value for name, value in row.items()} for row in rows}
     weights = np.empty((len(codes), len(codes)))
     for i, true in enumerate(codes):
         for j, predicted in enumerate(codes):
             try:
-                weights[i, j] = float(table[true][predicted])
+                weights[i, j] = float(table[joined(true)][joined(predicted)])
             except (KeyError, TypeError, ValueError):
                 raise UserError(f"no weight for {true} predicted as {predicted}", file=file, field=predicted,
                                 remedy="Give one row and one column for each class code of classes.csv") from None
     return weights
-
-
-def read_rows(file: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a CSV written by a person: required columns checked, values stripped."""
-    try:
-        with open(file, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in required if name not in (reader.fieldnames or [])]
-            if missing:
-                raise UserError(f"column {missing[0]!r} is missing", file=file, line=1,
-                                remedy=f"The first line must name {', '.join(required)}")
-            rows = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
-    except FileNotFoundError:
-        raise UserError("no such file", file=file) from None
-    except UnicodeDecodeError:
-        raise UserError("not UTF-8 text", file=file) from None
-    if not rows:
-        raise UserError("no rows", file=file)
-    return rows

@@ -29,11 +29,12 @@ class Facts(NamedTuple):
 
 
 class FactTable:
-    """Facts by record. `what` names the table in messages; `has_folds`: it has a column of folds."""
+    """Facts by record. `what` names the table in messages; `has_folds`: it has a column of folds; `notes`: how it was
+    read, in words."""
 
     def __init__(self, rows: dict[str, Facts], file: Path | None = None, has_folds: bool = False,
-                 what: str = "patients table"):
-        self.rows, self.file, self.has_folds, self.what = rows, file, has_folds, what
+                 what: str = "patients table", notes: tuple[str, ...] = ()):
+        self.rows, self.file, self.has_folds, self.what, self.notes = rows, file, has_folds, what, notes
 
     def of(self, place: str) -> Facts:
         """The facts of a record by its path below the source folder, else by its name."""
@@ -59,7 +60,7 @@ class FactTable:
             raise UserError(f"record {twice!r} is the name of {named[twice]} recordings below {folder}", file=self.file,
                             field="record", remedy="Name each by its path below the folder, as g1/A0001")
         lost = [name for name in self.rows if name not in used]
-        said = []
+        said = list(self.notes)
         if lost:
             said.append(f"{self.file}: {len(lost)} of {len(self.rows)} rows of the {self.what} name no recording below "
                         f"{folder}, first {lost[0]!r}")

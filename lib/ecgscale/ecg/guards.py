@@ -43,9 +43,11 @@ FLAGS = {
     "saturated-lead": "a lead stays at its own extreme for 1 % of its samples or more",
     "high-amplitude": "a lead spans more than 20 mV",
     "limb-leads": "III = II - I or one of the augmented-lead identities fails by more than the rounding",
-    "no-diagnosis": "the header has no diagnosis code",
+    "no-diagnosis": "neither a table nor the header has a diagnosis code",
     "no-scored-label": "no diagnosis belongs to a class of the label set",
     "unknown-code": "a diagnosis code that the label set does not know",
+    "age-bound": "the age is given as a bound, as 89+, and stands for it",
+    "age-unread": "the age is written in a way that is not read, or is not from 0 to 120 years",
     "repeated-code": "a diagnosis code is given twice and counts once",
     "duplicate-content": "another recording holds the same samples (of this shard; once opened, of the corpus)",
 }

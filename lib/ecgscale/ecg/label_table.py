@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ecgscale.contracts.labels import read_rows
+from ecgscale.contracts.written import read_rows
 from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.errors import UserError
 

@@ -21,11 +21,13 @@ import pandas as pd
 
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
 from ecgscale.contracts.labels import LabelSet
+from ecgscale.contracts.written import as_whole, is_missing
 from ecgscale.ecg import guards
 from ecgscale.ecg.corpus import mark_duplicates
 from ecgscale.ecg.datasets import Dataset, open_dataset
 from ecgscale.ecg.facts import NOTHING, Facts, FactTable
 from ecgscale.ecg.guards import Rejected
+from ecgscale.ecg.meaning import unmatched_codes
 from ecgscale.ecg.normalize import half, word_sum
 from ecgscale.ecg.people import age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare
@@ -34,7 +36,6 @@ from ecgscale.errors import UserError
 from ecgscale.machine import provenance
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-NO_CODE = {"", "unknown", "nan", "none", "na"}
 EXAMPLE_SECONDS = 10
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -102,7 +103,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     if not SOURCE_NAME.fullmatch(source):
         raise UserError(f"{source!r} is not a name", field="--source", remedy="Letters, digits, '_', '.', '-' only")
     dataset = dataset or open_dataset(folder)
-    notes = [*dataset.notes, *dataset.facts.match(dataset.places, folder),
+    notes = [*labels.notes, *dataset.notes, *dataset.facts.match(dataset.places, folder),
              *(note for table in tables for note in table.match(dataset.places, folder, max_unmatched))]
     places, told = dataset.places[number - 1 :: of], Told(dataset, (*tables, dataset.facts), labels)
     with whole(out) as temporary:
@@ -111,6 +112,8 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
             rows, rejects, example = prepare_places(places, source, recipe, signals, told)
         check_share(rejects, len(places), max_rejected, folder)
         records = mark_duplicates(as_frame(rows, labels, told.has_folds))
+        spoken = [*(notes if number == 1 else ()),      # each shard finds the same
+                  *unmatched_codes(records, labels)]
         RECORDS.write(records, temporary / "records.parquet")
         refused = pd.DataFrame(rejects, columns=list(REJECTS.columns))
         REJECTS.write(refused.assign(synthetic=bool(records["synthetic"].any())), temporary / "rejects.csv")
@@ -122,9 +125,9 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
             synthetic=bool(records["synthetic"].any()), recipe=recipe.parameters(), recipe_digest=recipe.digest,
             rate=recipe.rate, unit=recipe.unit, dtype="float16", classes=labels.codes,
             labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions(),
-            example=example and example.record, licence=dataset.licence, notes=tuple(notes))
+            example=example and example.record, licence=dataset.licence, notes=tuple(spoken))
         made.write(temporary / "shard.json")
-    for note in notes if number == 1 else ():       # each shard finds the same
+    for note in spoken:
         print(f"{source}: {note}", file=sys.stderr)
     return made
 
@@ -205,19 +208,19 @@ def describe(recording: Recording, flags: set[str], labels: LabelSet, facts: Fac
     comments = recording.comments
     facts = facts.before(Facts(codes=tuple(re.split(r"[\s,;]+", comments.get("dx", ""))),
                                age=comments.get("age", ""), sex=comments.get("sex", "")))
-    given = [code for code in facts.codes if code.casefold() not in NO_CODE]
-    codes = list(dict.fromkeys(given))
-    flags = set(flags)
+    given = [as_whole(code) for code in facts.codes if not is_missing(code)]
+    codes, (age, remark) = list(dict.fromkeys(given)), age_of(facts.age or "")
+    flags = {*flags, remark} - {""}
     if not codes:
         flags.add("no-diagnosis")
     if not labels.encode(codes).any():
         flags.add("no-scored-label")
     if len(codes) < len(given):
         flags.add("repeated-code")
-    if any(code not in labels.known for code in codes):
+    if not all(map(labels.knows, codes)):
         flags.add("unknown-code")
     return {
-        "rate": recording.rate, "age": age_of(facts.age), "sex": sex_of(facts.sex),
+        "rate": recording.rate, "age": age, "sex": sex_of(facts.sex or ""),
         "flags": ";".join(sorted(flags)), "codes": ";".join(codes), "content": content_digest(recording.digital),
         "synthetic": comments.get("synthetic", "").casefold() == "yes"}
 

@@ -20,6 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgscale.contracts import PARTS, SplitInfo, digest
+from ecgscale.ecg.meaning import check_positives, unused_folds
 from ecgscale.errors import UserError
 
 PART_OF_FOLD = ("train", "train", "valid", "test")
@@ -32,11 +33,15 @@ def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = Non
     """The split of an opened Corpus, as SPLIT rows in the order of its records, and what is known of it."""
     records = corpus.records
     frame = split_recordings(records, corpus.labels, method, seed, held_out)
+    noted = [f"{shard.source}: {note}" for shard in corpus.shards for note in shard.notes]
+    warnings = [*dict.fromkeys(noted), *unused_folds(records, method),
+                *check_positives(records, corpus.labels, corpus.classes, frame)]
     info = SplitInfo(
         method=method if held_out is None or method != "leave-source-out" else f"{method}:{held_out}",
         seed=seed,
         counts={part: int((frame.part == part).sum()) for part in PARTS},
         left_out=len(records) - len(frame),
+        warnings=tuple(warnings),
         audit=audit(records, corpus.labels, corpus.classes, frame),
         corpus_digest=corpus.digest,
         digest=digest(frame[["record", "fold", "part"]].to_numpy().tolist()),

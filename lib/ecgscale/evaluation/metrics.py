@@ -38,7 +38,7 @@ def challenge_terms(labels: np.ndarray, predicted: np.ndarray, label_set: LabelS
 
 def has_challenge_score(label_set: LabelSet) -> bool:
     """Whether a label set has weights and sinus rhythm, without which there is no Challenge score."""
-    return label_set.weights is not None and SINUS_RHYTHM in label_set.index()
+    return label_set.weights is not None and SINUS_RHYTHM in label_set.places
 
 
 def challenge_weights(label_set: LabelSet) -> tuple[np.ndarray, int]:
@@ -46,7 +46,7 @@ def challenge_weights(label_set: LabelSet) -> tuple[np.ndarray, int]:
     if not has_challenge_score(label_set):
         missing = "weights.csv" if label_set.weights is None else f"a class with the code {SINUS_RHYTHM} (sinus rhythm)"
         raise UserError(f"the label set has no {missing}, so there is no Challenge score", field="labels")
-    return np.nan_to_num(label_set.weights, nan=0.0), label_set.index()[SINUS_RHYTHM]
+    return np.nan_to_num(label_set.weights, nan=0.0), label_set.places[SINUS_RHYTHM]
 
 
 def challenge_ratio(sums: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecgscale.contracts import CLASS_COUNTS, REJECTS, SOURCE_COUNTS, read_all, whole, write_text
-from ecgscale.contracts.labels import PHYSIONET_2021, LabelSet, read_rows
+from ecgscale.contracts.labels import PHYSIONET_2021, LabelSet
+from ecgscale.contracts.written import read_rows
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.guards import FLAGS, REASONS
 from ecgscale.ecg.synthetic import SOURCES

@@ -85,6 +85,7 @@ def data(inputs: Inputs) -> Section:
                             f"Recipe: {recipe}.")
     if inputs.split:
         section.text.append(f"Split by {inputs.split.method}, seed {inputs.split.seed}.")
+        section.text += [f"Warning: {warning}." for warning in inputs.split.warnings]
     if len(inputs.classes):
         section.text.append("People, lengths, rates, flags and a drawn recording of each source stand in the data "
                             "card: corpus/card/card.html of the results.")

@@ -13,7 +13,7 @@ def test_the_four_pairs_count_as_one_class():
     """PhysioNet/CinC 2021: CLBBB|LBBB, CRBBB|RBBB, PAC|SVPB and PVC|VPB are scored as one."""
     labels = read_label_set()
     assert len(labels.codes) == 26
-    index = labels.index()
+    index = labels.places
     for one, other in ((733534002, 164909002), (713427006, 59118001), (284470004, 63593006), (427172004, 17338001)):
         assert index[str(one)] == index[str(other)]
     assert len(index) == 30
@@ -36,7 +36,7 @@ def test_weights_equal_the_published_table(shared):
 
 def test_codes_equal_the_published_table(shared):
     rows = csv.DictReader((shared / "reference" / "dx_mapping_scored.csv").read_text().splitlines())
-    assert {row["SNOMEDCTCode"] for row in rows} == set(read_label_set().index())
+    assert {row["SNOMEDCTCode"] for row in rows} == set(read_label_set().places)
 
 
 def test_weights_in_another_order_give_the_same_matrix(tmp_path):
@@ -68,3 +68,44 @@ def test_mistakes_name_file_and_line(tmp_path, classes, weights, words):
         (tmp_path / "weights.csv").write_text(weights)
     with pytest.raises(UserError, match=words):
         read_label_set(tmp_path)
+
+
+@pytest.mark.parametrize(("code", "words"), [
+    ("Acute MI", "has a space"), ("a,b", "has a space, comma or semicolon"), ("1.6E+08", "rounded by a spreadsheet"),
+    ("1,64889E+08", "rounded by a spreadsheet"), ("NA", "a word for a missing value"), ("None", "missing value"),
+    ("-1", "missing value"), ("unknown", "missing value"), ("AF|nan", "missing value"),
+])
+def test_a_class_that_nothing_can_match_is_refused(tmp_path, code, words):
+    (tmp_path / "classes.csv").write_text(f'code,abbreviation,name\n"{code}",A,a\n')
+    with pytest.raises(UserError, match=words):
+        read_label_set(tmp_path)
+
+
+def test_spellings_of_a_code(tmp_path):
+    """Case, spaces around `|` and the `.0` of a table of numbers do not part a code from its class."""
+    (tmp_path / "classes.csv").write_text("code,abbreviation,name\n1 | 2.0,A,a\nAfib,B,b\n")
+    labels = read_label_set(tmp_path)
+    assert labels.codes == ("1|2", "Afib")
+    assert "code '1 | 2.0' is read as '1|2'" in labels.notes[0]
+    assert [list(np.flatnonzero(labels.encode([code]))) for code in ("2", "1.0", "AFIB", "afib", "3")] == [
+        [0], [0], [1], [1], []]
+
+
+def test_weights_without_sinus_rhythm_are_said_to_be_unused(tmp_path):
+    (tmp_path / "classes.csv").write_text("code,abbreviation,name\n1,A,a\n2,B,b\n")
+    (tmp_path / "weights.csv").write_text("code,1,2\n1,1,0\n2,0,1\n")
+    assert "weights.csv is not used: no class has the code 426783006" in read_label_set(tmp_path).notes[0]
+
+
+def test_a_mapping_translates_codes(tmp_path):
+    """One code may become several; an empty `to` is a code that is known and means no class."""
+    file = tmp_path / "mapping.csv"
+    file.write_text("code,to\nAFIB,164889003\nboth,164889003\nboth,164890007\nnothing,\n")
+    labels = read_label_set().translating(file)
+    assert [labels.abbreviations[i] for i in np.flatnonzero(labels.encode(["afib"]))] == ["AF"]
+    assert [labels.abbreviations[i] for i in np.flatnonzero(labels.encode(["both", "nothing"]))] == ["AF", "AFL"]
+    assert labels.knows("nothing")
+    assert not labels.knows("other")
+    file.write_text("code,to\nAFIB,1\n")
+    with pytest.raises(UserError, match=r"mapping\.csv:2: to: '1' is no code of the label set"):
+        read_label_set().translating(file)

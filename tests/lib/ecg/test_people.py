@@ -49,10 +49,36 @@ def test_a_table_must_fit_the_folder(tmp_path):
         people.match(["g1/A1", "g2/A1"], tmp_path)
 
 
-@pytest.mark.parametrize(("text", "age"), [("61", 61), ("0", 0), ("0.5", 0.5), ("300", None), ("NaN", None),
-                                           ("-1", None), ("", None), ("inf", None), ("Unknown", None), (" 7 ", 7)])
-def test_ages(text, age):
-    assert age_of(text) == age
+@pytest.mark.parametrize(("text", "age", "flag"), [
+    ("61", 61, ""), ("0", 0, ""), ("0.5", 0.5, ""), (" 7 ", 7, ""), ("61,5", 61.5, ""), ("61.0", 61, ""),
+    ("45Y", 45, ""), ("045Y", 45, ""), ("45 years", 45, ""), ("6M", 0.5, ""), ("18 months", 1.5, ""),
+    ("89+", 89, "age-bound"), (">89", 89, "age-bound"), ("> 90 y", 90, "age-bound"), ("≥ 90", 90, "age-bound"),
+    ("NaN", None, ""), ("-1", None, ""), ("", None, ""), ("Unknown", None, ""), ("N/A", None, ""),
+    ("300", None, "age-unread"), ("-5", None, "age-unread"), ("inf", None, "age-unread"), ("1e3", None, "age-unread"),
+    ("60-69", None, "age-unread"), ("sixty", None, "age-unread"), ("45 parsecs", None, "age-unread"),
+])
+def test_ages(text, age, flag):
+    assert age_of(text) == (age, flag)
+
+
+@pytest.mark.parametrize("word", ["nan", "NA", "Unknown", "None", "-1", "-1.0", "", "<NA>", "null"])
+def test_a_word_for_missing_is_no_patient_and_no_fold(tmp_path, word):
+    people = read_people(table(tmp_path, f"record,patient,fold\nA1,{word},{word}\nA2,17.0,3\n"))
+    assert people.of("A1") == Facts()
+    assert people.of("A2") == Facts("17", 3)
+    assert any("1 of 2 rows have the patient" in note for note in people.notes) == bool(word)
+
+
+def test_rows_that_match_nothing(tmp_path):
+    """A table in which one name of four is spelled otherwise is counted aloud, and refused where that is too much."""
+    people = read_people(table(tmp_path, "record,patient\nA1,p\na2,q\nA3,r\nA4,s\n"))
+    said = people.match(["A1", "A2", "A3", "A4"], tmp_path, 0.25)
+    assert "1 of 4 rows of the patients table name no recording" in said[0]
+    assert "first 'a2'" in said[0]
+    assert "1 of 4 recordings below" in said[1]
+    assert said[1].endswith("first 'A2'")
+    with pytest.raises(UserError, match=r"1 of 4 rows name no recording .* more than data\.max_unmatched = 0\.2\."):
+        people.match(["A1", "A2", "A3", "A4"], tmp_path, 0.2)
 
 
 @pytest.mark.parametrize(("text", "sex"), [("Male", "male"), ("F", "female"), ("female ", "female"), ("m", "male"),

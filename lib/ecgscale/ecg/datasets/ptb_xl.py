@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ecgscale.contracts.labels import read_rows
+from ecgscale.contracts.written import as_whole, read_rows
 from ecgscale.ecg.datasets import Asked, Dataset
 from ecgscale.ecg.datasets.wfdb_headers import headers_below
 from ecgscale.ecg.facts import Facts, FactTable
@@ -24,6 +24,7 @@ RATES = {100: "filename_lr", 500: "filename_hr"}       # Hz -> column of the fil
 COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "heart_axis", "strat_fold", *RATES.values())
 STATEMENT = re.compile(r"'([^']+)'\s*:\s*([\d.]+)")     # {'NORM': 100.0, 'SR': 0.0}
 FOLDS = {**{str(fold): 1 for fold in range(1, 9)}, "9": 2, "10": 3}     # strat_fold -> fold
+OLD = {"300": "90+", "300.0": "90+"}
 SEXES = {"0": "male", "1": "female"}
 
 
@@ -59,6 +60,6 @@ def read_database(folder: Path, rate: int, likelihood: float) -> FactTable:
         codes = [code for code, given in STATEMENT.findall(row["scp_codes"])
                  if code not in diagnostic or float(given) >= likelihood]
         codes += [f"axis {row['heart_axis']}"] if row["heart_axis"] else []
-        rows[row[RATES[rate]]] = Facts(row["patient_id"].removesuffix(".0") or None, FOLDS[row["strat_fold"]],
-                                       tuple(codes), row["age"], SEXES.get(row["sex"], ""))
+        rows[row[RATES[rate]]] = Facts(as_whole(row["patient_id"]) or None, FOLDS[row["strat_fold"]],
+                                       tuple(codes), OLD.get(row["age"], row["age"]), SEXES.get(row["sex"], ""))
     return FactTable(rows, file, has_folds=True, what="dataset's own table")
