@@ -10,6 +10,7 @@ import yaml
 
 from ecgscale import contracts
 from ecgscale.machine.provenance import code_digest
+from tests.data_packages import check_package
 
 PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT",
              "BENCH", "FIT", "REPORT"}
@@ -28,7 +29,8 @@ def test_published_files(small_run):
                  "latency/times.parquet", "latency/control.json",
                  "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
                  "corpus/split/split.json", "corpus/card/card.html", "corpus/card/counts.csv",
-                 "corpus/card/sources.csv", "corpus/card/figures/classes.svg", "report/report.html"):
+                 "corpus/card/sources.csv", "corpus/card/datapackage.json", "table/datapackage.json",
+                 "corpus/card/figures/classes.svg", "report/report.html"):
         assert name in files
     runs = [contracts.RunResult.read(path) for path in (small_run.results / "trained").glob("*/run.json")]
     assert len(runs) >= 2
@@ -65,6 +67,12 @@ def test_accepted_and_rejected_are_found(small_run):
     shards = [contracts.Shard.read(path) for path in (small_run.results / "corpus").glob("*/shard.json")]
     assert sum(shard.found for shard in shards) == 160
     assert all(shard.accepted + shard.rejected == shard.found for shard in shards)
+
+
+def test_every_table_opens_without_an_option_and_is_described(small_run):
+    """By the datapackage.json of its folder: no table without, none described that is not there."""
+    folders = {path.parent for path in small_run.results.rglob("*") if path.suffix in (".csv", ".parquet")}
+    assert sum(check_package(folder) for folder in folders) > 20
 
 
 def test_every_output_says_synthetic(small_run):
