@@ -17,12 +17,14 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ecgscale.contracts import datapackage
 from ecgscale.contracts.files import ContractError, whole, wrong_schema
 
+SPOILED = r"^\d(\.\d+)?E[+-]\d+$"     # as spreadsheets write a name of digits, or of digits and one e
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -186,6 +188,7 @@ class Table:
                                               for name in table.schema.names]))
         except pa.ArrowInvalid as error:
             raise ContractError(str(error.args[0]), file=path, field=self.schema_id()) from None
+        tell_spoiled(table, path)
         return table.drop_columns([name for name in table.schema.names if not name])
 
 
@@ -209,6 +212,16 @@ def read_csv(path: Path, skip: int, kinds: dict[str, pa.DataType], columns: list
                                          quoted_strings_can_be_null=False, include_columns=columns)
     return pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(skip_rows=skip),
                                 pyarrow.csv.ParseOptions(newlines_in_values=True), convert)
+
+
+def tell_spoiled(table: pa.Table, path: Path) -> None:
+    """Says which text a spreadsheet made a number: 123456789e12 may be a run_id, and 1.23E+20 no longer names it."""
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        if pa.types.is_string(column.type):
+            spoiled = column.filter(pc.match_substring_regex(column, SPOILED))
+            if len(spoiled):
+                print(f"{path}: {name}: {spoiled[0]} is what a spreadsheet made of a name ({len(spoiled)} of "
+                      f"{len(column)} rows): nothing finds these rows by it", file=sys.stderr)
 
 
 def header(path: Path) -> list[str]:

@@ -114,6 +114,17 @@ def test_a_csv_that_another_program_saved_is_read(tmp_path, program, rows):
     pd.testing.assert_frame_equal(contracts.HISTORY.read(tmp_path / "history.csv"), expected)
 
 
+def test_a_name_that_a_spreadsheet_made_a_number_is_told(tmp_path, capsys):
+    """Excel makes 123456789e12 and 123456789012, both possible run_ids, 1.23E+20 and 1.23457E+11, a cell at a time."""
+    rows = REJECTED.assign(record=["1.23457E+11", "98e7c21fab04"])
+    rows.to_csv(tmp_path / "rejects.csv", index=False)
+    assert contracts.REJECTS.read(tmp_path / "rejects.csv")["record"].tolist() == rows["record"].tolist()
+    assert "record: 1.23457E+11 is what a spreadsheet made of a name (1 of 2 rows)" in capsys.readouterr().err
+    contracts.REJECTS.write(REJECTED.assign(record=["123456789e12", "123456789012"]), tmp_path / "rejects.csv")
+    contracts.REJECTS.read(tmp_path / "rejects.csv")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_share_of_a_whole_number_is_no_whole_number(tmp_path):
     text = SAVED_AGAIN["pandas"].format("", "").replace("32.0", "32.5")
     (tmp_path / "history.csv").write_text(text)
