@@ -1,50 +1,60 @@
 #!/usr/bin/env nextflow
 // ecgscale: recordings and a study in; scaling laws, models, latencies and one report out.
-import groovy.json.JsonOutput
-
-include { help     } from './subworkflows/help'
-include { claim    } from './subworkflows/claim'
-include { CHECK    } from './modules/check'
+include { help         } from './subworkflows/help'
+include { parameters; record } from './subworkflows/parameters'
+include { place; given; grounds } from './subworkflows/places'
+include { claim        } from './subworkflows/claim'
+include { ended        } from './subworkflows/published'
+include { CHECK        } from './modules/check'
 include { VERSIONS; codeDigest } from './subworkflows/versions'
-include { DATA     } from './subworkflows/data'
-include { MODELS   } from './subworkflows/models'
-include { DEPLOY   } from './subworkflows/deploy'
-include { ANALYSIS } from './subworkflows/analysis'
+include { DATA         } from './subworkflows/data'
+include { MODELS       } from './subworkflows/models'
+include { DEPLOY       } from './subworkflows/deploy'
+include { ANALYSIS     } from './subworkflows/analysis'
 
 // The file of one section of the study, placed by its content: unchanged, it leaves finished tasks alone.
-def section(files, name) { files.filter { it.baseName == name }.collectFile { [it.name, it.text] }.first() }
-
-workflow {
-    if (params.help) { log.info help(); return }
-
-    taken = claim(params.outdir)
-    if (taken) error taken
-    stamp = workflow.start.format(java.time.format.DateTimeFormatter.ofPattern('yyyy-MM-dd_HH-mm-ss'))
-    file("${params.outdir}/pipeline_info/params_${stamp}.json").text = JsonOutput.prettyPrint(JsonOutput.toJson(params)) + '\n'
-    study  = file(params.study, checkIfExists: true)
-    sheet  = params.input ? file(params.input, checkIfExists: true) : []
-    CHECK("${workflow.manifest.version} ${codeDigest()}", JsonOutput.toJson(params), file("${projectDir}/nextflow_schema.json"), study, sheet)
-    CHECK.out.problems.subscribe { if (it.text) error it.text.trim() }
-    VERSIONS(CHECK.out.versions)
-    labels = CHECK.out.labels.map { params.labels ? file(params.labels, checkIfExists: true) : file("${projectDir}/assets/labels/${it.text.trim()}") }
-    sections = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...
-
-    elsewhere = params.latency ? Channel.fromPath(params.latency.tokenize(','), type: 'dir', checkIfExists: true) : Channel.empty()
-    if (params.runs) {
-        runs = section(sections, 'analysis').map { file(params.runs, checkIfExists: true) }
-        ANALYSIS(runs, elsewhere.toList(), [], section(sections, 'analysis'), [], [], [], [], [])
-    } else {
-        classes = labels.map { it.resolve('classes.csv').readLines().findAll { line -> line.trim() }.size() - 1 }
-        DATA(CHECK.out.sheet, section(sections, 'data'), section(sections, 'split'), labels)
-        MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), labels, classes)
-        DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels)
-        ANALYSIS(MODELS.out.runs, DEPLOY.out.latency.mix(elsewhere).toList(), DEPLOY.out.models, section(sections, 'analysis'),
-                 MODELS.out.comparisons, DATA.out.split, MODELS.out.plan, DATA.out.corpus, DATA.out.card)
-    }
+def section(files, name) {
+    files.filter { each -> each.baseName == name }.collectFile { each -> [each.name, each.text] }.first()
 }
 
-workflow.onComplete {
-    def done = workflow.stats.succeedCount + workflow.stats.cachedCount
-    if (workflow.success && !params.help) log.info "\nReport: ${file(params.outdir).toAbsolutePath()}/report/report.html"
-    else if (done > 1) log.info "\nNot finished; ${done} tasks are kept. To go on, run the same command with -resume"
+workflow {
+    if (params.help.toString() == 'true') {
+        log.info help()
+        return
+    }
+    told   = parameters(params)
+    grounds()
+    lock   = claim(told.outdir)
+    record(told)
+    study  = given('--study', place(told.study))
+    sheet  = told.input ? given('--input', place(told.input)) : []
+    own    = told.labels ? given('--labels', place(told.labels)) : null
+    place(told.checkpoints).mkdirs()            // a container mounts it
+    CHECK("${workflow.manifest.version} ${codeDigest()}", [study: told.study, sheet: told.input], !told.runs, study, sheet)
+    CHECK.out.problems.subscribe { found -> if (found.text) { error found.text.trim() } }
+    VERSIONS(CHECK.out.versions, told.outdir)
+    labels = CHECK.out.labels.map { named -> own ?: place("${projectDir}/assets/labels/${named.text.trim()}") }
+    sections  = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...
+    elsewhere = channel.fromList(told.latency ? told.latency.tokenize(',').collect { folder -> given('--latency', place(folder)) } : [])
+    if (told.runs) {
+        table = given('--runs', place(told.runs))
+        ANALYSIS(section(sections, 'analysis').map { checked -> table }, elsewhere.toList(), [], section(sections, 'analysis'), [], [], [], [], [])
+        published = ANALYSIS.out.published
+    }
+    else {
+        classes = labels.map { folder -> folder.resolve('classes.csv').readLines().findAll { line -> line.trim() }.size() - 1 }
+        DATA(CHECK.out.rows, sheet, section(sections, 'data'), section(sections, 'split'), labels, told)
+        MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), labels, classes, told)
+        DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels, told)
+        ANALYSIS(MODELS.out.runs, DEPLOY.out.latency.mix(elsewhere).toList(), DEPLOY.out.models, section(sections, 'analysis'),
+                 MODELS.out.comparisons, DATA.out.split, MODELS.out.plan, DATA.out.corpus, DATA.out.card)
+        published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out.published)
+    }
+    made = Collections.synchronizedList([])
+    published.subscribe { each -> made << each }
+    whole = workflow       // inside the handler, 24.10 has no `workflow`
+    workflow.onComplete {
+        ended(whole, made, told.outdir)
+        lock?.close()
+    }
 }

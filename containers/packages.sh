@@ -11,6 +11,8 @@ onnxruntime=$(grep '^onnxruntime==' requirements.lock)
 grep -vE '^(pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet)' requirements.lock |     # the test tools stay out
     sed "s/^onnxruntime==.*/$onnxruntime/" | /opt/uv/bin/uv pip install --no-cache --quiet -r /dev/stdin
 
+/opt/uv/bin/uv pip uninstall --quiet openvino-telemetry     # asks an analytics host; NNCF and OpenVINO go on without
+
 cd "$VIRTUAL_ENV"/lib/python3*/site-packages
 rm -rf torch/include torch/test pyarrow/include pyarrow/src numpy/_core/include tests     # 'tests': of iterative-stratification
 find torch/bin -type f ! -name torch_shm_manager -delete

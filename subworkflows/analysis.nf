@@ -1,6 +1,7 @@
 // Tables -> laws, fronts, predictor, and the report. Needs no recording, no GPU and no network.
 include { FIT } from '../modules/fit'
 include { REPORT } from '../modules/report'
+include { placed } from './published'
 
 workflow ANALYSIS {
     take:
@@ -19,5 +20,5 @@ workflow ANALYSIS {
     REPORT(runs, FIT.out, latency, models, comparisons, split, plan, shards, card)
 
     emit:
-    page = REPORT.out.page
+    published = FIT.out.mix(REPORT.out.page, REPORT.out.figures).map { each -> placed(each) }
 }

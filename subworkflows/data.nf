@@ -3,47 +3,55 @@ include { SYNTH } from '../modules/synth'
 include { PREPARE } from '../modules/prepare'
 include { SPLIT } from '../modules/split'
 include { CARD } from '../modules/card'
+include { place; below; obstacle } from './places'
 
-// [source: 'ptb', path: <folder>, patients: <file or []>] -> how many shards, told by the number of files
-def shards(row) {
-    def found = files("${row.path}/${row.pattern}").size()
-    int count = Math.ceil(found / (params.shard_size as double))
-    (1..<(count + 1)).collect { k -> [[id: "${row.source}-${k}of${count}", source: row.source, shard: "${k}/${count}", layout: row.layout],
-                                      row.path, row.patients, row.labels, row.mapping] }
+// [source: 'ptb', path: <folder>, patients: <file or []>, ...] -> its shards, as many as `size` recordings each ask for
+def shards(row, size) {
+    def found = below(row.path, row.pattern).size()
+    def count = Math.ceil(found / size) as int
+    if (count == 0) {
+        error "${row.path}: no recording in this folder or below it. Give the folder that holds the recordings of ${row.source}"
+    }
+    (1..count).collect { k ->
+        def meta = [id: "${row.source}-${k}of${count}".toString(), source: row.source, shard: "${k}/${count}".toString(), dataset: row.dataset, rate: row.rate]
+        [meta, row.path, row.patients, row.labels, row.mapping]
+    }
 }
 
 // A line of a sample sheet; its paths are relative to the folder of the sheet.
 def located(row, sheet) {
-    def place = { column ->
-        def found = file(row[column] ==~ /^(\/|[a-z0-9]+:\/\/).*/ ? row[column] : "${sheet.parent}/${row[column]}")
-        if (!found.exists()) error "${sheet}:${row.line ?: ''}: ${column}: ${found} does not exist. Paths are relative to the sheet's folder"
-        found
+    def found = ['path', 'patients', 'labels', 'mapping'].collectEntries { column ->
+        [column, row[column] ? place(row[column] ==~ '(/|[a-z0-9]+://).*' ? row[column] : "${sheet.parent}/${row[column]}") : []]
     }
-    def layout = (row.dataset ? "--dataset ${row.dataset}" : '') + (row.rate ? " --rate ${row.rate}" : '')
-    def tables = ['patients', 'labels', 'mapping'].collectEntries { column -> [column, row[column] ? place(column) : []] }
-    [source: row.source, path: place('path'), pattern: row.pattern ?: '**.hea', layout: layout] + tables
+    found.findAll { column, path -> path }.each { column, path ->
+        def reason = obstacle(path)
+        if (reason) {
+            error "${sheet}:${row.line ?: ''}: ${column}: ${reason}. Paths are relative to the sheet's folder"
+        }
+    }
+    [source: row.source, pattern: row.pattern ?: '**.hea', dataset: row.dataset, rate: row.rate] + found
 }
 
 workflow DATA {
     take:
-    sheet                      // checked sample sheet; empty channel: synthesize
+    rows                       // of the checked sample sheet, as JSON; empty channel: synthesize
+    sheet                      // where the user has it, or []
     study                      // section file: [data: ...]
     split_study                // section file: [split: ...]
-    labels                     // folder, or []
+    labels                     // folder
+    settings                   // [shard_size: 40000, synthetic_records: 1600, ...]: parameters
 
     main:
-    given = sheet.splitCsv(header: true).map { row -> located(row, file(params.input).toAbsolutePath()) }
-    made = Channel.empty()
-    if (!params.input) {
-        SYNTH(study.map { params.synthetic_records }, params.synthetic_seed, params.synthetic_difficulty)    // after the checks
-        made = SYNTH.out.map { it.resolve('sheet.csv') }.flatMap { sheet -> sheet.splitCsv(header: true).collect { row -> located(row, sheet) } }
+    listed = rows.flatMap { checked -> new groovy.json.JsonSlurper().parse(checked) }.map { row -> located(row, sheet.toAbsolutePath()) }
+    made = channel.empty()
+    if (!sheet) {
+        SYNTH(study.map { checked -> settings.synthetic_records }, settings.synthetic_seed, settings.synthetic_difficulty)
+        made = SYNTH.out.map { corpus -> corpus.resolve('sheet.csv') }
+            .flatMap { table -> table.splitCsv(header: true).collect { row -> located(row, table) } }
     }
-    tasks = given.mix(made).flatMap { row ->
-        shards(row) ?: error("${row.path}: no recording in this folder or below it. Give the folder that holds the recordings of ${row.source}")
-    }
-    PREPARE(tasks, study, labels)
-    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { it[1] } }
-        .filter { it }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
+    PREPARE(listed.mix(made).flatMap { row -> shards(row, settings.shard_size) }, study, labels)
+    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { meta, shard -> shard } }
+        .filter { all -> all.size() > 0 }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
     SPLIT(corpus, split_study)
     SPLIT.out.map { split -> split.resolve('split.json').text }
         .subscribe { text -> if (text) new groovy.json.JsonSlurper().parseText(text).warnings.each { warning -> log.warn warning } }
@@ -53,4 +61,5 @@ workflow DATA {
     corpus
     split = SPLIT.out
     card = CARD.out
+    published = PREPARE.out.tables.mix(SPLIT.out, CARD.out).map { folder -> ["corpus/${folder.name}".toString(), folder] }
 }

@@ -1,6 +1,7 @@
 // The best models on validation -> deployable files, and how fast they run here.
 include { EXPORT } from '../modules/export'
 include { BENCH } from '../modules/bench'
+include { placed } from './published'
 
 workflow DEPLOY {
     take:
@@ -10,12 +11,14 @@ workflow DEPLOY {
     split
     study
     labels
+    settings                   // [runtimes: 'torch,openvino', devices: 'cpu', ...]: parameters
 
     main:
     EXPORT(trained, runs, corpus, split, study, labels)
-    BENCH(EXPORT.out, study, params.runtimes, params.devices)
+    BENCH(EXPORT.out, study, settings.runtimes, settings.devices)
 
     emit:
     models = EXPORT.out
     latency = BENCH.out
+    published = EXPORT.out.flatten().mix(BENCH.out).map { folder -> placed(folder) }
 }

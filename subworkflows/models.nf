@@ -1,11 +1,15 @@
 // A study -> trained and evaluated runs, and one table of them.
-import groovy.json.JsonSlurper
-
 include { SAMPLE } from '../modules/sample'
 include { TUNE } from '../modules/tune'
 include { TRAIN } from '../modules/train'
 include { EVALUATE } from '../modules/evaluate'
 include { COLLECT } from '../modules/collect'
+include { placed } from './published'
+
+// The name of the group whose runs are tuned together; '' where the study gives the rate
+def group(line) {
+    new groovy.json.JsonSlurper().parseText(line).tuning?.group ?: ''
+}
 
 workflow MODELS {
     take:
@@ -15,28 +19,34 @@ workflow MODELS {
     evaluation
     labels
     classes                    // how many
+    settings                   // [checkpoints: <folder>, train_batch: 6, ...]: parameters
 
     main:
     SAMPLE(study, classes, split)
-    file(params.checkpoints).mkdirs()      // a container mounts it
     // runs.jsonl -> ['regnet-sgd-...', lines that are tuned together], ..., ['', lines whose rate the study gives]
-    groups = SAMPLE.out.runs.flatMap { runs -> runs.readLines().groupBy { new JsonSlurper().parseText(it).tuning?.group ?: '' }.collect { [it.key, it.value] } }
-        .branch { group, lines -> tuned: group; given: true }
-    TUNE(groups.tuned.collectFile { group, lines -> ["${group}.jsonl", lines.join('\n') + '\n'] }.map { file -> [[id: file.baseName], file] },
-         corpus, split, params.checkpoints)
+    groups = SAMPLE.out.runs.flatMap { runs -> runs.readLines().groupBy { line -> group(line) }.collect { name, lines -> [name, lines] } }
+        .branch { name, lines ->
+            tuned: name
+            fixed: true
+        }
+    TUNE(groups.tuned.collectFile { name, lines -> ["${name}.jsonl", lines.join('\n') + '\n'] }.map { runs -> [[id: runs.baseName], runs] },
+         corpus, split, settings.checkpoints)
     // all lines, in the order of their groups -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
-    batches = groups.given.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })
-        .toSortedList { a, b -> a[0] <=> b[0] }.flatMap { all -> all.collectMany { it[1] }.collate(params.train_batch).withIndex(1) }
+    batches = groups.fixed.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })
+        .toSortedList { a, b -> a[0] <=> b[0] }
+        .flatMap { all -> all.collectMany { name, lines -> lines }.collate(settings.train_batch as int).withIndex(1) }
         .collectFile { lines, k -> [String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n'] }
-        .map { file -> [[id: file.baseName], file] }
-    TRAIN(batches, corpus, split, params.checkpoints)
+        .map { runs -> [[id: runs.baseName], runs] }
+    TRAIN(batches, corpus, split, settings.checkpoints)
     EVALUATE(TRAIN.out.trained, corpus, split, evaluation, labels)
-    trained = TRAIN.out.trained.map { it[1] }.flatten().toSortedList { it.name }.filter { it }
-    COLLECT(trained, EVALUATE.out.evaluated.flatten().toSortedList { it.name }.filter { it }, TUNE.out.trials.toSortedList { "$it" })
+    trained = TRAIN.out.trained.map { meta, folders -> folders }.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
+    evaluated = EVALUATE.out.evaluated.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
+    COLLECT(trained, evaluated, TUNE.out.trials.toSortedList { a, b -> a.toString() <=> b.toString() })
 
     emit:
     trained
-    runs = COLLECT.out.map { it.resolve('runs.parquet') }
+    runs = COLLECT.out.map { table -> table.resolve('runs.parquet') }
     comparisons = COLLECT.out  // of runs, by pairs, by seed and by source
     plan = SAMPLE.out.plan
+    published = SAMPLE.out.runs.mix(SAMPLE.out.plan, trained.flatten(), evaluated.flatten(), COLLECT.out).map { each -> placed(each) }
 }

@@ -1,14 +1,19 @@
 // What made this run -> pipeline_info/ecgscale_software_versions.yml: Nextflow, engine and image beside what the tasks
 // see. Every task works with the same image or environment: CHECK, the first one, speaks for all.
-import groovy.json.JsonOutput
+include { place; below } from './places'
 
-// As ecgscale.machine.provenance.code_digest: names and contents of the package's sources.
+// As the Python function code_digest: names and contents of the package's sources, in the order of Python's paths.
 def codeDigest() {
-    def root = file("${projectDir}/lib/ecgscale")
+    def root = place("${projectDir}/lib/ecgscale")
     def sha = java.security.MessageDigest.getInstance('SHA-256')
-    files("${root}/**.py").collectEntries { [root.relativize(it).toString(), it] }
-        .sort { a, b -> a.key.replace('/', '\0') <=> b.key.replace('/', '\0') }      // as Python sorts paths: by folder
-        .each { name, source -> [name.bytes, [0] as byte[], source.bytes, [0] as byte[]].each { sha.update(it) } }
+    below(root, '**.py').collect { source -> [root.relativize(source).toString(), source] }
+        .sort { a, b -> a[0].replace('/', '\0') <=> b[0].replace('/', '\0') }
+        .each { name, source ->
+            sha.update(name.bytes)
+            sha.update(0 as byte)
+            sha.update(source.bytes)
+            sha.update(0 as byte)
+        }
     sha.digest().encodeHex().toString().take(16)
 }
 
@@ -18,8 +23,10 @@ def imageId(engine, image) {
         def said = [engine, 'image', 'inspect', '--format', '{{.Id}}', image].execute()
         return said.waitFor() == 0 ? said.text.trim() - 'sha256:' : "unknown: ${engine} on this machine does not know it"
     }
-    def sif = file(image)
-    if (!sif.isFile()) return 'unknown: not a file on this machine'
+    def sif = place(image)
+    if (!sif.isFile()) {
+        return 'unknown: not a file on this machine'
+    }
     def sha = java.security.MessageDigest.getInstance('SHA-256')
     sif.withInputStream { stream -> stream.eachByte(1 << 20) { bytes, count -> sha.update(bytes, 0, count) } }
     sha.digest().encodeHex().toString()
@@ -28,13 +35,15 @@ def imageId(engine, image) {
 workflow VERSIONS {
     take:
     tasks                      // versions.yml of CHECK
+    outdir
 
     main:
     tasks.map { seen ->
         def known = ['ecgscale': workflow.manifest.version, 'revision': workflow.commitId, 'code': codeDigest(),
                      'nextflow': "${nextflow.version} build ${nextflow.build}", 'java': System.getProperty('java.version'),
                      'profile': workflow.profile, 'engine': workflow.containerEngine ?: 'none: tasks run in the project\'s own environment']
-        if (workflow.containerEngine) known += ['image': workflow.container, 'image_id': imageId(workflow.containerEngine, workflow.container)]
-        seen.text + 'WORKFLOW:\n' + known.findAll { it.value }.collect { name, value -> "  ${name}: ${JsonOutput.toJson(value as String)}\n" }.join()
-    }.collectFile(name: 'ecgscale_software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+        def image = workflow.containerEngine ? ['image': workflow.container, 'image_id': imageId(workflow.containerEngine, workflow.container)] : [:]
+        seen.text + 'WORKFLOW:\n' + (known + image).findAll { name, value -> value }
+            .collect { name, value -> "  ${name}: ${groovy.json.JsonOutput.toJson(value as String)}\n" }.join()
+    }.collectFile(name: 'ecgscale_software_versions.yml', storeDir: "${outdir}/pipeline_info")
 }

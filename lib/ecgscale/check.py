@@ -1,14 +1,10 @@
-"""Parameters, sample sheet and study, checked before any work starts; and the study cut into sections."""
+"""Sample sheet and study, checked before any work starts; and the study cut into sections."""
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
@@ -35,14 +31,16 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sheet: Path | None, out: Path) -> None:
-    """Check everything a run is told, then write `out`/sections/<section>.json, `out`/versions.yml (what the tasks of
-    the run work with, in the shape that nf-core's tools read), `out`/labels.txt (the study's label set) and, with a
-    sheet, `out`/sheet.csv.
+def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None = None, sheet_name: str | None = None,
+          recordings: bool = True) -> None:
+    """Check what a run is given, then write `out`/sections/<section>.json, `out`/versions.yml (what the tasks of the
+    run work with, in the shape that nf-core's tools read), `out`/labels.txt (the study's label set) and, with a
+    sheet, `out`/sheet.json: its rows.
 
-    Raises UserError with all problems, one a line, and writes nothing then.
+    `study_name`, `sheet_name`: as the user named the files, for the messages. Without `recordings` (the run begins
+    with a table) nothing is split. Raises UserError with all problems, one a line, and writes nothing then.
     """
-    problems = list(params_problems(params, params_schema))
+    problems = []
     found: Study | None = None
     rows: list[dict[str, str]] = []
     try:
@@ -50,15 +48,15 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
         recipe_named(found.data.recipe)
         read_label_set(label_set_folder(found.data.labels))
     except UserError as error:
-        error.file = params.get("study", study)      # as the user named it, not as the task sees it
+        error.file = study_name or study
         problems.append(str(error))
     try:
         rows = read_sheet(sheet) if sheet else []
     except UserError as error:
-        error.file = params.get("input", sheet)
+        error.file = sheet_name or sheet
         problems.append(str(error))
-    if not problems and not params.get("runs"):
-        problems += split_problems(found.split, rows, params.get("study", study), params.get("input", sheet))
+    if not problems and recordings:
+        problems += split_problems(found.split, rows, study_name or study, sheet_name or sheet)
     if problems:
         raise UserError("\n".join(problems))
     for name, keys in SECTIONS.items():
@@ -67,11 +65,7 @@ def check(params: dict[str, Any], params_schema: dict[str, Any], study: Path, sh
     write_text(out / "labels.txt", found.data.labels + "\n")
     write_text(out / "versions.yml", yaml.safe_dump({"TASKS": installed()}, sort_keys=False))
     if sheet:
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-        write_text(out / "sheet.csv", text.getvalue())
+        write_text(out / "sheet.json", json.dumps(rows, indent=1) + "\n")
 
 
 def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, sheet: Path | str) -> Iterator[str]:
@@ -91,21 +85,6 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
             yield str(UserError(f"split.method is column, and {row['source']} has no table with its folds", file=sheet,
                                 line=int(row["line"]), field="patients",
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
-
-
-def params_problems(params: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    """What is wrong with the pipeline's parameters, a line each: unknown (with the nearest known name), wrong value."""
-    known = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
-    problems = []
-    for name, value in params.items():
-        if name not in known:
-            near = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
-            hint = f"Did you mean --{near[0]}?" if near else "See --help for those there are"
-            problems.append(f"--{name}: unknown parameter. {hint}")
-        elif value is not None:
-            for error in Draft202012Validator(known[name]).iter_errors(value):
-                problems.append(f"--{name}: {error.message}. {known[name]['description']}")
-    return problems
 
 
 def read_sheet(sheet: Path) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ecgscale import __version__
 from ecgscale.errors import UserError
+from ecgscale.machine.confined import confine
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -40,6 +41,7 @@ def existing(text: str) -> Path:
 def run(main: Callable[[list[str] | None], int | None]) -> None:
     """Run a command's `main`: a UserError, a full disk or a forbidden folder ends with its message and exit
     code 2, Ctrl-C with 130."""
+    confine()
     try:
         sys.exit(main(None))
     except UserError as error:

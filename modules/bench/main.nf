@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 // Alone on its machine: nothing else of the pipeline runs then, and label 'alone' leaves one processor to the system, so
 // that little disturbs the clock.
 process BENCH {
@@ -15,7 +17,7 @@ process BENCH {
     script:
     """
     : ${task.ext.code}
-    ecg-bench --models models/* --study ${study} --runtimes ${runtimes} --devices ${devices} --out latency --cpus ${task.cpus}
+    ecg-bench --models models/* --study ${quoted(study)} --runtimes ${quoted(runtimes)} --devices ${quoted(devices)} --out latency --cpus ${task.cpus}
     """
 
     stub:

@@ -1,9 +1,11 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process CARD {
     label 'small'
 
     input:
     path shards, stageAs: 'corpus/*'
-    path labels
+    path labels, stageAs: 'labels/*'
 
     output:
     path 'card'                // card.html, counts.csv, sources.csv, figures/
@@ -11,7 +13,7 @@ process CARD {
     script:
     """
     : ${task.ext.code}
-    ecg-card --corpus corpus/* ${labels ? "--labels ${labels}" : ''} --out card
+    ecg-card --corpus corpus/* --labels ${quoted(labels)} --out card
     """
 
     stub:

@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process EVALUATE {
     tag "${meta.id}"
     label 'gpu'
@@ -7,7 +9,7 @@ process EVALUATE {
     path shards, stageAs: 'corpus/*'
     path split
     path study
-    path labels
+    path labels, stageAs: 'labels/*'
 
     output:
     path 'evaluated/*', emit: evaluated     // one folder a run_id
@@ -15,8 +17,8 @@ process EVALUATE {
     script:
     """
     : ${task.ext.code}
-    ecg-evaluate --trained trained/* --corpus corpus/* --split ${split} --study ${study} \\
-        ${labels ? "--labels ${labels}" : ''} --out evaluated --device ${task.ext.device} --cpus ${task.cpus}
+    ecg-evaluate --trained trained/* --corpus corpus/* --split ${quoted(split)} --study ${quoted(study)} \\
+        --labels ${quoted(labels)} --out evaluated --device ${quoted(task.ext.device)} --cpus ${task.cpus}
     """
 
     stub:

@@ -1,13 +1,15 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process EXPORT {
     label 'cpu'
 
     input:
     path trained, stageAs: 'trained/*'
-    path runs                  // runs.parquet: chooses on validation
+    path runs, stageAs: 'runs/*'    // runs.parquet: chooses on validation
     path shards, stageAs: 'corpus/*'
     path split
     path study
-    path labels
+    path labels, stageAs: 'labels/*'
 
     output:
     path 'models/*'            // one folder a model
@@ -15,8 +17,8 @@ process EXPORT {
     script:
     """
     : ${task.ext.code}
-    ecg-export --trained trained/* --runs ${runs} --corpus corpus/* --split ${split} --study ${study} \\
-        ${labels ? "--labels ${labels}" : ''} --out models --cpus ${task.cpus}
+    ecg-export --trained trained/* --runs ${quoted(runs)} --corpus corpus/* --split ${quoted(split)} --study ${quoted(study)} \\
+        --labels ${quoted(labels)} --out models --cpus ${task.cpus}
     """
 
     stub:

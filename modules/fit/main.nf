@@ -1,8 +1,10 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process FIT {
     label 'cpu'
 
     input:
-    path runs                  // runs.parquet, or any table with a score and a size
+    path runs, stageAs: 'runs/*'    // runs.parquet, or any table with a score and a size
     path latency, stageAs: 'latency/*/*'
     path comparisons, stageAs: 'table/*'    // or []
     path study
@@ -13,8 +15,8 @@ process FIT {
     script:
     """
     : ${task.ext.code}
-    ecg-fit --runs ${runs} ${latency ? '--latency latency/*/*/latency.parquet' : ''} \\
-        ${comparisons ? "--comparisons ${comparisons}" : ''} --study ${study} --out fit --cpus ${task.cpus}
+    ecg-fit --runs ${quoted(runs)} ${latency ? '--latency latency/*/*/latency.parquet' : ''} \\
+        ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} --study ${quoted(study)} --out fit --cpus ${task.cpus}
     """
 
     stub:

@@ -1,10 +1,12 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process PREPARE {
     tag "${meta.id}"
     label 'cpu'
 
     input:
     tuple val(meta), path(folder, stageAs: 'recordings/*'), path(patients, stageAs: 'patients/*'),
-        path(table, stageAs: 'table/*'), path(mapping, stageAs: 'mapping/*')    // [id: 'ptb-1of2', source: 'ptb', shard: '1/2', layout: '--dataset ptb-xl']
+        path(table, stageAs: 'table/*'), path(mapping, stageAs: 'mapping/*')    // [id: 'ptb-1of2', source: 'ptb', shard: '1/2', dataset: 'ptb-xl', rate: '']
     path study
     path labels, stageAs: 'classes/*'
 
@@ -15,13 +17,15 @@ process PREPARE {
     script:
     """
     : ${task.ext.code}
-    ecg-prepare --source ${meta.source} --folder ${folder} ${meta.layout} ${patients ? "--patients ${patients}" : ''} \\
-        ${table ? "--table ${table}" : ''} ${mapping ? "--mapping ${mapping}" : ''} --shard ${meta.shard} --study ${study} ${labels ? "--labels ${labels}" : ''} --out ${meta.id} --cpus ${task.cpus}
-    mkdir -p published/${meta.id} && cp ${meta.id}/*.parquet ${meta.id}/*.csv ${meta.id}/*.json published/${meta.id}/
+    ecg-prepare --source ${quoted(meta.source)} --folder ${quoted(folder)} \\
+        ${meta.dataset ? '--dataset ' + quoted(meta.dataset) : ''} ${meta.rate ? '--rate ' + quoted(meta.rate) : ''} \\
+        ${patients ? '--patients ' + quoted(patients) : ''} ${table ? '--table ' + quoted(table) : ''} ${mapping ? '--mapping ' + quoted(mapping) : ''} \\
+        --shard ${quoted(meta.shard)} --study ${quoted(study)} --labels ${quoted(labels)} --out ${quoted(meta.id)} --cpus ${task.cpus}
+    mkdir -p published/${quoted(meta.id)} && cp ${quoted(meta.id)}/*.parquet ${quoted(meta.id)}/*.csv ${quoted(meta.id)}/*.json published/${quoted(meta.id)}/
     """
 
     stub:
     """
-    mkdir -p ${meta.id} published/${meta.id} && touch ${meta.id}/signals.npy {.,published}/${meta.id}/{records.parquet,rejects.csv,shard.json}
+    mkdir -p ${quoted(meta.id)} published/${quoted(meta.id)} && touch ${quoted(meta.id)}/signals.npy {.,published}/${quoted(meta.id)}/{records.parquet,rejects.csv,shard.json}
     """
 }

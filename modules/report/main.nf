@@ -1,8 +1,10 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process REPORT {
     label 'small'
 
     input:
-    path runs
+    path runs, stageAs: 'runs/*'
     path fit
     path latency, stageAs: 'latency/*/*'
     path models, stageAs: 'models/*'
@@ -19,9 +21,9 @@ process REPORT {
     script:
     """
     : ${task.ext.code}
-    ecg-report --runs ${runs} --fit ${fit} ${latency ? '--latency latency/*/*' : ''} ${models ? '--models models/*' : ''} ${split ? "--split ${split}" : ''} \\
-        ${comparisons ? "--comparisons ${comparisons}" : ''} ${plan ? "--plan ${plan}" : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
-        ${card ? "--card ${card}" : ''} --out report
+    ecg-report --runs ${quoted(runs)} --fit ${quoted(fit)} ${latency ? '--latency latency/*/*' : ''} ${models ? '--models models/*' : ''} ${split ? '--split ' + quoted(split) : ''} \\
+        ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} ${plan ? '--plan ' + quoted(plan) : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
+        ${card ? '--card ' + quoted(card) : ''} --out report
     """
 
     stub:

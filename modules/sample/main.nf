@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 // Draws the runs and says, as the first lines of a run, what they will cost.
 process SAMPLE {
     label 'small'
@@ -15,12 +17,12 @@ process SAMPLE {
     script:
     """
     : ${task.ext.code}
-    ecg-sample --study ${study} --classes ${classes} --split ${split} --plan --out plan --cpus ${task.cpus}
+    ecg-sample --study ${quoted(study)} --classes ${quoted(classes)} --split ${quoted(split)} --plan --out plan --cpus ${task.cpus}
     """
 
     stub:
     """
     mkdir plan && touch plan/plan.json && printf '{}\\n{}\\n{}\\n' > plan/runs.jsonl
-    if grep -q '"trials"' ${study}; then printf '{"tuning": {"group": "stub"}}\\n' >> plan/runs.jsonl; fi
+    if grep -q '"trials"' ${quoted(study)}; then printf '{"tuning": {"group": "stub"}}\\n' >> plan/runs.jsonl; fi
     """
 }

@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process SPLIT {
     label 'small'
 
@@ -11,7 +13,7 @@ process SPLIT {
     script:
     """
     : ${task.ext.code}
-    ecg-split --corpus corpus/* --study ${study} --out split
+    ecg-split --corpus corpus/* --study ${quoted(study)} --out split
     """
 
     stub:

@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 process SYNTH {
     tag "${records} records"
     label 'cpu'
@@ -13,7 +15,7 @@ process SYNTH {
     script:
     """
     : ${task.ext.code}
-    ecg-synth --records ${records} --seed ${seed} --difficulty ${difficulty} --out corpus --cpus ${task.cpus}
+    ecg-synth --records ${quoted(records)} --seed ${quoted(seed)} --difficulty ${quoted(difficulty)} --out corpus --cpus ${task.cpus}
     """
 
     stub:

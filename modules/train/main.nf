@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 // A batch of runs, so that the start-up is paid once. Checkpoints lie outside the task folder: a killed batch continues.
 process TRAIN {
     tag "${meta.id}"
@@ -15,12 +17,12 @@ process TRAIN {
     script:
     """
     : ${task.ext.code}
-    ecg-train --runs ${runs} --corpus corpus/* --split ${split} --checkpoints '${checkpoints}' --out trained \\
-        --device ${task.ext.device} --cpus ${task.cpus}
+    ecg-train --runs ${quoted(runs)} --corpus corpus/* --split ${quoted(split)} --checkpoints ${quoted(checkpoints)} --out trained \\
+        --device ${quoted(task.ext.device)} --cpus ${task.cpus}
     """
 
     stub:
     """
-    for run in \$(seq \$(wc -l < ${runs})); do mkdir -p trained/${meta.id}-\$run && touch trained/${meta.id}-\$run/run.json; done
+    for run in \$(seq \$(wc -l < ${quoted(runs)})); do mkdir -p trained/${quoted(meta.id)}-\$run && touch trained/${quoted(meta.id)}-\$run/run.json; done
     """
 }

@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 // Learning rates that the study gives as a range, chosen on validation before the runs are trained.
 process TUNE {
     tag "${meta.id}"
@@ -16,12 +18,12 @@ process TUNE {
     script:
     """
     : ${task.ext.code}
-    ecg-tune --runs ${runs} --corpus corpus/* --split ${split} --checkpoints '${checkpoints}' --out tuned \\
-        --device ${task.ext.device} --cpus ${task.cpus}
+    ecg-tune --runs ${quoted(runs)} --corpus corpus/* --split ${quoted(split)} --checkpoints ${quoted(checkpoints)} --out tuned \\
+        --device ${quoted(task.ext.device)} --cpus ${task.cpus}
     """
 
     stub:
     """
-    mkdir tuned && cp ${runs} tuned/runs.jsonl && touch tuned/tuning.csv
+    mkdir tuned && cp ${quoted(runs)} tuned/runs.jsonl && touch tuned/tuning.csv
     """
 }

@@ -12,12 +12,11 @@ from ecgscale.design.study import Study, read_study
 from ecgscale.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-NO_PARAMS = {"$defs": {}}
 
 
 def test_a_study_is_cut_into_sections_that_read_alike(tmp_path):
     path = ROOT / "assets/studies/test.yaml"
-    check({}, NO_PARAMS, path, None, tmp_path)
+    check(path, None, tmp_path)
     study = read_study(path)
     for name, keys in SECTIONS.items():
         section = read_study(tmp_path / "sections" / f"{name}.json")
@@ -30,11 +29,11 @@ def test_problems_come_together_and_nothing_is_written(tmp_path):
     (tmp_path / "study.yaml").write_text("name: x\ndata: {recipe: studdy}\n")
     (tmp_path / "sheet.csv").write_text("source,path\nptb xl,here\n")
     with pytest.raises(UserError) as found:
-        check({"input": "my.csv"}, NO_PARAMS, tmp_path / "study.yaml", tmp_path / "sheet.csv", tmp_path / "out")
+        check(tmp_path / "study.yaml", tmp_path / "sheet.csv", tmp_path / "out", sheet_name="my.csv")
     problems = str(found.value).splitlines()
-    assert len(problems) == 3       # a parameter nobody knows, the recipe, the sheet
-    assert "unknown recipe 'studdy'" in problems[1]
-    assert problems[2].startswith("my.csv:2: source: 'ptb xl' does not match")
+    assert len(problems) == 2       # the recipe, the sheet
+    assert "unknown recipe 'studdy'" in problems[0]
+    assert problems[1].startswith("my.csv:2: source: 'ptb xl' does not match")
     assert not (tmp_path / "out").exists()
 
 
@@ -51,10 +50,9 @@ def test_a_split_must_fit_the_sheet(tmp_path, split, sheet, words):
     if file:
         file.write_text(sheet)
     with pytest.raises(UserError) as found:
-        check({}, NO_PARAMS, study, file, tmp_path / "out")
+        check(study, file, tmp_path / "out")
     assert words in str(found.value)
-    known = {"$defs": {"what goes in": {"properties": {"runs": {"type": "string", "description": "table"}}}}}
-    check({"runs": "runs.csv"}, known, study, file, tmp_path / "out")
+    check(study, file, tmp_path / "out", recordings=False)
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -83,6 +81,6 @@ def test_a_full_disk_is_a_message(tmp_path):
 
 
 def test_sections_are_json(tmp_path):
-    check({}, NO_PARAMS, ROOT / "assets/studies/mini.yaml", None, tmp_path)
+    check(ROOT / "assets/studies/mini.yaml", None, tmp_path)
     body = json.loads((tmp_path / "sections" / "runs.json").read_text())
     assert body["name"] == "mini"

@@ -28,13 +28,14 @@ class Run:
         return sorted(p.relative_to(self.results).as_posix() for p in self.results.rglob("*") if p.is_file())
 
 
-def nextflow(folder: Path, *arguments: str, project: Path = ROOT) -> Run:
-    """`nextflow run` of the project, started in `folder`, results in its results/."""
+def nextflow(folder: Path, *arguments: str, project: Path = ROOT, outdir: str = "results",
+             environment: dict[str, str] | None = None) -> Run:
+    """`nextflow run` of the project, started in `folder`, results in its `outdir`."""
     done = subprocess.run(
-        [project / "nextflow", "run", project, "--outdir", "results", *arguments], cwd=folder, text=True,
+        [project / "nextflow", "run", project, "--outdir", outdir, *arguments], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
-        env={**os.environ, "NXF_ANSI_LOG": "false"})
-    return Run(done.returncode, done.stdout, folder, folder / "results")
+        env={**os.environ, "NXF_ANSI_LOG": "false", **(environment or {})})
+    return Run(done.returncode, done.stdout, folder, folder / outdir)
 
 
 def from_a_terminal(folder: Path, *arguments: str) -> subprocess.Popen:
@@ -57,9 +58,9 @@ def small_run(tmp_path_factory) -> Run:
     return run
 
 
-def copy_project(folder: Path) -> Path:
+def copy_project(folder: Path, name: str = "project") -> Path:
     """All that a run of the pipeline needs, to be edited."""
-    copy = folder / "project"
+    copy = folder / name
     copy.mkdir()
     for name in ("main.nf", "nextflow", "nextflow.config", "nextflow_schema.json"):
         shutil.copy(ROOT / name, copy)

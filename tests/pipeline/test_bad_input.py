@@ -15,11 +15,10 @@ def refused(run, *words):
     assert published == [], f"half-written output: {published}"
 
 
-def test_parameters_and_study_are_refused_together(tmp_path):
-    (tmp_path / "study.yaml").write_text("name: x\nsplit:\n  method: patients\n  sede: 3\n")
-    run = nextflow(tmp_path, "--inptu", "sheet.csv", "--shard_size", "many", "--study", "study.yaml", "-stub-run")
-    refused(run, "--inptu: unknown parameter. Did you mean --input?", "--shard_size", "study.yaml:4: split.sede",
-            "Did you mean 'seed'?")
+def test_a_key_of_the_study_that_nobody_knows(tmp_path):
+    (tmp_path / "my study.yaml").write_text("name: x\nsplit:\n  method: patients\n  sede: 3\n")
+    run = nextflow(tmp_path, "--study", "my study.yaml", "-stub-run")
+    refused(run, "my study.yaml:4: split.sede", "Did you mean 'seed'?")
     assert run.tasks() == ["CHECK"]
 
 

@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from ecgscale.check import params_problems
-from tests.pipeline.conftest import ROOT
+from tests.pipeline.conftest import ROOT, nextflow
 
 SCHEMA = json.loads((ROOT / "nextflow_schema.json").read_text())
 PROPERTIES = {name: rule for group in SCHEMA["$defs"].values() for name, rule in group["properties"].items()}
@@ -31,16 +30,39 @@ def test_schema_equals_configuration(configured):
             assert value == default, name
 
 
-def test_defaults_are_valid(configured):
-    assert params_problems(configured, SCHEMA) == []
+WRONG = {       # as typed: what is said of it
+    ("--inptu", "a.csv"): "--inptu: unknown parameter. Did you mean --input?",
+    ("--train-batch", "3"): "--train-batch: unknown parameter. Did you mean --train_batch?",
+    ("--device", "tpu"): "--device: 'tpu' is not one of auto, cpu, cuda, mps",
+    ("--shard_size", "0"): "--shard_size: 0 is less than the minimum of 1",
+    ("--array", "2.5"): "--array: '2.5' is not a whole number",
+    ("--synthetic_difficulty", "2"): "--synthetic_difficulty: 2 is more than the maximum of 1",
+    ("--runtimes", "torch;ls"): "--runtimes: 'torch;ls' does not match",
+    ("--image", "x$(touch PWNED)"): "--image: 'x$(touch PWNED)' does not match",
+    ("--queue", "a\nb"): "--queue: a line break or another control character",
+    ("--account", "0012"): "--account: Nextflow has read the number 12, and text is meant. Put it in quotes",
+    ("--latency",): "--latency: its value is missing",
+}
 
 
-@pytest.mark.parametrize(("name", "value", "words"), [
-    ("inptu", "a.csv", "Did you mean --input?"), ("train-batch", 3, "Did you mean --train_batch?"),
-    ("device", "tpu", "is not one of"), ("shard_size", 0, "less than the minimum"),
-    ("checkpoints", "a';rm -rf b", "does not match"), ("runtimes", "torch;ls", "does not match"),
-])
-def test_wrong_parameters_are_named(name, value, words):
-    [problem] = params_problems({name: value}, SCHEMA)
-    assert problem.startswith(f"--{name}: ")
-    assert words in problem
+def test_wrong_parameters_are_named_before_anything_is_done(tmp_path):
+    """All of them at once, a line each; an installed Nextflow 24.10 makes a number of what looks like one."""
+    run = nextflow(tmp_path, *(word for words in WRONG for word in words), environment={
+        "NXF_DISABLE_PARAMS_TYPE_DETECTION": ""})
+    assert run.code != 0
+    for words in WRONG.values():
+        assert words in run.text
+    assert run.text.count("unknown parameter") == 2         # Nextflow adds trainBatch by itself
+    assert run.tasks() == []
+    assert not (tmp_path / "results/corpus").exists()
+
+
+def test_numbers_and_switches_are_read_by_their_type(tmp_path):
+    """A folder 2024, an account 12345 and --help false are what they look like; a foreign name is told of."""
+    run = nextflow(tmp_path, "--account", "12345", "--help", "false", "--validate_params", "false", "--genome", "x",
+                   "-profile", "test", "-stub-run", "--train_batch", "1", outdir="2024")
+    assert run.code == 0, run.text
+    assert "--genome: unknown parameter" in run.text
+    told = json.loads(next((tmp_path / "2024/pipeline_info").glob("params_*.json")).read_text())
+    assert (told["account"], told["outdir"], told["help"], told["train_batch"]) == ("12345", "2024", False, 1)
+    assert run.tasks().count("TRAIN") == 4

@@ -10,7 +10,10 @@ from tests.tiny_records import twelve_leads, write_record
 # the data chapter alone, on a sheet and a study that were checked
 DATA_ALONE = """
 include { DATA } from './subworkflows/data'
-workflow { DATA(Channel.fromPath(params.input), file(params.study), file(params.study), []) }
+workflow {
+    rows = channel.of(file(params.input).resolveSibling('sheet.json'))
+    DATA(rows, file(params.input), file(params.study), file(params.study), [], params + [shard_size: 2])
+}
 """
 # the first attempt at the second shard dies as a task does that needs more memory than there is: signal 9, status 137
 KILLED_ONCE = """
@@ -25,11 +28,11 @@ def test_a_killed_shard_is_tried_again_alone(tmp_path, project):
         write_record(tmp_path / "mine" / f"g{place % 2}", f"A{place}", twelve_leads(1500, seed=place))
         rows.append(f"g{place % 2}/A{place},{place % 4}\n")
     (tmp_path / "people.csv").write_text("record,fold\n" + "".join(rows))
-    (tmp_path / "sheet.csv").write_text("source,path,patients\nmine,mine,people.csv\n")
+    (tmp_path / "sheet.csv").touch()
+    (tmp_path / "sheet.json").write_text('[{"source": "mine", "path": "mine", "patients": "people.csv", "line": "2"}]')
     (tmp_path / "study.yaml").write_text("name: own\nsplit: {method: column}\n")
     (tmp_path / "killed.config").write_text(KILLED_ONCE)
-    run = nextflow(tmp_path, "--input", "sheet.csv", "--study", "study.yaml", "--shard_size", "2", "-c",
-                   "killed.config", project=project)
+    run = nextflow(tmp_path, "--input", "sheet.csv", "--study", "study.yaml", "-c", "killed.config", project=project)
     assert run.code == 0, run.text
 
     with open(next((run.results / "pipeline_info").glob("*trace_*.txt")), newline="") as stream:

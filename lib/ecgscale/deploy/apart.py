@@ -10,6 +10,7 @@ from typing import Any
 
 from ecgscale.deploy.runtimes import Unavailable, one_line
 from ecgscale.errors import UserError
+from ecgscale.machine.confined import confine
 
 START = "spawn"      # a fresh interpreter: a fork would carry threads and locks of libraries along
 
@@ -61,6 +62,7 @@ class Apart:
 
 def serve(pipe: Connection) -> None:
     """Answer calls until the pipe is closed."""
+    confine()
     signal.signal(signal.SIGINT, signal.SIG_IGN)     # Ctrl-C is the parent's to handle
     while True:
         try:

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
+from ecgscale.machine.confined import confine
 from ecgscale.machine.processors import limit_cpus
 
 OUT_OF_MEMORY = 137     # exit code of a process killed by the system: Nextflow tries again with more memory
@@ -44,6 +45,7 @@ def fresh_pool(work: str, workers: int, threads: int, begin: Callable[..., None]
 
 def begin_worker(begin: Callable[..., None] | None, *arguments: Any) -> None:
     """It ends when the process that started it is gone, even by signal 9."""
+    confine()
     parent = multiprocessing.parent_process()
 
     def follow() -> None:

@@ -13,6 +13,8 @@ import onnxruntime
 from ecgscale.contracts import Artefact
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
 
+onnxruntime.disable_telemetry_events()      # on Windows; elsewhere the environment says so (machine.confined)
+
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",

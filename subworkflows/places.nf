@@ -1,0 +1,44 @@
+// Files and folders as people name them: `[v2]`, (1), o'neil and Übung are names, never patterns.
+
+// The path itself, where file() would look for what matches it
+def place(text) {
+    file(text.toString(), glob: false)
+}
+
+// All files of a folder, whatever its name, that match a pattern: below('/data/a[1]', '**.hea')
+def below(folder, pattern) {
+    files("${folder.toString().replaceAll('[\\\\*?\\[\\]{}]') { sign -> '\\' + sign }}/${pattern}")
+}
+
+// Why a task cannot have this path, or ''. Nextflow escapes blanks, quotes and parentheses in its scripts; bash still
+// expands the rest, and a path that matches others than itself would stand for them.
+def obstacle(path) {
+    def name = path.toAbsolutePath().toString()
+    if (!path.exists()) {
+        return "${path} does not exist"
+    }
+    if (name =~ '[\\p{Cntrl}${}]') {
+        return "${path}: a name with \$, { or a control character cannot be handed to a task. Rename it"
+    }
+    def others = name =~ '[*?\\[]' ? files(name, type: 'any').findAll { found -> found.toString() != name } : []
+    others ? "${path}: bash would take ${others[0]} for it. Rename one of them" : ''
+}
+
+// A file or folder that a parameter names, and that a task can have
+def given(parameter, path) {
+    def reason = obstacle(path)
+    if (reason) {
+        error "${parameter}: ${reason}"
+    }
+    path
+}
+
+// Where the project and its tasks stand. Nextflow writes the project's folder between double quotes, as a part of PATH.
+def grounds() {
+    if (projectDir.toString() =~ '["`:]') {
+        error "the project's folder ${projectDir}: a name with a double quote, ` or : cannot be on PATH. Rename or move it"
+    }
+    given("the project's folder", place(projectDir))
+    workflow.workDir.mkdirs()
+    given('the work folder', workflow.workDir)
+}
