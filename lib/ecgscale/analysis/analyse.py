@@ -21,26 +21,33 @@ from ecgscale.contracts import (
     PREDICTED,
     Laws,
     Predictor,
+    Reading,
     read_all,
 )
 from ecgscale.design.study import Spending, Study, read_study
-from ecgscale.laws.columns import read_runs, with_latency
+from ecgscale.laws.columns import with_latency
+from ecgscale.laws.summary import summary
 from ecgscale.laws.table import fit_run_table
+from ecgscale.tables.runs import read_runs
+
+NOTHING_ASKED = 3       # exit code: files are written, and no law could be asked
 
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
-            comparisons: Path | None = None, budgets: tuple[Spending, ...] = ()) -> None:
+            comparisons: Path | None = None, budgets: tuple[Spending, ...] = (), reading: Reading | None = None) -> int:
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
     importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
     that models share, and the scores by source and class;
-    `budgets` come before those of the study. Raises UserError for a table without score or size."""
+    `budgets` come before those of the study; `reading`: what the user says of the columns. Gives the exit code: 0, or
+    NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size."""
     asked = (read_study(study) if study else Study(name="table")).analysis
-    table = read_runs(runs)
+    read = read_runs(runs, reading)
+    table = read.frame
     measured = read_all(LATENCY, latency) if latency else None
     by_group = comparisons / "scores.parquet" if comparisons else None
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus,
-                         scores=scores, budgets=(*budgets, *asked.budgets))
+                         scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns)
     scored = asked.target in table
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)
@@ -52,7 +59,9 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     OPTIMA.write(best.assign(synthetic=laws.synthetic), out / "optima.csv")
     told = sum(fit.verdict == "identified" and fit.law != "average" for fit in laws.fits)
     skipped = ", ".join(laws.disabled) or "nothing"
+    print(summary(laws))
     print(f"{len(laws.fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
+    return 0 if laws.fits else NOTHING_ASKED
 
 
 def write(out: Path, laws: Laws, frontier: pd.DataFrame, predictor: Predictor, importance: pd.DataFrame,

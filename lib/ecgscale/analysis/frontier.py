@@ -217,7 +217,7 @@ def front_rows(axes: str, group: str, points: pd.DataFrame, costs: list[str], re
         "z": cost[:, 1] if len(costs) > 1 else np.nan,
         "y_low": points["y_low"].to_numpy(float), "y_high": points["y_high"].to_numpy(float),
         "seeds": points["seeds"].to_numpy(), "setting": points["setting"].to_numpy(),
-        "hypervolume": hypervolume(score, cost, reference),
+        "hypervolume": hypervolume(score, cost, reference), "hypervolume_low": np.nan, "hypervolume_high": np.nan,
     })
     if not np.isfinite(deviation).all() or len(scores) < 2:
         return rows

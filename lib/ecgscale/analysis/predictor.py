@@ -23,8 +23,9 @@ from ecgscale.analysis.findings import claims, few_runs
 from ecgscale.analysis.importance import correlated_pairs, families_of, importances
 from ecgscale.contracts import IMPORTANCE, PREDICTED, RUNS, Predictor, digest
 from ecgscale.contracts.run_table import configurations, finished, hyperparameters, recording_deviation, seed_deviation
-from ecgscale.laws.columns import ERRORS, SCORES, SIZES
+from ecgscale.laws.columns import SIZES
 from ecgscale.machine.provenance import versions
+from ecgscale.tables.names import is_response
 
 FOLDS, REPEATS = 3, 5
 FEW = 50       # runs; with fewer, a warning
@@ -110,7 +111,7 @@ def features(runs: pd.DataFrame) -> pd.DataFrame:
 def unknown_numbers(runs: pd.DataFrame) -> list[str]:
     """In a table of others: the columns of numbers that are neither known, nor a score, a loss or a size."""
     return [name for name in runs if pd.api.types.is_numeric_dtype(runs[name]) and RUNS.type_of(name) is None
-            and name not in SIZES and not SCORES.search(name) and not ERRORS.search(name)]
+            and name not in SIZES and not is_response(name)]
 
 
 def varying(frame: pd.DataFrame) -> np.ndarray:

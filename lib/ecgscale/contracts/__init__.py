@@ -15,9 +15,11 @@ from ecgscale.contracts.analysis import (
     IMPORTANCE,
     LAW_TABLE,
     PREDICTED,
+    Columns,
     LawFit,
     Laws,
     Predictor,
+    Reading,
     Speed,
 )
 from ecgscale.contracts.corpus import (
@@ -75,8 +77,8 @@ __all__ = [
     "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE",
     "LEADS", "METRICS", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS",
     "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE",
-    "Artefact", "ContractError", "Control", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger", "LossSpec",
-    "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "RunResult", "RunSpec", "ScheduleSpec",
-    "Shard", "Speed", "SplitInfo", "Table", "Tuning", "concatenated_digest", "digest", "file_digest", "read_all",
-    "whole", "write_tensors", "write_text", "wrong_schema",
+    "Artefact", "Columns", "ContractError", "Control", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger",
+    "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "RunResult",
+    "RunSpec", "ScheduleSpec", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "concatenated_digest", "digest",
+    "file_digest", "read_all", "whole", "write_tensors", "write_text", "wrong_schema",
 ]

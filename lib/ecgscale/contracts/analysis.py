@@ -2,12 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
 # -------------------------------------------------------------------------------------------------------------- FIT
+
+
+class Reading(Part):
+    """How a run table is to be read, where the user says so: names of columns as they stand in the file."""
+
+    roles: dict[str, str] = {}
+    """Our name (params, status, seed, "unused", ...): column."""
+    responses: tuple[str, ...] = ()
+    """What is to be explained; none: the study's target, or every score and loss."""
+    configuration: tuple[str, ...] = ()
+    """Columns that define a run but for its seed; none: what is known of them."""
+    derived: dict[str, str] = {}
+    """Column to be made: arithmetic expression of others."""
+
+
+class Columns(Part):
+    """What the columns of a run table were taken for, once, before anything was fitted."""
+
+    roles: dict[str, str]
+    """Our name: column as it stands in the file."""
+    responses: dict[str, str]
+    """What is explained, by our name: column as it stands in the file."""
+    configuration: tuple[str, ...]
+    """Columns that define a run but for its seed: rows that share them are repeats."""
+    seed: str | None = None
+    """Column of the seed."""
+    unused: tuple[str, ...] = ()
+    """Columns that nothing was made of."""
+    notices: tuple[str, ...] = ()
+    """What was converted, guessed or left out while the table was read."""
+
+    def explaining(self, names: Iterable[str]) -> Columns:
+        """The same, with no other responses than these."""
+        return self.model_copy(update={"responses": {name: self.responses.get(name, name) for name in names}})
+
+    def told(self) -> str:
+        """ "params <- n_params, lr, response <- val/loss; configuration: params, lr; seed: none"."""
+        roles = [ours if written == ours else f"{ours} <- {written}" for ours, written in self.roles.items()]
+        roles += [f"response <- {written}" for written in self.responses.values()]
+        return (f"{', '.join(roles)}; configuration: {', '.join(self.configuration) or 'every row its own'}; "
+                f"seed: {self.seed or 'none'}" + (f"; not used: {', '.join(self.unused)}" if self.unused else ""))
 
 
 class LawFit(Part):
@@ -64,6 +106,12 @@ class Laws(Document):
     """Best sizes for budgets of compute."""
     differences: list[dict[str, Any]] = []
     """Exponents of two groups: law, x, y, exponent, groups, estimate, low, high."""
+    reading: Reading = Reading()
+    """As the user asked; the report reads the table in the same way."""
+    columns: Columns | None = None
+    """What the columns were taken for; null where a frame was fitted that nobody read from a file."""
+    rows: list[dict[str, Any]] = []
+    """One for each response: y, rows, used, left_out (reason: rows), lacking (size: rows)."""
     versions: dict[str, str]
     """Of the packages."""
 

@@ -12,7 +12,7 @@ Z95 = 1.959964  # half width of a 95 % interval in standard deviations
 
 SPECIFICATION = (
     "family", "optimizer", "lr", "weight_decay", "epochs", "data_fraction", "batch_size", "window", "recipe", "leads",
-    "loss", "augment", "precision", "params", "forward_flops",
+    "loss", "augment", "precision", "params", "forward_flops", "train_records", "samples_seen", "train_flops",
 )
 
 
@@ -33,7 +33,9 @@ def configurations(runs: pd.DataFrame) -> np.ndarray:
     """(run,) number of each run's configuration: runs that differ in nothing but the seed share it."""
     if "configuration" in runs and runs["configuration"].notna().all():
         return runs.groupby("configuration", sort=False).ngroup().to_numpy()
-    keys = [name for name in SPECIFICATION if name in runs] + hyperparameters(runs)
+    measured = "loss" in runs and pd.api.types.is_numeric_dtype(runs["loss"])    # not the name of a setting
+    keys = [name for name in SPECIFICATION if name in runs and not (name == "loss" and measured)]
+    keys += hyperparameters(runs)
     if not keys:
         return np.arange(len(runs))
     return runs.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()

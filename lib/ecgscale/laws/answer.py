@@ -14,12 +14,15 @@ from ecgscale.laws.columns import Response
 from ecgscale.laws.fit import Fit, diagnostics, finite, fit_law, information_weights, with_huber
 from ecgscale.laws.forms import CURVES, LAWS, Law
 from ecgscale.laws.heldout import held_out_errors
+from ecgscale.laws.next_runs import would_identify
 from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
-from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
+from ecgscale.laws.verdict import PRECISION, SIMPLER, slope_p, why_not
 
-OF_SEVERAL = {("params", "samples_seen"): "joint", ("params", "train_records", "samples_seen"): "multi_epoch"}
+UNIQUE = ("params", "train_records")        # stands for samples seen in a table that counts no others
+OF_SEVERAL = {("params", "samples_seen"): "joint", UNIQUE: "joint",
+              ("params", "train_records", "samples_seen"): "multi_epoch"}
 AHEAD = (1.0, 2.0, 4.0, 10.0)       # sizes at which the average predicts, in units of the largest size
 
 
@@ -73,7 +76,9 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1,
             "weighted_by": "noise between seeds" if weighting is not None else None}
     out = [describe(question, boots[name], profiles.get(name), reasons[name],
-                    told | {"weight": float(weights[name]), "held_out": errors.get(name)}) for name in names]
+                    told | {"weight": float(weights[name]), "held_out": errors.get(name),
+                            "would_identify": would_identify(fits[name], PRECISION) if reasons[name] else []})
+           for name in names]
     if profiles and ahead is not None:
         out.append(average(question, profiles, weights, np.exp(ahead[0]), errors.get("average")))
     return Answer(question, out, boots, profiles)

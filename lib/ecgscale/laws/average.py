@@ -20,6 +20,7 @@ from ecgscale.errors import UserError
 from ecgscale.laws.damped import DAMPINGS, fit_damped
 from ecgscale.laws.fit import log_sizes, positive
 from ecgscale.laws.priors import PRIORS, CurveFits, fit_cuts, noise_of
+from ecgscale.laws.thinning import thinned
 from ecgscale.laws.uncertainty import LEVEL
 
 RECENCIES = (0.0, 0.5, 1.0, 2.0, 4.0)
@@ -50,8 +51,8 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
                 ceiling: float | None = None) -> Extrapolation:
     """Continue the curve y (point,) > 0 at sizes x (point,) to sizes x_new, with the interval of a new measurement.
 
-    ceiling: y of a model that knows nothing, where known. Raises UserError for fewer than 5 points or 3 sizes and for
-    values without a logarithm.
+    Many points are summarised first (thinning.py). ceiling: y of a model that knows nothing, where known. Raises
+    UserError for fewer than 5 points or 3 sizes and for values without a logarithm.
     """
     log_x, log_y, log_new = log_sizes((x,))[0], np.log(positive(y)), log_sizes((x_new,))[0]
     if len(log_y) < LEAST or len(log_x) != len(log_y):
@@ -60,7 +61,9 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     if len(np.unique(log_x)) < LEAST_SIZES:
         raise UserError("fewer than 3 different sizes", field="x", remedy="A curve needs points along its way")
     order = np.argsort(log_x, kind="stable")
-    log_x, log_y = log_x[order], log_y[order]
+    log_x, log_y, own = thinned(log_x[order], log_y[order])
+    level_y = float(np.median(log_y))           # laws scale with y: none is near the ends of what a float holds
+    log_y, ceiling = log_y - level_y, None if ceiling is None else ceiling * np.exp(-level_y)
     cuts, noise = cut_places(len(log_y)), noise_of(log_x, log_y)
     with np.errstate(all="ignore"):
         fits = [fit_cuts(law, log_x, log_y, log_new, cuts, RECENCIES, noise, ceiling) for law in PRIORS]
@@ -70,10 +73,12 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     weights = 1 / (rmse**2 + noise**2)
     weights /= weights.sum()
     middle = weighted_median(every.ahead, weights)
-    reach = half_width(every, weights, middle, noise, log_x, log_new, cuts, level)
+    single = max(noise, own / CALIBRATION)
+    reach = half_width(every, weights, middle, single, log_x, log_new, cuts, level)
+    middle = middle + level_y
     ends = np.cumsum(list(CANDIDATES.values()))
     parts = [slice(end - count, end) for end, count in zip(ends, CANDIDATES.values(), strict=True)]
-    by_law = [np.exp(weighted_median(every.ahead[part], weights[part])) for part in parts]
+    by_law = [np.exp(weighted_median(every.ahead[part], weights[part]) + level_y) for part in parts]
     shares = [float(weights[part].sum()) for part in parts]
     errors = [float(np.sqrt(np.average(rmse[part] ** 2, weights=weights[part]))) for part in parts]
     weighted, backtest, curves = (dict(zip(CANDIDATES, values, strict=True)) for values in (shares, errors, by_law))

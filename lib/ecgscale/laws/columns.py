@@ -1,4 +1,4 @@
-"""Run tables as the laws read them: ours or a foreign CSV, sizes to scale in, and error-like responses y > 0.
+"""What laws ask of a run table: sizes to scale in, and error-like responses y > 0.
 
 A score that is bounded above by 1 becomes an error, 1 - score: it is positive, it falls as models get better, and its
 power laws are those of error rates. Its value at random guessing, where known, is the ceiling of the bounded laws.
@@ -7,30 +7,17 @@ power laws are those of error rates. Its value at random guessing, where known, 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import RUNS
-from ecgscale.errors import UserError
+from ecgscale.tables.names import SCORES, is_response
+from ecgscale.tables.names import SIZES as NAMED
 
-SIZES = ("params", "forward_flops", "train_flops", "train_records", "samples_seen", "latency_ms")
+SIZES = tuple(NAMED)
 GROUPS = ("optimizer", "family")
 LOSSES = ("test_loss", "valid_loss")
-ALIASES = {     # other people's names -> ours
-    "n": "params", "parameters": "params", "n_params": "params", "num_params": "params", "model_size": "params",
-    "flops": "forward_flops", "inference_flops": "forward_flops",
-    "compute": "train_flops", "training_flops": "train_flops", "c": "train_flops",
-    "train_size": "train_records", "dataset_size": "train_records", "unique_samples": "train_records",
-    "d": "train_records", "n_train": "train_records",
-    "seen_examples": "samples_seen", "examples_seen": "samples_seen", "samples": "samples_seen",
-    "tokens": "samples_seen", "t": "samples_seen", "latency": "latency_ms",
-}
-SCORES = re.compile(r"(score|accuracy|acc|auroc|auc|auprc|f1|top_?1|top_?5)$")
-ERRORS = re.compile(r"(loss|error|err|error_rate|perplexity)$")
 GUESSING = {"challenge_score": 0.0, "auroc": 0.5}      # scores of a model that knows nothing
 
 
@@ -41,67 +28,67 @@ class Response:
     name: str
     y: np.ndarray
     ceiling: float | None = None
+    column: str = ""            # of the table
 
 
-def read_runs(path: Path | str) -> pd.DataFrame:
-    """A RUNS table, or any CSV with a score or loss and a size. Raises UserError with line and field."""
-    path = Path(path)
-    if path.suffix == ".parquet":
-        return RUNS.read(path)
-    return RUNS.read(path) if RUNS.recognises(path) else read_foreign(path)
-
-
-def read_foreign(path: Path) -> pd.DataFrame:
-    """A CSV of others: names brought to ours, numbers checked, run_id added where there is none."""
-    try:
-        frame = pd.read_csv(path, comment="#", encoding="utf-8-sig", skip_blank_lines=False).dropna(how="all")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"not a readable CSV ({str(error).splitlines()[0]})", file=path) from None
-    plain = {name: re.sub(r"[^a-z0-9]+", "_", str(name).strip().lower()).strip("_") for name in frame}
-    frame = frame.rename(columns={name: ALIASES.get(short, short) for name, short in plain.items()})
-    if frame.columns.has_duplicates:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise UserError("two columns mean the same", file=path, line=1, field=twice, remedy="Keep one of them")
-    numeric = [name for name in frame if name in SIZES or SCORES.search(name) or ERRORS.search(name)]
-    for name in numeric:
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        wrong = frame.index[numbers.isna() & frame[name].notna()]
-        if len(wrong):
-            raise UserError(f"{frame[name][wrong[0]]!r} is not a number", file=path, line=int(wrong[0]) + 2, field=name)
-        frame[name] = numbers.astype(float)
-    if "run_id" not in frame:
-        frame.insert(0, "run_id", [f"row-{index + 2}" for index in frame.index])
-    sizes = [name for name in SIZES if name in frame]
-    if not sizes or len(numeric) == len(sizes):
-        missing = "size" if not sizes else "score or loss"
-        raise UserError(f"no column is a {missing} that is known here", file=path, line=1,
-                        remedy=f"Name a size ({', '.join(SIZES[:5])}) and a score or loss (..._score, accuracy, loss);"
-                               " a bare learning curve goes to ecg-extrapolate")
-    return frame.assign(run_id=frame["run_id"].astype(str)).reset_index(drop=True)
-
-
-def responses(frame: pd.DataFrame, target: str, transform: str = "error") -> list[Response]:
-    """The target's error and the first loss there is; in a foreign table every score and loss."""
-    named = [name for name in (target, *LOSSES[:1]) if name in frame]
-    if LOSSES[0] not in frame and LOSSES[1] in frame:
+def responses(frame: pd.DataFrame, target: str, transform: str = "error",
+              asked: tuple[str, ...] = ()) -> list[Response]:
+    """The columns asked for; else the target's error and the first loss there is; else every score and loss, those of
+    training only where there are no others."""
+    named = list(asked) or [name for name in (target, *LOSSES[:1]) if explains(frame, name)]
+    if not asked and LOSSES[0] not in frame and explains(frame, LOSSES[1]):
         named.append(LOSSES[1])
     if not named:
-        named = [name for name in frame if SCORES.search(name) or ERRORS.search(name)]
+        every = [name for name in frame if is_response(name) and explains(frame, name)]
+        named = [name for name in every if not name.startswith("train")] or every
     found = [response(frame, name, transform) for name in named]
     return [one for one in found if np.isfinite(one.y).any()]
+
+
+def explains(frame: pd.DataFrame, name: str) -> bool:
+    return name in frame and pd.api.types.is_numeric_dtype(frame[name])
 
 
 def response(frame: pd.DataFrame, name: str, transform: str = "error") -> Response:
     """One column as something positive that falls. A value without a logarithm becomes NaN."""
     values = frame[name].to_numpy(float)
-    if ERRORS.search(name):
-        return Response(name, np.where(values > 0, values, np.nan))
+    if not SCORES.search(name):
+        return Response(name, np.where((values > 0) & np.isfinite(values), values, np.nan), column=name)
     guess = next((value for ending, value in GUESSING.items() if name.endswith(ending)), None)
-    error = np.where(values < 1, 1 - values, np.nan)
+    error = np.where((values < 1) & np.isfinite(values), 1 - values, np.nan)
     if transform == "odds":
         odds = np.where(values > 0, error / np.where(values > 0, values, 1.0), np.nan)
-        return Response(f"(1 - {name}) / {name}", odds, None if not guess else (1 - guess) / guess)
-    return Response(f"1 - {name}", error, None if guess is None else 1 - guess)
+        return Response(f"(1 - {name}) / {name}", odds, None if not guess else (1 - guess) / guess, name)
+    return Response(f"1 - {name}", error, None if guess is None else 1 - guess, name)
+
+
+def rows_used(frame: pd.DataFrame, one: Response, ended: np.ndarray) -> dict:
+    """How many of the table's rows explain this response, and why the others do not: used + left out = rows.
+
+    `lacking`: of the rows used, those without a size that the table has.
+    """
+    values, name = frame[one.column].to_numpy(float), one.column
+    sizes = {size: frame[size].to_numpy(float) for size in SIZES if size in frame}
+    good = {size: np.isfinite(x) & (x > 0) for size, x in sizes.items()}
+    sized = np.logical_or.reduce([*good.values(), np.zeros(len(frame), dtype=bool)])
+    status = frame["status"].fillna("unknown") if "status" in frame else pd.Series("finished", index=frame.index)
+    bound = "1 or above" if SCORES.search(name) else "0 or below"
+    reason = np.select(
+        [~ended, np.isnan(values), np.isinf(values), ~np.isfinite(one.y), ~sized],
+        [status.astype(str), f"no {name}", f"{name} infinite", f"{name} {bound}", "no size above 0"], "")
+    left_out = pd.Series(reason[reason != ""]).value_counts()
+    used = reason == ""
+    lacking = {size: int((used & ~here).sum()) for size, here in good.items() if (used & ~here).any()}
+    return {"y": one.name, "rows": len(frame), "used": int(used.sum()),
+            "left_out": {str(why): int(count) for why, count in left_out.items()}, "lacking": lacking}
+
+
+def told_rows(row: dict) -> str:
+    """ "160 of 240 rows used for val_loss: 50 crashed, 30 no val_loss; 4 of them lack samples_seen"."""
+    why = ", ".join(f"{count} {reason}" for reason, count in row["left_out"].items())
+    lacking = ", ".join(f"{count} of them lack {size}" for size, count in row["lacking"].items())
+    return (f"{row['used']} of {row['rows']} rows used for {row['y']}" + (f": left out {why}" if why else "")
+            + (f"; {lacking}" if lacking else ""))
 
 
 def with_latency(frame: pd.DataFrame, latency: pd.DataFrame | None) -> pd.DataFrame:

@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import Laws, digest
+from ecgscale.contracts import Columns, Laws, Reading, digest
 from ecgscale.contracts.run_table import configurations
 from ecgscale.design.study import Spending
 from ecgscale.laws.allocation import allocate, asked_budgets
-from ecgscale.laws.answer import OF_SEVERAL, Answer, Question, answer
-from ecgscale.laws.columns import ERRORS, GROUPS, LOSSES, SCORES, SIZES, responses
+from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Question, answer
+from ecgscale.laws.columns import GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.groups import group_laws
 from ecgscale.laws.profile import Profile
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import versions
+from ecgscale.tables.names import is_response
 
 ALLOCATION = "compute-optimal allocation"
 TUNED_BINS, TUNED_RUNS, LEAST_BINS = 12, 4, 8       # bins at most, runs in each at least, bins at least
@@ -30,22 +31,28 @@ LEAST = 6                           # runs below which nothing is fitted
 
 def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", replicates: int = 300, seed: int = 1,
                   cpus: int = 1, scores: pd.DataFrame | None = None,
-                  budgets: tuple[Spending, ...] = ()) -> Laws:
+                  budgets: tuple[Spending, ...] = (), reading: Reading | None = None,
+                columns: Columns | None = None) -> Laws:
     """Every law that the table's columns allow, with intervals and verdicts; `disabled` names what they do not.
 
     scores: METRICS rows of the test part by source and class; budgets: for which the laws that are
-    identified name the best sizes. Raises nothing for a poor table: it says so in verdicts.
+    identified name the best sizes; reading and columns: how the table was read, kept with the laws, of which the
+    responses asked for are the ones explained. Raises nothing for a poor table: it says so in verdicts.
     """
-    asked, disabled = list(questions(frame, target)), missing(frame, target)
+    reading = reading or Reading()
+    explained = responses(frame, target, asked=tuple(columns.responses) if columns and reading.responses else ())
+    asked, disabled = list(questions(frame, explained)), missing(frame, target, explained)
     labels = configurations(frame)
     answers = answers_to(asked, frame, labels, replicates, seed, cpus)
     allocation, reasons = allocations(frame, answers, budgets)
     ended = usable(frame)
     grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores, min(replicates, GROUP_REPLICATES),
                                             seed)
-    return Laws(table_digest=table_digest(frame), synthetic=is_synthetic(frame), runs=len(frame),
+    return Laws(table_digest=table_digest(frame, explained), synthetic=is_synthetic(frame), runs=len(frame),
                 fits=(*(fit for one in answers for fit in one.fits), *grouped), disabled=disabled | reasons | lacking,
-                allocation=allocation, differences=[*differences(answers), *compared], versions=versions())
+                allocation=allocation, differences=[*differences(answers), *compared], reading=reading,
+                columns=columns and columns.explaining([one.column for one in explained]),
+                rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
 
 
 def answers_to(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replicates: int, seed: int,
@@ -103,9 +110,10 @@ def is_synthetic(frame: pd.DataFrame) -> bool:
     return bool(frame["synthetic"].fillna(False).any()) if "synthetic" in frame else False
 
 
-def table_digest(frame: pd.DataFrame) -> str:
+def table_digest(frame: pd.DataFrame, explained: list[Response]) -> str:
     """Of what the laws read, whatever the order of rows and columns."""
-    names = sorted(name for name in frame if name in SIZES or name in GROUPS or name.startswith(("test_", "valid_")))
+    read = {*SIZES, *GROUPS, *(one.column for one in explained)}
+    names = sorted(name for name in frame if name in read or name.startswith(("test_", "valid_")))
     rows = frame.sort_values("run_id")[["run_id", *names]].astype(str).fillna("").to_numpy().tolist()
     return digest([names, rows])
 
@@ -130,11 +138,11 @@ def tuned(size: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.array([part[np.argmin(y[part])] for part in np.array_split(order, bins)])
 
 
-def questions(frame: pd.DataFrame, target: str) -> Iterator[Question]:
+def questions(frame: pd.DataFrame, explained: list[Response]) -> Iterator[Question]:
     ended = usable(frame)
-    for response in responses(frame, target):
+    for response in explained:
         for x in (*((size,) for size in SIZES), *OF_SEVERAL):
-            if not set(x) <= set(frame):
+            if not set(x) <= set(frame) or (x == UNIQUE and "samples_seen" in frame):
                 continue
             sizes = frame[list(x)].to_numpy(float)
             rows = np.flatnonzero(ended & np.isfinite(response.y) & (np.isfinite(sizes) & (sizes > 0)).all(axis=1))
@@ -153,11 +161,10 @@ def drawn(rows: np.ndarray) -> np.ndarray:
     return rows if len(rows) <= MOST else np.sort(np.random.default_rng(len(rows)).choice(rows, MOST, replace=False))
 
 
-def missing(frame: pd.DataFrame, target: str) -> dict[str, str]:
+def missing(frame: pd.DataFrame, target: str, found: list[Response]) -> dict[str, str]:
     """Analyses that the table does not allow, by name, with the reason."""
     out = {f"laws in {size}": f"column {size!r} is missing" for size in SIZES if size not in frame}
     ended = usable(frame)
-    found = responses(frame, target)
     for size in (size for size in SIZES if size in frame):
         values = frame[size].where(ended & (frame[size] > 0) & np.isfinite(frame[size]))
         runs = max((int((values.notna() & np.isfinite(one.y)).sum()) for one in found), default=LEAST)
@@ -166,14 +173,14 @@ def missing(frame: pd.DataFrame, target: str) -> dict[str, str]:
         elif runs < LEAST:
             out[f"laws in {size}"] = f"{runs} runs have both {size} and a score or loss; {LEAST} are needed"
     if not found:
-        there = [name for name in frame if name in (target, *LOSSES) or SCORES.search(name) or ERRORS.search(name)]
+        there = [name for name in frame if name in (target, *LOSSES) or is_response(name)]
         out["laws"] = (f"{there[0]!r} holds no value that has a logarithm: give losses above 0, scores below 1" if there
                        else f"neither {target!r} nor a loss is in the table")
-    elif target not in frame:
+    elif target not in frame and not any(one.column == target for one in found):
         out[f"laws of {target}"] = f"column {target!r} is missing"
     if ended.sum() > MOST:
         out["laws of all runs at once"] = f"each is fitted to {MOST} runs drawn at random of those it has"
-    for x in OF_SEVERAL:
+    for x in (x for x in OF_SEVERAL if x != UNIQUE):
         lacking = [name for name in x if name not in frame]
         if lacking:
             out[f"law of {', '.join(x)}"] = f"column {lacking[0]!r} is missing"

@@ -9,7 +9,8 @@ from ecgscale.analysis.findings import front_order
 from ecgscale.analysis.frontier import COSTS
 from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
-from ecgscale.report.figures import by_question, preferred, quantity
+from ecgscale.laws.summary import by_question, preferred
+from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number

@@ -5,8 +5,6 @@ Units on every axis, the number of runs in every caption, intervals wherever the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -15,9 +13,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ecgscale.analysis import distribution
 from ecgscale.analysis.frontier import COSTS
-from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
 from ecgscale.laws.columns import responses
+from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, INK, LOOKS, MUTED, RC, Drawing, figure, label, look, number
 
@@ -183,7 +181,7 @@ def law(inputs: Inputs) -> Drawing | None:
     """The runs, the laws identified on all of them and on each optimizer, and what is predicted beyond the largest."""
     fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
     fits = [fit for fit in fits if fit.subset == "all" or fit.subset.startswith("optimizer=")]
-    ys = {one.name: one.y for one in responses(inputs.runs, inputs.target)}
+    ys = {one.name: one.y for one in responses(inputs.runs, inputs.asked, asked=inputs.explained)}
     sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in inputs.runs and key[1] in ys]
     sizes = [key for key in sizes if key[1] == sizes[0][1]][:6]
     if not sizes:
@@ -250,19 +248,6 @@ def draw_average(panel: Axes, fits: list) -> list[float]:
         panel.plot(one["x"], one["y"], "s", color=COLOURS["purple"], markersize=4.5, markerfacecolor="white",
                    label="average law, new run" if one is rows[0] else None)
     return [one["y"] for one in rows]
-
-
-def by_question(fits: Iterable[LawFit]) -> list[list[LawFit]]:
-    """The fits of one response of one subset over the same sizes together, in the order of the table."""
-    asked: dict[tuple, list[LawFit]] = {}
-    for fit in fits:
-        asked.setdefault((fit.y, fit.x, fit.subset), []).append(fit)
-    return list(asked.values())
-
-
-def preferred(fits: list[LawFit]) -> LawFit:
-    """Of one question: an identified law before the others, then the one of the largest information weight."""
-    return max(fits, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))
 
 
 def quantity(name: str) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ecgscale.analysis.findings import FEWEST
+from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.analysis_tables import exponents, sizes
-from ecgscale.report.figures import by_question, preferred, quantity
+from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
 from ecgscale.report.predictor_figures import statistic

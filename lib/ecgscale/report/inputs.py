@@ -34,7 +34,8 @@ from ecgscale.contracts import (
     read_all,
 )
 from ecgscale.deploy import elsewhere
-from ecgscale.laws.columns import SCORES, read_runs
+from ecgscale.tables.names import SCORES
+from ecgscale.tables.runs import read_runs
 
 SCORE = "test_challenge_score"
 
@@ -71,6 +72,12 @@ class Inputs:
         tables = any(bool(frame["synthetic"].fillna(False).any()) for frame in (self.runs, self.latency)
                      if "synthetic" in frame)
         return tables or any(one is not None and one.synthetic for one in (self.laws, self.split, *self.shards))
+
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """The responses that the laws were asked for by name."""
+        columns = self.laws.columns if self.laws else None
+        return tuple(columns.responses) if columns and self.laws.reading.responses else ()
 
     @property
     def asked(self) -> str:
@@ -141,9 +148,9 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     if not shards:
         missing["shards"] = "no --shards were given"
     rejects = [path.with_name("rejects.csv") for path in shards if path.with_name("rejects.csv").is_file()]
+    laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
     return Inputs(
-        runs=read_runs(runs),
-        laws=document(Laws, fit / "laws.json", "laws.json", "--fit"),
+        runs=read_runs(runs, laws.reading if laws else None).frame, laws=laws,
         frontier=table(FRONTIER, "frontier.csv"),
         predictor=document(Predictor, fit / "predictor.json", "predictor.json", "--fit"),
         importance=table(IMPORTANCE, "importance.csv"),

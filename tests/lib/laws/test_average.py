@@ -10,6 +10,7 @@ from ecgscale.laws.average import carried_on, cut_places, weighted_median
 from ecgscale.laws.damped import DAMPINGS, fit_damped
 from ecgscale.laws.priors import CurveFits
 from ecgscale.laws.published import PUBLISHED
+from ecgscale.laws.thinning import DENSE, thinned
 from tests.learning_curves import (
     classifier_curves,
     planted_curves,
@@ -171,3 +172,36 @@ def test_what_the_last_points_lie_off_is_carried_on_and_fades():
     moved = carried_on(fits, log_x, np.log([32.0, 64]), [4])
     np.testing.assert_allclose(moved.ahead, [[0.01, 0.005]])
     np.testing.assert_allclose(moved.misses[0, 0, 4:], [-0.015, -0.0175])
+
+
+@pytest.mark.parametrize("factor", [1e-15, 1e-200, 1e20])
+def test_a_curve_may_have_any_scale(factor):
+    """A loss in other units is continued to the same curve in those units: no value is clipped."""
+    x = np.geomspace(1e6, 1e9, 12)
+    y = 0.2 + 40 * x**-0.35
+    ahead, scaled = extrapolate(x, y, [4e9]), extrapolate(x, factor * y, [4e9])
+    for one, other in ((ahead.y, scaled.y), (ahead.low, scaled.low), (ahead.high, scaled.high)):
+        np.testing.assert_allclose(other / factor, one, rtol=1e-6)
+
+
+def test_curves_of_many_points_have_intervals_of_new_points():
+    """y = 2 + 60 x^-0.5 with 2 % noise, logged at 2,000 and 100,000 even steps: the interval at ten times the last
+    holds new measurements, which are normal (90 % within 1.645 x 2 %), and is less than four times as wide."""
+    inside = []
+    for seed, points in enumerate([2000] * 11 + [100_000]):
+        random = np.random.default_rng(seed)
+        x, at = np.linspace(50, 1e5, points), np.array([1e6])
+        ahead = extrapolate(x, (2 + 60 * x**-0.5) * np.exp(0.02 * random.standard_normal(points)), at)
+        fresh = (2 + 60 * at**-0.5) * np.exp(0.02 * random.standard_normal(200))
+        inside.append(np.mean((ahead.low <= fresh) & (fresh <= ahead.high)))
+        assert np.log(ahead.high / ahead.low)[0] / 2 < 4 * 1.645 * 0.02
+    assert np.mean(inside) >= 0.85
+
+
+def test_many_points_are_summarised_by_the_means_of_their_steps():
+    random = np.random.default_rng(1)
+    log_x = np.sort(random.uniform(0, 5, 20_000))
+    x, y, own = thinned(log_x, 3 - 0.5 * log_x + 0.02 * random.standard_normal(20_000))
+    assert len(x) == DENSE
+    np.testing.assert_allclose(y, 3 - 0.5 * x, atol=5 * 0.02 / np.sqrt(150))
+    assert own == pytest.approx(0.02, rel=0.05)

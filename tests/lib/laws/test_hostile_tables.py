@@ -6,8 +6,9 @@ import pytest
 
 from ecgscale.errors import UserError
 from ecgscale.laws import fit_run_table
-from ecgscale.laws.columns import read_runs
+from ecgscale.laws.columns import responses
 from ecgscale.laws.table import MOST, questions
+from ecgscale.tables.runs import read_runs
 
 N = 24
 SIZE = np.geomspace(1e3, 1e8, N)
@@ -17,7 +18,7 @@ EVERY = np.arange(N)
 
 def laws_of(tmp_path, **columns):
     pd.DataFrame(columns).to_csv(tmp_path / "table.csv", index=False)
-    return fit_run_table(read_runs(tmp_path / "table.csv"), target="none", replicates=10)
+    return fit_run_table(read_runs(tmp_path / "table.csv").frame, target="none", replicates=10)
 
 
 @pytest.mark.filterwarnings("error")
@@ -27,7 +28,7 @@ def laws_of(tmp_path, **columns):
     ({"params": -SIZE, "loss": LOSS}, "fewer than two values above 0"),
     ({"params": SIZE, "loss": -LOSS}, "'loss' holds no value that has a logarithm"),
     ({"params": SIZE, "loss": np.nan}, "'loss' holds no value that has a logarithm"),
-    ({"params": SIZE, "accuracy": 100 * (1 - LOSS / 10)}, "scores below 1"),
+    ({"params": SIZE, "accuracy": 1000 * (1 - LOSS / 10)}, "scores below 1"),
     ({"params": SIZE[:1], "loss": LOSS[:1]}, "fewer than two values above 0"),
     ({"params": SIZE[:3], "loss": LOSS[:3]}, "3 runs have both params and a score or loss; 6 are needed"),
     ({"params": np.repeat(SIZE[:3], 8), "loss": np.repeat(LOSS[:3], 8)}, "too few points: 3 runs"),
@@ -55,7 +56,8 @@ def test_single_bad_values_stay_out(tmp_path, columns):
 
 
 @pytest.mark.parametrize(("text", "said"), [
-    ("params;loss\n1;2\n", "is not a number"), ("params,loss\n1e3,0.5\n1e4,bad\n", ":3: loss: 'bad' is not a number"),
+    ("params;loss\n1;2;3\n1;2\n", ":2: 3 fields, but the header has 2"),
+    ("params,loss\n1e3,0.5\n1e4,bad\n", ":3: loss: 'bad' is not a number"),
     ("a,b\n1,2\n", "no column is a size"),
 ])
 def test_what_is_no_table_is_refused(tmp_path, text, said):
@@ -68,7 +70,7 @@ def test_a_law_is_fitted_to_a_bounded_number_of_runs():
     """A million rows cost as much as five thousand: memory grows with the grid of starts times the runs."""
     random = np.random.default_rng(1)
     frame = pd.DataFrame({"run_id": "r", "params": random.uniform(1e3, 1e8, 100_000), "loss": 0.5})
-    asked = list(questions(frame, "none"))
+    asked = list(questions(frame, responses(frame, "none")))
     assert [len(one.rows) for one in asked if one.subset == "all"] == [MOST]
-    again = list(questions(frame, "none"))
+    again = list(questions(frame, responses(frame, "none")))
     np.testing.assert_array_equal(asked[0].rows, again[0].rows)

@@ -8,7 +8,8 @@ from ecgscale.contracts import Laws
 from ecgscale.design.study import spending
 from ecgscale.errors import UserError
 from ecgscale.laws import fit_run_table
-from ecgscale.laws.columns import read_runs, response, with_latency
+from ecgscale.laws.columns import response, with_latency
+from ecgscale.tables.runs import read_runs
 
 SPEED = 1e10        # FLOPs a second
 
@@ -163,8 +164,8 @@ def test_scores_become_errors():
 def test_names_of_others_are_understood(tmp_path):
     path = tmp_path / "curve.csv"
     path.write_text("Seen Examples,Accuracy,Model\n1000,0.5,a\n2000,0.6,a\n")
-    table = read_runs(path)
-    assert list(table) == ["run_id", "samples_seen", "accuracy", "model"]
+    table = read_runs(path).frame
+    assert list(table) == ["run_id", "samples_seen", "accuracy", "model", "configuration"]
 
 
 def test_latency_is_a_size_like_the_others_for_all_runs_each_group_and_the_tuned():

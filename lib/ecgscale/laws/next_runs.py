@@ -1,0 +1,66 @@
+"""How many runs at which sizes would identify a law, from what was fitted and the noise around it.
+
+The covariance that least squares would have at a design (Fisher information of the fitted law at the design's
+sizes, times the noise variance) tells how wide each exponent's interval would be. Designs are grids, evenly spaced in
+log size, over the sizes that the table has, and over sizes up to some factors beyond them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from ecgscale.laws.fit import Fit
+from ecgscale.laws.uncertainty import LEVEL
+
+BEYOND = (1.0, 4.0, 16.0)       # largest size of a design, over the table's
+MOST = 1024                     # runs of a design
+
+
+def would_identify(fit: Fit, precision: float) -> list[dict[str, Any]]:
+    """Designs whose intervals have half widths of at most `precision` of each exponent: runs, low and high size each.
+
+    The fewest runs over the table's own sizes, and over wider ones where that takes fewer. None where even MOST runs
+    would not do, or where the fit tells no exponent to go by.
+    """
+    places = [fit.law.names.index(name) for name in fit.law.exponents if fit.free[fit.law.names.index(name)]]
+    value = np.abs(fit.theta[places])
+    if not np.isfinite(fit.sigma) or fit.at_bound[places].any() or (value < 1e-3).any():
+        return []
+    low, high = fit.log_x.min(axis=1), fit.log_x.max(axis=1)
+    found: list[dict[str, Any]] = []
+    for beyond in BEYOND:
+        for side in sides(len(low)):
+            wanted = [np.linspace(a, b + np.log(beyond), side) for a, b in zip(low, high, strict=True)]
+            log_x = np.array([axis.ravel() for axis in np.meshgrid(*wanted)])
+            if log_x.shape[1] > MOST or (found and log_x.shape[1] >= found[-1]["runs"]):
+                break
+            if half_widths(fit, log_x, places, value) <= precision:
+                found.append({"runs": log_x.shape[1], "low": np.exp(low).tolist(),
+                              "high": (np.exp(high) * beyond).tolist()})
+                break
+    return found
+
+
+def sides(axes: int) -> list[int]:
+    """Runs along each size: 8, 10, 12, ... for one size, 3, 4, ... for several."""
+    counts = np.unique(np.round(np.geomspace(8 if axes == 1 else 3, MOST ** (1 / axes), 40)).astype(int))
+    return counts.tolist()
+
+
+def half_widths(fit: Fit, log_x: np.ndarray, places: list[int], value: np.ndarray) -> float:
+    """The widest interval of an exponent over twice its value, if the runs stood at log_x (size, run)."""
+    inner = np.flatnonzero(fit.free & ~fit.at_bound)
+    freedom = log_x.shape[1] - len(inner)
+    slopes = fit.law.form(fit.theta[None], log_x[:, None, :])[1][0][inner]
+    if freedom < 1 or not np.isfinite(slopes).all():
+        return np.inf
+    scale = np.maximum(np.linalg.norm(slopes, axis=1), 1e-300)
+    normal = (slopes / scale[:, None]) @ (slopes / scale[:, None]).T
+    if np.linalg.cond(normal) > 1e12:
+        return np.inf
+    spread = fit.sigma * np.sqrt(np.diag(np.linalg.inv(normal))) / scale
+    half = stats.t.ppf((1 + LEVEL) / 2, freedom) * spread[[int(np.searchsorted(inner, place)) for place in places]]
+    return float(np.max(half / value))

@@ -1,0 +1,85 @@
+"""The laws of a table in a few lines: rows used, roles of columns, one line a question, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ecgscale.contracts import LawFit, Laws
+from ecgscale.laws.columns import told_rows
+from ecgscale.laws.forms import LAWS
+
+LINES = 12          # of the table of laws
+HEAD = ("law", "of", "over", "runs", "n", "exponents with 90 % interval", "verdict")
+
+
+def summary(laws: Laws) -> str:
+    """What a person who fitted a table wants to know first."""
+    fits = [preferred([fit for fit in fits if fit.law != "average"] or fits)
+            for fits in by_question(fit for fit in laws.fits if "=" not in fit.subset)]
+    fits.sort(key=lambda fit: (fit.verdict != "identified", -len(fit.x)))
+    parts = [*map(told_rows, laws.rows), f"read: {laws.columns.told()}" if laws.columns else ""]
+    parts += [f"note: {notice}" for notice in laws.columns.notices] if laws.columns else []
+    if fits:
+        parts += ["", *aligned([HEAD, *(line(fit) for fit in fits[:LINES])])]
+        parts += [f"and {len(fits) - LINES} more in laws.csv"] if len(fits) > LINES else []
+    if not any(fit.verdict == "identified" for fit in fits):
+        parts += ["", *(todo(laws, fits))]
+    return "\n".join(part for part in parts if part is not None).strip("\n")
+
+
+def line(fit: LawFit) -> tuple[str, ...]:
+    told = "; ".join(f"{name} = {with_interval(fit, name)}" for name in exponents(fit))
+    return (fit.law, fit.y, ", ".join(fit.x), fit.subset, str(fit.points), told or "-",
+            fit.verdict + (f": {fit.reason}" if fit.reason else ""))
+
+
+def exponents(fit: LawFit) -> tuple[str, ...]:
+    return LAWS[fit.law].exponents if fit.law in LAWS else ()
+
+
+def with_interval(fit: LawFit, name: str) -> str:
+    """ "0.35 [0.31, 0.39]"; a "?" where the data do not tell the value or an end."""
+    value, ends = fit.estimates.get(name), fit.intervals.get(name, (None, None))
+    return f"{short(value)} [{', '.join(map(short, ends))}]"
+
+
+def short(value: float | None) -> str:
+    return "?" if value is None else f"{value:.3g}"
+
+
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def todo(laws: Laws, fits: list[LawFit]) -> list[str]:
+    """What would help: a design from the fitted noise, or what the table lacks."""
+    if not fits:
+        return ["no law could be asked:", *(f"  {what}: {why}" for what, why in laws.disabled.items()
+                                            if what.startswith("law"))]
+    told = [f"  {fit.law} of {fit.y}: {designs(fit)}" for fit in fits if fit.statistics.get("would_identify")]
+    return ["no law is identified; from the noise around the fits,", *dict.fromkeys(told)] if told else [
+        "no law is identified, and the fits tell no exponent to plan by: runs at larger and smaller sizes come first"]
+
+
+def designs(fit: LawFit) -> str:
+    """ "40 runs with params from 1e5 to 1e8, or 20 with params to 1.6e9, would do"."""
+    told = []
+    for design in fit.statistics["would_identify"]:
+        ranges = " and ".join(f"{name} from {short(low)} to {short(high)}" for name, low, high in
+                              zip(fit.x, design["low"], design["high"], strict=True))
+        told.append(f"{design['runs']} runs with {ranges}")
+    return ", or ".join(told) + ", evenly spaced in logs, would identify it"
+
+
+def by_question(fits: Iterable[LawFit]) -> list[list[LawFit]]:
+    """The fits of one response of one subset over the same sizes together, in the order of the table."""
+    asked: dict[tuple, list[LawFit]] = {}
+    for fit in fits:
+        asked.setdefault((fit.y, fit.x, fit.subset), []).append(fit)
+    return list(asked.values())
+
+
+def preferred(fits: list[LawFit]) -> LawFit:
+    """Of one question: an identified law before the others, then the one of the largest information weight."""
+    return max(fits, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))

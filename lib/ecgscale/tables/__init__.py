@@ -1,0 +1,1 @@
+"""Anyone's tables, read as they are meant: text and numbers, names of columns, and what each column is for."""

@@ -1,0 +1,168 @@
+"""Delimited text as it stands: delimiter, encoding, header, rows that do not fit. Cells stay text, `#` is text.
+
+Written by hand rather than left to pandas, which moves columns by one where lines end in a delimiter, takes a first
+line of numbers for a header, and fills short lines without a word.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecgscale.errors import UserError
+
+DELIMITERS = (",", ";", "\t", "|")
+LOOKED_AT = 200             # lines that tell the delimiter
+MOST_BYTES = 1 << 30
+NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*")
+WORKBOOK, PARQUET = b"PK\x03\x04", b"PAR1"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Columns of cells: text, or numbers where the file had types. `names` are as written and may repeat."""
+
+    names: list[str]
+    columns: list[np.ndarray]        # (row,) each
+    lines: np.ndarray                # (row,) line of the file that the row begins in
+    delimiter: str = ""              # "" where the file had types
+    header: bool = True
+    notices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, notices: tuple[str, ...] = ()) -> Sheet:
+        return cls([str(name) for name in frame], [frame.iloc[:, i].to_numpy() for i in range(frame.shape[1])],
+                   np.arange(len(frame)) + 2, notices=notices)
+
+
+def read_sheet(path: Path) -> Sheet:
+    """A CSV of any common delimiter and encoding, or a Parquet file. Raises UserError with file and line."""
+    if path.is_dir() or path.stat().st_size > MOST_BYTES:
+        raise UserError("a folder" if path.is_dir() else f"larger than {MOST_BYTES >> 30} GiB", file=path,
+                        remedy="Give one table")
+    content = path.read_bytes()
+    if content.startswith(PARQUET):
+        try:
+            return Sheet.of(pq.read_table(io.BytesIO(content)).to_pandas())
+        except pa.ArrowException as error:
+            raise UserError(f"not a readable Parquet file ({error})", file=path) from None
+    text, notices = decoded(content, path)
+    return parsed(text, path, notices)
+
+
+def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
+    if content.startswith(WORKBOOK):
+        raise UserError("a workbook or an archive, not text", file=path, remedy="Save the sheet as CSV")
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace"), ["encoding: UTF-16"]
+    if b"\0" in content[:4096]:
+        raise UserError("neither Parquet nor text", file=path, remedy="Save the table as CSV")
+    try:
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace"), ["encoding: Windows 1252, since it is not UTF-8"]
+
+
+def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
+    """The text as columns; what was left out is in `notices`."""
+    skipped, told = preamble(text)
+    body = text.split("\n", skipped)[skipped] if skipped else text
+    delimiter = told or delimiter_of(body)
+    rows, lines = records(body, delimiter, path, skipped)
+    if not rows:
+        raise UserError("not a readable CSV: it holds no line", file=path)
+    comments = [i for i, row in enumerate(rows) if len(row) == 1 and row[0].lstrip().startswith("#")]
+    if len(comments) < len(rows) and max(map(len, rows)) > 1:
+        rows = [row for i, row in enumerate(rows) if i not in set(comments)]
+        lines = [line for i, line in enumerate(lines) if i not in set(comments)]
+        notices += [f"{len(comments)} line(s) of comment left out"] if comments else []
+    header = not all(NUMBER.fullmatch(cell) for cell in rows[0] if cell.strip())
+    names = [cell.strip() for cell in rows.pop(0)] if header else []
+    lines = lines[1:] if header else lines
+    if header and names[0] == "#" and rows and len(rows[0]) < len(names):
+        names = names[1:]                           # as numpy.savetxt writes a header
+    rows, names = aligned(rows, names, lines, path, notices)
+    if header and names and names[0].startswith("#") and len(names[0]) > 1:
+        names[0] = names[0].lstrip("# ")             # the same, with a delimiter
+    if not header:
+        names = [f"column {i + 1}" for i in range(len(rows[0]))]
+    columns = [np.array(column, dtype=object) for column in zip(*rows, strict=True)] if rows else [
+        np.empty(0, dtype=object) for _ in names]
+    return Sheet(names, columns, np.array(lines, dtype=int), delimiter, header, tuple(notices))
+
+
+def preamble(text: str) -> tuple[int, str]:
+    """Number of lines before the table (our schema's, Excel's "sep=;"), and the delimiter that one of them names."""
+    first = text.split("\n", 1)[0].strip()
+    if first.startswith("# ecgscale."):
+        return 1, ""
+    if match := re.fullmatch(r'"?sep=(.)"?', first, re.IGNORECASE):
+        return 1, match[1]
+    return 0, ""
+
+
+def delimiter_of(text: str) -> str:
+    """The delimiter that cuts the lines into the same number of fields, more than one; a space where none does."""
+    lines = [line for line in text.split("\n", LOOKED_AT)[:LOOKED_AT] if line.strip()]
+    best, score = ",", (0.0, 0)
+    for delimiter in DELIMITERS:
+        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        fields = counts[0] if counts else 1
+        same = sum(count in (fields, fields + 1) for count in counts) / max(len(counts), 1)
+        if fields > 1 and (same, fields) > score and same > 0.5:
+            best, score = delimiter, (same, fields)
+    if score[1] == 0 and lines and len(lines[0].split()) > 1 and not any("," in line for line in lines):
+        return " "
+    return best
+
+
+def records(text: str, delimiter: str, path: Path, skipped: int) -> tuple[list[list[str]], list[int]]:
+    """Fields of each line that holds any, and the number of the line it begins in."""
+    if delimiter == " ":
+        text = re.sub(r"[ \t]+", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+    rows, lines, line = [], [], 0
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows.append(row)
+                lines.append(line + 1 + skipped)
+            line = reader.line_num
+    except csv.Error as error:
+        raise UserError(f"not a readable CSV ({error})", file=path, line=reader.line_num + skipped) from None
+    return rows, lines
+
+
+def aligned(rows: list[list[str]], names: list[str], lines: list[int], path: Path,
+            notices: list[str]) -> tuple[list[list[str]], list[str]]:
+    """Rows of one length, under the header's names. Raises UserError for a line that does not fit.
+
+    Every line longer than the header by one is either ended by a delimiter (its last field is empty) or begins with
+    R's row names, which have no name in the header.
+    """
+    if not rows:
+        return rows, names
+    width = len(names) or max(map(len, rows))
+    if all(len(row) == width + 1 for row in rows):
+        if not any(row[-1].strip() for row in rows):
+            notices.append("every line ends with a delimiter: the empty field behind it is left out")
+            rows = [row[:-1] for row in rows]
+        else:
+            notices.append("the lines have one field more than the header: the first one is taken for row names")
+            names, width = ["", *names], width + 1
+    for place, row in enumerate(rows):
+        while len(row) > width and not row[-1].strip():
+            row.pop()
+        if len(row) != width:
+            raise UserError(f"{len(row)} fields, but the {'header' if names else 'longest line'} has {width}",
+                            file=path, line=lines[place],
+                            remedy="Quote text that holds the delimiter, or mend the line")
+    return rows, names

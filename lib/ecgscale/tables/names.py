@@ -1,0 +1,139 @@
+"""Other people's names of columns -> ours. docs/reference/columns.md is this list; a test keeps them equal."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from ecgscale.tables.units import factor_of
+
+SIZES = {       # what a law may scale in: ours -> names of others
+    "params": ("n", "parameters", "n_params", "num_params", "nparams", "n_parameters", "num_parameters", "model_size",
+               "model_params", "model_parameters", "param_count", "params_count", "parameter_count", "total_params",
+               "total_parameters", "trainable_params", "trainable_parameters", "non_embedding_params",
+               "number_of_parameters", "param", "size_params"),
+    "forward_flops": ("flops", "inference_flops", "forward_flop", "flops_per_sample", "macs_x2"),
+    "train_flops": ("c", "compute", "train_flop", "training_flops", "training_flop", "train_compute",
+                    "training_compute", "total_flops", "total_compute", "flop", "total_flop", "pretraining_flops"),
+    "train_records": ("train_size", "dataset_size", "data_size", "unique_samples", "unique_tokens", "n_train",
+                      "num_train", "train_set_size", "training_set_size", "n_records", "num_records", "recordings",
+                      "n_recordings", "patients", "n_patients", "unique_records"),
+    "samples_seen": ("t", "tokens", "token", "n_tokens", "num_tokens", "training_tokens", "train_tokens",
+                     "tokens_seen", "total_tokens", "tokens_trained", "samples", "n_samples", "num_samples",
+                     "train_samples", "training_samples", "total_samples", "seen_examples", "examples_seen",
+                     "samples_trained", "examples", "n_examples", "images_seen", "sequences_seen", "d"),
+    "latency_ms": ("latency", "inference_ms", "inference_time_ms", "p50_ms", "median_latency_ms"),
+}
+SETTINGS = {    # what else defines a run
+    "optimizer": ("optim", "opt", "optimiser"), "family": ("architecture", "arch", "model_family", "model_class"),
+    "lr": ("learning_rate", "init_lr", "initial_lr", "base_lr", "peak_lr", "max_lr"),
+    "weight_decay": ("wd",), "batch_size": ("bs", "batch"), "epochs": ("n_epochs", "num_epochs", "max_epochs"),
+    "data_fraction": ("fraction", "train_fraction", "data_frac"), "seed": ("random_seed", "rng_seed", "random_state",
+                                                                           "init_seed", "replicate", "repetition"),
+}
+RUN = {         # how a run is called, and how it ended
+    "run_id": ("id", "run", "run_name", "name", "trial_id", "run_uuid", "experiment_name"),
+    "status": ("state", "run_status", "run_state", "trial_state", "job_state"),
+}
+ROLES = SIZES | SETTINGS | RUN
+MEANINGS = {
+    "params": "parameters of the model, N", "forward_flops": "FLOPs of one forward pass of one sample",
+    "train_flops": "FLOPs of the whole training, C", "train_records": "unique samples in training",
+    "samples_seen": "samples or tokens seen in training, all epochs, D", "latency_ms": "milliseconds for one sample",
+    "optimizer": "name; laws are fitted to each one too", "family": "kind of network; laws are fitted to each one too",
+    "lr": "learning rate", "weight_decay": "of the optimizer", "batch_size": "samples in a step",
+    "epochs": "passes over the training data", "data_fraction": "share of the training data that was used",
+    "seed": "what alone differs between repeats of one configuration", "run_id": "name of the run",
+    "status": "how the run ended: those that did not finish are left out",
+}
+ALIASES = {alias: role for role, names in ROLES.items() for alias in (role, *names)}
+SCORE_WORDS = ("score", "accuracy", "acc", "auroc", "auc", "auprc", "f1", "top1", "top_1", "top5", "top_5",
+               "sensitivity", "specificity", "kappa", "mcc", "dice", "iou", "exact_match")
+ERROR_WORDS = ("loss", "error", "err", "error_rate", "perplexity", "ppl", "nll", "cross_entropy", "bpb", "bpc",
+               "bits_per_byte", "bits_per_character", "rmse", "mse", "mae", "wer", "cer", "eer")
+SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))$")
+ERRORS = re.compile(rf"((loss|error|perplexity)|(^|_)({'|'.join(ERROR_WORDS)}))$")
+NAMESPACES = re.compile(r"^(metrics?|params|param|config|summary|user_attrs|hparams?|hyperparameters|args)_(?=.)")
+FINISHED = frozenset(("finished", "complete", "completed", "done", "success", "succeeded", "successful", "ok",
+                      "terminated", "ended", "passed"))
+LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", "errored", "killed", "running",
+                      "pruned", "diverged", "cancelled", "canceled", "aborted", "interrupted", "preempted",
+                      "preempting", "pending", "scheduled", "waiting", "queued", "timeout", "timed_out", "oom",
+                      "out_of_memory", "stopped", "deleted", "skipped", "incomplete", "nan"))
+CLOSE = 0.82            # likeness from which a name is asked about
+LEAST_LETTERS = 4       # of a name that may be like another
+
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
+@dataclass(frozen=True)
+class Name:
+    """A column's name understood: `plain` in our spelling, the role it stands for, what its unit multiplies by."""
+
+    plain: str
+    role: str | None
+    factor: float = 1.0
+    unit: str = ""
+
+
+def understand(written: str) -> Name:
+    """ "Model Size (M)" -> params, times 1e6; "val/loss" -> val_loss; "Accuracy [%]" -> accuracy, times 0.01."""
+    text = unicodedata.normalize("NFKC", written.translate(SUPERSCRIPTS)).strip()
+    whole = spelled(text)
+    if role := ALIASES.get(whole) or ALIASES.get(NAMESPACES.sub("", whole)):
+        return Name(role, role)
+    base, unit = with_unit(text)
+    name = spelled(base)
+    if unit:
+        role = ALIASES.get(name) or ALIASES.get(NAMESPACES.sub("", name))
+        factor = factor_of(unit)
+        if role in SIZES and not re.match(r"(log|ln)", unit.casefold()):
+            return Name(role, role, latency_factor(unit) if role == "latency_ms" else factor or 1.0, unit)
+        if unit.casefold() in ("%", "percent", "pct"):
+            stripped = NAMESPACES.sub("", name)
+            return Name(stripped if is_response(stripped) else name, None, 0.01, unit)
+    stripped = NAMESPACES.sub("", whole)
+    return Name(stripped if is_response(stripped) else whole, None)
+
+
+def spelled(text: str) -> str:
+    """ "trainFlops", "Train FLOPs" -> "train_flops"."""
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", text)
+    return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
+
+
+def with_unit(text: str) -> tuple[str, str]:
+    """A name and its unit: in brackets, after "in", as a last word (tokens_b, params_millions), or a percent sign."""
+    for pattern in (r"(.+?)[\s_]*[(\[]\s*(.+?)\s*[)\]]$", r"(.+?)[\s_,]+in[\s_]+(.+)$", r"(.+?)[\s_]*(%)$",
+                    r"(.+?)_(percent|pct)$", r"(.+?)[\s_]+([kKmMbBgGtT]|mn|bn|thousands?|millions?|billions?|trillions?"
+                    r"|ms|s|us|µs|1e\d+)$"):
+        if match := re.match(pattern, text):
+            return match[1], match[2].removeprefix("in ")
+    return text, ""
+
+
+def latency_factor(unit: str) -> float:
+    return {"s": 1e3, "sec": 1e3, "seconds": 1e3, "us": 1e-3, "µs": 1e-3, "μs": 1e-3}.get(unit.casefold(), 1.0)
+
+
+def is_response(plain: str) -> bool:
+    return bool(SCORES.search(plain) or ERRORS.search(plain))
+
+
+def like(plain: str) -> str | None:
+    """The role that a name nearly spells, or None: "parmas" -> "params"."""
+    if len(plain) < LEAST_LETTERS:
+        return None
+    names = {alias: role for role, names in SIZES.items() for alias in (role, *names) if len(alias) >= LEAST_LETTERS}
+    near = difflib.get_close_matches(plain, list(names), 1, CLOSE)
+    return names[near[0]] if near else None
+
+
+def listing() -> str:
+    """Every column that is known and its other names, as --help shows them."""
+    told = [f"  {role}: {', '.join(names)}" for role, names in ROLES.items()]
+    told += [f"  a score, larger is better, at most 1 or in percent: names that end in {', '.join(SCORE_WORDS)}",
+             f"  a loss, smaller is better: names that end in {', '.join(ERROR_WORDS)}"]
+    return "\n".join(told)

@@ -1,0 +1,47 @@
+"""Options of a command that reads a run table: what the user says of its columns."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ecgscale.errors import UserError
+from ecgscale.tables.names import ROLES, listing
+
+if TYPE_CHECKING:
+    from ecgscale.contracts import Reading
+
+
+def add_reading(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--map", nargs="+", default=[], metavar="OURS=COLUMN",
+                      help="which column is what: params=N 'samples_seen=Tokens (B)'; unused=COLUMN")
+    made.add_argument("--response", nargs="+", default=[], metavar="COLUMN",
+                      help="what to explain (default: the study's score, else every score and loss)")
+    made.add_argument("--seed-column", metavar="COLUMN", help="what alone differs between repeats")
+    made.add_argument("--configuration", nargs="+", default=[], metavar="COLUMN",
+                      help="what defines a run but its seed: rows that share these are repeats")
+    made.add_argument("--derive", nargs="+", default=[], metavar="NAME=EXPRESSION",
+                      help="a column from others by arithmetic: samples_seen=train_flops/6/params")
+    made.epilog += f"\n\ncolumns that are known, and their other names (docs/reference/columns.md):\n{listing()}"
+
+
+def reading(args: argparse.Namespace) -> Reading:
+    """Raises UserError for a pair without "=" and a role that is not known."""
+    from ecgscale.contracts import Reading  # not for --help: it takes a while
+
+    roles = pairs(args.map, "--map") | ({"seed": args.seed_column} if args.seed_column else {})
+    for role in roles:
+        if role not in ROLES and role != "unused":
+            raise UserError(f"no such role: {role!r}", field="--map", remedy=f"There are: {', '.join(ROLES)}, unused")
+    return Reading(roles=roles, responses=tuple(args.response), configuration=tuple(args.configuration),
+                   derived=pairs(args.derive, "--derive"))
+
+
+def pairs(texts: list[str], option: str) -> dict[str, str]:
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name.strip() and value.strip()):
+            raise UserError(f"{text!r} is no NAME=VALUE", field=option)
+        found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,285 @@
+"""A run table of ours or of anyone's as one frame: our names, numbers, how runs ended, what is a repeat of what.
+
+The roles of columns are settled here, once; laws, fronts, predictor and report take them from the frame, and people
+read them in `Columns.told`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, wrong_schema
+from ecgscale.contracts.tables import named_in, whole_lines
+from ecgscale.errors import UserError
+from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
+from ecgscale.tables.derive import derived
+from ecgscale.tables.names import FINISHED, LEFT_OUT, NAMESPACES, ROLES, SCORES, SIZES, is_response, understand
+from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks
+from ecgscale.tables.roles import find, free_name, placed, understood
+
+TRUE, FALSE = ("true", "1", "yes", "t", "wahr", "vrai"), ("false", "0", "no", "f", "falsch", "faux")
+TRAINING_RATIO = (0.5, 1e5)     # of a column "flops" to params x samples, when it holds the FLOPs of training
+NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch", "runtime", "created", "user", "notes",
+                "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
+                "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """frame: a row a run; run_id, status ("finished" or as it ended), sizes, scores and losses by our names."""
+
+    frame: pd.DataFrame
+    columns: Columns
+
+
+def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
+    """Raises UserError with line and field, and with what was understood where that is in doubt."""
+    path = Path(path)
+    with open(path, "rb") as stream:
+        typed = stream.read(4) == PARQUET
+    if not typed:
+        check_name(path)
+    sheet = Sheet.of(RUNS.read(path)) if typed and is_ours(path) else read_sheet(path)
+    try:
+        return run_table(sheet, reading)
+    except UserError as error:
+        raise UserError(error.problem, file=path, line=error.line, field=error.field, remedy=error.remedy) from None
+
+
+def check_name(path: Path) -> None:
+    """A CSV that is said to be a table of ours must be of this version, and whole."""
+    found = named_in(path)
+    if found not in (None, RUNS.schema_id()):
+        raise wrong_schema(found, RUNS.schema_id(), path)
+    if found and not whole_lines(path):
+        raise UserError("ends within a line", file=path, remedy="It was cut off: make it again")
+
+
+def is_ours(path: Path) -> bool:
+    try:
+        return b"ecgscale" in (pq.read_schema(path).metadata or {})
+    except (OSError, ValueError):
+        return True                 # the contract says what is wrong with it
+
+
+def run_table(sheet: Sheet, reading: Reading | None = None) -> RunTable:
+    return Reader(sheet, reading or Reading()).table()
+
+
+class Reader:
+    """One table on its way from cells to a RunTable; `notices` gathers what has to be said."""
+
+    def __init__(self, sheet: Sheet, reading: Reading):
+        if not sheet.header:
+            raise UserError("the first line holds numbers: there is no header", line=1,
+                            remedy="Name the columns in the first line: a size, and a score or loss")
+        self.sheet, self.reading = sheet, reading
+        self.notices = list(sheet.notices)
+        self.names = [understand(name) for name in sheet.names]
+        self.ours = set(RUNS.columns) <= {name.plain for name in self.names}
+        self.decimal = decimal_marks(sheet.columns, sheet.delimiter)
+        self.places = placed(sheet, self.names, self.reading, self.decimal, self.ours)
+        self.written = {ours: sheet.names[place] for ours, place in self.places.items()}
+        self.values: dict[str, np.ndarray] = {}
+
+    def table(self) -> RunTable:
+        for name, place in self.places.items():
+            self.values[name] = self.cells(name, place)
+        self.derive()
+        self.settle_flops()
+        self.settle_shares()
+        frame = pd.DataFrame(self.values, index=np.arange(len(self.sheet.lines)))
+        frame = self.with_identity(self.with_status(frame))
+        responses = self.responses(frame)
+        self.check_needed(frame, responses)
+        keys = self.configuration(frame, responses)
+        if keys and not self.ours and not self.has_configuration(frame):
+            number = frame.groupby(keys, dropna=False, sort=False).ngroup()
+            frame["configuration"] = number.map(lambda value: f"configuration {value + 1}")
+        return RunTable(frame, self.told(frame, responses, keys))
+
+    def cells(self, ours: str, place: int) -> np.ndarray:
+        """(row,) values of a column: numbers where it holds nothing else, or must; else text with None where empty."""
+        name, cells = self.names[place], self.sheet.columns[place]
+        kind = RUNS.type_of(ours)
+        if kind == FLAG:
+            return self.flags(ours, cells)
+        if ours in ("run_id", "status", "configuration") or (kind is not None and kind not in (REAL, WHOLE, FLAG)
+                                                             and not is_response(ours)):
+            return text(cells)
+        try:
+            found = as_numbers(cells, self.decimal, units=ours in SIZES)
+        except UserError as error:
+            raise UserError(error.problem, field=self.sheet.names[place], remedy=error.remedy) from None
+        asked = self.sheet.names[place] in self.reading.responses or ours in self.reading.responses
+        needed = ours in SIZES or asked or (is_response(ours) and ours != "loss") or (
+            self.ours and kind in (REAL, WHOLE)) or ours == "loss"
+        if found.wrong.any():
+            numeric = np.isfinite(found.values).any()
+            if needed and (numeric or asked):
+                row = int(np.flatnonzero(found.wrong)[0])
+                raise UserError(f"{str(cells[row]).strip()!r} is not a number", line=int(self.sheet.lines[row]),
+                                field=self.sheet.names[place])
+            return text(cells)
+        if not np.isfinite(found.values).any() and not needed:
+            return text(cells)
+        if needed and found.lost.any():
+            words = sorted({str(cells[row]).strip() for row in np.flatnonzero(found.lost)})
+            self.notices.append(f"{self.sheet.names[place]}: {', '.join(words)} in {found.lost.sum()} row(s) read as "
+                                "empty")
+        factor = name.factor if ours in SIZES or is_response(ours) else 1.0
+        if factor != 1.0:
+            self.notices.append(f"{self.sheet.names[place]}: times {factor:g} for its unit {name.unit!r}")
+        return found.values * factor
+
+    def flags(self, ours: str, cells: np.ndarray) -> np.ndarray:
+        if cells.dtype == bool:
+            return cells
+        words = [str(cell).strip().casefold().removesuffix(".0") for cell in cells]
+        unknown = next((i for i, word in enumerate(words) if word not in TRUE + FALSE and word not in MISSING), None)
+        if unknown is not None:
+            raise UserError(f"{words[unknown]!r} is neither true nor false", line=int(self.sheet.lines[unknown]),
+                            field=ours)
+        return np.array([word in TRUE for word in words])
+
+    def derive(self) -> None:
+        for wanted, expression in self.reading.derived.items():
+            ours = understand(wanted).role or understand(wanted).plain
+            if ours in self.values:
+                raise UserError(f"is in the table already, as {self.written[ours]!r}", field=f"--derive {wanted}")
+            numbers = {name: values for name, values in self.values.items() if values.dtype == float}
+            spelled = {understand(self.written[name]).plain: values for name, values in numbers.items()}
+            raw = {self.written[name]: values for name, values in numbers.items()}
+            self.values[ours] = np.broadcast_to(derived(expression, raw | spelled | numbers), len(self.sheet.lines))
+            self.written[ours] = f"{expression} (derived)"
+
+    def settle_flops(self) -> None:
+        """A column that is called "flops" alone holds those of training where they go with params x samples."""
+        if self.written.get("forward_flops", "").strip().casefold() not in ("flops", "flop") \
+                or "train_flops" in self.values or not {"params", "samples_seen"} <= set(self.values):
+            return
+        with np.errstate(all="ignore"):
+            ratio = np.nanmedian(self.values["forward_flops"] / self.values["params"] / self.values["samples_seen"])
+        if TRAINING_RATIO[0] <= ratio <= TRAINING_RATIO[1]:
+            self.values["train_flops"] = self.values.pop("forward_flops")
+            self.written["train_flops"] = self.written.pop("forward_flops")
+            self.notices.append(f"{self.written['train_flops']}: {ratio:.2g} times params x samples, so taken for the "
+                                "FLOPs of training")
+
+    def settle_shares(self) -> None:
+        """Scores of 0 to 100 are percent."""
+        for name in [name for name in self.values if SCORES.search(name) and self.values[name].dtype == float]:
+            known = self.values[name][np.isfinite(self.values[name])]
+            if len(known) and known.max() > 1.5 and known.max() <= 100 and known.min() >= 0:
+                for column in (name, f"{name}_low", f"{name}_high"):
+                    if column in self.values:
+                        self.values[column] = self.values[column] / 100
+                self.notices.append(f"{self.written[name]}: {known.min():g} to {known.max():g}, taken for percent")
+
+    def with_status(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """status: "finished", or how else a run ended, in the table's own words."""
+        if "status" not in frame:
+            return frame
+        words = frame["status"].fillna("").astype(str).str.strip()
+        plain = words.str.casefold().str.replace(r"[ -]+", "_", regex=True)
+        known = plain.isin(FINISHED | LEFT_OUT | {""})
+        if not known.any() or (plain == "").all():
+            self.notices.append(f"{self.written['status']}: tells nothing about how runs ended "
+                                f"({', '.join(sorted(set(words))[:4])}), not used as their status")
+            self.written.pop("status")
+            return frame.rename(columns={"status": free_name("status_", frame)})
+        if not known.all():
+            place = int(np.flatnonzero(~known)[0])
+            raise UserError(f"{words.iloc[place]!r} is neither a run that finished nor one that did not",
+                            line=int(self.sheet.lines[place]), field=self.written["status"],
+                            remedy=f"Known are {', '.join(sorted(FINISHED))}; {', '.join(sorted(LEFT_OUT))}")
+        ended = plain.where(~plain.isin(FINISHED), "finished").where(plain != "", "unknown")
+        return frame.assign(status=ended)
+
+    def with_identity(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A run_id for every row, each once; rows that repeat another one to the last digit are left out."""
+        if "run_id" not in frame:
+            frame.insert(0, "run_id", [f"row-{line}" for line in self.sheet.lines])
+            return frame
+        ids = frame["run_id"].map(lambda value: "" if value is None or value != value else str(value).strip())
+        frame["run_id"] = ids.where(ids.ne(""), [f"row-{line}" for line in self.sheet.lines])
+        copies = frame.duplicated()
+        if copies.any():
+            self.notices.append(f"{copies.sum()} row(s) repeat another one in every column: left out")
+            frame = frame[~copies].reset_index(drop=True)
+        again = frame.groupby("run_id").cumcount()
+        if again.any():
+            self.notices.append(f"{self.written['run_id']}: {(again > 0).sum()} row(s) share it with an earlier one; "
+                                "numbered")
+            frame["run_id"] = frame["run_id"].where(again.eq(0), frame["run_id"] + "#" + (again + 1).astype(str))
+        return frame
+
+    def responses(self, frame: pd.DataFrame) -> list[str]:
+        """The columns that may be explained: those asked for, else every score and loss."""
+        asked = []
+        for wanted in self.reading.responses:
+            ours = wanted if wanted in frame else self.called(wanted)
+            if ours not in frame or frame[ours].dtype != float:
+                raise UserError("holds no numbers", field=wanted, remedy="Name a column of scores or losses")
+            asked.append(ours)
+        return asked or [name for name in frame if is_response(name) and frame[name].dtype == float]
+
+    def called(self, written: str) -> str:
+        """Our name of a column that the user named as it stands in the file."""
+        place = find(self.sheet, self.names, written)
+        return next((name for name, other in self.places.items() if other == place), "")
+
+    def check_needed(self, frame: pd.DataFrame, responses: list[str]) -> None:
+        sizes = [name for name in SIZES if name in frame]
+        if (not sizes or not responses) and not self.ours:
+            missing = "size" if not sizes else "score or loss"
+            example = "--map params=COLUMN" if not sizes else "--response COLUMN"
+            raise UserError(
+                f"no column is a {missing} that is known here", line=1,
+                remedy=f"Name a size ({', '.join(list(SIZES)[:5])}) and a score or loss (..._score, accuracy, loss), "
+                       f"or say which column it is: {example}. {understood(self.sheet, self.names)}. A bare "
+                       "learning curve goes to ecg-extrapolate")
+
+    def has_configuration(self, frame: pd.DataFrame) -> bool:
+        return "configuration" in frame and frame["configuration"].notna().all() and not self.reading.configuration
+
+    def configuration(self, frame: pd.DataFrame, responses: list[str]) -> list[str]:
+        """The columns that define a run but for its seed: as asked, else sizes, settings, and whatever else varies and
+        repeats among the rows without being a score, a measurement or a name."""
+        if self.reading.configuration:
+            return [name if name in frame else self.called(name) for name in self.reading.configuration]
+        if self.has_configuration(frame):
+            return ["configuration"]
+        known = [name for name in ROLES if name in frame and name not in ("run_id", "status", "seed", "latency_ms")]
+        known += [name for name in frame if name.startswith("hp_")]
+        if self.ours:
+            return known
+        return known + [name for name in frame if name not in ROLES and name not in known and name not in responses
+                        and self.is_setting(name, frame[name])]
+
+    def is_setting(self, name: str, column: pd.Series) -> bool:
+        distinct = column.nunique(dropna=False)
+        if distinct < 2 or is_response(name) or set(name.split("_")) & set(NOT_SETTINGS):
+            return False
+        space = NAMESPACES.match(name)
+        return bool(space and space[1] not in ("metric", "metrics", "summary")) or distinct <= len(column) / 2
+
+    def told(self, frame: pd.DataFrame, responses: list[str], keys: list[str]) -> Columns:
+        roles = {name: self.written[name] for name in ROLES if name in frame and name in self.written}
+        roles.pop("seed", None)
+        used = {*ROLES, *responses, *keys, "configuration"}
+        named = () if self.ours else (self.written[name] for name in self.places if name not in used
+                                      and name in self.written)
+        return Columns(roles=roles, responses={name: self.written[name] for name in responses},
+                       configuration=tuple(keys), seed=self.written.get("seed"), unused=tuple(named),
+                       notices=tuple(self.notices))
+
+
+def text(cells: np.ndarray) -> np.ndarray:
+    return np.array([None if cell is None or cell is pd.NA or cell != cell or str(cell).strip() == "" else
+                     str(cell).strip() for cell in cells], dtype=object)

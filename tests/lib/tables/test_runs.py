@@ -1,0 +1,181 @@
+"""Run tables as people and trackers write them: each says what was meant beside what is read."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgscale.contracts import RUNS, Reading
+from ecgscale.contracts.run_table import configurations
+from ecgscale.errors import UserError
+from ecgscale.laws.columns import responses, rows_used, told_rows
+from ecgscale.paths import ASSETS
+from ecgscale.tables.delimited import parsed
+from ecgscale.tables.runs import read_runs, run_table
+
+
+def read(text: str, **reading):
+    return run_table(parsed(text, Path("table.csv"), []), Reading(**reading))
+
+
+@pytest.mark.parametrize(("text", "params", "loss"), [
+    ("Model Size,loss\n1.4B,2.5\n300 M,3\n7e9,2\n", [1.4e9, 3e8, 7e9], [2.5, 3, 2]),
+    ("Params (M),val/loss\n1,2.5\n20,2\n", [1e6, 2e7], [2.5, 2]),
+    ("n_params;loss\n1.000.000;2,51\n20.000.000;2,25\n", [1e6, 2e7], [2.51, 2.25]),
+    ("params;loss\n100000;1,349\n143844;1,252\n", [100000, 143844], [1.349, 1.252]),
+    ('params,loss\n"1,234,567",2.5\n"12,345",2\n', [1234567, 12345], [2.5, 2]),
+    ("params\tval loss\n1 234 567\t2.5\n12'345\t2\n", [1234567, 12345], [2.5, 2]),
+    ("N loss\n1e6   2.5\n2e6   2\n", [1e6, 2e6], [2.5, 2]),
+    ("# params loss\n1e6 2.5\n2e6 2\n", [1e6, 2e6], [2.5, 2]),
+    ('"params","loss"\n"1",1e6,2.5\n"2",2e6,2\n', [1e6, 2e6], [2.5, 2]),
+    (",params,loss\n0,1e6,2.5\n1,2e6,2\n", [1e6, 2e6], [2.5, 2]),
+    ("sep=;\nparams;loss\n1000000;2.5\n2000000;2\n", [1e6, 2e6], [2.5, 2]),
+    ("params,loss,\n1e6,2.5,\n2e6,2,\n", [1e6, 2e6], [2.5, 2]),
+    ("params,loss\n1e6,2.5,\n2e6,2,\n", [1e6, 2e6], [2.5, 2]),
+    ("params in millions,nll\n1,2.5\n2,2\n", [1e6, 2e6], [2.5, 2]),
+    ("modelSize,testLoss\n1.5×10^6,2.5\n2·10^6,2\n", [1.5e6, 2e6], [2.5, 2]),
+], ids=range(15))
+def test_numbers_are_what_was_meant(text, params, loss):
+    table = read(text)
+    assert table.frame["params"].tolist() == pytest.approx(params)
+    (name,) = table.columns.responses
+    assert table.frame[name].tolist() == pytest.approx(loss)
+
+
+@pytest.mark.parametrize(("content", "accuracy"), [
+    (b"params,accuracy\n1e6,55 %\n2e6,60%\n", [0.55, 0.6]),
+    ("params,accuracy\n1e6,55\n2e6,60\n".encode("utf-8-sig"), [0.55, 0.6]),
+    (b"params,accuracy (%)\n1e6,0.9\n2e6,1.2\n", [0.009, 0.012]),
+    ("params,accuracy,größe\n1e6,0.5,a\n2e6,0.6,b\n".encode("cp1252"), [0.5, 0.6]),
+    ("params,accuracy\r\n1e6,0.5\r\n2e6,0.6\r\n".encode("utf-16"), [0.5, 0.6]),
+])
+def test_percent_byte_order_marks_and_encodings(tmp_path, content, accuracy):
+    (tmp_path / "table.csv").write_bytes(content)
+    assert read_runs(tmp_path / "table.csv").frame["accuracy"].tolist() == pytest.approx(accuracy)
+
+
+TRACKERS = {        # as each writes its runs; how many of them ended well with a loss
+    "W&B": ('"Name","State","Notes","User","Tags","Created","Runtime","n_params","seed","val/loss"\n'
+            '"run #18","finished","-","me","","2024-01-01T00:00:00.000Z","600","1.2e6","1","2.5"\n'
+            '"run, two","crashed","-","me","","2024-01-01T00:00:00.000Z","20","2.4e6","1",""\n', 1),
+    "MLflow": ("run_id,experiment_id,status,artifact_uri,start_time,metrics.val_loss,params.n_params,params.seed,"
+               "tags.mlflow.user\na1,0,FINISHED,file:a,2024-01-01,2.5,1200000,1,me\n"
+               "a2,0,FAILED,file:b,2024-01-01,,2400000,1,me\n", 1),
+    "Optuna": ("number,value,datetime_start,duration,params_lr,user_attrs_n_params,user_attrs_val_loss,state\n"
+               "0,2.5,2024-01-01,0 days,0.1,1200000,2.5,COMPLETE\n1,,2024-01-01,0 days,0.2,2400000,,PRUNED\n", 1),
+    "Ray Tune": ("trial_id,status,config/n_params,val_loss\na,TERMINATED,1200000,2.5\nb,ERROR,2400000,nan\n", 1),
+    "Slurm's words": ("id,job_state,n_params,val_loss\na,COMPLETED,1200000,2.5\nb,OUT_OF_MEMORY,2400000,3\n", 1),
+}
+
+
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_exports_of_trackers(tracker):
+    text, finished = TRACKERS[tracker]
+    table = read(text)
+    assert list(table.columns.responses) == ["val_loss"]
+    assert table.frame["params"].tolist() == [1.2e6, 2.4e6]
+    assert table.frame["status"].eq("finished").sum() == finished
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("params,n_params,loss\n1,1,1\n", r"two columns mean the same: params, n_params.*--map.*Understood: params"),
+    ("params,val_loss,val/loss\n1,1,1\n", "val_loss, val/loss.*--response"),
+    ("params,loss,loss.1\n1,1,1\n", r"loss, loss\.1"),
+    ("params,tokns,loss\n1,1,1\n", "tokns: is this samples_seen.*--map samples_seen='tokns'"),
+    ("width,loss\n1,1\n", "no column is a size.*Understood: loss"),
+    ("params,width\n1,1\n", "no column is a score or loss.*--response"),
+    ("params,loss\n1,1\n2,1,5\n", ":3: 3 fields, but the header has 2"),
+    ("params\tloss\n1,234\t2\n", "1,234 may be a thousand"),
+    ("params;loss;lr\n1;2,5;0.1\n2;2,5;1.5\n3;2.5;1\n", "decimal commas in one column"),
+    ("1e6,2.5\n2e6,2\n", "no header"),
+    ("params,loss,status\n1,1,finished\n2,1,perhaps\n", ":3: status: 'perhaps' is neither"),
+])
+def test_what_is_in_doubt_is_asked_about(tmp_path, text, said):
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_runs(tmp_path / "table.csv")
+
+
+def test_what_the_user_says_of_columns_comes_first():
+    table = read("a,b,params,c,d2\n1e6,1,7,0.5,x\n2e6,2,7,0.4,x\n", roles={"params": "a", "seed": "b", "unused": "d2"},
+                 responses=("c",), configuration=("a",))
+    assert table.frame["params"].tolist() == [1e6, 2e6]
+    assert (table.columns.seed, table.columns.configuration) == ("b", ("params",))
+    assert table.columns.told() == "params <- a, response <- c; configuration: params; seed: b; not used: params"
+
+
+def test_rows_that_differ_by_seed_alone_are_repeats_and_sample_counts_are_not():
+    """SPECIFICATION's loss is a setting's name, a response called loss is none: neither makes repeats of 4 runs."""
+    text = "params,tokens,loss,seed\n1e6,1e8,3,1\n1e6,1e8,3.1,2\n1e6,1e9,2.5,1\n1e7,1e9,2.2,1\n"
+    for name in ("loss", "val_loss", "error"):
+        table = read(text.replace("loss", name))
+        assert configurations(table.frame).tolist() == [0, 0, 1, 2]
+    plain = table.frame.drop(columns=["configuration", "error"]).assign(loss=[3, 3.1, 2.5, 2.2], family="a")
+    assert configurations(plain).tolist() == [0, 0, 1, 2]
+
+
+def test_columns_are_derived_by_arithmetic_alone():
+    table = read("params,train_flops,loss\n10,600,1\n20,2400,2\n", derived={"tokens": "train_flops/6/params"})
+    assert table.frame["samples_seen"].tolist() == [10, 20]
+    log = read("log10 params,loss\n6,1\n7,2\n", derived={"params": "10**log10_params"})
+    assert log.frame["params"].tolist() == [1e6, 1e7]
+    for expression in ("__import__('os').system('true')", "params.size", "[params]", "9**9(", "params if 1 else 2",
+                       "lambda: 1", "params and 1", "'a'*params", "1" * 201, "(" * 100 + "1"):
+        with pytest.raises(UserError, match="--derive"):
+            read("params,loss\n1,1\n", derived={"tokens": expression})
+
+
+def test_flops_go_to_training_where_they_go_with_parameters_and_tokens():
+    assert "train_flops" in read("params,tokens,flops,loss\n10,100,6000,1\n20,100,12000,2\n").frame
+    assert "forward_flops" in read("params,tokens,flops,loss\n10,1e9,20,1\n20,1e9,40,2\n").frame
+
+
+def test_d_is_samples_seen_alone_and_unique_samples_beside_t():
+    assert {"params", "samples_seen"} <= set(read("N,D,loss\n1,2,3\n").frame)
+    beside = read("N,D,T,loss\n1,2,4,3\n").frame
+    assert (beside["train_records"][0], beside["samples_seen"][0]) == (2, 4)
+
+
+def test_every_row_that_is_not_used_is_counted_with_its_reason():
+    text = ("params,tokens,loss,state\n1,1,2,finished\n2,,2,finished\n3,1,,finished\n4,1,inf,finished\n"
+            "5,1,-1,finished\n-6,-1,2,finished\n7,1,2,crashed\n8,1,diverged,failed\n")
+    table = read(text)
+    (one,) = responses(table.frame, "none")
+    row = rows_used(table.frame, one, table.frame["status"].eq("finished").to_numpy())
+    assert row["used"] + sum(row["left_out"].values()) == row["rows"] == 8
+    assert row["left_out"] == {"crashed": 1, "failed": 1, "no loss": 1, "loss infinite": 1, "loss 0 or below": 1,
+                               "no size above 0": 1}
+    assert row["lacking"] == {"samples_seen": 1}
+    assert told_rows(row).startswith("2 of 8 rows used for loss: left out ")
+    assert any("diverged in 1 row" in notice for notice in table.columns.notices)
+
+
+def test_copies_of_a_row_are_left_out_and_names_given_twice_are_numbered():
+    table = read("name,params,loss\na,1,2\na,1,2\nb,2,1\nb,3,1\n")
+    assert table.frame["run_id"].tolist() == ["a", "b", "b#2"]
+    assert len(table.columns.notices) == 2
+
+
+OURS = ASSETS / "examples" / "runs.csv"
+
+
+@pytest.mark.parametrize("save", [
+    lambda frame, path: frame.to_csv(path, index=False),
+    lambda frame, path: frame.to_csv(path),
+    lambda frame, path: frame.to_csv(path, index=False, sep=";", decimal=","),
+    lambda frame, path: frame.to_csv(path, index=False, na_rep="NA", encoding="utf-8-sig", lineterminator="\r\n"),
+    lambda frame, path: frame.replace({True: "TRUE", False: "FALSE"}).to_csv(path, index=False, na_rep="NA"),
+    lambda frame, path: frame.to_parquet(path),
+], ids=["pandas", "with index", "European", "Excel", "R", "Parquet"])
+def test_a_run_table_of_ours_that_others_saved_is_read_again(tmp_path, save):
+    original = read_runs(OURS).frame
+    path = tmp_path / f"again.{'parquet' if save.__code__.co_names[-1] == 'to_parquet' else 'csv'}"
+    save(original, path)
+    again = read_runs(path)
+    assert set(RUNS.columns) <= set(again.frame)
+    for name in ("params", "samples_seen", "test_challenge_score", "hp_depth", "synthetic"):
+        np.testing.assert_allclose(again.frame[name].astype(float), original[name].astype(float))
+    assert again.frame["loss"].tolist() == original["loss"].tolist()
+    pd.testing.assert_series_equal(again.frame["run_id"], original["run_id"])
+    np.testing.assert_array_equal(configurations(again.frame), configurations(original))
