@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def section(export: Export) -> str:
     data = "synthetic recordings" if export.synthetic else "recordings"
     about = (f"{export.ledger.params:,} parameters; Challenge score {told} on the test fold; files checked on "
              f"{recordings} {data} of it.")
-    lines = [f"### {export.spec.model.family}: {export.label}", "", about, "",
+    lines = [f"### {export.spec.model.family}: {export.label}", "", textwrap.fill(about, 100), "",
              "| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
     lines += ["| " + " | ".join(cells(artefact, len(export.classes))) + " |" for artefact in export.artefacts]
     return "\n".join(lines)
