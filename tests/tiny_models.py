@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
-from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec
+from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec, write_tensors
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.deploy.export import export_models
 from ecgscale.deploy.runtimes import DeployedModel, Runtime, runtime_class
@@ -85,7 +84,7 @@ def trained_run(folder: Path, name: str = "regnet", seed: int = 0, window: int =
     )
     run = folder / spec.run_id
     run.mkdir(parents=True)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, run / "weights.safetensors")
+    write_tensors(run / "weights.safetensors", network.state_dict(), {"run_id": spec.run_id})
     result.write(run / "run.json")
     return result
 

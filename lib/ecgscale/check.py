@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
-from ecgscale.contracts import write_text
+from ecgscale.contracts import marked, write_text
 from ecgscale.contracts.labels import label_set_folder, read_label_set
 from ecgscale.contracts.written import read_rows
 from ecgscale.design.study import Split, Study, read_study
@@ -29,6 +29,13 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "deploy": ("deploy", "evaluation"),
     "analysis": ("analysis",),
 }
+
+
+VERSIONS = "versions.yml"
+
+
+def wrote_versions(file: Path) -> bool:
+    return file.is_file() and marked(b"TASKS:")(file)
 
 
 def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None = None, sheet_name: str | None = None,
@@ -61,11 +68,12 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
         raise UserError("\n".join(problems))
     for name, keys in SECTIONS.items():
         body = {"name": name} | found.model_dump(mode="json", include=set(keys))
-        write_text(out / "sections" / f"{name}.json", json.dumps(body, indent=1) + "\n")
-    write_text(out / "labels.txt", found.data.labels + "\n")
-    write_text(out / "versions.yml", yaml.safe_dump({"TASKS": installed()}, sort_keys=False))
+        write_text(out / "sections" / f"{name}.json", json.dumps(body, indent=1) + "\n",
+                   marked(f'{{\n "name": "{name}"'.encode()))
+    write_text(out / "labels.txt", found.data.labels + "\n", lambda file: wrote_versions(file.with_name(VERSIONS)))
+    write_text(out / VERSIONS, yaml.safe_dump({"TASKS": installed()}, sort_keys=False), wrote_versions)
     if sheet:
-        write_text(out / "sheet.json", json.dumps(rows, indent=1) + "\n")
+        write_text(out / "sheet.json", json.dumps(rows, indent=1) + "\n", marked(b'[\n {\n  "source": "'))
 
 
 def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, sheet: Path | str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,15 +27,57 @@ def add_cpus(made: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
+def file(text: str) -> Path:
+    """A file that is there: no folder, and no pipe, which a reader would wait for."""
+    path = existing(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text}: {'a folder' if path.is_dir() else 'no plain file'}, not a file")
+    return path
+
+
+def folder(text: str) -> Path:
+    path = existing(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: a file, not a folder")
+    return path
+
+
 def existing(text: str) -> Path:
     path = Path(text)
-    if not path.exists():
-        raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
+    try:
+        found = path.exists()
+    except (OSError, ValueError) as error:      # a name that no file system takes, a folder that is not ours to see
+        raise argparse.ArgumentTypeError(f"{text[:200]}: {error}") from None
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text[:200]}: no such file or folder")
+    return path
+
+
+def new_folder(text: str) -> Path:
+    """Where results go: a folder, there already or not."""
+    return place(text, Path.is_dir, "a file, not a folder")
+
+
+def new_file(text: str) -> Path:
+    """Where one result goes: a file, there already or not."""
+    return place(text, Path.is_file, "not a file")
+
+
+def place(text: str, fits: Callable[[Path], bool], problem: str) -> Path:
+    path = Path(text)
+    try:
+        if path.exists() and not fits(path):
+            raise argparse.ArgumentTypeError(f"{text}: {problem}")
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text[:200]}: {error}") from None
+    if not above.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: {above} is a file, not a folder")
     return path
 
 

@@ -32,6 +32,8 @@ from ecgscale.contracts.corpus import (
     SPLIT,
     Shard,
     SplitInfo,
+    read_split,
+    write_split,
 )
 from ecgscale.contracts.deploy import LATENCY, TIMES, Artefact, Control, Environment, Export
 from ecgscale.contracts.evaluation import (
@@ -45,17 +47,18 @@ from ecgscale.contracts.evaluation import (
     SOURCES,
 )
 from ecgscale.contracts.files import (
-    ContractError,
     Document,
     Part,
+    changed,
+    check_digests,
     concatenated_digest,
     digest,
     file_digest,
-    whole,
-    write_tensors,
-    write_text,
+    file_digests,
     wrong_schema,
 )
+from ecgscale.contracts.output import Wrote, marked, remove_folder, whole, whole_folder, write_text
+from ecgscale.contracts.reading import ContractError, plain_file, read_array, read_arrays, read_json, read_text, reading
 from ecgscale.contracts.runs import (
     HISTORY,
     OPTIMA,
@@ -72,6 +75,7 @@ from ecgscale.contracts.runs import (
     Tuning,
 )
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, read_all
+from ecgscale.contracts.tensors import read_tensors, write_tensors
 
 __all__ = [
     "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE",
@@ -79,6 +83,8 @@ __all__ = [
     "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "TEXT", "TIMES", "TUNING", "WHOLE",
     "Artefact", "Columns", "ContractError", "Control", "Document", "Environment", "Export", "LawFit", "Laws", "Ledger",
     "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "RunResult",
-    "RunSpec", "ScheduleSpec", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "concatenated_digest", "digest",
-    "file_digest", "read_all", "whole", "write_tensors", "write_text", "wrong_schema",
+    "RunSpec", "ScheduleSpec", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "Wrote", "changed", "check_digests",
+    "concatenated_digest", "digest", "file_digest", "file_digests", "marked", "plain_file", "read_all", "read_array",
+    "read_arrays", "read_json", "read_split", "read_tensors", "read_text", "reading", "remove_folder", "whole",
+    "whole_folder", "write_split", "write_tensors", "write_text", "wrong_schema",
 ]

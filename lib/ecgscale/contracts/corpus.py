@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from ecgscale.contracts.files import Document
+import pandas as pd
+
+from ecgscale.contracts.files import Document, changed, check_digests, digest, file_digests
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -71,6 +74,10 @@ class Shard(Document):
     """Of the label set."""
     digest: str
     """Of signals, records and the two digests above."""
+    signals_sum: str | None = None
+    """Of signals.npy: `ecg.normalize.word_sum` in 16 hex digits, taken as fast as memory is read."""
+    digests: dict[str, str] = {}
+    """Of the other files beside it: SHA-256, 16 hex digits."""
     versions: dict[str, str]
     """Of the packages."""
     example: str | None = None
@@ -110,9 +117,32 @@ class SplitInfo(Document):
     corpus_digest: str
     """Of the corpus that was split."""
     digest: str
-    """Of split.parquet's rows."""
+    """Of split.parquet's rows: record, fold and part."""
     synthetic: bool
     """Any recording is synthetic."""
+    digests: dict[str, str] = {}
+    """Of split.parquet: SHA-256, 16 hex digits."""
+
+    @staticmethod
+    def digest_of(rows: pd.DataFrame) -> str:
+        return digest(rows[["record", "fold", "part"]].to_numpy().tolist())
+
+
+def write_split(rows: pd.DataFrame, info: SplitInfo, folder: Path) -> None:
+    """split.parquet and split.json. rows: SPLIT."""
+    SPLIT.write(rows.assign(synthetic=info.synthetic), folder / "split.parquet")
+    kept = file_digests(folder, ["split.parquet"])
+    info.model_copy(update={"digests": kept}).write(folder / "split.json")
+
+
+def read_split(folder: Path) -> tuple[pd.DataFrame, SplitInfo]:
+    """SPLIT and what is known of it. Raises ContractError where the rows are not those that split.json was made of."""
+    info = SplitInfo.read(folder / "split.json")
+    check_digests(folder, info.digests, "split.json", ["split.parquet"])
+    rows = SPLIT.read(folder / "split.parquet")
+    if SplitInfo.digest_of(rows) != info.digest:
+        raise changed(folder / "split.parquet", "split.json")
+    return rows, info
 
 
 # ------------------------------------------------------------------------------- CARD: card.html, figures/ and tables

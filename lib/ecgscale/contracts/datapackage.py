@@ -10,9 +10,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ecgscale.contracts.files import ContractError, write_text
+from ecgscale.contracts.output import PACKAGE, write_text
+from ecgscale.contracts.reading import ContractError, plain_file, read_json, read_text
 
-NAME = "datapackage.json"
+NAME = PACKAGE
 LARGEST = 1 << 26       # bytes: far above what the files of one folder need
 
 
@@ -34,13 +35,11 @@ def read(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {"resources": []}
     try:
-        if path.stat().st_size > LARGEST:
-            raise ValueError(f"larger than {LARGEST >> 20} MiB")
-        package = json.loads(path.read_text(encoding="utf-8"))
+        package = read_json(read_text(plain_file(path, LARGEST)), path)
         if not isinstance(package, dict) or not isinstance(package.get("resources"), list):
-            raise ValueError("no list of resources")
-    except (ValueError, RecursionError) as error:
-        raise ContractError(f"not a Data Package ({error})", file=path,
+            raise ContractError("no list of resources", file=path)
+    except ContractError as error:
+        raise ContractError(f"not a Data Package ({error.problem})", file=path,
                             remedy="Move it away: tables are read by their columns without it") from None
     return package
 
@@ -53,4 +52,5 @@ def add(package: dict[str, Any], resource: dict[str, Any]) -> dict[str, Any]:
 
 
 def write(package: dict[str, Any], folder: Path) -> None:
-    write_text(folder / NAME, json.dumps(package, indent=2, ensure_ascii=False) + "\n")
+    """Raises nothing for a package that stands there already: `package` holds what it held."""
+    write_text(folder / NAME, json.dumps(package, indent=2, ensure_ascii=False) + "\n", wrote=lambda _: True)

@@ -103,6 +103,8 @@ class Export(Document):
     """The files."""
     versions: dict[str, str]
     """Of the packages."""
+    digests: dict[str, str] = {}
+    """Of the two files of the sample beside it: SHA-256, 16 hex digits."""
 
 
 # ------------------------------------------------------------------------------------------------------------ BENCH

@@ -2,66 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import re
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ecgscale.errors import UserError
-
-
-class ContractError(UserError):
-    """A file that is not what its name promises: another schema, another version, a missing or foreign column."""
-
-
-# ---------------------------------------------------------------------------------------------- whole or not at all
-
-
-@contextlib.contextmanager
-def whole(path: Path | str) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it into place on success, remove it on failure. File or folder."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)) / path.name
-    try:
-        yield temporary
-        if path.is_dir() and temporary.is_dir():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary.parent, ignore_errors=True)
-
-
-def write_text(path: Path | str, text: str) -> None:
-    with whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_tensors(path: Path | str, tensors: dict[str, Any], metadata: dict[str, str]) -> None:
-    """A safetensors file of torch's tensors. Who may read the folder may read it: the library keeps it to its owner.
-
-    Raises OSError where the disk is full, which the library tells in words alone.
-    """
-    import safetensors.torch  # with torch
-
-    path = Path(path)
-    with whole(path) as temporary:
-        try:
-            safetensors.torch.save_file(tensors, temporary, metadata=metadata)
-        except safetensors.SafetensorError as error:
-            number = re.search(r"os error (\d+)", str(error))
-            if not number:
-                raise
-            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
-        temporary.chmod(path.parent.stat().st_mode & 0o666)
+from ecgscale.contracts.output import marked, write_text
+from ecgscale.contracts.reading import (
+    LARGEST_TEXT,
+    ContractError,
+    read_json,
+    read_text,
+)
 
 
 def digest(value: Any, length: int = 16) -> str:
@@ -78,6 +33,23 @@ def concatenated_digest(parts: Iterable[str]) -> str:
 def file_digest(path: Path | str, length: int = 16) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:length]
+
+
+def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Digests of those of these files that are there, by name."""
+    return {name: file_digest(folder / name) for name in names if (folder / name).is_file()}
+
+
+def check_digests(folder: Path, digests: dict[str, str], document: str, names: Iterable[str]) -> None:
+    """Raises ContractError where one of these files is not to the byte what `document` keeps a digest of."""
+    for name in names:
+        if name in digests and (not (folder / name).is_file() or file_digest(folder / name) != digests[name]):
+            raise changed(folder / name, document)
+
+
+def changed(path: Path, document: str) -> ContractError:
+    return ContractError(f"is not what {document} beside it keeps a digest of: it was changed or cut short", file=path,
+                         remedy="Make it again")
 
 
 # ------------------------------------------------------------------------------------------------------- documents
@@ -100,19 +72,21 @@ class Document(Part):
     def schema_id(cls) -> str:
         return f"ecgscale.{cls.NAME}/{cls.VERSION}"
 
+    @classmethod
+    def wrote(cls, path: Path) -> bool:
+        """Whether this file holds a document of this name, of any version."""
+        return marked(f'"schema": "ecgscale.{cls.NAME}/'.encode())(path)
+
     def to_line(self) -> str:
         return json.dumps({"schema": self.schema_id(), **self.model_dump(mode="json")}, allow_nan=False)
 
     def write(self, path: Path | str) -> None:
         body = {"schema": self.schema_id(), **self.model_dump(mode="json")}
-        write_text(path, json.dumps(body, indent=2, allow_nan=False) + "\n")
+        write_text(path, json.dumps(body, indent=2, allow_nan=False) + "\n", self.wrote)
 
     @classmethod
     def from_text(cls, text: str, file: Path | str, line: int | None = None) -> Self:
-        try:
-            body = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ContractError(f"not valid JSON ({error.msg})", file=file, line=line or error.lineno) from None
+        body = read_json(text, file, line)
         found = body.pop("schema", None) if isinstance(body, dict) else None
         if found != cls.schema_id():
             raise wrong_schema(found, cls.schema_id(), file, line)
@@ -125,23 +99,20 @@ class Document(Part):
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
-        try:
-            return cls.from_text(Path(path).read_text(encoding="utf-8"), path)
-        except FileNotFoundError:
-            raise ContractError("no such file", file=path) from None
+        return cls.from_text(read_text(path), path)
 
     @classmethod
     def write_lines(cls, documents: Iterable[Self], path: Path | str) -> None:
         """JSON Lines: one document a line."""
-        write_text(path, "".join(document.to_line() + "\n" for document in documents))
+        write_text(path, "".join(document.to_line() + "\n" for document in documents), cls.wrote)
 
     @classmethod
     def read_lines(cls, path: Path | str) -> list[Self]:
-        with open(path, encoding="utf-8") as lines:
-            return [cls.from_text(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+        lines = read_text(path, LARGEST_TEXT).split("\n")
+        return [cls.from_text(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def wrong_schema(found: str | None, expected: str, file: Path | str, line: int | None = None) -> ContractError:
-    problem = f"holds {found!r}" if found else "names no schema"
+    problem = f"holds {str(found)[:80]!r}" if found else "names no schema"
     return ContractError(f"{problem}, but {expected!r} is read here", file=file, line=line,
                          remedy="Make the file again with this version of ecgscale")

@@ -22,7 +22,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ecgscale.contracts import datapackage
-from ecgscale.contracts.files import ContractError, whole, wrong_schema
+from ecgscale.contracts.files import wrong_schema
+from ecgscale.contracts.output import marked, whole
+from ecgscale.contracts.reading import LARGEST_TEXT, MOST_CELLS, ContractError, plain_file, reading
 
 SPOILED = r"^\d(\.\d+)?E[+-]\d+$"     # as spreadsheets write a name of digits, or of digits and one e
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
@@ -115,11 +117,11 @@ class Table:
         path = Path(path)
         table = self.arrow(frame, path)
         package = datapackage.add(datapackage.read(path.parent), self.resource(path, table.schema.names))
-        with whole(path) as temporary:
+        with whole(path, self.wrote) as temporary:
             if path.suffix == ".csv":
                 write_csv(table, temporary)
             else:
-                pq.write_table(table, temporary, compression="zstd")
+                pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
         datapackage.write(package, path.parent)
 
     def resource(self, path: Path, names: Iterable[str]) -> dict[str, Any]:
@@ -133,6 +135,11 @@ class Table:
                        "fields": [self.column(name).field(name) for name in names]},
         }
 
+    def wrote(self, path: Path) -> bool:
+        """Whether this file is a table of this name, of any version: by its metadata, or the package beside a CSV."""
+        name = f"ecgscale.{self.name}/"
+        return (named_in(path) or "").startswith(name) if path.suffix == ".csv" else marked(name.encode())(path)
+
     # ------------------------------------------------------------------------------------------------------- reading
 
     def recognises(self, path: Path) -> bool:
@@ -145,20 +152,20 @@ class Table:
     def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
         """The table, or some of its columns. Raises ContractError where the file is of another schema or version (as
         far as it says), is damaged, or a column is missing, unknown or of another type."""
-        path = Path(path)
-        if not path.is_file():
-            raise ContractError("no such file", file=path)
-        table = (self.from_csv if path.suffix == ".csv" else self.from_parquet)(path, columns)
-        frame = table.to_pandas()
-        if columns is None:
-            self.arrow(frame, path)
+        path = plain_file(path, LARGEST_TEXT if Path(path).suffix == ".csv" else None)
+        with reading(path, "CSV file" if path.suffix == ".csv" else "Parquet file"):
+            table = (self.from_csv if path.suffix == ".csv" else self.from_parquet)(path, columns)
+            frame = table.to_pandas()
+            if columns is None:
+                self.arrow(frame, path)
         return frame
 
     def from_parquet(self, path: Path, columns: list[str] | None) -> pa.Table:
-        try:
-            table = pq.read_table(path, columns=columns)
-        except pa.ArrowInvalid as error:
-            raise ContractError(f"not a readable Parquet file ({error.args[0]})", file=path) from None
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            cells = file.metadata.num_rows * file.metadata.num_columns
+            if cells > MOST_CELLS:
+                raise ContractError(f"announces {cells} cells, at most {MOST_CELLS} are read", file=path)
+            table = file.read(columns)
         found = (table.schema.metadata or {}).get(b"ecgscale", b"").decode() or datapackage.schema_of(path)
         if found not in (None, self.schema_id()):
             raise wrong_schema(found, self.schema_id(), path)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import RECORDS, Shard, concatenated_digest
+from ecgscale.contracts import RECORDS, Shard, changed, check_digests, concatenated_digest, read_array
+from ecgscale.ecg.normalize import word_sum
 from ecgscale.errors import UserError
+
+ROWS_AT_ONCE = 1 << 20      # of signals.npy: 24 MiB
 
 
 class Corpus:
@@ -40,6 +44,8 @@ class Corpus:
                 if getattr(shard, name) != getattr(shards[0], name):
                     raise UserError(f"differs from that of {folders[0]}", file=folder / "shard.json", field=name,
                                     remedy="Prepare all shards with one study file and one label set")
+        for folder, shard in zip(folders, shards, strict=True):
+            check_digests(folder, shard.digests, "shard.json", ["records.parquet"])
         tables = [RECORDS.read(folder / "records.parquet").assign(shard=place) for place, folder in enumerate(folders)]
         filled = [table for table in tables if len(table)] or tables[:1]
         records = pd.concat(filled, ignore_index=True).sort_values("record", ignore_index=True)
@@ -48,6 +54,16 @@ class Corpus:
             raise UserError(f"record {twice!r} stands in two shards", field="corpus",
                             remedy="Give every shard once, and every source its own name")
         return cls(folders, shards, mark_duplicates(records))
+
+    def checked(self) -> Corpus:
+        """This corpus, every signal of it read once and found to be what PREPARE wrote. Raises UserError."""
+        for place, (folder, shard) in enumerate(zip(self.folders, self.shards, strict=True)):
+            if shard.signals_sum is None:
+                print(f"{folder}: keeps no sum of its signals, as shards of earlier versions: not checked",
+                      file=sys.stderr, flush=True)
+            elif f"{sum_of(self.map(place)):016x}" != shard.signals_sum:
+                raise changed(folder / "signals.npy", "shard.json")
+        return self
 
     def __len__(self) -> int:
         return len(self.records)
@@ -70,14 +86,11 @@ class Corpus:
 
     def map(self, shard: int) -> np.ndarray:
         file = self.folders[shard] / "signals.npy"
-        try:
-            array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UserError(f"not a readable array ({error})", file=file, remedy="Prepare this shard again") from None
+        array = read_array(file)
         needed = int(self.records.loc[self.records["shard"] == shard, "length"].sum())
-        if array.shape != (needed, len(self.leads)):
-            raise UserError(f"has shape {array.shape}, not {(needed, len(self.leads))}", file=file,
-                            remedy="Prepare this shard again")
+        if array.shape != (needed, len(self.leads)) or array.dtype != self.shards[shard].dtype:
+            raise UserError(f"{array.dtype} of shape {array.shape}, not {self.shards[shard].dtype} of shape "
+                            f"{(needed, len(self.leads))}", file=file, remedy="Prepare this shard again")
         return np.asarray(array)    # slices of a np.memmap take four times as long as those of a plain view of it
 
     def positions(self, records: Sequence[str]) -> np.ndarray:
@@ -88,6 +101,15 @@ class Corpus:
             raise UserError(f"record {name!r} is not in this corpus", field="record",
                             remedy="Use the split that was made of this corpus")
         return positions
+
+
+def sum_of(signals: np.ndarray) -> int:
+    """`word_sum` of (samples, 12) float16, a stretch after the other."""
+    total = 0
+    for first in range(0, len(signals), ROWS_AT_ONCE):
+        words = np.ascontiguousarray(signals[first : first + ROWS_AT_ONCE]).reshape(-1).view(np.uint64)
+        total += int(word_sum(words, 3 * first))        # three words a row of twelve
+    return total % 2**64
 
 
 def mark_duplicates(records: pd.DataFrame) -> pd.DataFrame:

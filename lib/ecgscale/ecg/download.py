@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from urllib.parse import quote, urlsplit
@@ -28,6 +29,7 @@ RELEASES = {
     "bucket": "https://physionet-open.s3.amazonaws.com/challenge-2021/1.0.3/",
 }
 SUMS = "SHA256SUMS.txt"
+SHEET_HEAD = "source,path,patients\n"
 SUM_LINE = re.compile(r"([0-9a-f]{64})\s+\*?(?:\./)?(\S.*)")
 PLAIN_PATH = re.compile(r"training/[\w.-]+(/[\w.-]+)+\.(hea|mat|dat)")
 LARGEST_FILE, BLOCK = 2_000_000_000, 1 << 18     # bytes
@@ -114,14 +116,13 @@ def download(out: Path, sources: list[str], server: Server) -> Progress:
         path, why = next(iter(progress.failures.items()))
         raise UserError(f"{len(progress.failures)} files could not be had, for example {path}: {why}", file=server.base,
                         remedy="Call it again: it goes on where it stopped")
-    write_text(out / "sheet.csv", "source,path,patients\n" + "".join(f"{name},{name},\n" for name in sources))
+    write_text(out / "sheet.csv", SHEET_HEAD + "".join(f"{name},{name},\n" for name in sources), wrote_sheet)
     return progress
 
 
 def listed(pool: urllib3.PoolManager, server: Server, sources: list[str], out: Path) -> list[tuple[str, str]]:
     """(path in the release, SHA-256) of the sources' records; the list stays as out/SHA256SUMS.txt."""
     address, file = server.base + SUMS, out / SUMS
-    file.unlink(missing_ok=True)
     try:
         arrive(pool, server, address, file, None)
     except Failed as error:
@@ -177,11 +178,27 @@ def arrive(pool: urllib3.PoolManager, server: Server, address: str, target: Path
             problem = str(error) or type(error).__name__
             continue
         if wanted is None or sha256(part) == wanted:
-            part.replace(target)
+            take_place(part, target)
             return size
         problem = "the bytes that arrived have another SHA-256 than the release lists"
         part.unlink()
     raise Failed(f"{problem} ({server.attempts} attempts)")
+
+
+def take_place(part: Path, target: Path) -> None:
+    """Give what arrived its name. Another file of that name stays, as NAME.changed: the user may have made it so."""
+    if target.exists() and sha256(target) != sha256(part):
+        names = (target.with_name(f"{target.name}.changed{number or ''}") for number in count())
+        kept = next(name for name in names if not name.exists())
+        target.rename(kept)
+        print(f"{target}: its bytes are not the release's: kept as {kept.name}", file=sys.stderr, flush=True)
+    part.replace(target)
+
+
+def wrote_sheet(file: Path) -> bool:
+    """Whether a sheet holds nothing but rows of ours: one that the user has edited is not replaced."""
+    head, *rows = file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    return head == SHEET_HEAD and set(rows) <= {f"{name},{name},\n" for name in SOURCES}
 
 
 def transfer(pool: urllib3.PoolManager, address: str, part: Path) -> int:

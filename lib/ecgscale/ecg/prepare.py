@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, whole
+from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, file_digests, whole_folder
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.contracts.written import as_whole, is_missing
 from ecgscale.ecg import guards
@@ -36,16 +36,18 @@ from ecgscale.errors import UserError
 from ecgscale.machine import provenance
 
 SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+SHARD_FILES = {"shard.json": Shard.wrote, "records.parquet": RECORDS.wrote, "rejects.csv": REJECTS.wrote,
+               "signals.npy": None, "example.npy": None}
 EXAMPLE_SECONDS = 10
 SECONDS_BETWEEN_LINES = 10.0
 
 
 def parse_shard(text: str) -> tuple[int, int]:
     """"2/5" -> (2, 5)."""
-    first, _, last = text.partition("/")
-    if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
-        raise UserError(f"{text!r} is not a shard", field="--shard", remedy="Write it as 2/5: the second of five")
-    return int(first), int(last)
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise UserError(f"{text[:80]!r} is not a shard", field="--shard", remedy="Write it as 2/5: the second of five")
+    return int(found[1]), int(found[2])
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     notes = [*labels.notes, *dataset.notes, *dataset.facts.match(dataset.places, folder),
              *(note for table in tables for note in table.match(dataset.places, folder, max_unmatched))]
     places, told = dataset.places[number - 1 :: of], Told(dataset, (*tables, dataset.facts), labels)
-    with whole(out) as temporary:
+    with whole_folder(out, SHARD_FILES) as temporary:
         temporary.mkdir()
         with growing_array(temporary / "signals.npy") as signals:
             rows, rejects, example = prepare_places(places, source, recipe, signals, told)
@@ -124,8 +126,10 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
             source=source, shard=shard, found=len(places), accepted=len(rows), rejected=len(rejects),
             synthetic=bool(records["synthetic"].any()), recipe=recipe.parameters(), recipe_digest=recipe.digest,
             rate=recipe.rate, unit=recipe.unit, dtype="float16", classes=labels.codes,
-            labels_digest=labels.digest, digest=digest(identity), versions=provenance.versions(),
-            example=example and example.record, licence=dataset.licence, notes=tuple(spoken))
+            labels_digest=labels.digest, digest=digest(identity), signals_sum=f"{signals.sum:016x}",
+            digests=file_digests(temporary, ("records.parquet", "rejects.csv", "example.npy")),
+            versions=provenance.versions(), example=example and example.record, licence=dataset.licence,
+            notes=tuple(spoken))
         made.write(temporary / "shard.json")
     for note in spoken:
         print(f"{source}: {note}", file=sys.stderr)

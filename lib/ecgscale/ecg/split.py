@@ -19,7 +19,7 @@ from iterstrat.ml_stratifiers import IterativeStratification
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ecgscale.contracts import PARTS, SplitInfo, digest
+from ecgscale.contracts import PARTS, SplitInfo
 from ecgscale.ecg.meaning import check_positives, unused_folds
 from ecgscale.errors import UserError
 
@@ -44,7 +44,7 @@ def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = Non
         warnings=tuple(warnings),
         audit=audit(records, corpus.labels, corpus.classes, frame),
         corpus_digest=corpus.digest,
-        digest=digest(frame[["record", "fold", "part"]].to_numpy().tolist()),
+        digest=SplitInfo.digest_of(frame),
         synthetic=bool(corpus.synthetic),
     )
     return frame, info

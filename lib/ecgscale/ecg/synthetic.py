@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ecgscale.contracts import LEADS, whole, write_text
+from ecgscale.contracts import LEADS, whole_folder, write_text
 from ecgscale.contracts.labels import PHYSIONET_2021, read_label_set
 from ecgscale.ecg.synthetic_diagnoses import UNSCORED, draw_body, draw_diagnoses, heart_with
 from ecgscale.ecg.synthetic_heart import leads
@@ -105,7 +105,7 @@ def write_corpus(out: Path, count: int, seed: int, difficulty: float = 0.5, sour
     parent = next(folder for folder in out.absolute().parents if folder.exists())
     if needed > 0.95 * shutil.disk_usage(parent).free:
         raise UserError(f"{needed / 1e9:.1f} GB are needed, more than the disk has free", file=parent)
-    with whole(out) as folder:
+    with whole_folder(out, {}) as folder:
         for part in sorted({(one.source, str(Path(one.path).parent)) for one in planned}):
             folder.joinpath(*part).mkdir(parents=True)
         chunks = [planned[i:i + 64] for i in range(0, len(planned), 64)]

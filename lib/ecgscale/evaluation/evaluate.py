@@ -25,7 +25,7 @@ from ecgscale.contracts import (
     RunResult,
     RunSpec,
     SplitInfo,
-    whole,
+    whole_folder,
 )
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.design.study import Evaluation
@@ -42,6 +42,8 @@ from ecgscale.training.loss import terms
 
 BATCH = {"cpu": 64, "mps": 256, "cuda": 1024}  # windows
 JUDGED_PARTS = ("valid", "test")
+EVALUATED_FILES = {"predictions.parquet": PREDICTIONS.wrote, "metrics.csv": METRICS.wrote,
+                   "reliability.csv": RELIABILITY.wrote, "recalibration.csv": RECALIBRATION.wrote}
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Evaluated:
     recalibration: pd.DataFrame
 
     def write(self, folder: Path) -> None:
-        with whole(folder) as temporary:
+        with whole_folder(folder, EVALUATED_FILES) as temporary:
             temporary.mkdir()
             PREDICTIONS.write(self.predictions, temporary / "predictions.parquet")
             METRICS.write(self.metrics, temporary / "metrics.csv")

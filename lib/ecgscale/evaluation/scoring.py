@@ -17,6 +17,7 @@ import pandas as pd
 
 from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
 from ecgscale.contracts.labels import LabelSet, read_label_set
+from ecgscale.contracts.reading import LARGEST_TEXT, plain_file, read_arrays, reading
 from ecgscale.errors import UserError
 from ecgscale.evaluation.bootstrap import interval
 from ecgscale.evaluation.fold import Fold, Judged, age_bands
@@ -25,7 +26,6 @@ from ecgscale.evaluation.thresholds import DEFAULT
 
 LOWER_IS_BETTER = ("brier", "ece", "loss", "critical_miss_rate")
 KNOWN = ("patient", "source", "sex", "age")
-LARGEST = 1 << 30   # bytes of one array of an NPZ file
 
 
 def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, replicates: int,
@@ -148,40 +148,35 @@ def by_class(table: pd.DataFrame, label_set: LabelSet, what: str) -> np.ndarray:
 def read_table(path: Path | str) -> pd.DataFrame:
     """A truth or prediction table from CSV or NPZ, indexed by record. Nothing pickled is read."""
     path = Path(path)
-    if not path.is_file():
-        raise UserError("no such file", file=path)
     frame = read_npz(path) if path.suffix == ".npz" else read_csv(path)
     return frame.set_index("record")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
     text = {"record": str, "patient": str, "source": str, "sex": str}
-    try:
+    with reading(plain_file(path, LARGEST_TEXT), "CSV"):
         with open(path, encoding="utf-8-sig") as stream:
             commented = stream.readline().startswith("#")
         frame = pd.read_csv(path, dtype=text, skiprows=int(commented), encoding="utf-8-sig")
-    except ValueError as error:     # pandas' parser errors and wrong encodings are ValueErrors
-        raise UserError(f"not a readable CSV ({error})", file=path) from None
     if not len(frame.columns) or frame.columns[0] != "record":
         raise UserError("the first column is not 'record'", file=path, line=1, remedy="Name it so in the first line")
     return frame
 
 
 def read_npz(path: Path) -> pd.DataFrame:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if any(info.file_size > LARGEST for info in arrays.zip.infolist()):
-                raise UserError(f"an array is larger than {LARGEST >> 30} GiB", file=path)
-            found = {name: arrays[name] for name in ("records", "classes", "values", *KNOWN) if name in arrays}
-    except (OSError, ValueError) as error:
-        raise UserError(f"not a readable NPZ file without pickled objects ({error})", file=path) from None
+    found = read_arrays(path, ("records", "classes", "values", *KNOWN))
     for name in ("records", "classes", "values"):
         if name not in found:
             raise UserError(f"array {name!r} is missing", file=path, remedy="It holds records, classes and values")
     records, classes, values = found["records"], found["classes"], found["values"]
-    if values.shape != (len(records), len(classes)):
-        raise UserError(f"has shape {values.shape} for {len(records)} records and {len(classes)} classes", file=path,
-                        field="values")
+    if records.ndim != 1 or classes.ndim != 1:
+        raise UserError("records and classes are not lists", file=path, remedy="Give arrays of one dimension")
+    if values.shape != (records.size, classes.size) or values.dtype.kind not in "fiub":
+        raise UserError(f"{values.dtype} of shape {values.shape} for {records.size} records and {classes.size} classes",
+                        file=path, field="values", remedy="Give numbers of shape (records, classes)")
+    for name in KNOWN:
+        if name in found and found[name].shape != (records.size,):
+            raise UserError(f"shape {found[name].shape} for {records.size} records", file=path, field=name)
     frame = pd.DataFrame(values, columns=[str(code) for code in classes])
     frame.insert(0, "record", [str(record) for record in records])
     for name in KNOWN:

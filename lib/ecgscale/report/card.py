@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecgscale.contracts import CLASS_COUNTS, REJECTS, SOURCE_COUNTS, read_all, whole, write_text
+from ecgscale.contracts import (
+    CLASS_COUNTS,
+    REJECTS,
+    SOURCE_COUNTS,
+    marked,
+    read_all,
+    read_array,
+    whole_folder,
+    write_text,
+)
 from ecgscale.contracts.labels import PHYSIONET_2021, LabelSet
 from ecgscale.contracts.written import read_rows
 from ecgscale.ecg.corpus import Corpus
@@ -21,9 +29,11 @@ from ecgscale.ecg.guards import FLAGS, REASONS
 from ecgscale.ecg.synthetic import SOURCES
 from ecgscale.paths import ASSETS
 from ecgscale.report import card_figures
-from ecgscale.report.style import RC, Drawing, save
+from ecgscale.report.style import FIGURES, GENERATOR, RC, Drawing, save
 
 UNITS = {"lead": "standard deviations of the lead", "record": "standard deviations of the recording", "none": "mV"}
+CARD_FILES = {"card.html": marked(GENERATOR), "counts.csv": CLASS_COUNTS.wrote, "sources.csv": SOURCE_COUNTS.wrote,
+              **{f"figures/{name}": wrote for name, wrote in FIGURES.items()}}
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
         drawings = [drawing for drawing in drawings if drawing] + examples(corpus)
     listings = [source_listing(table), class_listing(counts), reject_listing(rejects), flag_listing(corpus.records),
                 duplicate_listing(corpus.records)]
-    with whole(out) as folder:
+    with whole_folder(out, CARD_FILES) as folder:
         (folder / "figures").mkdir(parents=True)
         pictures = [(drawing, Markup(save(drawing, folder / "figures", corpus.synthetic))) for drawing in drawings]
         template = ASSETS / "report"
@@ -179,7 +189,7 @@ def examples(corpus: Corpus) -> list[Drawing]:
         person = ", ".join(part for part in ("" if pd.isna(row["age"]) else f"{row['age']:g} years",
                                              "" if pd.isna(row["sex"]) else row["sex"]) if part)
         codes = f"codes {row['codes'].replace(';', ', ')}" if row["codes"] else "no diagnosis"
-        millivolts = np.load(folder / "example.npy", allow_pickle=False)
+        millivolts = read_array(folder / "example.npy")
         drawn[shard.source] = card_figures.draw_ecg(
             millivolts, row["rate"], shard.example, f"{person or 'Age and sex unknown'}; {codes}.")
     return list(drawn.values())

@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecgscale.contracts import whole, write_text
+from ecgscale.contracts import marked, whole_folder, write_text
 from ecgscale.paths import ASSETS
 from ecgscale.report import (
     allocation,
@@ -23,7 +23,7 @@ from ecgscale.report import (
 )
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import Drawing, label, number, save
+from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, save
 
 MODELS = ("random forest", "gradient boosting")
 
@@ -46,7 +46,7 @@ class Section:
 def write(inputs: Inputs, out: Path) -> None:
     """Write report.html and figures/*.svg, *.png below `out`. The same inputs give the same bytes."""
     sections = [make(inputs) for make in SECTIONS]
-    with whole(out / "figures") as folder:
+    with whole_folder(out / "figures", FIGURES) as folder:
         folder.mkdir()
         pictures = {part.name: Markup(save(part, folder, inputs.synthetic))
                     for section in sections for part in section.parts if isinstance(part, Drawing)}
@@ -59,7 +59,7 @@ def write(inputs: Inputs, out: Path) -> None:
         name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
         headlines=headlines(inputs), findings=analysis_tables.findings(inputs),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")))
-    write_text(out / "report.html", page)
+    write_text(out / "report.html", page, marked(GENERATOR))
 
 
 def without(section: Section, inputs: Inputs, *names: str) -> Section:

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from ecgscale.contracts import whole
+from ecgscale.contracts import marked, whole
 
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and by marker and line in grey print
 COLOURS = {"blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "sky": "#56B4E9",
@@ -34,6 +34,11 @@ RC = {
     "axes.axisbelow": True, "axes.titlesize": 10.5, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "text.parse_math": False, "legend.frameon": False, "lines.linewidth": 1.6, "figure.constrained_layout.use": True,
 }
+
+
+GENERATOR = b'<meta name="generator" content="ecgscale">'     # of every page
+wrote_figure = marked(b"ecgscale")       # SVG and PNG name who made them
+FIGURES = {"*.svg": wrote_figure, "*.png": wrote_figure}
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,12 @@ def save(drawing: Drawing, folder: Path, synthetic: bool) -> str:
         drawing.figure.suptitle(heading, x=0.01, ha="left", fontsize=12, fontweight="bold",
                                 color=COLOURS["vermillion"] if synthetic else INK)
         buffer = io.StringIO()
-        drawing.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": heading})
+        drawing.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "ecgscale", "Title": heading})
         text = buffer.getvalue()
-        with whole(folder / f"{drawing.name}.svg") as path:
+        with whole(folder / f"{drawing.name}.svg", wrote_figure) as path:
             path.write_text(text, encoding="utf-8")
-        with whole(folder / f"{drawing.name}.png") as path:
-            drawing.figure.savefig(path, format="png", metadata={"Software": None, "Title": heading})
+        with whole(folder / f"{drawing.name}.png", wrote_figure) as path:
+            drawing.figure.savefig(path, format="png", metadata={"Software": "ecgscale", "Title": heading})
     return inline(text, drawing.name, drawing.alt)
 
 

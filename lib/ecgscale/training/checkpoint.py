@@ -21,12 +21,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 
-from ecgscale.contracts import ContractError, RunResult, digest, whole, write_tensors
+from ecgscale.contracts import (
+    HISTORY,
+    ContractError,
+    RunResult,
+    digest,
+    read_tensors,
+    remove_folder,
+    whole_folder,
+    write_tensors,
+)
 
 Tensors = dict[str, torch.Tensor]
+RUN_FILES = {"run.json": RunResult.wrote, "history.csv": HISTORY.wrote, "weights.safetensors": None}
 
 
 class Checkpoint:
@@ -54,18 +63,16 @@ class Checkpoint:
     def save(self, progress: dict[str, Any], tensors: Tensors) -> None:
         """Replace the state by this one."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        write_tensors(self.state, tensors, {"progress": json.dumps(progress)})
+        write_tensors(self.state, tensors, progress)
 
     def load(self) -> tuple[dict[str, Any], Tensors] | None:
         """Progress and tensors of the last state; None where there is none, or (with a word) none that can be read."""
-        try:
-            with safetensors.safe_open(self.state, framework="pt") as file:
-                progress = json.loads(file.metadata()["progress"])
-                return progress, {name: file.get_tensor(name) for name in file.offset_keys()}
-        except FileNotFoundError:
+        if not self.state.exists():
             return None
-        except (safetensors.SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-            print(f"{self.state}: cannot be read ({error}): the run starts over", file=sys.stderr, flush=True)
+        try:
+            return read_tensors(self.state)
+        except ContractError as error:
+            print(f"{error}: the run starts over", file=sys.stderr, flush=True)
             self.state.unlink()
             return None
 
@@ -77,7 +84,7 @@ class Checkpoint:
 
     def finish(self, folder: Path) -> None:
         """Keep the folder of a run that is over, and let its state go."""
-        with whole(self.result) as temporary:
+        with whole_folder(self.result, RUN_FILES) as temporary:
             shutil.copytree(folder, temporary)
         self.state.unlink(missing_ok=True)
 
@@ -88,12 +95,11 @@ class Checkpoint:
         try:
             result = RunResult.read(self.result / "run.json")
             if result.status == "finished":
-                with safetensors.safe_open(self.result / "weights.safetensors", framework="pt"):
-                    return result       # opening compares the file's length with its header
+                read_tensors(self.result / "weights.safetensors")
             return result
-        except (ContractError, safetensors.SafetensorError, FileNotFoundError) as error:
-            print(f"{self.result}: cannot be read ({error}): the run starts over", file=sys.stderr, flush=True)
-            shutil.rmtree(self.result)
+        except ContractError as error:
+            print(f"{error}: the run starts over", file=sys.stderr, flush=True)
+            remove_folder(self.result, RUN_FILES)
             return None
 
 

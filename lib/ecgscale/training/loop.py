@@ -11,7 +11,6 @@ recordings (of each, the mean over its fixed windows), computed at the precision
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing
 import sys
@@ -331,9 +330,8 @@ class Training:
         folder.mkdir()
         HISTORY.write(self.history().assign(synthetic=result.synthetic), folder / "history.csv")
         if result.status == "finished":
-            about = json.dumps({"run_id": result.spec.run_id, "synthetic": result.synthetic})
-            # one entry: the order of several is not the same in every file
-            write_tensors(folder / "weights.safetensors", self.best, {"ecgscale": about})
+            about = {"run_id": result.spec.run_id, "synthetic": result.synthetic}
+            write_tensors(folder / "weights.safetensors", self.best, about)
         result.write(folder / "run.json")
 
     def log(self, event: str, epoch: int) -> None:

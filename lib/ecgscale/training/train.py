@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ecgscale.contracts import SPLIT, PlannedRun, RunResult, SplitInfo, whole
+from ecgscale.contracts import PlannedRun, RunResult, SplitInfo, read_split, whole_folder
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import code_digest
 from ecgscale.training import device as hardware
-from ecgscale.training.checkpoint import Checkpoint
+from ecgscale.training.checkpoint import RUN_FILES, Checkpoint
 from ecgscale.training.loop import Job, Training
 from ecgscale.training.ranks import join
 
@@ -56,8 +56,8 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
 def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,
             cpus: int) -> Callable[[list[PlannedRun], Path], list[RunResult]]:
     """`train_batch` on the corpus in `shards` and the folder of a split: what remains to say is the runs and `out`."""
-    frame, info = SPLIT.read(split / "split.parquet"), SplitInfo.read(split / "split.json")
-    corpus = Corpus.open(shards)
+    frame, info = read_split(split)
+    corpus = Corpus.open(shards).checked()
     return lambda planned, out: train_batch(planned, corpus, frame, info, out, checkpoints, device, cpus)
 
 
@@ -101,7 +101,7 @@ def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunRes
             result = run.result(*run.attempt())
         if job.ranks.rank > 0:
             return result
-        with whole(folder) as temporary:
+        with whole_folder(folder, RUN_FILES) as temporary:
             if run:
                 run.write(result, temporary)
             else:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecgscale import contracts
-from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec, whole
+from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec
 from tests.data_packages import check_package
 
 ROOT = Path(__file__).parents[3]
@@ -158,29 +158,6 @@ def test_empty_csv_keeps_its_columns(tmp_path):
 def test_parquet_opens_without_us(tmp_path):
     contracts.REJECTS.write(REJECTED, tmp_path / "rejects.parquet")
     pd.testing.assert_frame_equal(pq.read_table(tmp_path / "rejects.parquet").to_pandas(), REJECTED)
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def fail():
-        with whole(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_a_folder_is_replaced_whole(tmp_path):
-    for text in ("one", "two"):
-        with whole(tmp_path / "folder") as temporary:
-            temporary.mkdir()
-            (temporary / text).write_text(text)
-    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["two"]
 
 
 def test_run_id_is_the_digest_of_everything_else():

@@ -1,5 +1,6 @@
 """Against a loopback server that cuts connections, sends wrong bytes and answers 503, as a bad day would."""
 
+import contextlib
 import hashlib
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -120,7 +121,19 @@ def test_a_file_that_was_changed_on_disk_is_fetched_again(release, tmp_path):
     download(tmp_path, ["georgia"], server(release))
     (tmp_path / "georgia/g1/A1.mat").write_bytes(b"spoiled")
     assert download(tmp_path, ["georgia"], server(release)).kept == 5
+    assert (tmp_path / "georgia/g1/A1.mat.changed").read_bytes() == b"spoiled"      # it may be the user's own
+    (tmp_path / "georgia/g1/A1.mat.changed").unlink()
     assert_complete(release, tmp_path, ("georgia",))
+
+
+@pytest.mark.parametrize(("name", "content"), [("sheet.csv", "source,path,patients\ngeorgia,georgia,mine.csv\n"),
+                                               ("sheet.csv", "mine\n"), (SUMS, "0" * 64 + "  thesis.txt\n")])
+def test_files_of_the_user_stay(release, tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with contextlib.suppress(UserError):
+        download(tmp_path, ["georgia"], server(release))
+    kept = [file.read_text() for file in tmp_path.glob(f"{name}*")]
+    assert content in kept
 
 
 def test_a_cut_connection_is_resumed_where_it_broke(release, tmp_path):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from ecgscale.contracts import METRICS, PREDICTIONS, SPLIT, SplitInfo
+from ecgscale.contracts import METRICS, PREDICTIONS, SPLIT, SplitInfo, read_tensors, write_tensors
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.design.study import Evaluation
 from ecgscale.ecg.corpus import Corpus
@@ -141,12 +141,11 @@ def test_classes_of_the_run_are_matched_by_code(tmp_path, inputs, evaluated):
     """The same network with its outputs in another order, named so, gives the same table."""
     moved = tiny_folders(tmp_path)
     order = np.random.default_rng(0).permutation(len(LABELS.codes))
-    from safetensors.torch import load_file, save_file
     file = moved.runs[0] / "weights.safetensors"
-    weights = load_file(file)
+    about, weights = read_tensors(file)
     last = [name for name, tensor in weights.items() if tensor.shape and tensor.shape[0] == len(order)]
     assert last
-    save_file({n: t[order].contiguous() if n in last else t for n, t in weights.items()}, file)
+    write_tensors(file, {n: t[order].contiguous() if n in last else t for n, t in weights.items()}, about)
     rewrite(moved.runs[0], classes=tuple(LABELS.codes[place] for place in order))
     found = evaluate_run(moved.runs[0], *inputs, FEW)
     numbers = ["estimate", "low", "high"]

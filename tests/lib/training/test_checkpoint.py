@@ -54,7 +54,7 @@ def test_state_is_named_tensors_and_json(tmp_path):
     checkpoint.save({"epoch": 1}, pack(model, optimizer, {}))
     with safe_open(checkpoint.state, framework="pt") as file:
         assert {"model.0.weight", "optimizer.0.weight.exp_avg", "optimizer.3.bias.step"} <= set(file.offset_keys())
-        assert json.loads(file.metadata()["progress"]) == {"epoch": 1}
+        assert json.loads(file.metadata()["ecgscale"])["epoch"] == 1
 
 
 def test_another_key_is_another_folder(tmp_path):

@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ecgscale.contracts import Artefact, Export, RunResult, whole, write_tensors
+from ecgscale.contracts import Artefact, Export, RunResult, file_digests, whole_folder, write_tensors
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
-from ecgscale.deploy.runtimes import DeployedModel, one_line, tree_digest, tree_files
+from ecgscale.deploy.runtimes import SAMPLE, DeployedModel, one_line, tree_digest, tree_files
 from ecgscale.design.study import Deploy
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
@@ -34,6 +34,9 @@ CALIBRATION_WINDOWS = 300
 ANY_BATCH = 32           # windows a call where the file leaves it open
 TORCH_MODES = ("frozen", "compiled")
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
+EXPORT_FILES = {"export.json": Export.wrote, "weights.safetensors": None, **dict.fromkeys(SAMPLE),
+                "onnx-*/*.onnx*": None, "openvino-*/*.xml": None, "openvino-*/*.bin": None,
+                "coreml-*/*.mlpackage/*": None}
 LICENSES = {True: "MIT; trained on synthetic recordings",
             False: "MIT; trained on PhysioNet/CinC Challenge 2021 recordings (CC BY 4.0)"}
 
@@ -115,7 +118,7 @@ def export_run(task: Task, trained: Path, why: str, row: pd.Series, out: Path) -
     if missing := [code for code in result.classes if code not in known]:
         raise UserError(f"the corpus has no class {missing[0]!r}", file=trained / "run.json", field="classes",
                         remedy="Give the corpus and the label set that the run was trained on")
-    with whole(out / label_of(result)) as folder:
+    with whole_folder(out / label_of(result), EXPORT_FILES) as folder:
         return export_model(result, network, why, row, task, folder)
 
 
@@ -125,8 +128,8 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
     folder.mkdir(parents=True)
     truth = held_out(network, result, task)
     calibration = training_windows(result, task)
-    np.save(folder / "sample_input.npy", next(truth.batches(1)))
-    np.save(folder / "sample_output.npy", truth.logits[:1])
+    for name, values in zip(SAMPLE, (next(truth.batches(1)), truth.logits[:1]), strict=True):
+        np.save(folder / name, values)
     description = Export(
         run_id=spec.run_id, label=label, chosen_for=why, spec=spec, ledger=result.ledger,
         input_shape=(1, len(spec.leads), spec.window), rate=corpus.rate, unit=corpus.unit, recipe=corpus.recipe,
@@ -135,15 +138,15 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
         synthetic=result.synthetic, valid_score=number(row, "valid_challenge_score"),
         test_score=number(row, "test_challenge_score"), artefacts=(), versions=provenance.versions(),
     )
-    about = {"ecgscale": json.dumps(metadata(description))}     # one entry: several have no order
-    write_tensors(folder / "weights.safetensors", network.state_dict(), about)
+    write_tensors(folder / "weights.safetensors", network.state_dict(), metadata(description))
     exporters = {batch: Exporter(network, (batch, *description.input_shape[1:]), metadata(description, batch),
                                  calibration) for batch in task.deploy.batch}
     artefacts = []
     for kind in kinds_of(task.deploy):
         print(f"export: {label}, {kind}", file=sys.stderr, flush=True)
         artefacts.append(make(kind, exporters.get(kind.batch), description, folder, truth, task))
-    document = description.model_copy(update={"artefacts": tuple(artefacts)})
+    kept = file_digests(folder, SAMPLE)
+    document = description.model_copy(update={"artefacts": tuple(artefacts), "digests": kept})
     document.write(folder / "export.json")
     return document
 

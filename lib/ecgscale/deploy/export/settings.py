@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecgscale.contracts import SPLIT
+from ecgscale.contracts import read_split
 from ecgscale.contracts.labels import LabelSet, read_label_set
 from ecgscale.deploy.export.check import Reference, differences, reference, windows_of
 from ecgscale.deploy.export.formats import Exporter, normalizes_layers, quiet
@@ -110,6 +110,6 @@ if __name__ == "__main__":
     made.add_argument("--split", type=Path, required=True, metavar="DIR")
     given = made.parse_args()
     torch.set_num_threads(1)
-    corpus, split = Corpus.open(given.corpus), SPLIT.read(given.split / "split.parquet")
+    corpus, (split, _) = Corpus.open(given.corpus).checked(), read_split(given.split)
     found = compare(given.trained, corpus, split, read_label_set())
     print(f"{overview(found)}\n\n{by_network(found)}")

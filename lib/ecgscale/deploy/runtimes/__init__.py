@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ecgscale.contracts import Artefact, Export, digest, file_digest
+from ecgscale.contracts import Artefact, Export, check_digests, digest, file_digest, read_array
 from ecgscale.errors import UserError
 
 MODULES = {name: f"ecgscale.deploy.runtimes.{name}_runtime" for name in ("torch", "onnxruntime", "openvino", "coreml")}
@@ -84,6 +84,9 @@ class Runtime(Protocol):
         """The file that was loaded."""
 
 
+SAMPLE = ("sample_input.npy", "sample_output.npy")      # a window and its logits, beside an exported model
+
+
 @dataclass(frozen=True, eq=False)
 class DeployedModel:
     """A folder that ecg-export wrote."""
@@ -97,16 +100,13 @@ class DeployedModel:
     def read(cls, folder: Path) -> DeployedModel:
         """Raises UserError when the folder holds no export, or a sample that does not fit it."""
         export = Export.read(folder / "export.json")
-        arrays = []
-        for name in ("sample_input.npy", "sample_output.npy"):
-            try:
-                arrays.append(np.load(folder / name, allow_pickle=False))
-            except (OSError, ValueError) as error:
-                raise UserError(str(error), file=folder / name, remedy="Run ecg-export again") from None
+        check_digests(folder, export.digests, "export.json", SAMPLE)
+        arrays = [read_array(folder / name) for name in SAMPLE]
         expected_shapes = (tuple(export.input_shape), (export.input_shape[0], len(export.classes)))
-        for array, shape, name in zip(arrays, expected_shapes, ("sample_input.npy", "sample_output.npy"), strict=True):
-            if array.shape != shape:
-                raise UserError(f"shape {array.shape}, but {shape} is expected", file=folder / name)
+        for array, shape, name in zip(arrays, expected_shapes, SAMPLE, strict=True):
+            if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+                raise UserError(f"{array.dtype} of shape {array.shape}, not finite numbers of shape {shape}",
+                                file=folder / name, remedy="Run ecg-export again")
         model = cls(folder, export, *(array.astype(np.float32) for array in arrays))
         for artefact in export.artefacts:
             if artefact.file and tree_digest(model.path(artefact)) != artefact.digest:

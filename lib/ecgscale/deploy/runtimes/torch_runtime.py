@@ -9,9 +9,8 @@ import warnings
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
-from ecgscale.contracts import Artefact
+from ecgscale.contracts import Artefact, read_tensors
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
 from ecgscale.models.build import build
 
@@ -52,7 +51,7 @@ class TorchRuntime:
         self.artefact: Artefact = model.artefact("torch", "float32", batch)
         export = model.export
         network = build(export.spec.model, len(export.spec.leads), export.spec.window, len(export.classes), seed=0)
-        network.load_state_dict(load_file(model.path(self.artefact)), strict=True)
+        network.load_state_dict(read_tensors(model.path(self.artefact))[1], strict=True)
         self.device, self.dtype = device, TYPES[self.settings["precision"]]
         self.network = network.eval().to(device=device, dtype=self.dtype)
         self.example = torch.from_numpy(model.windows(batch)).to(device, self.dtype)

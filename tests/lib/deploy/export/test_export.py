@@ -8,10 +8,9 @@ import openvino
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from scipy.special import expit
 
-from ecgscale.contracts import Export
+from ecgscale.contracts import Export, read_tensors, write_tensors
 from ecgscale.deploy import export
 from ecgscale.deploy.export import choose, export_models, judge
 from ecgscale.deploy.export.check import Reference, auroc_difference
@@ -153,9 +152,9 @@ def broken_run(tmp_path, change):
     """Export of a run whose weights were changed."""
     result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
     run = tmp_path / "runs" / result.spec.run_id
-    weights = load_file(run / "weights.safetensors")
+    about, weights = read_tensors(run / "weights.safetensors")
     change(weights)
-    save_file(weights, run / "weights.safetensors")
+    write_tensors(run / "weights.safetensors", weights, about)
     deploy = Deploy(formats=("onnx",), precisions=("float32",))
     export_models([run], run_table([result], [0.5]), corpus, split, deploy, LABELS, tmp_path / "out", threads=1)
 
