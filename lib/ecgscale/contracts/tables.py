@@ -136,9 +136,12 @@ class Table:
         }
 
     def wrote(self, path: Path) -> bool:
-        """Whether this file is a table of this name, of any version: by its metadata, or the package beside a CSV."""
+        """Whether this file is a table of this name: Parquet by its metadata, of any version; a CSV by what is said of
+        it beside it or in its old first line, and by its columns."""
         name = f"ecgscale.{self.name}/"
-        return (named_in(path) or "").startswith(name) if path.suffix == ".csv" else marked(name.encode())(path)
+        if path.suffix != ".csv":
+            return marked(name.encode())(path)
+        return (named_in(path) or "").startswith(name) and bool(set(header(path)) & set(self.columns))
 
     # ------------------------------------------------------------------------------------------------------- reading
 

@@ -13,6 +13,7 @@ from typing import Any
 from ecgscale.contracts.output import marked, whole
 from ecgscale.contracts.reading import ContractError, plain_file, reading
 
+SCHEMA = "ecgscale.tensors/1"
 wrote_tensors = marked(b'"ecgscale":')
 
 
@@ -25,7 +26,7 @@ def write_tensors(path: Path | str, tensors: dict[str, Any], about: dict[str, An
     import safetensors.torch  # with torch
 
     path = Path(path)
-    told = json.dumps(about | {"digest": content_digest(tensors, about)})
+    told = json.dumps({"schema": SCHEMA, **about, "digest": content_digest(tensors, about)})
     with whole(path, wrote_tensors) as temporary:
         try:    # one entry: the order of several is not the same in every file
             safetensors.torch.save_file(tensors, temporary, metadata={"ecgscale": told})
@@ -49,10 +50,10 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Any], dict[str, Any]]:
         tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
     if not isinstance(about, dict):
         raise ContractError("names no ecgscale in its header: it was written by another program", file=path)
-    found = about.pop("digest", None)
-    if found is None:
+    schema, found = about.pop("schema", None), about.pop("digest", None)
+    if schema is None and found is None:
         print(f"{path}: keeps no digest, as files of earlier versions: not checked", file=sys.stderr, flush=True)
-    elif found != content_digest(tensors, about):
+    elif schema != SCHEMA or found != content_digest(tensors, about):
         raise ContractError("its digest is not that of its content: it was changed or damaged", file=path)
     return about, tensors
 

@@ -5,12 +5,13 @@ import pickle
 import numpy as np
 import pytest
 
-from ecgscale.contracts import concatenated_digest
+from ecgscale.contracts import RECORDS, concatenated_digest
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.corpus import Corpus, sum_of
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.errors import UserError
+from tests.tiny_corpus import write_corpus
 
 LABELS = read_label_set()
 
@@ -95,7 +96,7 @@ def test_a_shard_given_twice_is_refused(shards):
 def test_a_cut_signal_file_is_named(shards):
     with open(shards[0] / "signals.npy", "r+b") as stream:
         stream.truncate(5000)
-    with pytest.raises(UserError, match=r"signals\.npy: not a readable array"):
+    with pytest.raises(UserError, match=r"signals\.npy: not a readable NPY array"):
         Corpus.open(shards).signal(0)
 
 
@@ -104,3 +105,43 @@ def test_no_folder_and_no_shard(tmp_path):
         Corpus.open([])
     with pytest.raises(UserError, match="no such file"):
         Corpus.open([tmp_path])
+
+
+@pytest.mark.parametrize("place", [-1, 200, 4001])
+def test_a_flipped_bit_of_the_signals_is_found(shards, place):
+    folder = shards[0]
+    Corpus.open([folder]).checked()
+    content = bytearray((folder / "signals.npy").read_bytes())
+    content[place] ^= 1
+    (folder / "signals.npy").write_bytes(content)
+    with pytest.raises(UserError, match=r"signals\.npy.*changed or cut short"):
+        Corpus.open([folder]).checked()
+
+
+def test_moved_samples_are_found(shards):
+    folder = shards[0]
+    signals = np.load(folder / "signals.npy")
+    np.save(folder / "signals.npy", signals[::-1])
+    with pytest.raises(UserError, match="changed or cut short"):
+        Corpus.open([folder]).checked()
+
+
+def test_other_labels_under_the_same_document_are_found(shards):
+    folder = shards[0]
+    records = RECORDS.read(folder / "records.parquet")
+    labels = [name for name in records if name.startswith("y_")]
+    RECORDS.write(records.assign(**{name: ~records[name] for name in labels}), folder / "records.parquet")
+    with pytest.raises(UserError, match=r"records\.parquet.*shard\.json"):
+        Corpus.open([folder])
+
+
+def test_a_shard_of_an_earlier_version_is_read_with_a_word(tmp_path, capsys):
+    write_corpus(tmp_path / "shard").checked()
+    assert "keeps no sum of its signals" in capsys.readouterr().err
+
+
+def test_the_sum_does_not_depend_on_the_stretches(monkeypatch):
+    signals = np.random.default_rng(3).normal(size=(1000, 12)).astype(np.float16)
+    at_once = sum_of(signals)
+    monkeypatch.setattr("ecgscale.ecg.corpus.ROWS_AT_ONCE", 77)
+    assert sum_of(signals) == at_once
