@@ -6,6 +6,7 @@ import csv
 import re
 from pathlib import Path
 
+from ecgscale.contracts.reading import LARGEST_TEXT, plain_file, reading
 from ecgscale.errors import UserError
 
 MISSING = frozenset({"", "-", "--", "-1", "-1.0", ".", "?", "#n/a", "<na>", "n/a", "na", "nan", "nil", "none", "null",
@@ -43,18 +44,14 @@ def unmatchable(code: str) -> str:
 
 def read_rows(file: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
     """Rows of a CSV written by a person: required columns checked, values stripped."""
-    try:
-        with open(file, newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in required if name not in (reader.fieldnames or [])]
-            if missing:
-                raise UserError(f"column {missing[0]!r} is missing", file=file, line=1,
-                                remedy=f"The first line must name {', '.join(required)}")
-            rows = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
-    except FileNotFoundError:
-        raise UserError("no such file", file=file) from None
-    except UnicodeDecodeError:
-        raise UserError("not UTF-8 text", file=file) from None
+    with (reading(plain_file(file, LARGEST_TEXT), "CSV in UTF-8 text"),
+          open(file, newline="", encoding="utf-8-sig") as stream):
+        reader = csv.DictReader(stream)
+        missing = [name for name in required if name not in (reader.fieldnames or [])]
+        if missing:
+            raise UserError(f"column {missing[0]!r} is missing", file=file, line=1,
+                            remedy=f"The first line must name {', '.join(required)}")
+        rows = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
     if not rows:
         raise UserError("no rows", file=file)
     return rows
