@@ -120,8 +120,8 @@ def test_a_name_that_a_spreadsheet_made_a_number_is_told(tmp_path, capsys):
     rows.to_csv(tmp_path / "rejects.csv", index=False)
     assert contracts.REJECTS.read(tmp_path / "rejects.csv")["record"].tolist() == rows["record"].tolist()
     assert "record: 1.23457E+11 is what a spreadsheet made of a name (1 of 2 rows)" in capsys.readouterr().err
-    contracts.REJECTS.write(REJECTED.assign(record=["123456789e12", "123456789012"]), tmp_path / "rejects.csv")
-    contracts.REJECTS.read(tmp_path / "rejects.csv")
+    contracts.REJECTS.write(REJECTED.assign(record=["123456789e12", "123456789012"]), tmp_path / "again.csv")
+    contracts.REJECTS.read(tmp_path / "again.csv")
     assert capsys.readouterr().err == ""
 
 
