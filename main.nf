@@ -38,7 +38,9 @@ workflow {
     elsewhere = channel.fromList(told.latency ? told.latency.tokenize(',').collect { folder -> given('--latency', place(folder)) } : [])
     if (told.runs) {
         table = given('--runs', place(told.runs))
-        ANALYSIS(section(sections, 'analysis').map { checked -> table }, elsewhere.toList(), [], section(sections, 'analysis'), [], [], [], [], [])
+        compared = table.resolveSibling('scores.parquet').exists() ? given('--runs', table.toAbsolutePath().parent) : []    // COLLECT's folder
+        ANALYSIS(section(sections, 'analysis').map { checked -> table }, elsewhere.toList(), [], section(sections, 'analysis'),
+                 compared, [], [], [], [])
         published = ANALYSIS.out.published
     }
     else {

@@ -133,3 +133,23 @@ def test_the_example_table_holds_the_runs_of_its_study():
     table = RUNS.read(ASSETS / "examples" / "runs.csv")
     assert sorted(table["run_id"]) == sorted(run.spec.run_id for run in planned)
     assert table["synthetic"].all()
+
+
+def test_the_ptbxl_table_holds_runs_of_its_study_and_no_signals():
+    """assets/examples/ptbxl: runs that ptbxl.yaml asks for, of one corpus and split, real; tables only."""
+    from ecgscale.contracts import PREDICTIONS, RUNS
+
+    folder = ASSETS / "examples" / "ptbxl"
+    planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl.yaml"))
+    table = RUNS.read(folder / "runs.csv")
+    assert table["run_id"].is_unique
+    assert set(table["run_id"]) <= {run.spec.run_id for run in planned}
+    assert not table["synthetic"].any()
+    assert table[["corpus_digest", "split_digest", "window"]].nunique().eq(1).all()
+    assert f"{len(table)} of {len(planned)} runs" in " ".join((folder / "README.md").read_text().split())
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".csv", ".parquet", ".json", ".md"}
+    assert sum(path.stat().st_size for path in files) < 4e6        # the signals are 523 MB
+    for file in (folder / "predictions").glob("*.parquet"):
+        assert file.stem in set(table["run_id"])
+        assert set(PREDICTIONS.read(file)["part"]) == {"valid", "test"}
