@@ -106,7 +106,7 @@ def as_pattern(printed: str) -> str:
 def test_a_tutorial_prints_what_it_says(page, tmp_path):
     for name in ("assets", "bin"):
         (tmp_path / name).symlink_to(ROOT / name)
-    place = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "COLUMNS": "100",
+    place = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "COLUMNS": "100", "PYTHONUNBUFFERED": "1",
              "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     ran = 0
     for kind, name, body in FENCED.findall(page.read_text(encoding="utf-8")):

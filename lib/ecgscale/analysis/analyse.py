@@ -57,10 +57,11 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
     best = optima(table) if tuned else OPTIMA.empty()
     OPTIMA.write(best.assign(synthetic=laws.synthetic), out / "optima.csv")
-    told = sum(fit.verdict == "identified" and fit.law != "average" for fit in laws.fits)
+    fits = [fit for fit in laws.fits if fit.law != "average"]
+    told = sum(fit.verdict == "identified" for fit in fits)
     skipped = ", ".join(laws.disabled) or "nothing"
     print(summary(laws))
-    print(f"{len(laws.fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
+    print(f"{len(fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
     return 0 if laws.fits else NOTHING_ASKED
 
 

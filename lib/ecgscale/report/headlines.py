@@ -47,11 +47,13 @@ def best(inputs: Inputs) -> Headline | None:
     n = f", {inputs.split.counts['test']} recordings" if inputs.split and "test" in inputs.split.counts else ""
     chosen = f"Chosen on the validation part, scored once on the test part{n}" if chosen_by(inputs) != target else \
         "Chosen by the same score that is reported, so it is flattered"
+    made = " with ".join(label(str(run[name])) for name in ("family", "optimizer") if pd.notna(run.get(name)))
+    size = f"{number(run['params'])} parameters" if pd.notna(run.get("params")) else ""
+    about = ", ".join(filter(None, (made, size, f"run {run['run_id']}")))
+    certainty = "95 % interval over recordings" if pd.notna(low) else "no interval: the table has none"
     return Headline(
         f"Which model is best, and how good ({label(target)})?",
-        interval(run[target], low, run.get(f"{target}_high")),
-        f"{chance}{label(str(run.get('family', '')))} with {label(str(run.get('optimizer', '')))}, "
-        f"{number(run.get('params'))} parameters, run {run['run_id']}. {chosen}; 95 % interval over recordings.")
+        interval(run[target], low, run.get(f"{target}_high")), f"{chance}{about}. {chosen}; {certainty}.")
 
 
 def chosen_by(inputs: Inputs) -> str:

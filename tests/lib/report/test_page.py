@@ -295,6 +295,16 @@ def test_best_model_is_chosen_on_validation_not_on_test():
     assert "30 recordings" in answer.detail
 
 
+def test_a_table_without_family_optimizer_and_interval_is_told_in_a_whole_sentence():
+    """What a table of someone else's lacks is not mentioned, and no interval is claimed."""
+    inputs = make_inputs()
+    bare = inputs.scored[["run_id", "params", "test_challenge_score"]]
+    answer = next(one for one in headlines(replace(inputs, runs=bare)) if "Which model" in one.question)
+    assert answer.detail.startswith(("Clearly", "Not clearly")) is False
+    assert re.match(r"[\d.]+ [kM] parameters, run \w+\. Chosen by the same score", answer.detail)
+    assert answer.detail.endswith("no interval: the table has none.")
+
+
 def test_the_laws_that_are_told_are_told_with_their_exponents():
     """One law a question, the preferred one, in the words of the tables."""
     inputs = make_inputs()
