@@ -27,6 +27,7 @@ from ecgscale.contracts.output import marked, whole
 from ecgscale.contracts.reading import LARGEST_TEXT, MOST_CELLS, ContractError, plain_file, reading
 
 SPOILED = r"^\d(\.\d+)?E[+-]\d+$"     # as spreadsheets write a name of digits, or of digits and one e
+OLD_FORM = "of the old form, which names its schema in the first line: delete that line to renew it"
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 
 
@@ -145,13 +146,6 @@ class Table:
 
     # ------------------------------------------------------------------------------------------------------- reading
 
-    def recognises(self, path: Path) -> bool:
-        """Whether a CSV is of this name: by its package or old first line, else because it has all that is required."""
-        found = named_in(path)
-        if found is None:
-            return set(self.columns) <= set(header(path))
-        return found.startswith(f"ecgscale.{self.name}/")
-
     def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
         """The table, or some of its columns. Raises ContractError where the file is of another schema or version (as
         far as it says), is damaged, or a column is missing, unknown or of another type."""
@@ -180,8 +174,7 @@ class Table:
         if found not in (None, self.schema_id()):
             raise wrong_schema(found, self.schema_id(), path, line=1 if old else None)
         if old:
-            print(f"{path}: of the old form, which names its schema in the first line: delete that line to renew it",
-                  file=sys.stderr)
+            print(f"{path}: {OLD_FORM}", file=sys.stderr)
         if not whole_lines(path):
             raise ContractError("ends within a line", file=path, remedy="It was cut off: make it again")
         names = header(path)

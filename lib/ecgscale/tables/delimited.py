@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecgscale.contracts.tables import OLD_FORM
 from ecgscale.errors import UserError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -74,6 +75,7 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
 def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
     """The text as columns; what was left out is in `notices`."""
     skipped, told = preamble(text)
+    notices += [OLD_FORM] if skipped and not told else []
     body = text.split("\n", skipped)[skipped] if skipped else text
     delimiter = told or delimiter_of(body)
     rows, lines = records(body, delimiter, path, skipped)

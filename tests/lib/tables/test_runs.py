@@ -179,3 +179,11 @@ def test_a_run_table_of_ours_that_others_saved_is_read_again(tmp_path, save):
     assert again.frame["loss"].tolist() == original["loss"].tolist()
     pd.testing.assert_series_equal(again.frame["run_id"], original["run_id"])
     np.testing.assert_array_equal(configurations(again.frame), configurations(original))
+
+
+def test_a_run_table_of_the_old_form_says_how_to_renew_it():
+    ours = OURS.read_text(encoding="utf-8")
+    old, new = (run_table(parsed(text, Path("runs.csv"), [])) for text in (f"# {RUNS.schema_id()}\n{ours}", ours))
+    pd.testing.assert_frame_equal(old.frame, new.frame)
+    assert [notice for notice in old.columns.notices if "delete that line to renew it" in notice]
+    assert new.columns.notices == ()
