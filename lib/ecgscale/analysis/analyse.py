@@ -34,11 +34,13 @@ NOTHING_ASKED = 3       # exit code: files are written, and no law could be aske
 
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
-            comparisons: Path | None = None, budgets: tuple[Spending, ...] = (), reading: Reading | None = None) -> int:
+            comparisons: Path | None = None, budgets: tuple[Spending, ...] = (), reading: Reading | None = None,
+            places: tuple[dict[str, float], ...] = (), losses: tuple[float, ...] = ()) -> int:
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
     importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
     that models share, and the scores by source and class;
-    `budgets` come before those of the study; `reading`: what the user says of the columns. Gives the exit code: 0, or
+    `budgets` come before those of the study; `reading`: what the user says of the columns;
+    `places` and `losses`: asked of the laws (laws/fitted.py). Gives the exit code: 0, or
     NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size."""
     asked = (read_study(study) if study else Study(name="table")).analysis
     read = read_runs(runs, reading)
@@ -47,7 +49,8 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     by_group = comparisons / "scores.parquet" if comparisons else None
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus,
-                         scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns)
+                         scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
+                         places=places, losses=losses)
     scored = asked.target in table
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)

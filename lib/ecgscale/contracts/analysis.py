@@ -104,6 +104,8 @@ class Laws(Document):
     """Analysis: the column it misses or why it says nothing."""
     allocation: list[dict[str, Any]] = []
     """Best sizes for budgets of compute."""
+    answers: list[dict[str, Any]] = []
+    """To what was asked: the loss at sizes, the cheapest sizes for a loss."""
     differences: list[dict[str, Any]] = []
     """Exponents of two groups: law, x, y, exponent, groups, estimate, low, high."""
     reading: Reading = Reading()

@@ -2,8 +2,10 @@
 
 The joint law says what a model of N parameters reaches after T samples, the ledger's own counts say what that costs:
 FLOPs a sample = kappa N^a, a straight line in logs through the table (a = 1 for a language model; convolutions share
-weights, so it is fitted). Along each iso-FLOP line every bootstrap replicate has its own optimum; their spread is the
-interval (Hoffmann et al. 2022, arXiv:2203.15556, approaches 2 and 3).
+weights, so it is fitted; 6 N where the table counts no FLOPs, which is said). Every bootstrap replicate has its own
+optimum on each iso-FLOP line; their spread is the interval (Hoffmann et al. 2022, arXiv:2203.15556, approaches 2
+and 3). The joint law's is in closed form (optimum.py), at any budget. That of other laws is searched within BEYOND of
+the table's sizes; where the search ends at its edge, no size is told, and an end of an interval there is none.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import pandas as pd
 
 from ecgscale.design.plan import read_devices
 from ecgscale.design.study import Spending
+from ecgscale.laws.fit import finite
+from ecgscale.laws.optimum import LANGUAGE_MODEL, best_sizes, exponents, log_loss, price_of_being_off
 from ecgscale.laws.uncertainty import Bootstrap
 
 SIZES = 481                 # model sizes tried along an iso-FLOP line
@@ -23,7 +27,11 @@ VIEW = 40                   # every so many of them are told in the iso-FLOP vie
 
 
 def cost_line(frame: pd.DataFrame) -> tuple[float, float]:
-    """(log kappa, a) of FLOPs a sample = kappa N^a."""
+    """(log kappa, a) of FLOPs a sample = kappa N^a; that of a language model where the table has no FLOPs."""
+    if "train_flops" not in frame:
+        return LANGUAGE_MODEL
+    frame = frame[(frame[["train_flops", "samples_seen", "params"]] > 0).all(axis=1)
+                  & np.isfinite(frame["train_flops"])]
     per_sample = np.log((frame["train_flops"] / frame["samples_seen"]).to_numpy(float))
     a, log_kappa = np.polyfit(np.log(frame["params"].to_numpy(float)), per_sample, 1)
     return float(log_kappa), float(a)
@@ -31,10 +39,18 @@ def cost_line(frame: pd.DataFrame) -> tuple[float, float]:
 
 def own_budgets(frame: pd.DataFrame) -> dict[str, float]:
     """FLOPs by name: the table's median and largest run, ten and a hundred times that."""
-    spent = frame["train_flops"].to_numpy(float)
+    spent = spending_of(frame)
     largest = float(spent.max())
     return {"the median run": float(np.median(spent)), "the largest run": largest,
             "10 times the largest run": 10 * largest, "100 times the largest run": 100 * largest}
+
+
+def spending_of(frame: pd.DataFrame) -> np.ndarray:
+    """FLOPs of the runs that have them."""
+    log_kappa, a = cost_line(frame)
+    made = np.exp(log_kappa) * frame["params"] ** a * frame["samples_seen"]
+    spent = frame.get("train_flops", made).to_numpy(float)
+    return spent[np.isfinite(spent) & (spent > 0)]
 
 
 def asked_budgets(asked: tuple[Spending, ...], frame: pd.DataFrame) -> tuple[dict[str, float], dict[str, str]]:
@@ -71,7 +87,7 @@ def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame, asked: dict[str, 
         lines = {subset: iso_flop(boot, log_n, log_t, frame) for subset, boot in boots.items()}
         best = {subset: curves.min(axis=1) for subset, curves in lines.items()}
         for subset, curves in lines.items():
-            row = optimum(boots[subset], curves, log_n, log_t, frame)
+            row = optimum(boots[subset], curves, log_n, log_t, frame, np.log(flops), (log_kappa, a))
             rivals = [other for group, other in best.items() if group not in (subset, "all")]
             wins = np.all([best[subset] < other for other in rivals], axis=0).mean() if rivals else None
             rows.append({"budget": name, "budget_flops": float(flops), "subset": subset,
@@ -83,7 +99,7 @@ def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame, asked: dict[str, 
 
 def throughput(frame: pd.DataFrame) -> dict[str, float]:
     """Training FLOPs a second by device, the median run."""
-    if not {"seconds", "device"} <= set(frame):
+    if not {"seconds", "device", "train_flops"} <= set(frame):
         return {}
     timed = frame[frame["seconds"] > 0]
     rate = timed["train_flops"] / timed["seconds"]
@@ -99,22 +115,58 @@ def iso_flop(boot: Bootstrap, log_n: np.ndarray, log_t: np.ndarray, frame: pd.Da
     return boot.fit.law.log_curve(theta, np.array([log_n, unique, log_t]))
 
 
-def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.ndarray,
-            frame: pd.DataFrame) -> dict[str, Any]:
-    """Best size, samples, epochs and response, with intervals, and the iso-FLOP view."""
-    place = curves.argmin(axis=1)
+def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.ndarray, frame: pd.DataFrame,
+            log_budget: float, cost: tuple[float, float]) -> dict[str, Any]:
+    """Best size, samples, epochs and response, with intervals, samples for each parameter, what it costs to be off, and
+    the iso-FLOP view."""
+    row: dict[str, Any] = {}
+    if boot.fit.law.name == "joint":
+        theta = np.vstack([boot.fit.theta, boot.theta])
+        best_n, best_t = best_sizes(theta, log_budget, cost)
+        y = log_loss(theta, best_n, best_t)
+        row["off_by_2"] = {name: off_the_optimum(boot, log_budget, cost, factor)
+                           for name, factor in (("half", 0.5), ("double", 2.0))}
+        for name, values in zip(("size_exponent", "samples_exponent"), exponents(theta, cost[1]), strict=True):
+            row |= with_ends(boot, name, values)
+    else:
+        place = curves.argmin(axis=1)
+        edge = (place == 0) | (place == len(log_n) - 1)
+        beyond = np.where(place == 0, -np.inf, np.inf)
+        best_n, best_t = np.where(edge, beyond, log_n[place]), np.where(edge, -beyond, log_t[place])
+        y = np.where(edge, np.nan, curves.min(axis=1))
     low, high = boot.interval(curves[1:])
-    told = {"params": np.exp(log_n[place]), "samples": np.exp(log_t[place]), "y": np.exp(curves.min(axis=1))}
+    with np.errstate(all="ignore"):
+        told = {"params": np.exp(best_n), "samples": np.exp(best_t), "samples_per_param": np.exp(best_t - best_n),
+                "y": np.exp(y)}
     if "train_records" in frame:
         told["epochs"] = told["samples"] / float(frame["train_records"].max())
-    row: dict[str, Any] = {}
     for name, values in told.items():
-        ends = boot.interval(values[1:])
-        row |= {name: float(values[0]), f"{name}_low": float(ends[0]), f"{name}_high": float(ends[1])}
-    inside = (frame["params"].min() <= row["params"] <= frame["params"].max()
-              and row["samples"] <= frame["samples_seen"].max())
-    edge = place[0] in (0, len(log_n) - 1)
-    note = ("the optimum lies at the edge of the sizes tried" if edge else "" if inside else "beyond the table's runs")
+        row |= with_ends(boot, name, values)
     view = [{"params": float(np.exp(log_n[i])), "samples": float(np.exp(log_t[i])), "y": float(np.exp(curves[0, i])),
-             "low": float(np.exp(low[i])), "high": float(np.exp(high[i]))} for i in range(0, len(log_n), VIEW)]
-    return row | {"note": note, "isoflop": view}
+             "low": finite(np.exp(low[i])), "high": finite(np.exp(high[i]))} for i in range(0, len(log_n), VIEW)]
+    return row | {"note": note(row, frame), "isoflop": view}
+
+
+def off_the_optimum(boot: Bootstrap, log_budget: float, cost: tuple[float, float], factor: float) -> dict[str, Any]:
+    """A model of `factor` times the best size: its loss over the best, and the share of the budget that makes up."""
+    values = price_of_being_off(np.vstack([boot.fit.theta, boot.theta]), log_budget, cost, factor)
+    return with_ends(boot, "loss_ratio", values[0]) | with_ends(boot, "budget_ratio", values[1])
+
+
+def with_ends(boot: Bootstrap, name: str, values: np.ndarray) -> dict[str, float | None]:
+    """The estimate, first of (1 + replicate,) values, and its interval; None for what has no end or was not found."""
+    drawn = values[1:][~np.isnan(values[1:])]
+    low, high = boot.interval(drawn) if len(drawn) else (np.nan, np.nan)
+    told = {name: values[0], f"{name}_low": low, f"{name}_high": high}
+    return {key: float(value) if np.isfinite(value) and value != 0 else None for key, value in told.items()}
+
+
+def note(row: dict[str, Any], frame: pd.DataFrame) -> str:
+    """What a reader must know of the row."""
+    notes = [] if "train_flops" in frame else ["FLOPs taken as 6 N D: the table counts none"]
+    if row["params"] is None:
+        notes.append("not told: the law's optimum lies beyond the sizes searched, ten times outside the table's")
+    elif not (frame["params"].min() <= row["params"] <= frame["params"].max()
+              and row["samples"] <= frame["samples_seen"].max()):
+        notes.append("beyond the table's runs")
+    return "; ".join(notes)

@@ -22,6 +22,7 @@ def summary(laws: Laws) -> str:
     if fits:
         parts += ["", *aligned([HEAD, *(line(fit) for fit in fits[:LINES])])]
         parts += [f"and {len(fits) - LINES} more in laws.csv"] if len(fits) > LINES else []
+    parts += ["", *told_answers(laws)]
     if not any(fit.verdict == "identified" for fit in fits):
         parts += ["", *(todo(laws, fits))]
     return "\n".join(part for part in parts if part is not None).strip("\n")
@@ -70,6 +71,37 @@ def designs(fit: LawFit) -> str:
                               zip(fit.x, design["low"], design["high"], strict=True))
         told.append(f"{design['runs']} runs with {ranges}")
     return ", or ".join(told) + ", evenly spaced in logs, would identify it"
+
+
+def told_answers(laws: Laws) -> list[str]:
+    """What was asked by name, and the best sizes for each budget of the laws over all runs."""
+    told = []
+    for row in laws.answers:
+        if row["asked"] == "sizes for y":
+            sizes = ", ".join(f"{name} {ended(row, name)}" for name in ("params", "samples", "flops"))
+            told.append(f"cheapest for {row['of']} {short(row['y'])}: {sizes}{noted(row)}")
+        else:
+            place = ", ".join(f"{name} {short(row[name])}" for name in row["over"])
+            told.append(f"{row['of']} at {place}: {ended(row, 'y')}, a new run in [{short(row['run_low'])}, "
+                        f"{short(row['run_high'])}] ({row['law']}){noted(row)}")
+    rows = [row for row in laws.allocation if row["subset"] == "all" and row["law"] == "joint"]
+    if rows:
+        told.append(f"best sizes grow as C^a and C^b, a = {ended(rows[0], 'size_exponent')}, "
+                    f"b = {ended(rows[0], 'samples_exponent')}")
+    for row in rows:
+        price = ", ".join(f"{name} the size costs {short(off['budget_ratio'])} x" for name, off in
+                          row["off_by_2"].items())
+        told.append(f"best for {row['budget']} ({row['y_column']}): params {ended(row, 'params')}, samples "
+                    f"{ended(row, 'samples')}, {ended(row, 'samples_per_param')} a parameter; {price}{noted(row)}")
+    return told
+
+
+def ended(row: dict, name: str) -> str:
+    return f"{short(row[name])} [{short(row.get(f'{name}_low'))}, {short(row.get(f'{name}_high'))}]"
+
+
+def noted(row: dict) -> str:
+    return f" ({row['note']})" if row.get("note") else ""
 
 
 def by_question(fits: Iterable[LawFit]) -> list[list[LawFit]]:

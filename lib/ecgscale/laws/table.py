@@ -15,6 +15,7 @@ from ecgscale.laws.allocation import allocate, asked_budgets
 from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Question, answer
 from ecgscale.laws.columns import GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.differences import COMPARED, exponent_differences
+from ecgscale.laws.fitted import asked_answers
 from ecgscale.laws.groups import group_laws
 from ecgscale.laws.profile import Profile
 from ecgscale.machine.processes import fresh_pool
@@ -32,12 +33,14 @@ LEAST = 6                           # runs below which nothing is fitted
 def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", replicates: int = 300, seed: int = 1,
                   cpus: int = 1, scores: pd.DataFrame | None = None,
                   budgets: tuple[Spending, ...] = (), reading: Reading | None = None,
-                columns: Columns | None = None) -> Laws:
+                columns: Columns | None = None, places: tuple[dict[str, float], ...] = (),
+                losses: tuple[float, ...] = ()) -> Laws:
     """Every law that the table's columns allow, with intervals and verdicts; `disabled` names what they do not.
 
     scores: METRICS rows of the test part by source and class; budgets: for which the laws that are
     identified name the best sizes; reading and columns: how the table was read, kept with the laws, of which the
-    responses asked for are the ones explained. Raises nothing for a poor table: it says so in verdicts.
+    responses asked for are the ones explained; places and losses: where to tell the loss, and for which the cheapest
+    sizes. Raises nothing for a poor table: it says so in verdicts.
     """
     reading = reading or Reading()
     explained = responses(frame, target, asked=tuple(columns.responses) if columns and reading.responses else ())
@@ -52,6 +55,7 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
                 fits=(*(fit for one in answers for fit in one.fits), *grouped), disabled=disabled | reasons | lacking,
                 allocation=allocation, differences=[*differences(answers), *compared], reading=reading,
                 columns=columns and columns.explaining([one.column for one in explained]),
+                answers=asked_answers(answers, frame, labels, places, losses),
                 rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
 
 
@@ -81,7 +85,9 @@ def differences(answers: list[Answer]) -> list[dict[str, Any]]:
 def allocations(frame: pd.DataFrame, answers: list[Answer],
                 budgets: tuple[Spending, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """Compute-optimal rows for the laws that are identified, and why there are none."""
-    lacking = [name for name in ("params", "samples_seen", "train_flops") if name not in frame]
+    if "samples_seen" not in frame and UNIQUE[1] in frame:      # each seen once, as far as the table tells
+        frame = frame.assign(samples_seen=frame[UNIQUE[1]])
+    lacking = [name for name in ("params", "samples_seen") if name not in frame]
     if lacking:
         return [], {ALLOCATION: f"column {lacking[0]!r} is missing"}
     rows, reason = [], "too few runs for a law of model size and samples"

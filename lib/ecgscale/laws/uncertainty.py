@@ -40,8 +40,8 @@ class Bootstrap:
         return self.count - int(self.fit.free.sum())
 
     def interval(self, values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-        """(low, high) of values (replicate, ...); infinite where no degree of freedom is left."""
-        if self.freedom < 1:
+        """(low, high) of values (replicate, ...); infinite where no degree of freedom is left, or no replicate."""
+        if self.freedom < 1 or not len(values):
             return np.full(values.shape[1:], -np.inf), np.full(values.shape[1:], np.inf)
         tail = expanded_tail(self.count, self.freedom, level)
         low, high = np.quantile(values, [tail, 1 - tail], axis=0)
@@ -93,8 +93,11 @@ def without_own_pull(basis: np.ndarray, residuals: np.ndarray, clusters: np.ndar
 
 
 def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = None) -> Bootstrap:
-    """Refit under random weights of the runs. labels (point,): runs that share a label move together."""
+    """Refit under random weights of the runs. labels (point,): runs that share a label move together. No replicates
+    give no intervals."""
     clusters = cluster_numbers(fit.points, labels)
+    if not replicates:
+        return Bootstrap(fit, np.empty((0, len(fit.theta))), clusters)
     weights = cluster_weights(clusters, replicates, np.random.default_rng(seed)) * fit.weights
     log_y = fit.log_y - fit.residuals + freed_residuals(fit, clusters)
     start = np.repeat(fit.theta[None], replicates, axis=0)

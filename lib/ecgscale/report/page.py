@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecgscale.contracts import marked, whole_folder, write_text
+from ecgscale.laws.columns import told_rows
 from ecgscale.paths import ASSETS
 from ecgscale.report import (
     allocation,
@@ -126,7 +127,12 @@ def laws(inputs: Inputs) -> Section:
         section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
                         row for row in inputs.laws.differences
                         if not row["groups"][0].startswith(analysis_tables.BY_GROUP)]),
-                    allocation.iso_flop(inputs), allocation.optima(inputs))
+                    allocation.answers(inputs), allocation.iso_flop(inputs), allocation.optima(inputs),
+                    allocation.iso_loss(inputs), allocation.prices(inputs))
+        section.text += [f"{told_rows(row)}." for row in inputs.laws.rows]
+        if columns := inputs.laws.columns:
+            section.text.append(f"The table was read as: {columns.told()}.")
+            section.notices += [f"While the table was read: {notice}." for notice in columns.notices]
     section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
 

@@ -1,0 +1,160 @@
+"""Small answers of a fitted law: the loss at chosen sizes, the cheapest sizes for a loss, the best sizes for a budget.
+
+    >>> law = ecgscale.laws.fit("runs.csv")
+    >>> law.predict(params=1e9, samples_seen=2e10)      # {"y": 2.3, "y_low": ..., "run_low": ...}
+    >>> law.optimal(1e21)                               # best params and samples, exponents, price of being off
+    >>> law.sizes_for(2.2)                              # cheapest params and samples that reach it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.contracts import LawFit
+from ecgscale.errors import UserError
+from ecgscale.laws.allocation import cost_line, optimum, with_ends
+from ecgscale.laws.answer import Answer
+from ecgscale.laws.fit import finite
+from ecgscale.laws.optimum import samples_on_contour, sizes_for
+from ecgscale.laws.profile import profile
+from ecgscale.laws.summary import preferred
+from ecgscale.laws.uncertainty import Bootstrap, cluster_numbers
+from ecgscale.tables.names import understand
+from ecgscale.tables.numbers import one_number
+
+GRID = 241          # sizes of an iso-FLOP line
+CONTOUR = 25        # sizes of an iso-loss contour
+
+
+@dataclass(frozen=True)
+class FittedLaw:
+    """One law of a table with what it takes to ask it. `fit`: estimates, intervals, verdict and reason; clusters
+    (run,): its runs' configurations; frame: the table."""
+
+    fit: LawFit
+    boot: Bootstrap
+    clusters: np.ndarray
+    frame: pd.DataFrame
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The columns that it is a law of, by our names."""
+        return self.fit.x
+
+    def predict(self, **sizes: float) -> dict[str, Any]:
+        """y at one place, with the 90 % interval of the law there (y_low, y_high) and of a new run (run_low, run_high).
+
+        Sizes go by our names or their aliases. Raises UserError where one is missing or unknown.
+        """
+        given = {understand(name).role or name: value for name, value in sizes.items()}
+        given = {"train_records" if name == "samples_seen" and "train_records" in self.sizes
+                 and name not in self.sizes else name: value for name, value in given.items()}
+        if set(given) != set(self.sizes):
+            raise UserError(f"a law of {', '.join(self.sizes)} is asked at {', '.join(given) or 'no size'}", field="at",
+                            remedy="Give each of its sizes")
+        place = np.log([[float(given[name])] for name in self.sizes])
+        fitted = self.boot.fit
+        told = {"y": float(np.exp(fitted.law.log_curve(fitted.theta, place)[0, 0]))}
+        made = profile(fitted, place, self.clusters)
+        ends = {"y": made.curve[0], "run": made.new_run()[0]} if made else {}
+        for name in ("y", "run"):
+            low, high = ends.get(name, (-np.inf, np.inf))
+            told |= {f"{name}_low": finite(np.exp(low)) if np.isfinite(low) else None,
+                     f"{name}_high": finite(np.exp(high))}
+        beyond = [name for name, at, seen in zip(self.sizes, place[:, 0], fitted.log_x, strict=True)
+                  if not seen.min() - 1e-9 <= at <= seen.max() + 1e-9]
+        return given | told | {"note": self.note(f"beyond the table's {' and '.join(beyond)}" if beyond else "")}
+
+    def optimal(self, budget: float) -> dict[str, Any]:
+        """Best size and samples for FLOPs, with intervals; exponents of both in the budget; samples a parameter; what
+        it costs to be off by 2. Raises UserError for a law of one size."""
+        frame, cost = self.joint("a budget")
+        log_n = np.linspace(*np.log(frame["params"].agg(["min", "max"])), GRID)
+        log_t = np.log(budget) - cost[0] - cost[1] * log_n
+        theta = np.vstack([self.boot.fit.theta, self.boot.theta])
+        row = optimum(self.boot, self.boot.fit.law.log_curve(theta, np.array([log_n, log_t])), log_n, log_t, frame,
+                      float(np.log(budget)), cost)
+        return {"budget_flops": float(budget)} | row | {"note": self.note(row["note"])}
+
+    def sizes_for(self, loss: float) -> dict[str, Any]:
+        """The cheapest params and samples that reach a loss, and their FLOPs, with intervals; None where the law, or a
+        replicate at that end, never reaches it. Raises UserError for a law of one size."""
+        frame, cost = self.joint("a loss")
+        found = sizes_for(np.vstack([self.boot.fit.theta, self.boot.theta]), loss, cost)
+        row: dict[str, Any] = {"y": float(loss)}
+        with np.errstate(all="ignore"):
+            for name, values in zip(("params", "samples", "flops"), found, strict=True):
+                row |= with_ends(self.boot, name, np.exp(values))
+        floor = self.boot.fit.values["E"]
+        notes = [] if "train_flops" in frame else ["FLOPs taken as 6 N D: the table counts none"]
+        notes += [f"not told: below the law's floor of {floor:.4g}"] if row["params"] is None else []
+        return row | {"note": self.note("; ".join(notes))}
+
+    def contour(self, loss: float, params: Iterable[float]) -> np.ndarray:
+        """(size,) samples with which models of these sizes reach the loss; infinite where none do."""
+        self.joint("a contour")
+        theta = self.boot.fit.theta[None]
+        return np.array([np.exp(samples_on_contour(theta, np.array([loss]), np.log([n]))[0]) for n in params])
+
+    def joint(self, asked: str) -> tuple[pd.DataFrame, tuple[float, float]]:
+        """The table and its line of cost, for the joint law alone."""
+        if self.fit.law != "joint":
+            raise UserError(f"{asked} needs a law of model size and samples", field="law",
+                            remedy=f"This table has a law of {', '.join(self.sizes)}")
+        frame = self.frame
+        if "samples_seen" not in frame:
+            frame = frame.assign(samples_seen=frame["train_records"])
+        return frame, cost_line(frame)
+
+    def note(self, note: str) -> str:
+        weak = "" if self.fit.verdict == "identified" else f"the law is {self.fit.verdict}: {self.fit.reason}"
+        return "; ".join(filter(None, (note, weak)))
+
+
+def of_answer(made: Answer, frame: pd.DataFrame, labels: np.ndarray) -> FittedLaw:
+    told = preferred([one for one in made.fits if one.law in made.boots])
+    rows = made.question.rows
+    return FittedLaw(told, made.boots[told.law], cluster_numbers(len(rows), labels[rows]), frame)
+
+
+def asked_answers(answers: list[Answer], frame: pd.DataFrame, labels: np.ndarray, places: tuple[dict[str, float], ...],
+                  losses: tuple[float, ...]) -> list[dict[str, Any]]:
+    """Rows for laws.json: what was asked at places and for losses, of every law over all runs that can tell."""
+    rows = []
+    for made in answers if places or losses else ():
+        if made.question.subset != "all" or not made.boots:
+            continue
+        law = of_answer(made, frame, labels)
+        about = {"of": law.fit.y, "law": law.fit.law, "over": list(law.sizes)}
+        rows += [about | {"asked": "y at sizes"} | law.predict(**place) for place in places
+                 if {understand(name).role or name for name in place} == set(law.sizes)]
+        if law.fit.law == "joint":
+            rows += [about | {"asked": "sizes for y"} | law.sizes_for(loss) | {"contour": contour_rows(law, loss)}
+                     for loss in losses]
+    return rows
+
+
+def contour_rows(law: FittedLaw, loss: float) -> list[dict[str, float]]:
+    """The iso-loss contour over the table's model sizes and ten times beyond them, where it exists."""
+    sizes = np.exp(law.boot.fit.log_x[0])
+    params = np.geomspace(sizes.min() / 10, sizes.max() * 10, CONTOUR)
+    return [{"params": float(n), "samples": float(d)} for n, d in
+            zip(params, law.contour(loss, params), strict=True) if np.isfinite(d)]
+
+
+def place_of(text: str) -> dict[str, float]:
+    """ "params=7e9,tokens=1.4T" -> sizes by name. Raises UserError."""
+    found = {}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        number, kind = one_number(value.strip(), ".", units=True)
+        if not name.strip() or kind != "number" or not number > 0:
+            raise UserError(f"{part!r} is no size", field="--at", remedy="Write params=7e9,samples_seen=1.4e12")
+        found[understand(name).role or name.strip()] = number
+    return found
+
