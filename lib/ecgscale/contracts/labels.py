@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ecgscale.contracts import digest
+from ecgscale.contracts.reading import finite
 from ecgscale.contracts.written import as_whole, canonical, read_rows, unmatchable
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
@@ -161,7 +162,7 @@ def read_weights(file: Path, codes: tuple[str, ...]) -> np.ndarray:
     for i, true in enumerate(codes):
         for j, predicted in enumerate(codes):
             try:
-                weights[i, j] = float(table[joined(true)][joined(predicted)])
+                weights[i, j] = finite(table[joined(true)][joined(predicted)])
             except (KeyError, TypeError, ValueError):
                 raise UserError(f"no weight for {true} predicted as {predicted}", file=file, field=predicted,
                                 remedy="Give one row and one column for each class code of classes.csv") from None

@@ -192,7 +192,7 @@ class Table:
         except pa.ArrowInvalid as error:
             raise ContractError(str(error.args[0]), file=path, field=self.schema_id()) from None
         tell_spoiled(table, path)
-        return table.drop_columns([name for name in table.schema.names if not name])
+        return plainly(table.drop_columns([name for name in table.schema.names if not name]))
 
 
 def read_all(table: Table, paths: Iterable[Path | str]) -> pd.DataFrame:
@@ -206,8 +206,22 @@ def read_all(table: Table, paths: Iterable[Path | str]) -> pd.DataFrame:
 
 
 def write_csv(table: pa.Table, path: Path) -> None:
-    """Plain CSV: text quoted, null as nothing between the commas, UTF-8."""
-    pyarrow.csv.write_csv(table, path)
+    """Plain CSV: text quoted, null as nothing between the commas, UTF-8. Text that a spreadsheet would run as a formula
+    begins with an apostrophe, which `plainly` takes away again."""
+    pyarrow.csv.write_csv(each_text(table, r"\A('*[=+\-@\t\r])", r"'\1"), path)
+
+
+def plainly(table: pa.Table) -> pa.Table:
+    return each_text(table, r"\A'('*[=+\-@\t\r])", r"\1")
+
+
+def each_text(table: pa.Table, pattern: str, replacement: str) -> pa.Table:
+    """The table with a regular expression replaced in its columns of text."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_string(column.type):
+            changed = pc.replace_substring_regex(table.column(place), pattern, replacement)
+            table = table.set_column(place, column, changed)
+    return table
 
 
 def read_csv(path: Path, skip: int, kinds: dict[str, pa.DataType], columns: list[str] | None) -> pa.Table:

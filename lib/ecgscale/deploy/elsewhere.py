@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export
+from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest
 from ecgscale.deploy.runtimes import DeployedModel
 from ecgscale.errors import UserError
 
@@ -26,7 +26,13 @@ class Elsewhere:
     def write(self, out: Path) -> None:
         """What describes the machine, beside the documents of this one; the tables are joined by the caller."""
         for document in filter(None, (self.environment, self.control)):
-            document.write(out / f"{document.NAME}-{re.sub(r'[^A-Za-z0-9.-]+', '_', document.machine)}.json")
+            document.write(out / f"{document.NAME}-{file_name(document.machine)}.json")
+
+
+def file_name(machine: str) -> str:
+    """A machine's name as part of a file's; one that is written otherwise there keeps apart by its digest."""
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "_", machine)[:100]
+    return plain if plain == machine else f"{plain}-{digest(machine, 6)}"
 
 
 def read(folders: Iterable[Path], models: Iterable[DeployedModel], machine: str) -> list[Elsewhere]:

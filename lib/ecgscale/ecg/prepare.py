@@ -7,6 +7,7 @@ was never released, is a source like the others: give it a name and, where patie
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import time
@@ -160,13 +161,14 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
     rows, rejects, example = [], [], None
     started = spoken = time.monotonic()
     for count, place in enumerate(places, 1):
-        named = {"record": f"{source}/{place}", "source": source}
+        named = {"record": f"{source}/{os.fsencode(place).decode('utf-8', 'backslashreplace')}", "source": source}
         try:
             recording = told.dataset.read(place)
             flags = inspect(recording)
             millivolts = recording.millivolts()
             prepared = prepare(millivolts, recording.rate, recipe)
-        except Rejected as error:
+        except (Rejected, OSError) as error:        # OSError: a disk that does not give what it lists
+            error = error if isinstance(error, Rejected) else Rejected("unreadable", f"{error.strerror or error}")
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
             facts = told.of(place)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -26,13 +27,14 @@ from ecgscale.ecg.guards import (
     lead_order,
     millivolts_per_unit,
 )
-from ecgscale.ecg.wfdb_header import Header, Signal, read_header
+from ecgscale.ecg.wfdb_header import Header, Signal, open_plain, read_header
 from ecgscale.machine.compiled import compiled
 
 # bytes a sample; FLAC-coded formats (508, 516, 524) have no fixed size
 BYTES = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3, "311": 4 / 3}
 PLAIN = {"16": "<i2", "61": ">i2"}
 MATRIX_TYPES = {"16": 30, "32": 20, "80": 50}       # MATLAB v4: little-endian matrix of int16, int32, uint8
+MATLAB_STARTS = {b"MATLAB 5.0 MAT-file": "MATLAB 5", b"MATLAB 7.3 MAT-file": "MATLAB 7.3", b"\x89HDF\r\n": "HDF5"}
 # the value that marks an invalid sample
 INVALID = {"80": -(1 << 7), "508": -(1 << 7), "310": -(1 << 9), "311": -(1 << 9), "212": -(1 << 11),
            "16": -(1 << 15), "61": -(1 << 15), "160": -(1 << 15), "516": -(1 << 15),
@@ -91,9 +93,8 @@ def read_segments(path: Path, header: Header) -> Recording:
         if name == "~":
             raise Rejected("invalid-samples", f"a gap of {frames} samples between segments")
         file = path.with_name(f"{name}.hea")
-        if not file.is_file():
-            raise Rejected("missing-file", f"{file.name}: no such segment")
-        own = read_header(file)
+        with open_plain(file, "missing-file"):
+            own = read_header(file)
         own = replace(own, frames=frames) if own.frames is None else own
         if own.segments or own.frames != frames or own.rate != header.rate:
             raise Rejected("header", f"segment {name}: {own.frames} samples at {own.rate:g} Hz, not {frames} at "
@@ -127,7 +128,9 @@ def read_piece(path: Path, header: Header) -> Recording:
             raise Rejected("gain", f"lead {lead.name}: no gain, so no voltage")
     factor = np.array([millivolts_per_unit(lead.unit) for lead in leads])
     check_rate(header.rate * max(lead.frame for lead in leads))
-    check_size([header.frames or 0], sum(signal.frame for signal in header.signals))
+    header = with_length(path.parent, header)
+    check_size([header.frames + max(signal.skew for signal in header.signals)],
+               sum(signal.frame for signal in header.signals))
     if any(lead.sum is None for lead in leads):
         flags.add("no-checksum")
     plain = is_plain(header)
@@ -154,15 +157,38 @@ def check_size(frames: Iterable[int], samples: int) -> None:
         raise Rejected("too-long", f"{values} values are announced, at most {MOST_VALUES} are read")
 
 
-def open_signals(folder: Path, file: str, signals: Sequence[Signal], frames: int | None) -> BinaryIO:
+def with_length(folder: Path, header: Header) -> Header:
+    """The header with the length of its shortest signal file, where it leaves that to the files."""
+    if header.frames is not None:
+        return header
+    lengths = []
+    for file, signals in by_file(header).items():
+        with open_plain(folder / file, "missing-file") as stream:
+            size, width = os.fstat(stream.fileno()).st_size, BYTES.get(signals[0].format)
+        if width is None:
+            raise Rejected("header", f"no length, and format {signals[0].format} does not tell it")
+        samples = sum(signal.frame for signal in signals)
+        lengths.append(int(max(0, size - signals[0].offset) // (width * samples)))
+    if not min(lengths):
+        raise Rejected("too-short", "no sample")
+    return replace(header, frames=min(lengths))
+
+
+def by_file(header: Header) -> dict[str, list[Signal]]:
+    """Signals of each signal file, in the order of the header."""
+    return {file: [one for one in header.signals if one.file == file]
+            for file in dict.fromkeys(signal.file for signal in header.signals)}
+
+
+def open_signals(folder: Path, file: str, signals: Sequence[Signal], frames: int) -> BinaryIO:
     """A signal file, found long enough for its signals and, if of MATLAB, of the shape that the header announces."""
-    try:
-        stream = open(folder / file, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
-    except OSError as error:
-        raise Rejected("missing-file", f"{file}: {error.strerror}") from None
+    stream = open_plain(folder / file, "missing-file")
     width = BYTES.get(signals[0].format)
     try:
-        if frames is not None and width is not None:
+        if file.endswith(".mat"):
+            check_version(file, stream.read(20))
+            stream.seek(0)
+        if width is not None:
             size, offset = os.fstat(stream.fileno()).st_size, signals[0].offset
             needed = offset + int(frames * width * sum(signal.frame for signal in signals))
             if size < max(needed, 1):
@@ -173,6 +199,14 @@ def open_signals(folder: Path, file: str, signals: Sequence[Signal], frames: int
         stream.close()
         raise
     return stream
+
+
+def check_version(file: str, head: bytes) -> None:
+    """Samples stand plainly in MATLAB v4 files only."""
+    version = next((name for start, name in MATLAB_STARTS.items() if head.startswith(start)), None)
+    if version:
+        raise Rejected("matrix-header", f"{file}: a {version} file, not MATLAB v4. Save it again as version 4 "
+                                        "(in Python: scipy.io.savemat(..., format='4'))")
 
 
 def check_matrix(file: str, head: bytes, signals: Sequence[Signal], frames: int) -> None:
@@ -187,7 +221,7 @@ def check_matrix(file: str, head: bytes, signals: Sequence[Signal], frames: int)
 def is_plain(header: Header) -> bool:
     """Whether the samples are int16, interleaved in one file."""
     first = header.signals[0]
-    return header.frames is not None and first.format in PLAIN and all(
+    return first.format in PLAIN and all(
         signal.format == first.format and signal.frame == 1 and signal.skew == 0
         and signal.file == first.file and signal.offset == first.offset for signal in header.signals)
 
@@ -210,15 +244,38 @@ def read_by_wfdb(path: Path, header: Header, order: list[int]) -> tuple[np.ndarr
     """
     import wfdb
 
-    for file in dict.fromkeys(signal.file for signal in header.signals):
-        open_signals(path.parent, file, [one for one in header.signals if one.file == file], header.frames).close()
+    files = by_file(header)
+    for file, signals in files.items():
+        open_signals(path.parent, file, signals, header.frames).close()
+    if max(signal.skew for signal in header.signals) >= header.frames:
+        raise Rejected("header", f"a skew of {max(signal.skew for signal in header.signals)} frames of {header.frames}")
 
     def read(**options) -> wfdb.Record:
         try:
-            return wfdb.rdrecord(str(path.with_suffix("")), physical=False, return_res=64, **options)
+            return wfdb.rdrecord(record, physical=False, return_res=64, **options)
         except Exception as error:      # wfdb and soundfile raise many kinds on a broken file
             raise Rejected("unreadable", f"{type(error).__name__}: {error}"[:200]) from None
 
+    with tempfile.TemporaryDirectory(prefix="ecgscale") as place:
+        record = write_plainly(header, path.parent, files, Path(place))
+        return decoded(header, order, read)
+
+
+def write_plainly(header: Header, folder: Path, files: Iterable[str], place: Path) -> str:
+    """The record as wfdb is to see it, so that a header means the same whatever its format: only what decodes samples,
+    names of files and signals by number, and links to the files. Gives the path for wfdb."""
+    names = {file: f"{number}.dat" for number, file in enumerate(files)}
+    for file, name in names.items():
+        (place / name).symlink_to((folder / file).resolve())
+    lines = [f"r {len(header.signals)} {header.rate:.17g} {header.frames}"]
+    lines += [f"{names[one.file]} {one.format}x{one.frame}:{one.skew}+{one.offset} 1(0)/mV 0 0 {one.first or 0} 0 0 "
+              f"s{number}" for number, one in enumerate(header.signals)]
+    (place / "r.hea").write_text("\n".join(lines) + "\n", encoding="ascii")
+    return str(place / "r")
+
+
+def decoded(header: Header, order: list[int], read: Callable) -> tuple[np.ndarray, float, set[str]]:
+    """What `read_by_wfdb` gives, of a record that `read` (wfdb.rdrecord) reads."""
     stored = read(smooth_frames=False, ignore_skew=True).e_d_signal
     leads = [header.signals[position] for position in order]
     for position, lead in zip(order, leads, strict=True):

@@ -125,11 +125,17 @@ def fixed_batches(corpus, positions: np.ndarray, leads: Sequence[str], window: i
 # ----------------------------------------------------------------------------------------------------- random crops
 
 
+def steps_of(count: int, size: int) -> int:
+    """Batches of an epoch. One recording that is left over joins the batch before: batch norm has no variance of one
+    sample, where a network ends in one value a channel."""
+    return count // size + (count % size > (1 if count > size else 0))
+
+
 class Crops:
     """Training batches of one run: each recording gives one random crop an epoch, in a new order each epoch.
 
     A recording of at least `window` samples is cut at a random place; a shorter one is put at a random place into
-    zeros. The last batch of an epoch may be smaller.
+    zeros. The last batch of an epoch may be smaller, or larger by one.
     """
 
     def __init__(self, corpus, positions: np.ndarray, spec: RunSpec):
@@ -138,7 +144,7 @@ class Crops:
         self.columns = lead_columns(corpus, spec.leads)
         self.targets = corpus.labels[positions].astype(np.float32)
         self.lengths = corpus.records["length"].to_numpy()[positions]
-        self.steps = -(-len(positions) // spec.batch_size)  # an epoch
+        self.steps = steps_of(len(positions), spec.batch_size)
         self.batch_bytes = 4 * spec.batch_size * spec.window * len(spec.leads)
         self.white = np.zeros(0, np.float32)
         if "noise" in spec.augment:
@@ -156,8 +162,9 @@ class Crops:
         free = np.abs(self.lengths - spec.window)
         places = generator(spec.seed, epoch, 0, CROP).integers(0, free, endpoint=True)
         drawn = self.draw(epoch, count)
-        for start in range(first * spec.batch_size, count, spec.batch_size):
-            chosen = order[start : start + spec.batch_size]
+        for step in range(first, self.steps):
+            start = step * spec.batch_size
+            chosen = order[start : start + spec.batch_size] if step < self.steps - 1 else order[start:]
             x = self.cut(chosen, places)
             x = augment(x, drawn, start, self.white) if spec.augment else torch.from_numpy(x).float().numpy()
             yield np.ascontiguousarray(x[:, :, self.columns]).transpose(0, 2, 1), self.targets[chosen]

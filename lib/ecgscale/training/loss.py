@@ -8,6 +8,13 @@ from torch.nn import functional
 
 from ecgscale.contracts import LossSpec
 
+SMALL = 1e-12
+
+
+def power(share: Tensor, gamma: float) -> Tensor:
+    """share^gamma. A power below 1 has no slope at 0, where a sigmoid ends in float32: it is taken a hair above."""
+    return share.pow(gamma) if gamma >= 1 else share.clamp(min=SMALL).pow(gamma)
+
 
 def asymmetric(logits: Tensor, targets: Tensor, gamma_neg: float, gamma_pos: float, clip: float) -> Tensor:
     """Asymmetric loss, one term for each (recording, class), shape as `logits`; `targets` are 0 or 1.
@@ -18,13 +25,12 @@ def asymmetric(logits: Tensor, targets: Tensor, gamma_neg: float, gamma_pos: flo
     goes through the focusing factors too, as in the paper's equation 8.
     """
     p = torch.sigmoid(logits)
-    positive = torch.sigmoid(-logits).pow(gamma_pos) * functional.logsigmoid(logits)
+    positive = power(torch.sigmoid(-logits), gamma_pos) * functional.logsigmoid(logits)
     if clip > 0:
         shifted = (p - clip).clamp(min=0)
-        # a power below 1 has no slope at 0: it is taken a hair above
-        negative = shifted.clamp(min=1e-12).pow(gamma_neg) * torch.log1p(-shifted)
+        negative = shifted.clamp(min=SMALL).pow(gamma_neg) * torch.log1p(-shifted)
     else:
-        negative = p.pow(gamma_neg) * functional.logsigmoid(-logits)
+        negative = power(p, gamma_neg) * functional.logsigmoid(-logits)
     return -(targets * positive + (1 - targets) * negative)
 
 

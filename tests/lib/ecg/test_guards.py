@@ -85,7 +85,9 @@ def test_a_broken_header_has_its_reason(record, reason, change):
 
 def test_a_recording_without_samples(record):
     path = rewritten(record(digital=np.zeros((1, 12), np.int16)), "500 1\n", "500 0\n")
-    assert outcome(patched(path, 8, b"\0")) == {"too-short"}       # the matrix has no columns either
+    path = patched(path, 8, b"\0")
+    path.with_suffix(".mat").write_bytes(path.with_suffix(".mat").read_bytes()[:24])
+    assert outcome(path) == {"too-short"}       # the matrix has no columns either
 
 
 def test_a_broken_matrix_has_its_reason(record):
