@@ -7,7 +7,7 @@ include { place; below; obstacle } from './places'
 
 // [source: 'ptb', path: <folder>, patients: <file or []>, ...] -> its shards, as many as `size` recordings each ask for
 def shards(row, size) {
-    def found = below(row.path, row.pattern).size()
+    def found = below(row.path, row.pattern).size() * row.each
     def count = Math.ceil(found / size) as int
     if (count == 0) {
         error "${row.path}: no recording in this folder or below it. Give the folder that holds the recordings of ${row.source}"
@@ -29,7 +29,7 @@ def located(row, sheet) {
             error "${sheet}:${row.line ?: ''}: ${column}: ${reason}. Paths are relative to the sheet's folder"
         }
     }
-    [source: row.source, pattern: row.pattern ?: '**.hea', dataset: row.dataset, rate: row.rate] + found
+    [source: row.source, pattern: row.pattern ?: '**.hea', each: (row.each ?: '1') as int, dataset: row.dataset, rate: row.rate] + found
 }
 
 workflow DATA {

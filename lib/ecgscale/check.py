@@ -118,4 +118,5 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
             raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row, one name")
         seen[row["source"]] = line
     return [{**{name: row.get(name) or rules[name].get("default", "") for name in rules}, "line": str(line),
-             "pattern": adaptor(row.get("dataset") or DEFAULT).PATTERN} for line, row in enumerate(rows, 2)]
+             "pattern": (layout := adaptor(row.get("dataset") or DEFAULT)).PATTERN, "each": str(layout.EACH)}
+            for line, row in enumerate(rows, 2)]

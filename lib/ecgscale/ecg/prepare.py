@@ -175,7 +175,8 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
             fold = {"fold": facts.fold} if told.has_folds else {}
             rows.append(named | {"patient": f"{source}/{facts.patient}" if facts.patient else None,
                                  "offset": signals.rows, "length": len(prepared)}
-                        | describe(recording, flags, told.labels, facts) | fold)
+                        | describe(recording, flags, told.labels,
+                                     facts.before(told.dataset.header(recording.comments))) | fold)
             signals.append(prepared)
             if example is None or (example.flags and not rows[-1]["flags"]):
                 seconds = millivolts[: round(EXAMPLE_SECONDS * recording.rate)].astype(np.float32)
@@ -212,9 +213,7 @@ def inspect(recording: Recording) -> set[str]:
 def describe(recording: Recording, flags: set[str], labels: LabelSet, facts: Facts = NOTHING) -> dict:
     """What tables and header say of the person and the diagnoses, and the digest of the samples as stored."""
     comments = recording.comments
-    facts = facts.before(Facts(codes=tuple(re.split(r"[\s,;]+", comments.get("dx", ""))),
-                               age=comments.get("age", ""), sex=comments.get("sex", "")))
-    given = [as_whole(code) for code in facts.codes if not is_missing(code)]
+    given = [as_whole(code) for code in facts.codes or () if not is_missing(code)]
     codes, (age, remark) = list(dict.fromkeys(given)), age_of(facts.age or "")
     flags = {*flags, remark} - {""}
     if not codes:

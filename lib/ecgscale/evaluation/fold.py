@@ -27,6 +27,7 @@ from ecgscale.evaluation.metrics import (
 )
 
 FEW = 10    # positives of a class, or recordings of a group, below which a value is marked
+DECIDED = np.nan    # in place of a threshold where decisions are given
 CELLS = 1 << 20     # weights (recording, replicate) held at a time: bounds memory
 AGES = ((0, 18), (18, 40), (40, 60), (60, 80), (80, 200))   # years, the upper end excluded
 
@@ -45,7 +46,8 @@ class Judged:
 
     labels (recording, class) bool; probabilities (recording, class); patients (recording,) or None; loss (recording,)
     or None; groups: kind ("source", "sex", "age") -> (recording,) text, null or "" where unknown; recalibrated: name of
-    the method -> probabilities (recording, class), judged for their calibration only.
+    the method -> probabilities (recording, class), judged for their calibration only; decisions: name of a threshold ->
+    (recording, class) bool, instead of the probabilities at or above it.
     """
 
     labels: np.ndarray
@@ -54,6 +56,7 @@ class Judged:
     loss: np.ndarray | None = None
     groups: dict[str, np.ndarray] = field(default_factory=dict)
     recalibrated: dict[str, np.ndarray] = field(default_factory=dict)
+    decisions: dict[str, np.ndarray] = field(default_factory=dict)
 
     def of(self, rows: np.ndarray) -> Judged:
         """Some of the recordings."""
@@ -63,7 +66,8 @@ class Judged:
         return replace(self, labels=self.labels[rows], probabilities=self.probabilities[rows],
                        patients=chosen(self.patients), loss=chosen(self.loss),
                        groups={kind: names[rows] for kind, names in self.groups.items()},
-                       recalibrated={name: values[rows] for name, values in self.recalibrated.items()})
+                       recalibrated={name: values[rows] for name, values in self.recalibrated.items()},
+                       decisions={name: made[rows] for name, made in self.decisions.items()})
 
 
 def age_bands(years: pd.Series) -> np.ndarray:
@@ -88,7 +92,8 @@ class Fold:
     """A fold prepared for any weights. `thresholds`: name ("0.5", "tuned", ...) -> (class,) or a number."""
 
     def __init__(self, judged: Judged, label_set: LabelSet, thresholds: dict[str, np.ndarray | float]):
-        self.judged, self.label_set, self.thresholds = judged, label_set, thresholds
+        self.judged, self.label_set = judged, label_set
+        self.thresholds = thresholds | {name: DECIDED for name in judged.decisions if name not in thresholds}
         self.labels = np.asarray(judged.labels, dtype=bool)
         self.critical = np.array(label_set.critical, dtype=bool)
         self.scored = has_challenge_score(label_set)
@@ -112,7 +117,8 @@ class Fold:
         if self.judged.loss is not None:
             blocks["loss"] = self.judged.loss[:, None]
         for name, threshold in self.thresholds.items():
-            predicted = decide(self.judged.probabilities, threshold)
+            decisions = self.judged.decisions
+            predicted = decisions[name] if name in decisions else decide(self.judged.probabilities, threshold)
             missed = (self.labels & ~predicted)[:, self.critical]
             blocks[f"{name} hit"] = self.labels & predicted
             blocks[f"{name} alarm"] = ~self.labels & predicted

@@ -1,14 +1,13 @@
 """Anyone's predictions against anyone's truth: the same metrics, without the rest of the pipeline.
 
-A table is a CSV with a first column `record` and one column for each class, named by its code, or an NPZ file with the
-arrays `records`, `classes` and `values` (recording, class). Truth holds 0 and 1, predictions hold probabilities (or 0
-and 1). Truth may name `patient`, `source`, `sex` and `age` of a recording (CSV columns, or NPZ arrays). Rows and
-columns may stand in any order: recordings are matched by name, classes by code. Two columns that are codes of one class
-(733534002 and 164909002) become one as in the official scorer: true if one is, and the mean of the probabilities.
+Truth holds 0 and 1, predictions hold probabilities (or 0 and 1). Rows and columns may stand in any order: recordings
+are matched by name, classes by code. Columns that are codes of one class (733534002 and 164909002), or one code given
+twice, become one as in the official scorer: true or decided where one of them is, and the mean of the probabilities.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,15 +16,14 @@ import pandas as pd
 
 from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
 from ecgscale.contracts.labels import LabelSet, read_label_set
-from ecgscale.contracts.reading import LARGEST_TEXT, plain_file, read_arrays, reading
 from ecgscale.errors import UserError
 from ecgscale.evaluation.bootstrap import interval
 from ecgscale.evaluation.fold import Fold, Judged, age_bands
+from ecgscale.evaluation.others import DECISION, read_table, read_truth
 from ecgscale.evaluation.protocol import Tables, measure
 from ecgscale.evaluation.thresholds import DEFAULT
 
 LOWER_IS_BETTER = ("brier", "ece", "loss", "critical_miss_rate")
-KNOWN = ("patient", "source", "sex", "age")
 
 
 def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, replicates: int,
@@ -34,11 +32,12 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
 
     Gives the METRICS rows.
     """
-    known, guessed, name = read_table(truth), read_table(predictions), predictions.stem
-    tuning = (read_table(valid[0]), read_table(valid[1])) if valid else None
+    known, guessed, name = read_truth(truth, label_set), read_table(predictions, label_set), predictions.stem
+    tuning = (read_truth(valid[0], label_set), read_table(valid[1], label_set)) if valid else None
     metrics, reliability, _ = tables(known, guessed, label_set, replicates, valid=tuning)
     if against is not None:
-        apart = compare(known, guessed, read_table(against), label_set, replicates, names=(name, against.stem))
+        other = read_table(against, label_set)
+        apart = compare(known, guessed, other, label_set, replicates, names=(name, against.stem))
         DIFFERENCES.write(apart, out / "differences.csv")
     RELIABILITY.write(reliability.assign(run_id=name)[list(RELIABILITY.columns)], out / "reliability.csv")
     metrics = metrics.assign(run_id=name)[list(METRICS.columns)]
@@ -92,22 +91,28 @@ def compare(truth: pd.DataFrame, one: pd.DataFrame, other: pd.DataFrame, label_s
 
 def judge(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet) -> Judged:
     """Two tables as the recordings of a fold, matched by record and by code."""
-    labels = by_class(truth, label_set, "truth")
+    labels = by_class(truth, label_set, "truth", np.max)
     if not np.isin(labels, (0, 1)).all():
         raise UserError("a label is neither 0 nor 1", field="truth")
     missing = truth.index.difference(predictions.index)
     if len(missing) or len(predictions) != len(truth):
         problem = f"no prediction for {missing[0]!r}" if len(missing) else "predictions for recordings without truth"
         raise UserError(f"{problem} ({len(truth)} recordings in truth, {len(predictions)} predicted)", field="record")
-    probabilities = by_class(predictions.loc[truth.index], label_set, "predictions")
+    predictions = predictions.loc[truth.index]
+    given = [name for name in predictions if str(name).startswith(DECISION)]
+    probabilities = by_class(predictions.drop(columns=given), label_set, "predictions")
     if not ((probabilities >= 0) & (probabilities <= 1)).all():
         raise UserError("a prediction is missing or not between 0 and 1", field="predictions",
                         remedy="Give probabilities, or decisions as 0 and 1")
+    decisions = {"0.5": by_class(predictions.drop(columns=given), label_set, "predictions", np.max) >= DEFAULT}
+    if given:
+        decided = predictions[given].rename(columns=lambda name: name.removeprefix(DECISION))
+        decisions = {"given": by_class(decided, label_set, "predictions", np.max) >= DEFAULT}
     groups = {kind: truth[kind].to_numpy(dtype=object) for kind in ("source", "sex") if kind in truth}
     if "age" in truth:
         groups["age"] = age_bands(pd.to_numeric(truth["age"], errors="coerce"))
     patients = truth["patient"].to_numpy(dtype=object) if "patient" in truth else None
-    return Judged(labels.astype(bool), probabilities, patients, None, groups)
+    return Judged(labels.astype(bool), probabilities, patients, None, groups, decisions=decisions)
 
 
 def joined(one: Judged, other: Judged) -> Judged:
@@ -117,18 +122,22 @@ def joined(one: Judged, other: Judged) -> Judged:
     return Judged(
         np.concatenate([one.labels, other.labels]), np.concatenate([one.probabilities, other.probabilities]),
         np.concatenate([one.patients, other.patients]) if both else None, None,
-        {kind: np.concatenate([one.groups[kind], other.groups[kind]]) for kind in kinds})
+        {kind: np.concatenate([one.groups[kind], other.groups[kind]]) for kind in kinds},
+        decisions={name: np.concatenate([made, other.decisions[name]]) for name, made in one.decisions.items()
+                   if name in other.decisions})
 
 
-def by_class(table: pd.DataFrame, label_set: LabelSet, what: str) -> np.ndarray:
-    """(recording, class) float in the label set's order, columns found by code. Raises UserError if one is missing."""
+def by_class(table: pd.DataFrame, label_set: LabelSet, what: str, join: Callable = np.mean) -> np.ndarray:
+    """(recording, class) float in the label set's order, columns found by code, those of one class joined by `join`.
+
+    Raises UserError where one is missing."""
     if not len(table):
         raise UserError("no recordings", field=what)
     if table.index.has_duplicates:
         raise UserError(f"record {table.index[table.index.duplicated()][0]!r} stands twice", field=what)
-    index, columns = label_set.index(), [[] for _ in label_set.codes]
+    columns: list[list[int]] = [[] for _ in label_set.codes]
     for place, name in enumerate(table.columns):
-        classes = {index[code] for code in str(name).split("|") if code in index}
+        classes = {label_set.place_of(code) for code in str(name).split("|")} - {None}
         if len(classes) > 1:
             raise UserError(f"column {name!r} names codes of two classes", field=what)
         for number in classes:
@@ -137,52 +146,11 @@ def by_class(table: pd.DataFrame, label_set: LabelSet, what: str) -> np.ndarray:
     if missing:
         raise UserError(f"no column for the class {', '.join(missing)}", field=what,
                         remedy="Name one column for each class of the label set by its code")
-    joined = np.max if what == "truth" else np.mean
     try:
-        parts = [joined(table.iloc[:, places].to_numpy(dtype=float), axis=1) for places in columns]
+        parts = [join(table.iloc[:, places].to_numpy(dtype=float), axis=1) for places in columns]
     except (TypeError, ValueError) as error:
         raise UserError(f"not a number ({error})", field=what) from None
     return np.stack(parts, axis=1)
-
-
-def read_table(path: Path | str) -> pd.DataFrame:
-    """A truth or prediction table from CSV or NPZ, indexed by record. Nothing pickled is read."""
-    path = Path(path)
-    frame = read_npz(path) if path.suffix == ".npz" else read_csv(path)
-    return frame.set_index("record")
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    text = {"record": str, "patient": str, "source": str, "sex": str}
-    with reading(plain_file(path, LARGEST_TEXT), "CSV"):
-        with open(path, encoding="utf-8-sig") as stream:
-            commented = stream.readline().startswith("#")
-        frame = pd.read_csv(path, dtype=text, skiprows=int(commented), encoding="utf-8-sig")
-    if not len(frame.columns) or frame.columns[0] != "record":
-        raise UserError("the first column is not 'record'", file=path, line=1, remedy="Name it so in the first line")
-    return frame
-
-
-def read_npz(path: Path) -> pd.DataFrame:
-    found = read_arrays(path, ("records", "classes", "values", *KNOWN))
-    for name in ("records", "classes", "values"):
-        if name not in found:
-            raise UserError(f"array {name!r} is missing", file=path, remedy="It holds records, classes and values")
-    records, classes, values = found["records"], found["classes"], found["values"]
-    if records.ndim != 1 or classes.ndim != 1:
-        raise UserError("records and classes are not lists", file=path, remedy="Give arrays of one dimension")
-    if values.shape != (records.size, classes.size) or values.dtype.kind not in "fiub":
-        raise UserError(f"{values.dtype} of shape {values.shape} for {records.size} records and {classes.size} classes",
-                        file=path, field="values", remedy="Give numbers of shape (records, classes)")
-    for name in KNOWN:
-        if name in found and found[name].shape != (records.size,):
-            raise UserError(f"shape {found[name].shape} for {records.size} records", file=path, field=name)
-    frame = pd.DataFrame(values, columns=[str(code) for code in classes])
-    frame.insert(0, "record", [str(record) for record in records])
-    for name in KNOWN:
-        if name in found:
-            frame[name] = found[name]
-    return frame
 
 
 def as_text(table: pd.DataFrame, label_set: LabelSet) -> str:

@@ -18,7 +18,7 @@ from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
 
-PATTERN = "records*/**.hea"
+PATTERN, EACH = "records*/**.hea", 1
 LICENCE = "CC BY 4.0"
 RATES = {100: "filename_lr", 500: "filename_hr"}       # Hz -> column of the files' names
 COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "heart_axis", "strat_fold", *RATES.values())

@@ -14,7 +14,7 @@ from ecgscale.ecg.wfdb_header import read_header
 from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
 
-PATTERN = "**.hea"
+PATTERN, EACH = "**.hea", 1
 
 
 def open_folder(folder: Path, asked: Asked) -> Dataset:

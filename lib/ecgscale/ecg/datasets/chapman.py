@@ -1,0 +1,53 @@
+"""Chapman-Shaoxing as on figshare: ECGData/<FileName>.csv (leads as columns, 500 Hz, uV) and Diagnostics.xlsx or .csv.
+
+Zheng J et al., Scientific Data 7:48 (2020). Codes are `Rhythm` and those of `Beat` (`RBBB TWC`; NONE is none). Its AF
+is atrial flutter, AFIB atrial fibrillation. Each recording is of another patient.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.csv
+
+from ecgscale.contracts.written import read_rows
+from ecgscale.ecg.arrays import recording_of
+from ecgscale.ecg.datasets import Asked, Dataset
+from ecgscale.ecg.facts import Facts, FactTable
+from ecgscale.ecg.guards import Rejected
+from ecgscale.ecg.spreadsheet import read_spreadsheet
+from ecgscale.ecg.wfdb_record import Recording
+from ecgscale.errors import UserError
+
+PATTERN, EACH = "ECGData/*.csv", 1
+LICENCE = "CC BY 4.0"
+RATE, MICROVOLT = 500.0, 1e-3
+LARGEST = 1 << 26       # bytes of a recording
+COLUMNS = ("FileName", "Rhythm", "Beat", "PatientAge", "Gender")
+
+
+def open_folder(folder: Path, asked: Asked) -> Dataset:
+    places = sorted(f"ECGData/{file.stem}" for file in (folder / "ECGData").glob("*.csv"))
+    return Dataset(places, lambda place: read_csv(folder / f"{place}.csv"), read_diagnostics(folder), LICENCE)
+
+
+def read_csv(file: Path) -> Recording:
+    if file.stat().st_size > LARGEST:
+        raise Rejected("too-long", f"{file.stat().st_size} bytes")
+    try:
+        table = pyarrow.csv.read_csv(file)
+        values = table.to_pandas().to_numpy(dtype=float)
+    except (pyarrow.ArrowInvalid, ValueError) as error:
+        raise Rejected("unreadable", str(error)[:200]) from None
+    return recording_of(values * MICROVOLT, RATE, table.column_names)
+
+
+def read_diagnostics(folder: Path) -> FactTable:
+    file = next((folder / name for name in ("Diagnostics.xlsx", "Diagnostics.csv") if (folder / name).is_file()), None)
+    if file is None:
+        raise UserError("no Diagnostics.xlsx or Diagnostics.csv", file=folder, remedy="Give the folder that holds it "
+                                                                                      "and ECGData")
+    rows = read_spreadsheet(file, COLUMNS) if file.suffix == ".xlsx" else read_rows(file, COLUMNS)
+    return FactTable({row["FileName"]: Facts(row["FileName"], None, (row["Rhythm"], *row["Beat"].split()),
+                                             row["PatientAge"], row["Gender"]) for row in rows}, file,
+                     what="dataset's own table")
