@@ -1,25 +1,21 @@
 """ecg-bench as a user runs it, on one exported random network."""
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from ecgscale.contracts import LATENCY, TIMES, Environment
 from ecgscale.deploy.runtimes import runtime_class
+from tests.commands import run_command
 from tests.tiny_models import RATE, WINDOW, exported_model
 
-ROOT = Path(__file__).parents[2]
 STUDY = {"name": "tiny", "deploy": {"precisions": ["float32"], "runtimes": ["onnxruntime", "openvino"], "repeats": 1,
                                     "min_count": 20, "min_seconds": 0.01}}
 
 
 def command(*arguments, code=0):
-    done = subprocess.run([sys.executable, ROOT / "bin/ecg-bench", *map(str, arguments)], text=True,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+    done = run_command("ecg-bench", *arguments)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -64,7 +60,3 @@ def test_mistakes_end_with_one_clear_message(tmp_path):
     wrong = command("--models", exported_model(), "--runtimes", "tflite", "--out", tmp_path / "out", code=2)
     assert "--runtimes: 'tflite': Input should be 'torch', 'onnxruntime', 'openvino' or 'coreml'" in wrong.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_help_shows_an_example():
-    assert "example:" in command("--help").stdout

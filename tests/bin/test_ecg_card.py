@@ -1,9 +1,6 @@
 """The command on one tiny shard, as a user calls it."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import wfdb
@@ -12,14 +9,9 @@ from ecgscale.contracts import LEADS
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
+from tests.commands import run_command
 
-ROOT = Path(__file__).parents[2]
-
-
-def card(*arguments) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "lib")}
-    return subprocess.run([sys.executable, str(ROOT / "bin" / "ecg-card"), *map(str, arguments)],
-                          capture_output=True, text=True, env=environment, check=False)
+card = partial(run_command, "ecg-card")
 
 
 def test_a_card_of_one_shard(tmp_path):

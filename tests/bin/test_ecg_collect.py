@@ -1,19 +1,12 @@
 """ecg-collect on run folders alone; together with metrics it is tested in test_ecg_evaluate.py."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 from ecgscale.contracts import RUNS
+from tests.commands import run_command
 from tests.tiny_models import trained_run
 
-ROOT = Path(__file__).parents[2]
-
-
-def run(*arguments):
-    return subprocess.run([sys.executable, ROOT / "bin/ecg-collect", *map(str, arguments)], text=True, check=False,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+run = partial(run_command, "ecg-collect")
 
 
 def test_a_run_without_evaluation_is_a_row(tmp_path):

@@ -1,22 +1,11 @@
 """ecg-evaluate on a tiny corpus and two untrained networks, then ecg-collect on what it wrote."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ecgscale.contracts import METRICS, PREDICTIONS, RUNS
+from tests.commands import run_command
 from tests.tiny_folders import rewrite, tiny_folders
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(command, *arguments):
-    return subprocess.run([sys.executable, ROOT / "bin" / command, *map(str, arguments)], text=True, check=False,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +19,7 @@ def arguments(folders, out):
 
 
 def test_a_batch_of_runs_is_evaluated_and_collected(folders, tmp_path):
-    done = run("ecg-evaluate", *arguments(folders, tmp_path / "evaluated"))
+    done = run_command("ecg-evaluate", *arguments(folders, tmp_path / "evaluated"))
     assert done.returncode == 0, done.stderr
     assert "run 2/2" in done.stderr
     evaluated = [tmp_path / "evaluated" / folder.name for folder in folders.runs]
@@ -43,7 +32,8 @@ def test_a_batch_of_runs_is_evaluated_and_collected(folders, tmp_path):
         rows = table[(table["group"] == "all") & (table["metric"] == "auroc")]
         assert (rows["low"] <= rows["estimate"]).all()
         assert (rows["estimate"] <= rows["high"]).all()
-    done = run("ecg-collect", "--trained", *folders.runs, "--evaluated", *evaluated, "--out", tmp_path / "table")
+    done = run_command("ecg-collect", "--trained", *folders.runs, "--evaluated", *evaluated,
+                       "--out", tmp_path / "table")
     assert done.returncode == 0, done.stderr
     runs = RUNS.read(tmp_path / "table" / "runs.parquet")
     assert runs["status"].tolist() == ["finished"] * 2
@@ -54,7 +44,7 @@ def test_a_batch_of_runs_is_evaluated_and_collected(folders, tmp_path):
 def test_a_run_of_another_split_is_refused_without_traceback(tmp_path):
     folders = tiny_folders(tmp_path)
     rewrite(folders.runs[0], split_digest="another")
-    done = run("ecg-evaluate", *arguments(folders, tmp_path / "evaluated"))
+    done = run_command("ecg-evaluate", *arguments(folders, tmp_path / "evaluated"))
     assert done.returncode == 2
     assert "split_digest" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,24 +1,19 @@
 """ecg-export as a user runs it: a prepared synthetic corpus, three random networks, few recordings."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ecgscale.contracts import RUNS, SPLIT, Export
+from tests.commands import run_command
 from tests.tiny_models import trained_run
 
-ROOT = Path(__file__).parents[2]
 STUDY = {"name": "tiny", "deploy": {"top": 2, "formats": ["onnx", "openvino"], "precisions": ["float32"]}}
 
 
 def command(name, *arguments, code=0):
-    done = subprocess.run([sys.executable, ROOT / "bin" / name, *map(str, arguments)], text=True, capture_output=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+    done = run_command(name, *arguments)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -70,7 +65,3 @@ def test_a_table_without_scores_ends_with_one_clear_message(trained, tmp_path):
                     "--out", tmp_path / "out", code=2)
     assert "no run has a validation score" in wrong.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_help_shows_an_example():
-    assert "example:" in command("ecg-export", "--help").stdout

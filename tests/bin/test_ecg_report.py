@@ -1,23 +1,16 @@
 """ecg-report from the smallest inputs: only a run table, everything, a file of another version."""
 
-import os
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from ecgscale.contracts import DIFFERENCES, FRONTIER, NOISE, RUNS, SOURCES
+from tests.commands import run_command
 
-ROOT = Path(__file__).parents[2]
-
-
-def report(*arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "bin" / "ecg-report", *map(str, arguments)]
-    return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT / "lib")}, capture_output=True, text=True,
-                          check=False)
+report = partial(run_command, "ecg-report")
 
 
 @pytest.fixture
@@ -72,12 +65,6 @@ def test_a_file_of_another_version_is_refused_by_name(runs, tmp_path):
     assert "ecgscale.frontier/9" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_help_shows_an_example():
-    done = report("--help")
-    assert done.returncode == 0
-    assert "example:" in done.stdout
 
 
 def test_a_table_of_others_is_shown(tmp_path):

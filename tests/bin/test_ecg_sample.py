@@ -1,19 +1,13 @@
 """ecg-sample as a person or the pipeline calls it."""
 
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 from ecgscale.contracts import Plan, PlannedRun, SplitInfo
+from tests.commands import run_command
 
 ROOT = Path(__file__).parents[2]
-
-
-def ecg_sample(*arguments: str | Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "bin" / "ecg-sample", *arguments]
-    return subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT / "lib")}, capture_output=True, text=True,
-                          check=False)
+ecg_sample = partial(run_command, "ecg-sample")
 
 
 def test_writes_runs_and_plan(tmp_path):

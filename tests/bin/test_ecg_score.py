@@ -1,9 +1,6 @@
 """ecg-score on small files: its table, its file, and what it says to wrong input."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,14 +8,10 @@ import pytest
 
 from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
 from ecgscale.contracts.labels import read_label_set
+from tests.commands import run_command
 
-ROOT = Path(__file__).parents[2]
 LABELS = read_label_set()
-
-
-def run(*arguments):
-    return subprocess.run([sys.executable, ROOT / "bin/ecg-score", *map(str, arguments)], text=True, check=False,
-                          capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+run = partial(run_command, "ecg-score")
 
 
 @pytest.fixture

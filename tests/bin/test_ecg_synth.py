@@ -1,19 +1,12 @@
 """ecg-synth: a corpus from the command line, and its refusals."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import wfdb
 
-ROOT = Path(__file__).parents[2]
+from tests.commands import run_command
 
-
-def synth(*arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "lib")}
-    return subprocess.run([sys.executable, ROOT / "bin" / "ecg-synth", *arguments], env=environment, text=True,
-                          capture_output=True, check=False)
+synth = partial(run_command, "ecg-synth")
 
 
 def test_writes_a_corpus(tmp_path):
@@ -25,12 +18,6 @@ def test_writes_a_corpus(tmp_path):
     assert len(headers) == 12
     assert "Synthetic: yes" in wfdb.rdheader(str(headers[0].with_suffix(""))).comments
     assert (tmp_path / "corpus" / "sheet.csv").read_text().startswith("source,path,patients\n")
-
-
-def test_help_shows_an_example():
-    made = synth("--help")
-    assert made.returncode == 0
-    assert "example:\n  ecg-synth" in made.stdout
 
 
 def test_refusals_leave_nothing(tmp_path):
