@@ -192,9 +192,6 @@ def test_committed_tables_are_of_the_current_schema():
     assert [check_package(path.parent) for path in packages] == [1, 5, 2]
 
 
-    assert [check_package(path.parent) for path in packages] == [1, 2]
-
-
 @pytest.mark.parametrize("text", ["=cmd|'/c calc'!A0", "+1", "-x", "@SUM(A1)", "\tx", "'=1", "''+2", "plain",
                                   "'quoted'", "-"])
 def test_no_cell_is_a_formula_and_every_text_comes_back(tmp_path, text):
