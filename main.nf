@@ -4,7 +4,7 @@ include { help         } from './subworkflows/help'
 include { parameters; record } from './subworkflows/parameters'
 include { place; given; grounds } from './subworkflows/places'
 include { claim        } from './subworkflows/claim'
-include { ended        } from './subworkflows/published'
+include { ended; compared } from './subworkflows/published'
 include { CHECK        } from './modules/check'
 include { VERSIONS; codeDigest } from './subworkflows/versions'
 include { DATA         } from './subworkflows/data'
@@ -18,8 +18,8 @@ def section(files, name) {
 }
 
 workflow {
-    if (params.help.toString() == 'true') {
-        log.info help()
+    if ('true' in [params.help.toString(), params.version.toString()]) {
+        log.info(params.version.toString() == 'true' ? "ecgscale ${workflow.manifest.version}" : help())
         return
     }
     told   = parameters(params)
@@ -38,9 +38,7 @@ workflow {
     elsewhere = channel.fromList(told.latency ? told.latency.tokenize(',').collect { folder -> given('--latency', place(folder)) } : [])
     if (told.runs) {
         table = given('--runs', place(told.runs))
-        compared = table.resolveSibling('scores.parquet').exists() ? given('--runs', table.toAbsolutePath().parent) : []    // COLLECT's folder
-        ANALYSIS(section(sections, 'analysis').map { checked -> table }, elsewhere.toList(), [], section(sections, 'analysis'),
-                 compared, [], [], [], [])
+        ANALYSIS(section(sections, 'analysis').map { _checked -> table }, elsewhere.toList(), [], section(sections, 'analysis'), compared(table), [], [], [], [])
         published = ANALYSIS.out.published
     }
     else {

@@ -23,7 +23,7 @@ def located(row, sheet) {
     def found = ['path', 'patients', 'labels', 'mapping'].collectEntries { column ->
         [column, row[column] ? place(row[column] ==~ '(/|[a-z0-9]+://).*' ? row[column] : "${sheet.parent}/${row[column]}") : []]
     }
-    found.findAll { column, path -> path }.each { column, path ->
+    found.findAll { _column, path -> path }.each { column, path ->
         def reason = obstacle(path)
         if (reason) {
             error "${sheet}:${row.line ?: ''}: ${column}: ${reason}. Paths are relative to the sheet's folder"
@@ -45,12 +45,12 @@ workflow DATA {
     listed = rows.flatMap { checked -> new groovy.json.JsonSlurper().parse(checked) }.map { row -> located(row, sheet.toAbsolutePath()) }
     made = channel.empty()
     if (!sheet) {
-        SYNTH(study.map { checked -> settings.synthetic_records }, settings.synthetic_seed, settings.synthetic_difficulty)
+        SYNTH(study.map { _checked -> settings.synthetic_records }, settings.synthetic_seed, settings.synthetic_difficulty)
         made = SYNTH.out.map { corpus -> corpus.resolve('sheet.csv') }
             .flatMap { table -> table.splitCsv(header: true).collect { row -> located(row, table) } }
     }
     PREPARE(listed.mix(made).flatMap { row -> shards(row, settings.shard_size) }, study, labels)
-    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { meta, shard -> shard } }
+    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { _meta, shard -> shard } }
         .filter { all -> all.size() > 0 }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
     SPLIT(corpus, split_study)
     SPLIT.out.map { split -> split.resolve('split.json').text }

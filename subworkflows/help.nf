@@ -6,7 +6,7 @@ def help() {
     def lines = ["ecgscale ${workflow.manifest.version}: ${workflow.manifest.description}", '',
                  'usage: nextflow run . [-profile PROFILE,...] [--parameter VALUE ...]',
                  "   as: nextflow run . --input sheet.csv --study assets/studies/tuned.yaml --outdir results", '']
-    schema['$defs'].each { key, group ->
+    schema['$defs'].each { _key, group ->
         lines << group.title
         group.properties.each { name, p ->
             def value = p.containsKey('default') ? " [${p.default}]" : ''

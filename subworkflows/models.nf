@@ -25,7 +25,7 @@ workflow MODELS {
     SAMPLE(study, classes, split)
     // runs.jsonl -> ['regnet-sgd-...', lines that are tuned together], ..., ['', lines whose rate the study gives]
     groups = SAMPLE.out.runs.flatMap { runs -> runs.readLines().groupBy { line -> group(line) }.collect { name, lines -> [name, lines] } }
-        .branch { name, lines ->
+        .branch { name, _lines ->
             tuned: name
             fixed: true
         }
@@ -34,12 +34,12 @@ workflow MODELS {
     // all lines, in the order of their groups -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
     batches = groups.fixed.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })
         .toSortedList { a, b -> a[0] <=> b[0] }
-        .flatMap { all -> all.collectMany { name, lines -> lines }.collate(settings.train_batch as int).withIndex(1) }
+        .flatMap { all -> all.collectMany { _name, lines -> lines }.collate(settings.train_batch as int).withIndex(1) }
         .collectFile { lines, k -> [String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n'] }
         .map { runs -> [[id: runs.baseName], runs] }
     TRAIN(batches, corpus, split, settings.checkpoints)
     EVALUATE(TRAIN.out.trained, corpus, split, evaluation, labels)
-    trained = TRAIN.out.trained.map { meta, folders -> folders }.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
+    trained = TRAIN.out.trained.map { _meta, folders -> folders }.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
     evaluated = EVALUATE.out.evaluated.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
     COLLECT(trained, evaluated, TUNE.out.trials.toSortedList { a, b -> a.toString() <=> b.toString() })
 

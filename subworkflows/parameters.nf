@@ -26,7 +26,7 @@ def typed(value, rule) {
 
 // Text that Nextflow has made a number of, and that was written otherwise: --account 0012, outdir: 2024.10
 def misread(name, value) {
-    def written = workflow.commandLine =~ /--${name}[= ]['"]?([^\s'"]+)/
+    def written = workflow.commandLine =~ "--${name}[= ]['\"]?([^\\s'\"]+)"
     value instanceof Number && (written.find() ? written.group(1) != value.toString() : !(value instanceof Integer))
 }
 
@@ -49,8 +49,8 @@ def problem(name, value, rule) {
     if (rule.type == 'string' && found =~ /\p{Cntrl}/) {
         return 'a line break or another control character stands in it'
     }
-    if (rule.enum && !(found in rule.enum)) {
-        return "'${found}' is not one of ${rule.enum.join(', ')}"
+    if (rule['enum'] && !(found in rule['enum'])) {
+        return "'${found}' is not one of ${rule['enum'].join(', ')}"
     }
     if (rule.pattern && !(found =~ rule.pattern)) {
         return "'${found}' does not match ${rule.pattern}"
@@ -74,29 +74,40 @@ def unknown(told, rules) {
         }
 }
 
+// Parameters that a configuration file of the user sets (-c, nextflow.config where the run is launched): Nextflow reads
+// it after the pipeline's own, which has used some by then. Those would take effect in part only.
+def late(told) {
+    def seen = nextflow.Global.session.config.navigate('process.ext.seen') ?: [:]
+    seen.findAll { name, value -> value?.toString() != told[name]?.toString() }.collect { name, value ->
+        "--${name}: a configuration file sets it to ${told[name]}, after the pipeline's own has read ${value ?: 'nothing'}. Give it on the command line or by -params-file"
+    }
+}
+
 // All parameters by name, each of its type. Whatever is wrong with them ends the run here, a line each; an unknown
 // name is only told of with --validate_params false.
 def parameters(told) {
-    def rules    = described()
-    def values   = told.findAll { name, value -> rules.containsKey(name) && value != null }
-    def wrong    = values.collect { name, value -> [name, problem(name, value, rules[name])] }
-        .findAll { name, words -> words }
+    def rules   = described()
+    def nobodys = unknown(told, rules)
+    def wrong   = rules.findAll { name, _rule -> told[name] != null }
+        .collect { name, rule -> [name, problem(name, told[name], rule)] }
+        .findAll { _name, words -> words }
         .collect { name, words -> "--${name}: ${words}. ${rules[name].description}" }
-    def nobodys  = unknown(told, rules)
-    if (nobodys && told.validate_params?.toString() == 'false') {
+    if (nobodys && told.validate_params.toString() == 'false') {
         log.warn nobodys.join('\n')
     }
     else {
         wrong = nobodys + wrong
     }
-    if (wrong) {
-        error wrong.join('\n')
+    if (wrong + late(told)) {
+        error((wrong + late(told)).join('\n'))
+    }
+    ['cpus', 'memory', 'time'].findAll { each -> told["max_${each}".toString()] != null }.each { each ->
+        log.info "--max_${each}: read as process.resourceLimits.${each}, Nextflow's own name for it in a configuration file"
     }
     rules.collectEntries { name, rule -> [name, told[name] == null ? null : typed(told[name], rule)] }
 }
 
 // They stay with the results: pipeline_info/params_<when>.json
 def record(told) {
-    def stamp = workflow.start.format(java.time.format.DateTimeFormatter.ofPattern('yyyy-MM-dd_HH-mm-ss'))
-    place("${told.outdir}/pipeline_info/params_${stamp}.json").text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(told)) + '\n'
+    place("${told.outdir}/pipeline_info/params_${told.trace_report_suffix}.json").text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(told)) + '\n'
 }

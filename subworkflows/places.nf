@@ -41,4 +41,13 @@ def grounds() {
     given("the project's folder", place(projectDir))
     workflow.workDir.mkdirs()
     given('the work folder', workflow.workDir)
+    // a scheduler's nodes see what this machine sees
+    if (!workflow.containerEngine && !place("${projectDir}/.venv/bin/python3").exists()) {
+        def tried = ['python3', '-c', 'import jsonschema, matplotlib, pandas, scipy, yaml'].execute()
+        tried.waitForOrKill(20000)
+        if (tried.exitValue() != 0) {
+            error "No Python environment: ${projectDir}/.venv is missing, and python3 lacks the packages. " +
+                'Make it there, by: make .venv/.ready; or take containers, as in -profile docker, podman, apptainer or singularity'
+        }
+    }
 }

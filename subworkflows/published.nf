@@ -3,6 +3,11 @@
 // stay so for ever.
 include { place; below } from './places'
 
+// The folder of a run table that COLLECT has written, with the comparisons beside it; [] for any other table
+def compared(table) {
+    table.resolveSibling('scores.parquet').exists() ? table.toAbsolutePath().parent : []
+}
+
 // <work>/ab/cdef/trained/x -> ['trained/x', <work>/ab/cdef/trained/x]: where in the results it belongs
 def placed(path) {
     def parts = workflow.workDir.relativize(path)
@@ -30,7 +35,7 @@ def mend(made, outdir) {
 
 // Places of the results folder that this run has not made: those of our names, and no file of anyone else
 def earlier(made, outdir) {
-    def ours = made.collect { name, source -> name }
+    def ours = made.collect { name, _source -> name }
     def top  = ['corpus', 'plan', 'trained', 'evaluated', 'table', 'models', 'latency', 'fit', 'report']
     def inhabited = ours.findAll { name -> name.contains('/') }.collect { name -> name.tokenize('/')[0] }.unique()
     def foreign = (top - ours - inhabited).findAll { name -> place(outdir).resolve(name).exists() }

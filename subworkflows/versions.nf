@@ -43,7 +43,7 @@ workflow VERSIONS {
                      'nextflow': "${nextflow.version} build ${nextflow.build}", 'java': System.getProperty('java.version'),
                      'profile': workflow.profile, 'engine': workflow.containerEngine ?: 'none: tasks run in the project\'s own environment']
         def image = workflow.containerEngine ? ['image': workflow.container, 'image_id': imageId(workflow.containerEngine, workflow.container)] : [:]
-        seen.text + 'WORKFLOW:\n' + (known + image).findAll { name, value -> value }
+        seen.text + 'WORKFLOW:\n' + (known + image).findAll { _name, value -> value }
             .collect { name, value -> "  ${name}: ${groovy.json.JsonOutput.toJson(value as String)}\n" }.join()
     }.collectFile(name: 'ecgscale_software_versions.yml', storeDir: "${outdir}/pipeline_info")
 }

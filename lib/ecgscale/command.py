@@ -11,6 +11,7 @@ from pathlib import Path
 from ecgscale import __version__
 from ecgscale.errors import UserError
 from ecgscale.machine.confined import confine
+from ecgscale.machine.processors import limit_cpus
 
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
@@ -85,6 +86,7 @@ def run(main: Callable[[list[str] | None], int | None]) -> None:
     """Run a command's `main`: a UserError, a full disk or a forbidden folder ends with its message and exit
     code 2, Ctrl-C with 130."""
     confine()
+    limit_cpus(None)        # a command that takes --cpus says another number
     try:
         sys.exit(main(None))
     except UserError as error:

@@ -55,7 +55,7 @@ def test_devices_and_checkpoints_go_to_those_that_use_them(podman_run):
     assert by_process.keys() == PROCESSES
     for name, call in by_process.items():
         assert (" --device nvidia.com/gpu=all" in call) == (name in ("TUNE", "TRAIN", "EVALUATE")), name
-        assert (".ecgscale/checkpoints:" in call) == (name in ("TUNE", "TRAIN")), name
+        assert (".ecgscale/checkpoints':'/" in call) == (name in ("TUNE", "TRAIN")), name
         assert f"localhost/ecgscale:{__version__}-cuda" in call
 
 

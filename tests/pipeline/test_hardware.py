@@ -33,7 +33,7 @@ def test_a_profile_names_its_runtimes_and_devices_beside_an_engine(tmp_path, pro
     assert f"params.runtimes = '{runtimes}'" in text
     assert f"params.devices = '{devices}'" in text
     assert "docker.enabled = true" in text
-    native = re.search(r"^process.'withName:BENCH'.beforeScript = 'export PATH=", text, re.MULTILINE)
+    native = re.search(r"^process.'withName:BENCH'.beforeScript = .*task\.ext\.environment", text, re.MULTILINE)
     assert bool(native) != contained           # drivers of Windows and macOS are in no container
 
 

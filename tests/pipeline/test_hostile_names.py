@@ -57,13 +57,14 @@ def test_every_process_gets_the_names_whole(tmp_path):
     assert run.code == 0, run.text
     called = words(run)
     assert set(called) == {path.name for path in (ROOT / "bin").iterdir()} & set(re.findall(r"ecg-\w+", RECORDER))
-    assert called["ecg-prepare"][:6] == ["--source", "mine", "--folder", f"recordings/recordings {NAME}", "--patients",
-                                         f"patients/people {NAME}.csv"]
-    for command in ("ecg-prepare", "ecg-card", "ecg-evaluate", "ecg-export"):
-        assert called[command][called[command].index("--labels") + 1] == f"labels/labels {NAME}", command
-    for command in ("ecg-train", "ecg-tune"):
-        given = called[command][called[command].index("--checkpoints") + 1]
-        assert given == f"{tmp_path}/points {TEXT}", command
+    for command, option, word in [
+            ("ecg-prepare", "--folder", f"recordings/recordings {NAME}"),
+            ("ecg-prepare", "--patients", f"patients/people {NAME}.csv"),
+            ("ecg-prepare", "--labels", f"classes/labels {NAME}"), ("ecg-card", "--labels", f"labels/labels {NAME}"),
+            ("ecg-evaluate", "--labels", f"labels/labels {NAME}"), ("ecg-export", "--labels", f"labels/labels {NAME}"),
+            ("ecg-train", "--checkpoints", f"{tmp_path}/points {TEXT}"),
+            ("ecg-tune", "--checkpoints", f"{tmp_path}/points {TEXT}")]:
+        assert called[command][called[command].index(option) + 1] == word, f"{command} {option}"
     assert any(word.endswith(f"/latency {NAME}/latency.parquet") for word in called["ecg-fit"])
     assert sorted(path.name for path in (top / f"out {NAME}").iterdir()) == [
         "corpus", "evaluated", "fit", "latency", "models", "pipeline_info", "plan", "report", "table", "trained"]

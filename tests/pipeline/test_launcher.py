@@ -1,14 +1,17 @@
 """What is missing is named with how to install it; what was fetched is checked before it runs."""
 
 
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.pipeline.conftest import ROOT
 
-TOOLS = ("bash", "env", "sed", "awk", "head", "dirname", "readlink", "mktemp", "mkdir", "mv", "rm", "sha256sum", "tr")
+TOOLS = ("bash", "env", "sed", "awk", "head", "dirname", "readlink", "mktemp", "mkdir", "mv", "rm", "sha256sum", "tr",
+         "chmod", "cp", "cat")
 
 
 @pytest.fixture
@@ -24,10 +27,11 @@ def machine(tmp_path):
         path.write_text(f"#!/bin/bash\nprintf '%s\\n' '{line}' \"$*\" >&2\nexit {code}\n")
         path.chmod(0o755)
 
-    def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
-        place = {"PATH": str(folder), "HOME": str(tmp_path), "ECGSCALE_ENGINE": str(tmp_path / "engine")}
+    def run(script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess:
+        place = {"PATH": str(folder), "HOME": str(tmp_path), "ECGSCALE_ENGINE": str(tmp_path / "engine"),
+                 "ECGSCALE_JAVAS": ""} | more
         return subprocess.run(["bash", ROOT / script, *arguments], capture_output=True, text=True, env=place,
-                              check=False)
+                              check=False, cwd=tmp_path, umask=0o022)
 
     run.add = add
     return run
@@ -44,14 +48,14 @@ def test_another_java(machine, version):
     machine.add("java", f'openjdk version "{version}" 2025-09-16')
     done = machine("nextflow", "-v")
     assert done.returncode == 2
-    assert f"is Java {version.split('.')[0]}, and Nextflow 24.10 needs 17 to 24" in done.stderr
+    assert f"java is Java {version.split('.')[0]}, and Nextflow needs 17 to 24" in done.stderr
 
 
 def test_no_maven(machine):
     machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
     done = machine("nextflow", "-v")
     assert done.returncode == 2
-    assert "neither Nextflow 24.10 nor Maven found. Install one of them" in done.stderr
+    assert "neither Nextflow (24.10 or later) nor Maven found. Install one of them" in done.stderr
 
 
 def test_maven_that_fails_is_heard(machine):
@@ -73,15 +77,68 @@ def test_jars_that_are_not_listed_never_run(machine, tmp_path):
     assert not (tmp_path / "engine").exists()
 
 
-@pytest.mark.parametrize(("version", "used"), [("24.10.4", True), ("25.10.0", False), ("24.04.4", False)])
+NEXTFLOW = """#!/bin/bash
+[ "$1" = -v ] && echo 'nextflow version {version}.5934' ||
+echo "installed ran $* by $JAVA_CMD, JAVA_HOME ${{JAVA_HOME-unset}}"
+"""
+
+
+def install(folder, name: str, text: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(("version", "used"), [
+    ("24.10.4", True), ("25.10.0", True), ("26.04.6", True), ("26.10.0", True), ("24.04.4", False), ("23.10.1", False)])
 def test_an_installed_nextflow_that_fits_is_used(machine, tmp_path, version, used):
-    path = tmp_path / "bin" / "nextflow"
-    path.write_text(f"""#!/bin/bash
-[ "$1" = -v ] && echo 'nextflow version {version}.5934' || echo "installed ran $*"
-""")
-    path.chmod(0o755)
+    install(tmp_path / "bin", "nextflow", NEXTFLOW.format(version=version))
+    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
     done = machine("nextflow", "run", ".", "--outdir", "x")
     assert ("installed ran run . --outdir x" in done.stdout) == used
+    assert ("24.10 or later is needed: not used" in done.stderr) != used
+
+
+@pytest.mark.parametrize(("version", "java", "fits"), [
+    ("24.10.0", 24, True), ("24.10.0", 25, False), ("25.10.0", 25, True), ("25.10.0", 26, False), ("26.04.6", 26, True),
+    ("26.04.6", 27, False), ("26.04.6", 16, False)])
+def test_the_java_that_a_nextflow_takes(machine, tmp_path, version, java, fits):
+    install(tmp_path / "bin", "nextflow", NEXTFLOW.format(version=version))
+    machine.add("java", f'openjdk version "{java}.0.1" 2026-04-15')
+    assert (f"by {tmp_path}/bin/java, JAVA_HOME unset" in machine("nextflow", "run").stdout) == fits
+
+
+def test_a_stale_java_home_gives_way_to_a_java_that_fits_and_it_is_said(machine, tmp_path):
+    install(tmp_path / "bin", "nextflow", NEXTFLOW.format(version="24.10.4"))
+    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
+    done = machine("nextflow", "run", JAVA_HOME="/gone")
+    assert f"installed ran run by {tmp_path}/bin/java, JAVA_HOME unset" in done.stdout
+    assert f"JAVA_HOME does not lead to a Java from 17 to 24: {tmp_path}/bin/java is used" in done.stderr
+    assert "JAVA_HOME does" not in machine("nextflow", "run").stderr
+
+
+def test_what_was_fetched_is_for_everyone_and_needs_no_maven_again(machine, tmp_path):
+    """A shared installation: with umask 022 its folder is open to all, and the second start does not fetch."""
+    jars = Path(os.environ.get("ECGSCALE_ENGINE", ROOT / ".engine/24.10.0"))
+    if not jars.is_dir():
+        pytest.skip("an installed Nextflow is used here: none was fetched")
+    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
+    install(tmp_path / "bin", "mvn", f"""#!/bin/bash
+for word in "$@"; do case $word in -DoutputDirectory=*) cp '{jars}'/*.jar "${{word#*=}}";; esac; done
+""")
+    assert "Fetching" in machine("nextflow", "-v").stderr
+    assert (tmp_path / "engine").stat().st_mode & 0o777 == 0o755
+    (tmp_path / "bin/mvn").unlink()
+    assert "Launcher" in machine("nextflow", "-v").stderr
+
+
+def test_text_stays_text_and_names_may_have_umlauts(machine, tmp_path):
+    """What a run gets from the launcher where the locale is C, and where the home folder cannot be written."""
+    install(tmp_path / "bin", "nextflow", "#!/bin/bash\n[ \"$1\" = -v ] && echo nextflow version 24.10.4.1 || "
+            "echo $LC_ALL $NXF_DISABLE_PARAMS_TYPE_DETECTION $NXF_HOME\n")
+    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
+    said = machine("nextflow", "run", LC_ALL="C", HOME="/proc/none").stdout
+    assert said == f"C.UTF-8 true {tmp_path}/.nextflow/home\n"
 
 
 def test_no_python(machine):
@@ -92,10 +149,9 @@ def test_no_python(machine):
     assert (ROOT / ".venv").is_dir(), "an environment that was there is left alone"
 
 
-def test_a_damaged_record_of_finished_tasks_is_named(machine, tmp_path, monkeypatch):
+def test_a_damaged_record_of_finished_tasks_is_named(machine, tmp_path):
     """Nextflow alone says "Can't open cache DB" and blames the file system."""
     machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
-    monkeypatch.chdir(tmp_path)
     for session, manifest in (("whole", b"x"), ("broken", b"")):
         database = tmp_path / ".nextflow/cache" / session / "db"
         database.mkdir(parents=True)

@@ -12,7 +12,8 @@ DATA_ALONE = """
 include { DATA } from './subworkflows/data'
 workflow {
     rows = channel.of(file(params.input).resolveSibling('sheet.json'))
-    DATA(rows, file(params.input), file(params.study), file(params.study), [], params + [shard_size: 2])
+    DATA(rows, file(params.input), file(params.study), file(params.study),
+         file("${projectDir}/assets/labels/physionet2021"), params + [shard_size: 2])
 }
 """
 # the first attempt at the second shard dies as a task does that needs more memory than there is: signal 9, status 137
