@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.frontier import fronts
@@ -25,6 +26,7 @@ from ecgscale.contracts import (
     read_all,
 )
 from ecgscale.design.study import Spending, Study, read_study
+from ecgscale.errors import UserError
 from ecgscale.laws.columns import with_latency
 from ecgscale.laws.summary import summary
 from ecgscale.laws.table import fit_run_table
@@ -35,13 +37,16 @@ NOTHING_ASKED = 3       # exit code: files are written, and no law could be aske
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
             comparisons: Path | None = None, budgets: tuple[Spending, ...] = (), reading: Reading | None = None,
-            places: tuple[dict[str, float], ...] = (), losses: tuple[float, ...] = ()) -> int:
+            places: tuple[dict[str, float], ...] = (), losses: tuple[float, ...] = (),
+            huber: float | None = None) -> int:
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
     importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
     that models share, and the scores by source and class;
     `budgets` come before those of the study; `reading`: what the user says of the columns;
-    `places` and `losses`: asked of the laws (laws/fitted.py). Gives the exit code: 0, or
-    NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size."""
+    `places` and `losses`: asked of the laws (laws/fitted.py); `huber`: threshold of the robust loss. Gives the exit
+    code: 0, or NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size."""
+    if huber is not None and not 0 < huber < np.inf:
+        raise UserError(f"{huber:g} is no threshold", field="--huber", remedy="Give an error of log y above 0: 1e-3")
     asked = (read_study(study) if study else Study(name="table")).analysis
     read = read_runs(runs, reading)
     table = read.frame
@@ -50,7 +55,7 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus,
                          scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
-                         places=places, losses=losses)
+                         places=places, losses=losses, huber=huber)
     scored = asked.target in table
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)

@@ -17,12 +17,14 @@ from ecgscale.laws.heldout import held_out_errors
 from ecgscale.laws.next_runs import would_identify
 from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
+from ecgscale.laws.robust import choose_loss, influential
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
-from ecgscale.laws.verdict import PRECISION, SIMPLER, slope_p, why_not
+from ecgscale.laws.verdict import PRECISION, SIMPLER, SUPPORTED, WORTH, exponent_p, slope_p, why_not
 
 UNIQUE = ("params", "train_records")        # stands for samples seen in a table that counts no others
 OF_SEVERAL = {("params", "samples_seen"): "joint", UNIQUE: "joint",
               ("params", "train_records", "samples_seen"): "multi_epoch"}
+OF_FRONTIERS = ("power", "floor", "shifted")    # a tenth of the runs tells no breaks
 AHEAD = (1.0, 2.0, 4.0, 10.0)       # sizes at which the average predicts, in units of the largest size
 
 
@@ -34,6 +36,7 @@ class Question:
     x: tuple[str, ...]
     response: Response
     rows: np.ndarray             # (run,) positions in the table
+    quantile: float | None = None       # share of the runs better than the law, of the frontier; None: of all runs
 
 
 @dataclass(frozen=True)
@@ -50,44 +53,75 @@ class Answer:
 
 
 def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, replicates: int, seed: int,
-           alpha: float, laws: tuple[str, ...] = CURVES) -> Answer:
-    """Every law of one question, each with intervals and verdict, and for a single size the average of them.
+           alpha: float, laws: tuple[str, ...] = CURVES, runs: np.ndarray | None = None,
+           huber: float | None = None) -> Answer:
+    """The laws that the runs of one question support, each with intervals and verdict, and for a single size the
+    average of all, whose weights name the others.
 
     sizes: one (run,) array a size, of the question's rows; clusters (run,): runs of one configuration share a number;
-    alpha: the p value that "no effect" needs, by the number of questions asked; laws: of a single size.
+    alpha: the p value that "no effect" needs, by the number of questions asked; laws: of a single size; runs (run,):
+    their names, for those that exponents hang on; huber: the threshold on log y that is asked for.
     """
     y = question.response.y[question.rows]
     clusters = cluster_numbers(len(y), clusters)
-    laws = laws if len(sizes) == 1 else (OF_SEVERAL[question.x],)
+    laws = (laws if question.quantile is None else OF_FRONTIERS) if len(sizes) == 1 else (OF_SEVERAL[question.x],)
     names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
     weighting = noise_weights(np.log(y), clusters)
-    fits = {name: fit_law(name, *sizes, y=y, weights=weighting, given=known(LAWS[name], question.response, y))
-            for name in names}
-    plain = fit_law("constant", sizes[0], y=y, weights=weighting)
+    squared = {name: fit_law(name, *sizes, y=y, weights=weighting, given=known(LAWS[name], question.response, y))
+               for name in names}
+    loss = choose_loss(list(squared.values()), huber, question.quantile)
+    fits = {name: loss.lead(fit) for name, fit in squared.items()}
+    plain = loss.lead(fit_law("constant", sizes[0], y=y, weights=weighting))
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
-    effect = slope_p(np.log(sizes), np.log(y), clusters)
+    effect = (slope_p(np.log(sizes), np.log(y), clusters) if question.quantile is None or "power" not in fits
+              else exponent_p(fits["power"], clusters))
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
-    boots = {name: bootstrap(fit, replicates, seed, clusters) for name, fit in fits.items()}
+    told_of = [name for name in names if rival_weight(name, weights) >= SUPPORTED and needed(name, fits)]
+    boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in told_of
+             if question.quantile is None or len(sizes) > 1}
     profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
-    errors = held_out_errors(names, sizes, y)
+    errors = held_out_errors(names, sizes, y, loss.lead) if question.quantile is None else {}
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
-                             fits.get(SIMPLER.get(name)))
+                             fits.get(SIMPLER.get(name)), errors.get(name))
                for name, fit in fits.items()}
     told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1,
-            "weighted_by": "noise between seeds" if weighting is not None else None}
-    out = [describe(question, boots[name], profiles.get(name), reasons[name],
+            "weighted_by": "noise between seeds" if weighting is not None else None,
+            "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
+    runs = np.arange(len(y)).astype(str) if runs is None else runs
+    out = [describe(question, fits[name], boots.get(name), profiles.get(name), reasons[name],
                     told | {"weight": float(weights[name]), "held_out": errors.get(name),
-                            "would_identify": would_identify(fits[name], PRECISION) if reasons[name] else []})
-           for name in names]
+                            "would_identify": would_identify(fits[name], PRECISION) if reasons[name] else [],
+                            "losses": side_by_side(squared[name], fits[name], profiles.get(name), clusters),
+                            "influential": [{"run": str(runs[one.pop("point")])} | one
+                                            for one in influential(fits[name])]}) for name in told_of]
     if profiles and ahead is not None:
         out.append(average(question, profiles, weights, np.exp(ahead[0]), errors.get("average")))
     return Answer(question, out, boots, profiles)
+
+
+def side_by_side(squared: Fit, lead: Fit, made: Profile | None, clusters: np.ndarray) -> dict[str, dict]:
+    """Estimates by the squared and by Huber's loss, with the intervals of the one that leads, and of both where that is
+    Huber's. Nothing for a frontier, which is neither's."""
+    if lead.quantile is not None:
+        return {}
+    both = {"squared": (squared, made if lead is squared else profile(squared, clusters=clusters)),
+            "huber": (with_huber(squared) if lead is squared else lead, None if lead is squared else made)}
+    return {name: {"estimates": {one: finite(value) for one, value in fit.values.items()},
+                   "intervals": {one: list(map(finite, pair))
+                                 for one, pair in (ends.parameters() if ends else {}).items()}}
+            for name, (fit, ends) in both.items()}
 
 
 def known(law: Law, response: Response, y: np.ndarray) -> dict[str, float]:
     """The ceiling at random guessing, where the response has one and no run lies above it."""
     has = "L0" in law.names and response.ceiling is not None and y.max() < response.ceiling
     return {"L0": response.ceiling} if has else {}
+
+
+def needed(name: str, fits: dict[str, Fit]) -> bool:
+    """Whether no simpler form that was fitted too follows the runs as well."""
+    simpler = fits.get(SIMPLER.get(name, ""))
+    return simpler is None or simpler.aicc - fits[name].aicc >= WORTH
 
 
 def rival_weight(name: str, weights: dict[str, float]) -> float:
@@ -101,15 +135,15 @@ def described(question: Question, **values: Any) -> LawFit:
                   level=LEVEL, **values)
 
 
-def describe(question: Question, boot: Bootstrap, made: Profile | None, reason: str, told: dict[str, Any]) -> LawFit:
+def describe(question: Question, fit: Fit, boot: Bootstrap | None, made: Profile | None, reason: str,
+             told: dict[str, Any]) -> LawFit:
     """One law as the contract has it. An exponent that the data do not tell is null; its interval stays."""
-    fit = boot.fit
     names = fit.law.names
     hidden = set(fit.law.exponents) if reason else set()
     covariance = natural_covariance(fit)
-    huber = with_huber(fit)
-    percentiles = {name: (finite(low), finite(high)) for name, (low, high) in boot.parameters().items()}
-    intervals = {name: (finite(low), finite(high)) for name, (low, high) in (made.parameters() if made else {}).items()}
+    percentiles, intervals = (
+        {name: tuple(map(finite, pair)) for name, pair in (ends.parameters() if ends else {}).items()}
+        for ends in (boot, made))
     return described(
         question, law=fit.law.name, formula=fit.law.formula,
         verdict="not identifiable" if reason else "identified", reason=reason,
@@ -118,7 +152,7 @@ def describe(question: Question, boot: Bootstrap, made: Profile | None, reason: 
         intervals=intervals, bootstrap=percentiles,
         covariance=[[finite(value) for value in row] for row in covariance],
         statistics=diagnostics(fit) | told | {
-            "aicc": finite(fit.aicc), "huber": {name: huber.values[name] for name in fit.law.exponents},
+            "aicc": finite(fit.aicc),
             "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
             "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
             "x_high": [float(np.exp(size.max())) for size in fit.log_x],
@@ -138,8 +172,10 @@ def average(question: Question, profiles: dict[str, Profile], weights: dict[str,
 
     The prediction is weighted by AICc, its interval by AIC, which leaves more to laws of many parameters: with AICc
     intervals from 8 runs held the truth in 69-88 %, with AIC in 89-93 %, while predictions got worse
-    (docs/explanation/coverage.md). The interval is extended to the prediction where that lies outside.
+    (docs/explanation/coverage.md). The interval is extended to the prediction where that lies outside, and ends at the
+    largest value that the response can have.
     """
+    most = np.log(question.response.most)
     names = list(profiles)
     share = np.array([weights[name] for name in names])
     share = share / share.sum() if share.sum() > 0 else np.full(len(names), 1 / len(names))
@@ -150,10 +186,11 @@ def average(question: Question, profiles: dict[str, Profile], weights: dict[str,
     predictions = []
     for i, place in enumerate(at):
         center = float(share @ curves[:, i])
-        row = {"x": float(place), "y": float(np.exp(center))}
+        row = {"x": float(place), "y": float(np.exp(min(center, most)))}
         for kind, ends in tails.items():
             low, high = mixed(curves[:, i], *ends[:, i].T, spread)
-            row |= {f"{kind}_low": finite(np.exp(min(low, center))), f"{kind}_high": finite(np.exp(max(high, center)))}
+            low, high = min(low, center, most), min(max(high, center), most)
+            row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
         predictions.append(row)
     return described(question, law="average", formula="weighted geometric mean of the laws", verdict="identified",
                      estimates={}, statistics={"weights": dict(zip(names, share.tolist(), strict=True)),

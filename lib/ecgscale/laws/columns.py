@@ -30,6 +30,14 @@ class Response:
     ceiling: float | None = None
     column: str = ""            # of the table
 
+    @property
+    def most(self) -> float:
+        """The largest value that it can have: 1 for 1 - score and for rates of errors, or what a run has if that is
+        more (a Challenge score may be negative); no end for a loss."""
+        largest = float(np.nanmax(self.y, initial=0.0))
+        rate = self.name.startswith("1 - ") or (self.name.endswith(("error", "err", "error_rate")) and largest <= 1)
+        return max(1.0, largest) if rate else np.inf
+
 
 def responses(frame: pd.DataFrame, target: str, transform: str = "error",
               asked: tuple[str, ...] = ()) -> list[Response]:

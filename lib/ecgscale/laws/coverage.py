@@ -1,8 +1,10 @@
-"""Planted truth: how often do nominal 90 % intervals hold it? Simulated runs with known laws and noise.
+"""Planted truth: how often do nominal 90 % intervals hold it? Simulated runs with known laws, designs and noises.
 
-    PYTHONPATH=lib python -m ecgscale.laws.coverage --laws floor joint --runs 8 40 500 --noise 0.01 0.05 0.2
+    PYTHONPATH=lib python -m ecgscale.laws.coverage --laws floor joint --runs 8 40 500 --noise 0.01 0.05 0.2 \\
+        --kinds normal growing tails outliers clustered --designs scattered factorial
 
-prints one row a law, number of runs and noise: the share of tables that tell the exponents, their coverage where they
+prints one row a law, design, kind of noise (`laws/planted.py`), number of runs and noise, fitted as the command does it
+(`laws/robust.py` chooses the loss): the share of tables that tell the exponents, their coverage where they
 are told, that of all parameters in all tables, how often these have no end but a bound, the coverage of the curve and
 of a new run (given each table exactly, from the normal distribution of its noise), the largest bias of an exponent, and
 the coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
@@ -17,31 +19,19 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.stats import norm
 
 from ecgscale.laws.answer import AHEAD as AVERAGED_AT
 from ecgscale.laws.answer import Question, average
 from ecgscale.laws.columns import Response
 from ecgscale.laws.fit import fit_law, information_weights
 from ecgscale.laws.forms import CURVES, LAWS
+from ecgscale.laws.planted import DESIGNS, KNOWN, NOISES, OF_SEVERAL_SIZES, SEEDS, TRUTH, Noise, planted
 from ecgscale.laws.profile import profile
+from ecgscale.laws.robust import choose_loss
 from ecgscale.laws.uncertainty import bootstrap
 from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
 
-LOW, HIGH = 1e4, 1e8        # sizes of the runs, uniform in logs
 AHEAD = (0.1, 2.0, 10.0)    # sizes at which is predicted, in units of the largest
-TRUTH = {
-    "power": {"b": 2.0, "c": 0.3},
-    "floor": {"E": 0.1, "b": 6.0, "c": 0.3},
-    "shifted": {"b": 30.0, "g": 1e-6, "c": 0.4},
-    "saturating": {"E": 0.1, "L0": 1.0, "alpha": 0.7, "b": 100.0, "c": 0.4},
-    "broken1": {"a": 0.02, "b": 1.5, "c0": 0.05, "c1": 0.4, "d1": 3e5, "f1": 0.3},
-    "broken2": {"a": 0.02, "b": 1.5, "c0": 0.05, "c1": 0.6, "d1": 1e5, "f1": 0.3, "c2": -0.5, "d2": 5e6, "f2": 0.3},
-    "joint": {"E": 0.05, "A": 1.2, "alpha": 0.15, "B": 3.0, "beta": 0.25},
-    "multi_epoch": {"E": 0.1, "L0": 1.0, "a": 20.0, "alpha": 0.3, "b": 100.0, "beta": 0.4, "c": 0.3, "gamma": 0.4,
-                    "delta": 0.6},
-}
-KNOWN = {"multi_epoch": ("L0",)}        # random guessing's loss, which a run table knows
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,7 @@ class Coverage:
 
     law: str
     runs: int
-    noise: float
+    noise: Noise
     tables: int
     identified: float
     exponents: dict[str, float]      # coverage where told
@@ -62,29 +52,27 @@ class Coverage:
     bootstrap: dict[str, float]      # coverage of percentiles, all tables
 
 
-def cover(law: str, runs: int, noise: float, tables: int, seed: int = 0, replicates: int = 0,
-          repeats: int = 1) -> Coverage:
-    """Simulate and count. repeats: runs a configuration (seeds), of which half the variance is the configuration's."""
-    form, truth, random = LAWS[law], TRUTH[law], draws_of(law, runs, noise, seed)
+def cover(law: str, runs: int, noise: Noise, tables: int, seed: int = 0, replicates: int = 0,
+          design: str = "scattered") -> Coverage:
+    """Simulate and count."""
+    form, truth, random = LAWS[law], TRUTH[law], draws_of(law, runs, noise, seed, design)
     names = [name for name in form.names if name not in KNOWN.get(law, ())]
     told, ends, percentiles, endless, curve, new, estimates = [], [], [], [], [], [], []
     for table in range(tables):
-        x = np.exp(random.uniform(np.log(LOW), np.log(HIGH), (len(form.sizes), runs // repeats)))
-        x, clusters = np.repeat(x, repeats, axis=1), np.repeat(np.arange(runs // repeats), repeats)
-        own, shared = random.standard_normal((2, runs))
-        deviation = own if repeats == 1 else np.sqrt(0.5) * (own + shared[clusters])
-        y = form(*x, **truth) * np.exp(noise * deviation)
+        drawn = planted(law, runs, noise, random, design)
+        x, y, clusters = np.exp(drawn.log_x), np.exp(drawn.log_y), drawn.clusters
         fit = fit_law(law, *x, y=y, given={name: truth[name] for name in KNOWN.get(law, ())}, polish=False)
+        simpler = fit_law(SIMPLER[law], *x, y=y, polish=False) if law in SIMPLER else None
+        loss = choose_loss([fit])
+        fit, simpler = loss.lead(fit), simpler and loss.lead(simpler)
         at = x.max(axis=1, keepdims=True) * np.array(AHEAD)
         made = profile(fit, np.log(at), clusters)
-        simpler = fit_law(SIMPLER[law], *x, y=y, polish=False) if law in SIMPLER else None
         told.append(not why_not(fit, clusters, made, slope_p(fit.log_x, fit.log_y, clusters), simpler=simpler))
         ends.append([inside(truth[name], made.parameters()[name]) for name in names])
         endless.append(((made.theta[:, 0] <= fit.low + 1e-9) | (made.theta[:, 1] >= fit.high - 1e-9))[fit.free])
         here = np.log(form(*at, **truth))
         curve.append((made.curve[:, 0] <= here) & (here <= made.curve[:, 1]))
-        low, high = made.new_run().T
-        new.append(norm.cdf(high, here, noise) - norm.cdf(low, here, noise))
+        new.append(noise.share(np.log(at), *(made.new_run().T - here)))
         estimates.append([fit.values[name] for name in form.exponents])
         if replicates:
             found = bootstrap(fit, replicates, table, clusters).parameters()
@@ -101,14 +89,14 @@ def cover(law: str, runs: int, noise: float, tables: int, seed: int = 0, replica
         dict(zip(names, np.mean(percentiles, axis=0).tolist(), strict=True)) if replicates else {})
 
 
-def cover_average(law: str, runs: int, noise: float, tables: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def cover_average(law: str, runs: int, noise: Noise, tables: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Coverage of the averaged curve and of the averaged new run, each (prediction,) at 1, 2, 4 and 10 times the
     largest size, where the truth is `law`, one of those that are averaged if the runs allow it."""
-    random = draws_of(law, runs, noise, seed)
+    random = draws_of(law, runs, noise, seed, "scattered")
     curve, new = [], []
     for _ in range(tables):
-        x = np.exp(random.uniform(np.log(LOW), np.log(HIGH), runs))
-        y = LAWS[law](x, **TRUTH[law]) * np.exp(noise * random.standard_normal(runs))
+        drawn = planted(law, runs, noise, random)
+        x, y = np.exp(drawn.log_x[0]), np.exp(drawn.log_y)
         fits = {name: fit_law(name, x, y=y, polish=False) for name in CURVES
                 if len(LAWS[name].parameters) + 3 <= runs}
         weights = information_weights([*fits.values(), fit_law("constant", x, y=y)])[:-1]
@@ -120,13 +108,14 @@ def cover_average(law: str, runs: int, noise: float, tables: int, seed: int = 0)
         curve.append([inside(value, open_ends(row, "curve")) for value, row in zip(here, ahead, strict=True)])
         with np.errstate(divide="ignore"):
             low, high = np.log([open_ends(row, "run") for row in ahead]).T
-        new.append(norm.cdf(high, np.log(here), noise) - norm.cdf(low, np.log(here), noise))
+        new.append(noise.share(np.log(at)[None], low - np.log(here), high - np.log(here)))
     return np.mean(curve, axis=0), np.mean(new, axis=0)
 
 
-def draws_of(law: str, runs: int, noise: float, seed: int) -> np.random.Generator:
+def draws_of(law: str, runs: int, noise: Noise, seed: int, design: str) -> np.random.Generator:
     """Of one cell's tables: no two cells share a draw."""
-    return np.random.default_rng([seed, runs, list(TRUTH).index(law), round(noise * 1e6)])
+    return np.random.default_rng([seed, runs, list(TRUTH).index(law), round(noise.size * 1e6),
+                                  NOISES.index(noise.kind), list(DESIGNS).index(design)])
 
 
 def open_ends(row: dict[str, float | None], kind: str) -> tuple[float, float]:
@@ -151,7 +140,8 @@ def main() -> None:
     asked.add_argument("--runs", nargs="+", type=int, default=[8, 20, 60, 200, 500])
     asked.add_argument("--noise", nargs="+", type=float, default=[0.01, 0.05, 0.2])
     asked.add_argument("--tables", type=int, default=200)
-    asked.add_argument("--repeats", type=int, default=1)
+    asked.add_argument("--kinds", nargs="+", choices=NOISES, default=["normal"])
+    asked.add_argument("--designs", nargs="+", choices=DESIGNS, default=["scattered"])
     asked.add_argument("--replicates", type=int, default=0, help="of the bootstrap; 0: not counted")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--average", action="store_true", help="count the average of all laws of one size instead")
@@ -159,18 +149,23 @@ def main() -> None:
     titles = (["averaged curve", "averaged new run"] if args.average else
               ["told", "exponents where told", "parameters", "endless", "curve", "new run", "bias",
                "bootstrap"])
-    print(f"| {' | '.join(['law', 'runs', 'noise', 'tables', *titles])} |\n" + "| --- " * (4 + len(titles)) + "|")
-    for law, runs, noise in product(args.laws, args.runs, args.noise):
-        if not args.average and len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= runs // args.repeats:
+    first = ["law", "design", "noise is", "runs", "noise", "tables"]
+    print(f"| {' | '.join([*first, *titles])} |\n" + "| --- " * (len(first) + len(titles)) + "|")
+    for law, design, kind, runs, size in product(args.laws, args.designs, args.kinds, args.runs, args.noise):
+        noise = Noise(size, kind)
+        configurations = runs // SEEDS if kind == "clustered" else runs
+        if design in OF_SEVERAL_SIZES and len(LAWS[law].sizes) == 1:
+            continue
+        if not args.average and len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= configurations:
             continue
         if args.average:
             cells = [told(tuple(shares)) for shares in cover_average(law, runs, noise, args.tables, args.seed)]
         else:
-            one = cover(law, runs, noise, args.tables, args.seed, args.replicates, args.repeats)
+            one = cover(law, runs, noise, args.tables, args.seed, args.replicates, design)
             ranges = one.exponents, one.parameters, one.endless, one.curve, one.new_run
             cells = [f"{one.identified:.2f}", *map(told, ranges),
                      f"{max(map(abs, one.bias.values())):.2f}", told(one.bootstrap)]
-        print("| " + " | ".join(map(str, [law, runs, noise, args.tables, *cells])) + " |", flush=True)
+        print("| " + " | ".join(map(str, [law, design, kind, runs, size, args.tables, *cells])) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def exponent_differences(ends: dict[str, Profile], x: tuple[str, ...], y: str) -
     """
     rows = []
     for one, other in combinations(sorted(ends), 2):
-        if one.split("=")[0] != other.split("=")[0] or ("tuned" in one) != ("tuned" in other):
+        if one.split("=")[0] != other.split("=")[0] or ("frontier" in one) != ("frontier" in other):
             continue
         a, b = ends[one], ends[other]
         for exponent in a.fit.law.exponents:

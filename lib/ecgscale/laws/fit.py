@@ -16,10 +16,13 @@ from scipy import stats
 from ecgscale.errors import UserError
 from ecgscale.laws import start
 from ecgscale.laws.forms import LAWS, Law
-from ecgscale.laws.solve import cost_of, huber_weights, minimise
+from ecgscale.laws.solve import cost_of, minimise, tilt
 
 LMFIT_STEPS = 100
 KEPT = 5            # local minima that a search ends in
+WIDTH = 1.0         # of the kernel, in units of the residuals' scale at one point, falling with the points' fifth root
+ROBUST = 1e-8       # tolerance of a robust fit, whose last steps are many and small
+SMOOTHED = (1.0, 0.3, 0.1)      # thresholds on the way to a quantile, in units of the distances' median from it
 HUBER = 1.345       # in units of the residuals' scale: 95 % efficient at normal errors (Huber 1964)
 
 
@@ -35,7 +38,8 @@ class Fit:
     low: np.ndarray              # (parameter,) bounds in the form's coordinates
     high: np.ndarray
     free: np.ndarray             # (parameter,) False where a value was given
-    delta: float | None          # Huber's threshold on log y; None: squared loss
+    delta: float | None          # Huber's threshold on residuals times the root of their weights; None: squared loss
+    quantile: float | None = None               # share of the runs that lies below the law; None: its middle
     minima: np.ndarray | None = None            # (minimum, parameter) other local minima that the search ended in
     minimizer: lmfit.Minimizer | None = None    # for lmfit.conf_interval and friends
     result: lmfit.minimizer.MinimizerResult | None = None
@@ -60,7 +64,7 @@ class Fit:
 
     @cached_property
     def cost(self) -> float:
-        return float(cost_of(self.residuals, self.weights, self.delta))
+        return float(cost_of(self.residuals, self.weights, self.thresholds, self.quantile))
 
     @property
     def freedom(self) -> int:
@@ -75,7 +79,8 @@ class Fit:
     @cached_property
     def aic(self) -> float:
         """Akaike information (1974) of log y; the error's scale counts as a parameter."""
-        return self.points * np.log(max(self.cost, 1e-300) / self.points) + 2 * (int(self.free.sum()) + 1)
+        scales = 1 if self.quantile is None else 2          # a cost of squares, or of absolute errors
+        return scales * self.points * np.log(max(self.cost, 1e-300) / self.points) + 2 * (int(self.free.sum()) + 1)
 
     @cached_property
     def aicc(self) -> float:
@@ -90,18 +95,47 @@ class Fit:
         return self.free & ((self.theta <= self.low + margin) | (self.theta >= self.high - margin))
 
     @cached_property
-    def covariance(self) -> np.ndarray:
-        """(parameter, parameter) of theta, from lmfit's curvature; zero rows for parameters held or at a bound."""
+    def thresholds(self) -> np.ndarray | None:
+        """(point,) residuals from which Huber's loss is straight."""
+        return None if self.delta is None else self.delta / np.sqrt(self.weights)
+
+    @cached_property
+    def pull(self) -> np.ndarray:
+        """(point,) residuals as they pull on the fit: Huber's loss lets none pull more than its threshold."""
+        return self.residuals if self.delta is None else self.pull_of(self.residuals, self.thresholds)
+
+    def pull_of(self, residuals: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
+        return tilt(residuals, self.quantile) * np.clip(residuals, -thresholds, thresholds)
+
+    @cached_property
+    def stiffness(self) -> np.ndarray:
+        """(point,) by how much a pull gives way to a residual: 1, or for Huber's loss the slope of the pull over a
+        kernel's width, since the share of residuals within a small threshold is too few to count."""
+        if self.delta is None:
+            return np.ones(self.points)
+        size = np.sqrt(self.weights) * self.residuals
+        width = max(WIDTH * 1.4826 * float(np.median(np.abs(size))) * self.points**-0.2, 1e-12)
+        low, high = self.pull_of(size + np.array([[-1.0], [1.0]]) * width, self.delta)
+        return (high - low) / (2 * width)
+
+    @cached_property
+    def bread(self) -> np.ndarray:
+        """(parameter, parameter) inverse curvature of the loss; zero rows for parameters held or at a bound."""
         slopes = self.law.form(self.theta[None], self.log_x[:, None, :])[1][0]
         inner = self.free & ~self.at_bound
-        weights = self.weights * huber_weights(self.residuals, self.delta)
-        normal = (slopes[inner] * weights) @ slopes[inner].T
+        normal = (slopes[inner] * self.weights * self.stiffness) @ slopes[inner].T
         full = np.zeros((len(self.theta),) * 2)
         scale = np.sqrt(np.maximum(np.diag(normal), 1e-300))
         inverse = np.linalg.pinv(normal / scale / scale[:, None], rcond=1e-10, hermitian=True)
-        full[np.ix_(inner, inner)] = inverse / scale / scale[:, None] * self.sigma**2
+        full[np.ix_(inner, inner)] = inverse / scale / scale[:, None]
         np.fill_diagonal(full, np.maximum(np.diag(full), 0.0))
         return full
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """(parameter, parameter) of theta, from lmfit's curvature; zero rows for parameters held or at a bound."""
+        return self.bread * float(self.weights @ self.pull**2) / max(self.freedom, 1) if self.freedom > 0 else (
+            np.full_like(self.bread, np.nan))
 
     def predict(self, *x: np.ndarray) -> np.ndarray:
         """y at sizes x, one array a size."""
@@ -135,13 +169,14 @@ def bounds(law: Law, log_x: np.ndarray, log_y: np.ndarray) -> tuple[np.ndarray, 
 
 def fit_law(
     law: Law | str, *x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None, loss: str = "squared",
-    given: dict[str, float] | None = None, starts: int = 10, polish: bool = True,
+    delta: float | None = None, given: dict[str, float] | None = None, starts: int = 10, polish: bool = True,
 ) -> Fit:
     """Fit `law` to y (point,) > 0 at sizes x, one (point,) array a size of the law.
 
-    weights: relative, by recency or inverse variance of log y. loss: "squared" or "huber", on logs. given: natural
-    values of parameters that are known, e.g. {"L0": 1.0} for random guessing. polish: end with lmfit; False leaves the
-    minimum as found, which is the same to about six digits and ten times faster. Raises UserError when the arrays do
+    weights: relative, by recency or inverse variance of log y. loss: "squared" or "huber", on logs, beyond `delta`,
+    which otherwise follows from the residuals' median absolute deviation. given: natural values of parameters that are
+    known, e.g. {"L0": 1.0} for random guessing. polish: end with lmfit; False leaves the minimum as found, which is the
+    same to about six digits and ten times faster. Raises UserError when the arrays do
     not fit together or hold values that have no logarithm.
     """
     law = LAWS[law] if isinstance(law, str) else law
@@ -156,16 +191,35 @@ def fit_law(
         free[place] = False
         low[place] = high[place] = np.log(value) if law.parameters[place].log else value
     fit = search(Fit(law, low, log_x, log_y, weights, low, high, free, None), starts)
-    fit = with_huber(fit) if loss == "huber" else fit
+    fit = with_huber(fit, delta) if loss == "huber" else fit
     return with_lmfit(fit) if polish else fit
 
 
-def with_huber(fit: Fit) -> Fit:
-    """The fit again with Huber's loss, its threshold from the residuals' median absolute deviation."""
+def with_huber(fit: Fit, delta: float | None = None) -> Fit:
+    """The fit again with Huber's loss; its threshold is given or follows from the residuals' median absolute deviation.
+
+    With a threshold far below the residuals the loss has kinks of its own: it is approached from above, each fit
+    starting at the last one.
+    """
     slack = np.sqrt(fit.points / max(1, fit.freedom))
-    scale = 1.4826 * slack * float(np.median(np.abs(fit.residuals)))
-    again = replace(fit, delta=max(HUBER * scale, 1e-6), minimizer=None, result=None)
-    return descend(again, fit.theta[None])[0]
+    scale = 1.4826 * slack * float(np.median(np.abs(np.sqrt(fit.weights) * fit.residuals)))
+    usual = max(HUBER * scale, 1e-6)
+    again = replace(fit, minimizer=None, result=None)
+    for threshold in [usual] if delta is None else np.geomspace(max(usual, delta), delta, 4):
+        again = descend(replace(again, delta=float(threshold)), again.theta[None], tolerance=ROBUST)[0]
+    return again if delta is None else descend(again, again.theta[None], steps=500, tolerance=1e-12)[0]
+
+
+def at_quantile(fit: Fit, quantile: float) -> Fit:
+    """The law below which the share `quantile` of the runs lies, (log y less the law) at any size: the middle's fit
+    lowered, then refitted with thresholds that fall until the loss is nearly that of absolute errors."""
+    start = with_huber(fit)
+    size = np.abs(np.sqrt(fit.weights) * (start.residuals - np.quantile(start.residuals, quantile)))
+    scale = max(float(np.median(size)), 1e-9)
+    again = replace(start, quantile=quantile)
+    for share in SMOOTHED:
+        again = descend(replace(again, delta=share * scale), again.theta[None], tolerance=ROBUST)[0]
+    return again
 
 
 def positive(y: np.ndarray) -> np.ndarray:
@@ -190,8 +244,8 @@ def search(fit: Fit, starts: int) -> Fit:
 def descend(fit: Fit, starts: np.ndarray, steps: int = 150, tolerance: float = 1e-9) -> tuple[Fit, np.ndarray]:
     """The same problem at the lowest minimum reached from `starts` (start, parameter), and all of them, best first."""
     found, cost = minimise(fit.law, starts, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high,
-                           weights=fit.weights[None], delta=fit.delta, free=fit.free[None], steps=steps,
-                           tolerance=tolerance)
+                           weights=fit.weights[None], delta=fit.thresholds, quantile=fit.quantile,
+                           free=fit.free[None], steps=steps, tolerance=tolerance)
     found = found[np.argsort(cost, kind="stable")]
     return replace(fit, theta=found[0]), found
 

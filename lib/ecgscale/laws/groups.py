@@ -19,12 +19,13 @@ from ecgscale.laws.columns import Response, response
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.profile import profile
 from ecgscale.laws.uncertainty import cluster_numbers
-from ecgscale.laws.verdict import RUNS, slope_p
+from ecgscale.laws.verdict import slope_p
 
 KINDS = ("source", "class")
 METRIC = "auroc"
 FORMS = ("power", "floor")
 SIZES = ("params", "train_flops", "train_records")
+RUNS = 16               # from which groups are asked for: with fewer, a group's AUROC is mostly its own noise
 COMPLETE = 0.8          # share of the runs that must have a group's score, else the group is left out
 
 

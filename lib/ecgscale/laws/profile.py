@@ -1,16 +1,23 @@
 """Profile-likelihood intervals: how far a parameter or a prediction can be moved before the law no longer follows.
 
-A quantity (a parameter, or log y at a size) is moved away from its estimate while the rest is refitted; its interval
-ends where F = (cost / least cost - 1) (n - p) reaches the F quantile with (1, n - p) degrees of freedom, as in
-lmfit.conf_interval, whose ends tests/lib/laws/test_uncertainty.py compares (Venzon and Moolgavkar 1988). It needs no
-symmetry and holds at bounds, where percentiles of the bootstrap fail: laws/coverage.py counts both. A law with breaks
-may follow the runs nearly as well at several minima: each is left in its own way, and the interval holds them all.
+A quantity (a parameter, or log y at a size) is moved away from its estimate while the rest is refitted; with equal
+noise its interval ends where F = (cost / least cost - 1) (n - p) reaches the F quantile with (1, n - p) degrees of
+freedom, as in lmfit.conf_interval, whose ends tests/lib/laws/test_uncertainty.py compares (Venzon and Moolgavkar
+1988). It needs no symmetry and holds at bounds, where percentiles of the bootstrap fail: laws/coverage.py counts both.
+
+Noise is rarely equal: its size changes along a size, and runs of one configuration share some. F is therefore divided
+by the ratio of a variance of the quantity that takes each cluster's residuals as they are to that of equal noise
+(Chandler and Bate 2007, doi:10.1093/biomet/asm015), residuals freed of their own pull on the fit by a power of
+1 - leverage between HC2's and HC3's, and has the degrees of freedom of that variance (Bell and McCaffrey 2002). Huber's
+loss has a profile like the squared one; curvature and variance of its pulls take the place of the residuals'
+(Schrader and Hettmansperger 1980, doi:10.1093/biomet/67.1.93). With equal noise that costs a tenth of the width.
+
+A law with breaks may follow the runs nearly as well at several minima: each is left in its own way, and the interval
+holds them all.
 Where the runs hardly show a second break, its place is searched, which lowers the least cost beyond what F expects of
 one more parameter (Davies 1987, doi:10.1093/biomet/74.1.33): predictions of a law with several breaks are held to half
 the tail, with which they hold the truth in 85-95 % whether the runs show the break or not
 (docs/explanation/coverage.md).
-Where runs come in clusters, F is divided by the ratio of the cluster-robust variance to the ordinary one (Chandler and
-Bate 2007, doi:10.1093/biomet/asm015), never below 1, and the degrees of freedom are those of the clusters.
 """
 
 from __future__ import annotations
@@ -18,11 +25,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
+from scipy.optimize import brentq
 
 from ecgscale.laws.fit import Fit
-from ecgscale.laws.solve import minimise
-from ecgscale.laws.uncertainty import LEVEL, cluster_numbers, freed_residuals
+from ecgscale.laws.solve import cost_of, minimise
+from ecgscale.laws.spread import spread_of
+from ecgscale.laws.uncertainty import LEVEL, cluster_numbers, fitted_directions, without_own_pull
 
 ROUNDS = 8
 FIRST = np.array([0.5, 1.0, 1.6, 4.0])      # distances tried first, in units of what curvature expects of the interval
@@ -33,6 +42,7 @@ STEPS = 30              # of a refit; the next round goes on where it stopped
 APART = 0.05            # of sigma, root mean square: from which curves belong to different minima
 RESIDUALS_FROM = 30     # degrees of freedom from which a new run's deviation is read from the residuals themselves
 SEARCHED = 0.5          # share of the tail that predictions of a law with several breaks are held to
+FREED = 0.75            # power of 1 - leverage that squared residuals are freed by, twice: 0.5 is HC2, 1 HC3
 PULL = 100              # how much stronger a held prediction is pulled than the data hold it
 
 
@@ -55,17 +65,40 @@ class Profile:
     def new_run(self) -> np.ndarray:
         """(point, 2) log y of a new run: the curve's half widths and a run's own deviation, added in quadrature.
 
-        Weibull's quantiles, the k-th of n at k / (n + 1), leave out as much of new draws as they say at any n; numpy's
-        own leave out 13 % of new draws instead of 10 % at 60 runs.
+        Its own deviation is that of the runs, brought to the size predicted at by how their spread changes along the
+        sizes (`spread_of`), and wider by what is not known of that. Weibull's quantiles, the k-th of n at k / (n + 1),
+        leave out as much of new draws as they say at any n; numpy's own leave out 13 % instead of 10 % at 60 runs.
         """
         freedom, tail = self.fit.freedom, (1 - self.level) / 2
-        if freedom >= RESIDUALS_FROM:
-            own = np.quantile(self.fit.residuals, [tail, 1 - tail], method="weibull")
-            own *= np.sqrt(self.fit.points / freedom)
+        residuals = spare_residuals(self.fit)
+        spread = spread_of(self.fit.log_x, residuals)
+        alike = residuals / spread.deviation(self.fit.log_x)
+        doubt, normal = spread.doubt(self.log_at), special.stdtrit(np.inf, 1 - tail)
+        if freedom >= RESIDUALS_FROM or self.fit.quantile is not None:
+            ends = np.quantile(alike, [tail, 1 - tail], method="weibull")
+            own = ends * (blurred_quantiles(np.inf, doubt, tail) / normal)[:, None]
         else:
-            own = self.fit.sigma * stats.t.ppf([tail, 1 - tail], freedom)
+            own = np.sqrt(np.mean(alike**2)) * blurred_quantiles(freedom, doubt, tail)[:, None] * [-1, 1]
+        own = own * spread.deviation(self.log_at)[:, None]
         center = self.fit.law.log_curve(self.fit.theta, self.log_at)[0][:, None]
         return center + np.array([-1, 1]) * np.hypot(self.curve - center, own)
+
+
+def spare_residuals(fit: Fit) -> np.ndarray:
+    """(point,) residuals over the root of 1 - leverage: of equal variance where the noise is (HC2)."""
+    root = np.sqrt(fit.weights)
+    return without_own_pull(fitted_directions(fit), fit.residuals * root, np.arange(fit.points), 0.5) / root
+
+
+def blurred_quantiles(freedom: float, doubt: np.ndarray, tail: float) -> np.ndarray:
+    """(point,) upper quantiles of Student's t times a factor known up to the normal error `doubt` of its logarithm."""
+    nodes, shares = np.polynomial.hermite_e.hermegauss(9)
+    shares = shares / shares.sum()
+
+    def end(doubt: float) -> float:
+        return brentq(lambda q: shares @ special.stdtr(freedom, -q * np.exp(-doubt * nodes)) - tail, 1e-3, 1e4)
+
+    return np.array([end(one) for one in np.minimum(doubt, 2.0)])
 
 
 @dataclass
@@ -141,20 +174,21 @@ class Side:
 
 
 def profile(fit: Fit, log_at: np.ndarray | None = None, clusters: np.ndarray | None = None,
-            level: float = LEVEL) -> Profile | None:
+            level: float = LEVEL, equal_noise: bool = False) -> Profile | None:
     """Intervals of the free parameters and of log y at sizes log_at (size, point); clusters (point,) numbers.
 
-    None without a degree of freedom, and for Huber's loss, which has no likelihood to profile.
+    equal_noise: hold to the plain F instead, as lmfit.conf_interval does. None without a degree of freedom.
     """
     clusters = cluster_numbers(fit.points, None) if clusters is None else clusters
     freedom = int(clusters.max()) + 1 - int(fit.free.sum())
     log_at = fit.log_x[:, :0] if log_at is None else log_at
-    if freedom < 1 or fit.delta is not None:
+    if freedom < 1:
         return None
     parameters = int(fit.free.sum())
-    inflation = inflations(fit, gradients(fit, log_at), clusters)
-    tail = (1 - level) * np.where((np.arange(len(inflation)) >= parameters) & fit.law.several_breaks, SEARCHED, 1.0)
-    allowed = inflation * stats.f.ppf(1 - tail, 1, freedom) / fit.freedom      # (quantity,)
+    quantities = gradients(fit, log_at)
+    tail = (1 - level) * np.where((np.arange(len(quantities)) >= parameters) & fit.law.several_breaks, SEARCHED, 1.0)
+    allowed = (stats.f.ppf(1 - tail, 1, freedom) / fit.freedom if equal_noise
+               else allowances(fit, quantities, clusters, tail))       # (quantity,)
     sides, quantity = [], []
     for basin in basins(fit, allowed.max()):
         slopes = gradients(basin, log_at)
@@ -172,7 +206,7 @@ def profile(fit: Fit, log_at: np.ndarray | None = None, clusters: np.ndarray | N
                 theta, log_at[:, [-1 - side.place]])[:, 0]
             side.learn(side.sign * (value - side.estimate), cost, theta, owner == number)
     found = np.array([side.end() for side in sides]).reshape(-1, 2)
-    ends = np.repeat([[np.inf, -np.inf]], len(inflation), axis=0)
+    ends = np.repeat([[np.inf, -np.inf]], len(quantities), axis=0)
     np.minimum.at(ends[:, 0], quantity, found[:, 0])
     np.maximum.at(ends[:, 1], quantity, found[:, 1])
     whole = np.repeat(fit.theta[:, None], 2, axis=1)
@@ -198,19 +232,37 @@ def gradients(fit: Fit, log_at: np.ndarray) -> np.ndarray:
                            fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T])
 
 
-def inflations(fit: Fit, gradients: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """(quantity,) cluster-robust variance over the ordinary one, at least 1."""
-    if clusters.max() + 1 == fit.points:
-        return np.ones(len(gradients))
+def allowances(fit: Fit, gradients: np.ndarray, clusters: np.ndarray, tail: np.ndarray) -> np.ndarray:
+    """(quantity,) by how much the cost may rise, as a share of it, before a quantity's interval ends."""
+    least = np.einsum("qi,ij,qj->q", gradients, fit.bread, gradients)
+    known = least > 0                       # not of a parameter at its bound: its noise is taken for that of the others
+    if not known.any():
+        return np.full(len(tail), np.inf)
+    variance, own = robust_variance(fit, gradients[known], clusters)
+    noise, freedom = np.repeat([[np.median(variance / least[known])], [np.median(own)]], len(tail), axis=1)
+    noise[known], freedom[known] = variance / least[known], own
+    return stats.f.ppf(1 - tail, 1, freedom) * noise / max(fit.cost, 1e-300)
+
+
+def robust_variance(fit: Fit, gradients: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(quantity,) variances that take each cluster's residuals as they are, and their degrees of freedom."""
+    basis, root = fitted_directions(fit), np.sqrt(fit.weights)
     slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0]
-    score = slopes * fit.weights * freed_residuals(fit, clusters)
-    by_cluster = np.array([np.bincount(clusters, weights=row) for row in score])
-    plain = fit.covariance
-    bread = plain / max(fit.sigma**2, 1e-300)
-    robust = bread @ by_cluster @ by_cluster.T @ bread
-    ordinary = np.einsum("qi,ij,qj->q", gradients, plain, gradients)
-    inflation = np.einsum("qi,ij,qj->q", gradients, robust, gradients) / np.maximum(ordinary, 1e-300)
-    return np.maximum(inflation, 1.0)
+    lever = without_own_pull(basis, gradients @ fit.bread @ slopes * root, clusters, FREED)        # (quantity, point)
+    by_cluster = np.array([np.bincount(clusters, weights=row) for row in lever * root * fit.pull])
+    return (by_cluster**2).sum(axis=1), satterthwaite(basis, lever, clusters)
+
+
+def satterthwaite(basis: np.ndarray, lever: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """(quantity,) degrees of freedom of the robust variance, those of a chi square of its mean and variance under
+    equal noise (Bell and McCaffrey 2002)."""
+    out = []
+    for row in lever:
+        square = np.bincount(clusters, weights=row**2)
+        seen = np.array([np.bincount(clusters, weights=part, minlength=len(square)) for part in basis * row])
+        gram = np.diag(square) - seen.T @ seen
+        out.append(np.trace(gram) ** 2 / max((gram**2).sum(), 1e-300))
+    return np.maximum(out, 1.0)
 
 
 def both(fit: Fit, log_at: np.ndarray, index: int, gradient: np.ndarray, allowed: float,
@@ -222,8 +274,8 @@ def both(fit: Fit, log_at: np.ndarray, index: int, gradient: np.ndarray, allowed
     estimate = (fit.theta[place] if parameter
                 else float(fit.law.log_curve(fit.theta, log_at[:, [index - len(free)]])[0, 0]))
     far = (estimate - fit.low[place], fit.high[place] - estimate) if parameter else (50.0, 50.0)
-    variance = max(gradient @ fit.covariance @ gradient, 0.0)
-    unit, tangent = np.sqrt(variance * allowed * fit.freedom), fit.covariance @ gradient / max(variance, 1e-300)
+    variance = max(gradient @ fit.bread @ gradient, 0.0)
+    unit, tangent = np.sqrt(variance * allowed * fit.cost), fit.bread @ gradient / max(variance, 1e-300)
     if unit < 1e-12:
         unit, tangent = 0.1 * max(abs(estimate), 0.1), np.zeros_like(fit.theta)
     return [Side(place, sign, float(estimate), float(reach), float(unit), float(allowed), sign * tangent, np.zeros(1),
@@ -244,10 +296,11 @@ def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarra
     free = np.repeat(fit.free[None], len(rows), axis=0)
     held, pulled = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
     theta[held, place[held]], free[held, place[held]] = value[held], False
-    log_x, log_y, weights = fit.log_x[:, None, :], fit.log_y[None], fit.weights[None]
+    log_x, log_y, weights, delta = fit.log_x[:, None, :], fit.log_y[None], fit.weights[None], fit.thresholds
     if len(pulled):
+        delta = None if delta is None else np.append(delta, 1e6)
         gradient = fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T
-        hold = np.einsum("qi,ij,qj->q", gradient, fit.covariance, gradient) / max(fit.sigma**2, 1e-300)
+        hold = np.einsum("qi,ij,qj->q", gradient, fit.bread, gradient)
         extra_x, (extra_y, pull) = np.repeat(fit.log_x[:, :1], len(rows), axis=1), np.zeros((2, len(rows)))
         at = -1 - place[pulled]
         extra_x[:, pulled], extra_y[pulled] = log_at[:, at], value[pulled]
@@ -255,8 +308,8 @@ def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarra
         log_x, log_y, weights = (
             np.concatenate([np.repeat(part, len(rows), axis=-2), extra[..., None]], axis=-1)
             for part, extra in ((log_x, extra_x), (log_y, extra_y), (weights, pull)))
-    theta, _ = minimise(fit.law, theta, log_x, log_y, fit.low, fit.high, weights=weights, free=free, steps=STEPS,
-                        tolerance=TOLERANCE / fit.points)
+    theta, _ = minimise(fit.law, theta, log_x, log_y, fit.low, fit.high, weights=weights, delta=delta,
+                        quantile=fit.quantile, free=free, steps=STEPS, tolerance=TOLERANCE / fit.points)
     with np.errstate(over="ignore"):
-        cost = (fit.weights * (fit.log_y - fit.law.log_curve(theta, fit.log_x)) ** 2).sum(axis=1)
+        cost = cost_of(fit.log_y - fit.law.log_curve(theta, fit.log_x), fit.weights, fit.thresholds, fit.quantile)
     return theta, np.where(np.isfinite(cost), cost, np.inf)

@@ -16,16 +16,23 @@ TRUSTED = 1e-3       # damping up to which a step's expected gain is believed
 CHUNK = 32768        # points x replicates that are evaluated at a time: keeps the arrays in the processor's cache
 
 
-def huber_weights(residual: np.ndarray, delta: float | None) -> np.ndarray | float:
+def huber_weights(residual: np.ndarray, delta: np.ndarray | float | None) -> np.ndarray | float:
     """Weights by which squared residuals have the gradient of Huber's loss (1 up to delta, then delta / |r|)."""
     return 1.0 if delta is None else np.minimum(1.0, delta / np.maximum(np.abs(residual), 1e-300))
 
 
-def cost_of(residual: np.ndarray, weights: np.ndarray, delta: float | None) -> np.ndarray:
-    """Sum over points of weights times r^2, or Huber's 2 delta |r| - delta^2 beyond delta. (replicate,)"""
+def tilt(residual: np.ndarray, quantile: float | None) -> np.ndarray | float:
+    """What errors above and below count so that the share `quantile` of the points ends below the law (2 q above,
+    2 (1 - q) below: Koenker and Bassett 1978, on Huber's loss: Breckling and Chambers 1988)."""
+    return 1.0 if quantile is None else 2 * np.where(residual > 0, quantile, 1 - quantile)
+
+
+def cost_of(residual: np.ndarray, weights: np.ndarray, delta: np.ndarray | float | None,
+            quantile: float | None = None) -> np.ndarray:
+    """Sum over points of weights times r^2, or Huber's 2 delta |r| - delta^2 beyond delta, tilted. (replicate,)"""
     size = np.abs(residual)
     squared = residual**2 if delta is None else np.where(size <= delta, size**2, 2 * delta * size - delta**2)
-    return (weights * squared).sum(axis=-1)
+    return (weights * tilt(residual, quantile) * squared).sum(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,8 @@ class Problem:
     log_x: np.ndarray            # (size, replicate or 1, point)
     log_y: np.ndarray            # (replicate or 1, point)
     weights: np.ndarray          # (replicate or 1, point)
-    delta: float | None
+    delta: np.ndarray | float | None     # (point,) or one for all
+    quantile: float | None
 
     def evaluate(self, theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """cost (row,), normal matrix (row, parameter, parameter), descent direction (row, parameter)."""
@@ -50,17 +58,18 @@ class Problem:
         weights = self.weights if len(self.weights) == 1 else self.weights[rows]
         curve, slopes = self.law.form(theta, log_x)
         residual = log_y - curve
-        scaled = slopes * (weights * huber_weights(residual, self.delta))[:, None, :]
+        pull = weights * tilt(residual, self.quantile) * huber_weights(residual, self.delta)
+        scaled = slopes * pull[:, None, :]
         with np.errstate(over="ignore", invalid="ignore"):
             normal = scaled @ slopes.transpose(0, 2, 1)
-        cost = cost_of(residual, weights, self.delta)
+        cost = cost_of(residual, weights, self.delta, self.quantile)
         return np.where(np.isfinite(cost), cost, np.inf), normal, (scaled @ residual[:, :, None])[:, :, 0]
 
 
 def minimise(
     law: Law, theta: np.ndarray, log_x: np.ndarray, log_y: np.ndarray, low: np.ndarray, high: np.ndarray, *,
-    weights: np.ndarray | None = None, delta: float | None = None, free: np.ndarray | None = None,
-    steps: int = 60, tolerance: float = 1e-9,
+    weights: np.ndarray | None = None, delta: np.ndarray | float | None = None, free: np.ndarray | None = None,
+    quantile: float | None = None, steps: int = 60, tolerance: float = 1e-9,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit every replicate; give theta (replicate, parameter) and cost (replicate,).
 
@@ -72,7 +81,7 @@ def minimise(
     count, size = theta.shape
     weights = np.ones((1, log_x.shape[-1])) if weights is None else weights
     free = np.broadcast_to(np.ones((1, size), dtype=bool) if free is None else free, (count, size))
-    problem = Problem(law, log_x, log_y, weights, delta)
+    problem = Problem(law, log_x, log_y, weights, delta, quantile)
     best = np.clip(theta, low, high)
     alive = np.arange(count)
     damping, settled = np.full(count, 1e-3), np.zeros(count, dtype=int)

@@ -14,14 +14,15 @@ HEAD = ("law", "of", "over", "runs", "n", "exponents with 90 % interval", "verdi
 
 def summary(laws: Laws) -> str:
     """What a person who fitted a table wants to know first."""
-    fits = [preferred([fit for fit in fits if fit.law != "average"] or fits)
-            for fits in by_question(fit for fit in laws.fits if "=" not in fit.subset)]
-    fits.sort(key=lambda fit: (fit.verdict != "identified", -len(fit.x)))
+    told = [fit for fit in laws.fits if "=" not in fit.subset or fit.statistics.get("headline")]
+    fits = [preferred([fit for fit in fits if fit.law != "average"] or fits) for fits in by_question(told)]
+    fits.sort(key=lambda fit: (not fit.statistics.get("headline"), fit.verdict != "identified", -len(fit.x)))
     parts = [*map(told_rows, laws.rows), f"read: {laws.columns.told()}" if laws.columns else ""]
     parts += [f"note: {notice}" for notice in laws.columns.notices] if laws.columns else []
     if fits:
         parts += ["", *aligned([HEAD, *(line(fit) for fit in fits[:LINES])])]
         parts += [f"and {len(fits) - LINES} more in laws.csv"] if len(fits) > LINES else []
+        parts += [f"note: {said}" for fit in fits[:LINES] for said in notes(fit)]
     parts += ["", *told_answers(laws)]
     if not any(fit.verdict == "identified" for fit in fits):
         parts += ["", *(todo(laws, fits))]
@@ -32,6 +33,19 @@ def line(fit: LawFit) -> tuple[str, ...]:
     told = "; ".join(f"{name} = {with_interval(fit, name)}" for name in exponents(fit))
     return (fit.law, fit.y, ", ".join(fit.x), fit.subset, str(fit.points), told or "-",
             fit.verdict + (f": {fit.reason}" if fit.reason else ""))
+
+
+def notes(fit: LawFit) -> list[str]:
+    """Why a headline's loss is not the squared one, on which run it hangs most, and what it pools."""
+    told, of = fit.statistics, f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}"
+    out = [f"{of}: {told['pooled']}, each has its own law"] if told.get("pooled") else []
+    if told.get("loss") != "huber":
+        return out
+    out.append(f"{of}: {told['loss_reason']}")
+    if told["influential"]:
+        most = told["influential"][0]
+        out.append(f"{of}: without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}")
+    return out
 
 
 def exponents(fit: LawFit) -> tuple[str, ...]:

@@ -16,14 +16,15 @@ from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Question, answer
 from ecgscale.laws.columns import GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.fitted import asked_answers
+from ecgscale.laws.forms import CURVES
 from ecgscale.laws.groups import group_laws
+from ecgscale.laws.headline import frontier_of, frontier_share, with_headlines
 from ecgscale.laws.profile import Profile
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import versions
 from ecgscale.tables.names import is_response
 
 ALLOCATION = "compute-optimal allocation"
-TUNED_BINS, TUNED_RUNS, LEAST_BINS = 12, 4, 8       # bins at most, runs in each at least, bins at least
 GROUP_REPLICATES = 200              # of the bootstrap, for laws by source and class: there are many
 MOST = 5000                         # runs that a law is fitted to; more would not tell it better
 WORTH_STARTING = 1e5                # rows x replicates of all questions, from which processes are started
@@ -33,38 +34,48 @@ LEAST = 6                           # runs below which nothing is fitted
 def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", replicates: int = 300, seed: int = 1,
                   cpus: int = 1, scores: pd.DataFrame | None = None,
                   budgets: tuple[Spending, ...] = (), reading: Reading | None = None,
-                columns: Columns | None = None, places: tuple[dict[str, float], ...] = (),
-                losses: tuple[float, ...] = ()) -> Laws:
+                  columns: Columns | None = None, places: tuple[dict[str, float], ...] = (),
+                  losses: tuple[float, ...] = (), huber: float | None = None) -> Laws:
     """Every law that the table's columns allow, with intervals and verdicts; `disabled` names what they do not.
 
     scores: METRICS rows of the test part by source and class; budgets: for which the laws that are
     identified name the best sizes; reading and columns: how the table was read, kept with the laws, of which the
     responses asked for are the ones explained; places and losses: where to tell the loss, and for which the cheapest
-    sizes. Raises nothing for a poor table: it says so in verdicts.
+    sizes; huber: threshold on log y of the robust loss, for all laws. Raises nothing for a poor table: it says so in
+    verdicts.
     """
-    reading = reading or Reading()
+    frame, reading = in_order(frame), reading or Reading()
     explained = responses(frame, target, asked=tuple(columns.responses) if columns and reading.responses else ())
     asked, disabled = list(questions(frame, explained)), missing(frame, target, explained)
     labels = configurations(frame)
-    answers = answers_to(asked, frame, labels, replicates, seed, cpus)
+    answers = answers_to(asked, frame, labels, replicates, seed, cpus, huber)
     allocation, reasons = allocations(frame, answers, budgets)
     ended = usable(frame)
     grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores, min(replicates, GROUP_REPLICATES),
                                             seed)
     return Laws(table_digest=table_digest(frame, explained), synthetic=is_synthetic(frame), runs=len(frame),
-                fits=(*(fit for one in answers for fit in one.fits), *grouped), disabled=disabled | reasons | lacking,
+                fits=(*with_headlines(answers, frame), *grouped), disabled=disabled | reasons | lacking,
                 allocation=allocation, differences=[*differences(answers), *compared], reading=reading,
                 columns=columns and columns.explaining([one.column for one in explained]),
                 answers=asked_answers(answers, frame, labels, places, losses),
                 rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
 
 
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows in the order of their values, so that how a table was sorted changes no answer: neither sums nor the
+    draws of a bootstrap."""
+    numbers = [name for name in sorted(frame) if pd.api.types.is_numeric_dtype(frame[name])]
+    return frame.sort_values([*numbers, "run_id"], kind="stable", ignore_index=True)
+
+
 def answers_to(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replicates: int, seed: int,
-               cpus: int) -> list[Answer]:
+               cpus: int, huber: float | None = None) -> list[Answer]:
     """An answer to each question, in processes side by side once that is worth starting them: the steps of a fit are
     too short for threads, which would take turns."""
+    names = frame["run_id"].astype(str).to_numpy()
     tasks = [(question, [frame[name].to_numpy(float)[question.rows] for name in question.x], labels[question.rows],
-              replicates, seed + number, 0.05 / len(asked)) for number, question in enumerate(asked)]
+              replicates, seed + number, 0.05 / len(asked), CURVES, names[question.rows], huber)
+             for number, question in enumerate(asked)]
     if cpus <= 1 or sum(len(question.rows) for question in asked) * replicates < WORTH_STARTING:
         return [answer(*task) for task in tasks]
     with fresh_pool("fitting", cpus, threads=1) as pool:
@@ -95,15 +106,18 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
     by_law: dict[tuple[str, str], dict[str, Answer]] = {}
     for one in answers:
         law = OF_SEVERAL.get(one.question.x)
-        if law in one.boots and "tuned" not in one.question.subset and not one.question.subset.startswith("family"):
+        if law in one.boots and not one.question.subset.startswith("family"):
             by_law.setdefault((law, one.question.response.name), {})[one.question.subset] = one
     for (law, response), found in by_law.items():
         boots = {subset: one.boots[law] for subset, one in found.items() if one.identified(law)}
+        boots = {subset: boot for subset, boot in boots.items() if frontier_of(subset) not in boots}
+        first = next(iter(found.values()))
         if boots:
             runs = frame.iloc[np.unique(np.concatenate([found[subset].question.rows for subset in boots]))]
-            rows += [{"y_column": response, **row} for row in allocate(boots, runs, asked)]
+            found_rows = allocate(boots, runs, asked, first.question.response.most)
+            rows += [{"y_column": response, **row} for row in found_rows]
         else:
-            reason = f"no law of model size and samples is identifiable ({next(iter(found.values())).fits[0].reason})"
+            reason = f"no law of model size and samples is identifiable ({first.fits[0].reason})"
     return rows, unpriced | ({} if rows else {ALLOCATION: reason})
 
 
@@ -132,18 +146,6 @@ def subsets(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[tuple[str, np.nda
             yield from ((f"{column}={value}", rows[positions]) for value, positions in groups.items())
 
 
-def tuned(size: np.ndarray, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The best run in each of up to 12 bins of equally many runs by size: laws may show only at tuned settings.
-
-    Bins of equal count, because the best of many beats the best of few. Too few runs for 8 bins of 4: none.
-    """
-    bins = min(TUNED_BINS, len(rows) // TUNED_RUNS)
-    if bins < LEAST_BINS:
-        return rows[:0]
-    order = rows[np.argsort(size[rows], kind="stable")]
-    return np.array([part[np.argmin(y[part])] for part in np.array_split(order, bins)])
-
-
 def questions(frame: pd.DataFrame, explained: list[Response]) -> Iterator[Question]:
     ended = usable(frame)
     for response in explained:
@@ -156,10 +158,10 @@ def questions(frame: pd.DataFrame, explained: list[Response]) -> Iterator[Questi
                 chosen = drawn(chosen)
                 if len(chosen) < LEAST or any(len(np.unique(size[chosen])) < 2 for size in sizes.T):
                     continue
+                share = frontier_share(frame.iloc[chosen], x)
+                if share is not None:
+                    yield Question(frontier_of(subset), x, response, chosen, share)
                 yield Question(subset, x, response, chosen)
-                best = tuned(sizes[:, 0], response.y, chosen) if len(x) == 1 else chosen[:0]
-                if len(best) and not subset.startswith("family"):
-                    yield Question("tuned" if subset == "all" else f"{subset}, tuned", x, response, best)
 
 
 def drawn(rows: np.ndarray) -> np.ndarray:

@@ -72,23 +72,30 @@ def cluster_weights(clusters: np.ndarray, replicates: int, random: np.random.Gen
 
 def freed_residuals(fit: Fit, clusters: np.ndarray) -> np.ndarray:
     """(I - H)^-1 r by cluster, (point,): what each cluster's residuals are against a law fitted without it."""
+    root = np.sqrt(fit.weights)
+    return without_own_pull(fitted_directions(fit), fit.residuals * root, clusters) / root
+
+
+def fitted_directions(fit: Fit) -> np.ndarray:
+    """(rank, point) orthonormal rows: the directions of the weighted points that the fit follows."""
     inner = fit.free & ~fit.at_bound
-    slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0][inner] * np.sqrt(fit.weights)
+    slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0][inner] * np.sqrt(fit.weights * fit.stiffness)
+    if not inner.any():
+        return slopes
     basis = np.linalg.svd(slopes, full_matrices=False)
-    kept = basis.Vh[1e-9 * basis.S.max() < basis.S] if inner.any() else slopes[:0]     # (rank, point), orthonormal
-    return without_own_pull(kept, fit.residuals * np.sqrt(fit.weights), clusters) / np.sqrt(fit.weights)
+    return basis.Vh[1e-9 * basis.S.max() < basis.S]
 
 
-def without_own_pull(basis: np.ndarray, residuals: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """(I - H)^-1 r by cluster, (point,); basis (rank, point): orthonormal rows that span what was fitted."""
+def without_own_pull(basis: np.ndarray, residuals: np.ndarray, clusters: np.ndarray, power: float = 1.0) -> np.ndarray:
+    """(I - H)^-1 r by cluster, (..., point); basis (rank, point): orthonormal rows that span what was fitted."""
     alone = np.bincount(clusters)[clusters] == 1
     pull = np.minimum((basis**2).sum(axis=0), 0.9)
-    freed = np.where(alone, residuals / (1 - pull), residuals)
+    freed = np.where(alone, residuals / (1 - pull) ** power, residuals)
     for cluster in np.unique(clusters[~alone]):
         rows = np.flatnonzero(clusters == cluster)
         own = basis[:, rows]
         values, vectors = np.linalg.eigh(own.T @ own)
-        freed[rows] = vectors @ ((vectors.T @ freed[rows]) / (1 - np.minimum(values, 0.9)))
+        freed[..., rows] = (freed[..., rows] @ vectors / (1 - np.minimum(values, 0.9)) ** power) @ vectors.T
     return freed
 
 
@@ -102,5 +109,6 @@ def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = 
     log_y = fit.log_y - fit.residuals + freed_residuals(fit, clusters)
     start = np.repeat(fit.theta[None], replicates, axis=0)
     theta, _ = minimise(fit.law, start, fit.log_x[:, None, :], log_y[None], fit.low, fit.high, weights=weights,
-                        delta=fit.delta, free=fit.free[None], tolerance=CLOSE / fit.points, steps=20)
+                        delta=fit.thresholds, quantile=fit.quantile, free=fit.free[None],
+                        tolerance=CLOSE / fit.points, steps=20)
     return Bootstrap(fit, theta, clusters)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from scipy import stats
 
 from ecgscale.laws.fit import Fit
-from ecgscale.laws.profile import Profile
+from ecgscale.laws.profile import Profile, robust_variance
 from ecgscale.laws.uncertainty import without_own_pull
 
-RUNS_A_PARAMETER = 5        # below, unless the curve is clean
-RUNS = 16                   # at least, unless the curve is clean
-CLEAN_RUNS = 8              # at least, where the curve is clean
-CLEAN = 0.98                # share of the variance of log y from which a curve counts as clean
+RUNS = 8                    # configurations at least: coverage is counted from here on (docs/explanation/coverage.md)
+SPARE = 3                   # configurations beyond the parameters, at least
+MISSED, WORSE = 4.0, 1.0    # standard errors, and standard deviations of a run, by which the largest runs may be missed
 RANGE = 4.0                 # largest size over smallest
 PRECISION = 0.5             # half width of an exponent's interval over its estimate
 SUPPORTED = 0.05            # of the best law's information weight
@@ -26,34 +27,36 @@ CORRELATED = 0.98           # correlation of a floor and an exponent
 
 
 def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float, alpha: float = 0.05,
-            weight: float = 1.0, simpler: Fit | None = None) -> str:
+            weight: float = 1.0, simpler: Fit | None = None, held_out: dict | None = None) -> str:
     """Why the exponents of this fit cannot be told, or "" when they can.
 
     clusters (point,): numbers, one a configuration; ends: its profile, None where no degree of freedom is left.
     effect: p value of "no slope at all" (see slope_p); alpha: the error that is accepted for it, divided by the number
     of fits when many are made. weight: the law's information weight over that of the best law of the same points.
     simpler: the fit of the form that this one contains (SIMPLER), which must follow the runs clearly less well.
+    held_out: how the law, fitted without the largest runs, foretold them (heldout.held_out_errors).
     """
     parameters = int(fit.free.sum())
-    clean = 1 - np.mean(fit.residuals**2) / max(np.var(fit.log_y), 1e-300) >= CLEAN
-    needed = max(CLEAN_RUNS, parameters + 3) if clean else max(RUNS, RUNS_A_PARAMETER * parameters)
+    needed = max(RUNS, parameters + SPARE)
     count = int(clusters.max()) + 1
     if count < needed or ends is None:
         return f"too few points: {count} runs for {parameters} parameters (needs {needed})"
     for name, sizes in zip(fit.law.sizes, fit.log_x, strict=True):
         if np.ptp(sizes) < np.log(RANGE):
             return f"too little range: {name} spans a factor {np.exp(np.ptp(sizes)):.2g} (needs {RANGE:g})"
-    if len(fit.log_x) > 1:
-        together = np.corrcoef(fit.log_x)
-        i, j = np.unravel_index(np.argmax(np.abs(together - np.eye(len(together)))), together.shape)
-        if abs(together[i, j]) > TOGETHER:
-            return f"{fit.law.sizes[i]} and {fit.law.sizes[j]} move together (correlation {together[i, j]:.2f})"
+    for i, j in combinations(range(len(fit.log_x)), 2):
+        together = float(np.corrcoef(fit.log_x[i], fit.log_x[j])[0, 1])
+        if abs(together) > TOGETHER:
+            return f"{fit.law.sizes[i]} and {fit.law.sizes[j]} move together (correlation {together:.2f})"
     if effect > alpha:
         return f"no effect that can be told from noise (p = {effect:.2g}, needs {alpha:.2g})"
     if weight < SUPPORTED:
         return f"the data support another form ({weight:.2g} of the best one's information weight)"
     if simpler is not None and simpler.aicc - fit.aicc < WORTH:
         return f"a simpler law ({simpler.law.name}) follows these runs as well"
+    if held_out and abs(held_out["bias_log"]) > max(MISSED * held_out["bias_error"], WORSE * fit.sigma):
+        return (f"fitted without the runs from {held_out['from']:.3g} on, it misses them by a factor "
+                f"{np.exp(held_out['bias_log']):.3g}")
     return imprecise(fit, ends)
 
 
@@ -92,6 +95,13 @@ def tied(fit: Fit, place: int) -> tuple[str, float] | None:
     if best is None or abs(correlation[best]) < CORRELATED:
         return None
     return fit.law.names[best], float(correlation[best])
+
+
+def exponent_p(fit: Fit, clusters: np.ndarray) -> float:
+    """p value of "the exponent of this power law is 0", by the variance of its interval."""
+    place = fit.law.names.index("c")
+    variance, freedom = robust_variance(fit, np.eye(len(fit.theta))[[place]], clusters)
+    return float(stats.f.sf(fit.theta[place] ** 2 / max(float(variance[0]), 1e-300), 1, freedom[0]))
 
 
 def slope_p(log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float:

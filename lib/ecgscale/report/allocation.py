@@ -125,7 +125,7 @@ def iso_flop(inputs: Inputs) -> Drawing | None:
     handles = dict(zip(*reversed(fig.axes[0].get_legend_handles_labels()), strict=True))
     fig.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=4)
     told = [f"{label(row['subset'])}, {budget(row)}: {number(row['params'])} parameters" for row in rows
-            if budget(row) in budgets]
+            if budget(row) in budgets and row["params"] is not None]
     return Drawing("isoflop", "Iso-FLOP view",
                    "Each point of a line spends the same budget: larger models see fewer samples. Bands: 90 % "
                    f"intervals over run-level bootstrap refits of the {first['law']} law; markers: the optimum. Beyond "

@@ -1,0 +1,101 @@
+"""Which law of a response over a size comes first: the frontier's where settings vary, by family where those differ.
+
+A law over all runs of a table of good and bad settings is a law of the settings as well. The frontier, a tenth of the
+runs being better at any size, is what a reader asks for; where nothing but the size varies there is no other frontier
+than the runs themselves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ecgscale.contracts import LawFit
+from ecgscale.contracts.run_table import hyperparameters
+from ecgscale.laws.answer import Answer
+
+SETTINGS = ("family", "optimizer", "lr", "weight_decay", "batch_size", "window", "recipe", "leads", "loss", "augment",
+            "precision")
+COUNTS = ("params", "train_records", "samples_seen")
+LOCKSTEP = 0.99         # rank correlation with a size from which a number is no setting of its own
+DIFFER = 0.01           # p value from which families are told apart
+FRONTIER, FRONTIER_RUNS = 0.1, 4        # share of the runs that are better than the frontier's law, how many at least
+LEAST = 20              # runs from which a frontier is asked for
+
+
+def frontier_of(subset: str) -> str:
+    """The name of the frontier of a subset."""
+    return "frontier" if subset == "all" else f"{subset}, frontier"
+
+
+def frontier_share(frame: pd.DataFrame, x: tuple[str, ...]) -> float | None:
+    """The share of the runs (the rows of `frame`) that are better than the law of the frontier over the sizes x: a
+    tenth, or four of few; None of fewer, or where no setting varies at a size.
+
+    A quantile is not a minimum: it does not fall with the number of runs, so nothing is won by selection.
+    """
+    return max(FRONTIER, FRONTIER_RUNS / len(frame)) if len(frame) >= LEAST and settings_vary(frame, x) else None
+
+
+def settings_vary(frame: pd.DataFrame, x: tuple[str, ...]) -> bool:
+    """Whether anything that defines a run moves otherwise than its size does, other counts of it among them."""
+    others = [name for name in COUNTS if name not in x] if len(x) == 1 else []
+    for name in (*SETTINGS, *others, *hyperparameters(frame)):
+        if name not in frame or frame[name].nunique() < 2:
+            continue
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            return True
+        if all(abs(stats.spearmanr(frame[name], frame[size], nan_policy="omit").statistic) < LOCKSTEP for size in x):
+            return True
+    return False
+
+
+def families_differ(families: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) -> float:
+    """p value of "one straight line in logs holds for every family": F test of levels and slopes of their own."""
+    names, number = np.unique(families.astype(str), return_inverse=True)
+    shared = np.vstack([np.ones_like(log_y), log_x - log_x.mean(axis=1, keepdims=True)])
+    own = np.vstack([shared * (number == i) for i in range(len(names))])
+    rank = np.linalg.matrix_rank(own)
+    freedom, more = len(log_y) - rank, rank - np.linalg.matrix_rank(shared)
+    if len(names) < 2 or freedom < 1 or more < 1:
+        return 1.0
+    costs = [float(np.sum((log_y - np.linalg.lstsq(design.T, log_y, rcond=None)[0] @ design) ** 2))
+             for design in (shared, own)]
+    return float(stats.f.sf((costs[0] - costs[1]) / more / max(costs[1] / freedom, 1e-300), more, freedom))
+
+
+def with_headlines(answers: list[Answer], frame: pd.DataFrame) -> list[LawFit]:
+    """All fits in the order of the answers; `headline` in the statistics of one law a response and size, or of one a
+    family where those differ, which is said of the law that pools them (`pooled`)."""
+    groups: dict[tuple, dict[str, Answer]] = {}
+    for one in answers:
+        groups.setdefault((one.question.response.name, one.question.x), {})[one.question.subset] = one
+    said: dict[tuple, dict] = {}
+    for key, found in groups.items():
+        pooled = found.get("frontier") or found.get("all")
+        if pooled is None:
+            continue
+        p = 1.0
+        if "family" in frame:
+            rows = pooled.question.rows
+            log_x = np.log(frame.iloc[rows][list(key[1])].to_numpy(float).T)
+            p = families_differ(frame["family"].to_numpy()[rows], log_x, np.log(pooled.question.response.y[rows]))
+        apart = [one for subset, one in found.items() if subset.startswith("family=")
+                 and (one.question.quantile is not None or frontier_of(subset) not in found)]
+        heads = apart if p < DIFFER and apart else [pooled]
+        for one in heads:
+            said[(*key, one.question.subset)] = {"headline": True}
+        if heads is apart:
+            said[(*key, pooled.question.subset)] = {"pooled": f"families differ (p = {p:.2g})"}
+    return [fit for one in answers for fit in marked(one, said)]
+
+
+def marked(one: Answer, said: dict[tuple, dict]) -> list[LawFit]:
+    """The answer's fits, what is said of it in the statistics of the preferred one."""
+    what = said.get((one.question.response.name, one.question.x, one.question.subset))
+    laws = [fit for fit in one.fits if fit.law != "average"]
+    if what is None or not laws:
+        return one.fits
+    best = max(laws, key=lambda fit: (fit.verdict == "identified", fit.statistics.get("weight") or 0))
+    return [fit.model_copy(update={"statistics": fit.statistics | what}) if fit is best else fit for fit in one.fits]

@@ -1,0 +1,99 @@
+"""Which loss leads: squared errors, until the residuals reject them, then Huber's; which runs the exponents hang on.
+
+Squared errors are best for normal noise, and one wild run can carry them off. Whether there are such is read from the
+residuals of Huber's fit, brought to one spread along the sizes: noise that merely grows with a size is no reason to
+leave the squared loss, whose intervals allow for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ecgscale.laws.fit import Fit, at_quantile, with_huber
+from ecgscale.laws.profile import spare_residuals
+from ecgscale.laws.solve import minimise
+from ecgscale.laws.spread import spread_of
+
+REJECTED = 0.01         # p value that the squared loss needs: of the residuals' normality, and of the largest of them
+POINTS = 8              # from which residuals are judged
+EXACT = 1e-9            # of log y: residuals that are nothing but rounding
+NAMED = 5               # runs that are named as influential, at most
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss that leads and why. delta: Huber's threshold on log y; quantile: of the frontier; both None: squared."""
+
+    delta: float | None = None
+    quantile: float | None = None
+    reason: str = ""
+
+    @property
+    def name(self) -> str:
+        return "quantile" if self.quantile is not None else "squared" if self.delta is None else "huber"
+
+    def lead(self, fit: Fit) -> Fit:
+        """The fit by this loss."""
+        if self.quantile is not None:
+            return at_quantile(fit, self.quantile)
+        return fit if self.delta is None else with_huber(fit, self.delta)
+
+
+def choose_loss(fits: list[Fit], delta: float | None = None, quantile: float | None = None) -> Loss:
+    """One loss for all laws of the same runs, `fits` by squares, so that they can be compared: judged by the residuals
+    of the one that the data prefer. delta: the threshold that was asked for; quantile: of the frontier."""
+    if quantile is not None:
+        return Loss(quantile=quantile, reason=f"the law below which {quantile:.0%} of the runs lie")
+    if delta is not None:
+        return Loss(delta, reason=f"Huber's loss beyond {delta:g} was asked for")
+    if not fits:
+        return Loss()
+    fit = min(fits, key=lambda one: one.aicc)
+    if fit.points < POINTS or fit.freedom < 3 or np.ptp(fit.residuals) < EXACT:
+        return Loss()
+    robust = with_huber(fit)
+    residuals = spare_residuals(robust)
+    alike = residuals / spread_of(fit.log_x, residuals).deviation(fit.log_x)
+    normality = float(stats.shapiro(alike).pvalue)
+    size = np.abs(alike) / (1.4826 * max(float(np.median(np.abs(alike))), EXACT))
+    largest = float(2 * fit.points * stats.t.sf(size.max(), fit.freedom))
+    if largest >= REJECTED and not (normality < REJECTED and stats.kurtosis(alike) > 0):
+        return Loss()
+    wild = int((size > stats.norm.isf(0.05 / fit.points)).sum())
+    told = f"{wild} outlier{'s' * (wild != 1)}" if wild else "tails"
+    return Loss(robust.delta, reason=f"the residuals reject squared errors: {told}, the largest {size.max():.1f} times "
+                                     f"the usual size (normality p = {normality:.1g}); Huber's loss leads")
+
+
+def influential(fit: Fit) -> list[dict]:
+    """The runs whose absence moves an exponent most: point, exponent, shift (without the run less with it) and the
+    shift in standard errors.
+
+    One Newton step foretells the shifts (Cook 1977); those beyond 2 / sqrt(runs) standard errors count (Belsley, Kuh
+    and Welsch 1980), and the largest few are refitted without the run.
+    """
+    slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0]
+    leverage = np.einsum("ip,ij,jp->p", slopes, fit.bread, slopes) * fit.weights * fit.stiffness
+    shift = -(fit.bread @ slopes) * fit.weights * fit.pull / (1 - np.minimum(leverage, 0.9))    # (parameter, point)
+    error = np.sqrt(np.maximum(np.diag(fit.covariance), 1e-300))
+    places = [fit.law.names.index(name) for name in fit.law.exponents if not fit.at_bound[fit.law.names.index(name)]]
+    if fit.freedom < 2 or not places:
+        return []
+    largest = np.max(np.abs(shift[places]) / error[places, None], axis=0)
+    points = [int(point) for point in np.argsort(-largest, kind="stable")[:NAMED]
+              if largest[point] > 2 / np.sqrt(fit.points)]
+    if not points:
+        return []
+    weights = np.repeat(fit.weights[None], len(points), axis=0)
+    weights[range(len(points)), points] = 0.0
+    theta, _ = minimise(fit.law, np.repeat(fit.theta[None], len(points), axis=0), fit.log_x[:, None, :],
+                        fit.log_y[None], fit.low, fit.high, weights=weights, delta=fit.thresholds,
+                        quantile=fit.quantile, free=fit.free[None])
+    moved = theta[:, places] - fit.theta[places]
+    most = np.argmax(np.abs(moved) / error[places], axis=1)
+    return [{"point": point, "exponent": fit.law.names[places[i]], "shift": float(row[i]),
+             "standard_errors": float(row[i] / error[places[i]])}
+            for point, i, row in zip(points, most, moved, strict=True)]
