@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import least_squares
 
 from ecgscale.contracts import LAW_TABLE, Laws
 
@@ -40,9 +41,50 @@ def test_a_foreign_table_is_enough(curve, tmp_path):
     assert floor.intervals["c"][0] < 0.3 < floor.intervals["c"][1]
     assert "'train_flops' is missing" in laws.disabled["laws in train_flops"]
     rows = LAW_TABLE.read(tmp_path / "fit" / "laws.csv")
-    assert set(rows["law"]) == {"power", "floor", "shifted", "saturating", "broken1", "broken2"}
+    assert "floor" in set(rows["law"])
+    average = next(fit for fit in laws.fits if fit.law == "average")
+    assert set(average.statistics["weights"]) == {"power", "floor", "shifted", "saturating", "broken1", "broken2"}
     for name in ("frontier.csv", "predictor.json", "importance.csv", "predicted.csv"):
         assert (tmp_path / "fit" / name).is_file()
+
+
+def test_huber_s_threshold_can_be_given(curve, tmp_path):
+    """The minimum of the same loss by scipy.optimize.least_squares; both losses stand side by side."""
+    done = ecg_fit("--runs", curve, "--huber", "5e-3", "--out", tmp_path / "fit", "--cpus", 1)
+    assert done.returncode == 0, done.stderr
+    assert "Huber's loss beyond 0.005 was asked for" in done.stdout
+    floor = next(fit for fit in Laws.read(tmp_path / "fit" / "laws.json").fits if fit.law == "floor")
+    n, loss = pd.read_csv(curve).to_numpy().T
+    expected = least_squares(lambda p: np.log(p[0] + np.exp(p[1]) * n ** -p[2]) - np.log(loss), [0.1, 1.8, 0.3],
+                             loss="huber", f_scale=5e-3, xtol=1e-12, ftol=1e-12).x
+    assert [floor.estimates[name] for name in ("E", "b", "c")] == pytest.approx(
+        [expected[0], np.exp(expected[1]), expected[2]], rel=2e-3)
+    assert floor.statistics["huber_delta"] == 5e-3
+    for one in floor.statistics["losses"].values():
+        low, high = one["intervals"]["c"]
+        assert low < one["estimates"]["c"] < high
+    refused = ecg_fit("--runs", curve, "--huber", "0", "--out", tmp_path / "none")
+    assert refused.returncode == 2
+    assert "--huber" in refused.stderr
+
+
+def test_the_published_refit_of_chinchilla_through_the_command_alone(tmp_path):
+    """Besiroglu et al. 2024, arXiv:2404.10102: E 1.8172, alpha 0.3473, beta 0.3672 from the runs without the five
+    highest losses, Huber's loss of log L beyond 1e-3."""
+    path = Path(os.environ.get("ECGSCALE_SHARED", ROOT.parent / "shared")) / "tables" / "chinchilla_245.csv"
+    if not path.is_file():
+        pytest.skip(f"the runs are not part of the project: {path} is missing (see ECGSCALE_SHARED)")
+    runs = pd.read_csv(path)[["params", "tokens", "loss"]]
+    runs[runs["loss"] < runs["loss"].nlargest(5).min()].to_csv(tmp_path / "runs.csv", index=False)
+    (tmp_path / "study.yaml").write_text("name: few\nanalysis: {bootstrap: 20}\n")
+    done = ecg_fit("--runs", tmp_path / "runs.csv", "--study", tmp_path / "study.yaml", "--huber", "1e-3",
+                   "--out", tmp_path / "fit", "--cpus", 1)
+    assert done.returncode == 0, done.stderr
+    joint = next(fit for fit in Laws.read(tmp_path / "fit" / "laws.json").fits if fit.law == "joint")
+    assert joint.verdict == "identified", joint.reason
+    for name, published in (("E", 1.8172), ("alpha", 0.3473), ("beta", 0.3672)):
+        assert joint.estimates[name] == pytest.approx(published, abs=2e-4)
+        assert joint.intervals[name][0] < published < joint.intervals[name][1]
 
 
 @pytest.mark.parametrize(("text", "problem"), [
