@@ -15,6 +15,8 @@ from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import hyperparameters
 from ecgscale.laws.answer import Answer
 
+numeric = pd.api.types.is_numeric_dtype
+
 SETTINGS = ("family", "optimizer", "lr", "weight_decay", "batch_size", "window", "recipe", "leads", "loss", "augment",
             "precision")
 COUNTS = ("params", "train_records", "samples_seen")
@@ -42,9 +44,9 @@ def settings_vary(frame: pd.DataFrame, x: tuple[str, ...]) -> bool:
     """Whether anything that defines a run moves otherwise than its size does, other counts of it among them."""
     others = [name for name in COUNTS if name not in x] if len(x) == 1 else []
     for name in (*SETTINGS, *others, *hyperparameters(frame)):
-        if name not in frame or frame[name].nunique() < 2:
-            continue
-        if not pd.api.types.is_numeric_dtype(frame[name]):
+        if name not in frame or frame[name].nunique() < 2 or (name == "loss" and numeric(frame[name])):
+            continue                        # numbers called loss are what is explained, not what was trained with
+        if not numeric(frame[name]):
             return True
         if all(abs(stats.spearmanr(frame[name], frame[size], nan_policy="omit").statistic) < LOCKSTEP for size in x):
             return True
