@@ -80,7 +80,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in told_of
              if question.quantile is None or len(sizes) > 1}
     profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
-    errors = held_out_errors(names, sizes, y, loss.lead) if question.quantile is None else {}
+    errors = held_out_errors(names, sizes, y) if question.quantile is None else {}
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
                              fits.get(SIMPLER.get(name)), errors.get(name))
                for name, fit in fits.items()}

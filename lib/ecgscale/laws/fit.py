@@ -21,7 +21,7 @@ from ecgscale.laws.solve import cost_of, minimise, tilt
 LMFIT_STEPS = 100
 KEPT = 5            # local minima that a search ends in
 WIDTH = 1.0         # of the kernel, in units of the residuals' scale at one point, falling with the points' fifth root
-ROBUST = 1e-8       # tolerance of a robust fit, whose last steps are many and small
+ROBUST, ROBUST_STEPS = 1e-7, 60     # tolerance and steps of a robust fit, whose last ones are many and small
 SMOOTHED = (1.0, 0.3, 0.1)      # thresholds on the way to a quantile, in units of the distances' median from it
 HUBER = 1.345       # in units of the residuals' scale: 95 % efficient at normal errors (Huber 1964)
 
@@ -206,7 +206,7 @@ def with_huber(fit: Fit, delta: float | None = None) -> Fit:
     usual = max(HUBER * scale, 1e-6)
     again = replace(fit, minimizer=None, result=None)
     for threshold in [usual] if delta is None else np.geomspace(max(usual, delta), delta, 4):
-        again = descend(replace(again, delta=float(threshold)), again.theta[None], tolerance=ROBUST)[0]
+        again = descend(replace(again, delta=float(threshold)), again.theta[None], ROBUST_STEPS, ROBUST)[0]
     return again if delta is None else descend(again, again.theta[None], steps=500, tolerance=1e-12)[0]
 
 
@@ -218,7 +218,7 @@ def at_quantile(fit: Fit, quantile: float) -> Fit:
     scale = max(float(np.median(size)), 1e-9)
     again = replace(start, quantile=quantile)
     for share in SMOOTHED:
-        again = descend(replace(again, delta=share * scale), again.theta[None], tolerance=ROBUST)[0]
+        again = descend(replace(again, delta=share * scale), again.theta[None], ROBUST_STEPS, ROBUST)[0]
     return again
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ecgscale.laws.fit import Fit, fit_law, information_weights
@@ -13,19 +11,18 @@ from ecgscale.laws.profile import robust_variance
 SHARE = 0.2         # of the points, the largest, that are held out
 
 
-def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray,
-                    lead: Callable[[Fit], Fit] = lambda fit: fit) -> dict[str, dict]:
+def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray) -> dict[str, dict]:
     """By law, and for "average" (information weights): root mean square and mean of log(prediction / truth), and by law
     the mean's standard error, from the scatter of the held-out points and what the fit does not know of itself.
 
     Held out are the points above the 80 % quantile of the product of the sizes. Laws that the rest cannot fit have no
-    entry. lead: brings a fit by squares to the loss that leads.
+    entry.
     """
     scale = np.prod(sizes, axis=0)
     small = scale <= np.quantile(scale, 1 - SHARE)
     if small.all() or len(np.unique(scale[small])) < 3:
         return {}
-    fits = [lead(fit_law(name, *(size[small] for size in sizes), y=y[small], starts=5, polish=False)) for name in names
+    fits = [fit_law(name, *(size[small] for size in sizes), y=y[small], starts=5, polish=False) for name in names
             if len(LAWS[name].parameters) + 2 <= small.sum()]
     if not fits:
         return {}
