@@ -43,6 +43,7 @@ APART = 0.05            # of sigma, root mean square: from which curves belong t
 RESIDUALS_FROM = 30     # degrees of freedom from which a new run's deviation is read from the residuals themselves
 SEARCHED = 0.5          # share of the tail that predictions of a law with several breaks are held to
 FREED = 0.75            # power of 1 - leverage that squared residuals are freed by, twice: 0.5 is HC2, 1 HC3
+EXACT = 1e-6            # rise of the cost that is allowed where a law follows the runs exactly
 PULL = 100              # how much stronger a held prediction is pulled than the data hold it
 
 
@@ -241,7 +242,7 @@ def allowances(fit: Fit, gradients: np.ndarray, clusters: np.ndarray, tail: np.n
     variance, own = robust_variance(fit, gradients[known], clusters)
     noise, freedom = np.repeat([[np.median(variance / least[known])], [np.median(own)]], len(tail), axis=1)
     noise[known], freedom[known] = variance / least[known], own
-    return stats.f.ppf(1 - tail, 1, freedom) * noise / max(fit.cost, 1e-300)
+    return np.maximum(stats.f.ppf(1 - tail, 1, freedom) * noise / max(fit.cost, 1e-300), EXACT)
 
 
 def robust_variance(fit: Fit, gradients: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
