@@ -20,6 +20,7 @@ from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, INK, LOOKS, MUTED, RC, Drawing, figure, label, look, number
 
 BEYOND = 5.0        # how far a panel of laws reaches beyond its runs and predictions, as a factor
+POOLED = {"all": "law of all runs", "frontier": "law of the frontier"}
 OTHER_SCALE = ("Published scores stand on a scale of their own (averaged over batches, another label order, maximum "
                "over epochs): compare shapes and orders, never heights, with ours.")
 
@@ -180,7 +181,8 @@ def words(group: str) -> str:
 def law(inputs: Inputs) -> Drawing | None:
     """The runs, the laws identified on all of them and on each optimizer, and what is predicted beyond the largest."""
     fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
-    fits = [fit for fit in fits if fit.subset == "all" or fit.subset.startswith("optimizer=")]
+    fits = [fit for fit in fits
+            if fit.subset in POOLED or (fit.subset.startswith("optimizer=") and "," not in fit.subset)]
     ys = {one.name: one.y for one in responses(inputs.runs, inputs.asked, asked=inputs.explained)}
     sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in inputs.runs and key[1] in ys]
     sizes = [key for key in sizes if key[1] == sizes[0][1]][:6]
@@ -218,11 +220,11 @@ def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray
                    label=label(name))
     for sure in by_question(fit for fit in fits if fit.verdict == "identified" and fit.law in LAWS):
         fit = preferred(sure)
-        among = kept if fit.subset == "all" else kept & (optimizer == fit.subset.removeprefix("optimizer="))
+        among = kept if fit.subset in POOLED else kept & (optimizer == fit.subset.removeprefix("optimizer="))
         grid = np.geomspace(size[among].min(), size[among].max(), 100)
-        panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), linewidth=2,
-                   color=INK if fit.subset == "all" else look(fit.subset, names)[0],
-                   label="law of all runs" if fit.subset == "all" else f"law of {label(fit.subset)}")
+        panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), "--" if fit.subset == "frontier" else "-", linewidth=2,
+                   color=INK if fit.subset in POOLED else look(fit.subset, names)[0],
+                   label=POOLED.get(fit.subset) or f"law of {label(fit.subset)}")
     foretold = draw_average(panel, [fit for fit in fits if fit.subset == "all"])
     panel.set_xscale("log")
     panel.set_yscale("log")

@@ -91,7 +91,7 @@ def laws(inputs: Inputs) -> Headline | None:
         return None
     fits = [fit for fit in inputs.laws.fits if fit.law != "average"]
     found = [fit for fit in fits if fit.verdict == "identified"]
-    told = [preferred(fits) for fits in by_question(found)][:3]
+    told = sorted(map(preferred, by_question(found)), key=lambda fit: not fit.statistics.get("headline"))[:3]
     detail = "; ".join(f"{quantity(fit.y)} over {sizes(fit)} ({label(fit.subset)}): {fit.law}, {exponents(fit)}"
                        for fit in told)
     return Headline("Is there a scaling law in these runs?",
