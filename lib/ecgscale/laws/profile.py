@@ -130,7 +130,8 @@ class Side:
 
     def root(self) -> np.ndarray:
         """(tried,) nearly straight in the distance: 0 at the least cost, 1 at the interval's end."""
-        return np.sqrt(np.maximum(self.cost / self.lowest() - 1.0, 0.0) / self.allowed)
+        with np.errstate(over="ignore"):        # of a law that follows the runs exactly
+            return np.sqrt(np.maximum(self.cost / self.lowest() - 1.0, 0.0) / self.allowed)
 
     def lowest(self) -> float:
         """The least cost known: a refit may come below the fit's."""
@@ -239,9 +240,9 @@ def allowances(fit: Fit, gradients: np.ndarray, clusters: np.ndarray, tail: np.n
     known = least > 0                       # not of a parameter at its bound: its noise is taken for that of the others
     if not known.any():
         return np.full(len(tail), np.inf)
-    variance, own = robust_variance(fit, gradients[known], clusters)
-    noise, freedom = np.repeat([[np.median(variance / least[known])], [np.median(own)]], len(tail), axis=1)
-    noise[known], freedom[known] = variance / least[known], own
+    relative, own = robust_variance(fit, gradients[known] / np.sqrt(least[known])[:, None], clusters)
+    noise, freedom = np.repeat([[np.median(relative)], [np.median(own)]], len(tail), axis=1)
+    noise[known], freedom[known] = relative, own
     return np.maximum(stats.f.ppf(1 - tail, 1, freedom) * noise / max(fit.cost, 1e-300), EXACT)
 
 
@@ -258,7 +259,7 @@ def satterthwaite(basis: np.ndarray, lever: np.ndarray, clusters: np.ndarray) ->
     """(quantity,) degrees of freedom of the robust variance, those of a chi square of its mean and variance under
     equal noise (Bell and McCaffrey 2002)."""
     out = []
-    for row in lever:
+    for row in lever / np.maximum(np.linalg.norm(lever, axis=1, keepdims=True), 1e-300):
         square = np.bincount(clusters, weights=row**2)
         seen = np.array([np.bincount(clusters, weights=part, minlength=len(square)) for part in basis * row])
         gram = np.diag(square) - seen.T @ seen
