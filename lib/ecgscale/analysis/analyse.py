@@ -44,7 +44,8 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     that models share, and the scores by source and class;
     `budgets` come before those of the study; `reading`: what the user says of the columns;
     `places` and `losses`: asked of the laws (laws/fitted.py); `huber`: threshold of the robust loss. Gives the exit
-    code: 0, or NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size."""
+    code: 0, or NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size.
+    """
     if huber is not None and not 0 < huber < np.inf:
         raise UserError(f"{huber:g} is no threshold", field="--huber", remedy="Give an error of log y above 0: 1e-3")
     asked = (read_study(study) if study else Study(name="table")).analysis

@@ -19,11 +19,13 @@ from ecgscale.design.plan import read_devices
 from ecgscale.design.study import Spending
 from ecgscale.laws.fit import finite
 from ecgscale.laws.optimum import LANGUAGE_MODEL, best_sizes, exponents, log_loss, price_of_being_off
-from ecgscale.laws.uncertainty import Bootstrap
+from ecgscale.laws.uncertainty import LEVEL, Bootstrap
 
 SIZES = 481                 # model sizes tried along an iso-FLOP line
 BEYOND = 10.0               # how far outside the table's model sizes the search goes
 VIEW = 40                   # every so many of them are told in the iso-FLOP view
+WIDE = 1000.0               # upper end over lower end from which an optimum is not told
+POOLED = ("all", "frontier")        # subsets that hold the runs of the others
 
 
 def cost_line(frame: pd.DataFrame) -> tuple[float, float]:
@@ -73,10 +75,11 @@ def asked_budgets(asked: tuple[Spending, ...], frame: pd.DataFrame) -> tuple[dic
     return known, unknown
 
 
-def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame, asked: dict[str, float]) -> list[dict[str, Any]]:
+def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame, asked: dict[str, float],
+             most: float = np.inf) -> list[dict[str, Any]]:
     """One row a budget and subset. boots: an identified law of ("params", "samples_seen") or ("params",
     "train_records", "samples_seen") by subset; frame: the runs, with params, samples_seen, train_flops; asked: FLOPs by
-    name, besides the table's own budgets."""
+    name, besides the table's own budgets; most: the largest value that the response can have."""
     log_kappa, a = cost_line(frame)
     params = frame["params"].to_numpy(float)
     log_n = np.linspace(np.log(params.min() / BEYOND), np.log(params.max() * BEYOND), SIZES)
@@ -84,16 +87,17 @@ def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame, asked: dict[str, 
     rows = []
     for name, flops in (asked | own_budgets(frame)).items():
         log_t = np.log(flops) - log_kappa - a * log_n
-        lines = {subset: iso_flop(boot, log_n, log_t, frame) for subset, boot in boots.items()}
+        lines = {subset: np.minimum(iso_flop(boot, log_n, log_t, frame), np.log(most))
+                 for subset, boot in boots.items()}
         best = {subset: curves.min(axis=1) for subset, curves in lines.items()}
         for subset, curves in lines.items():
             row = optimum(boots[subset], curves, log_n, log_t, frame, np.log(flops), (log_kappa, a))
-            rivals = [other for group, other in best.items() if group not in (subset, "all")]
+            rivals = [other for group, other in best.items() if group not in (subset, *POOLED)]
             wins = np.all([best[subset] < other for other in rivals], axis=0).mean() if rivals else None
             rows.append({"budget": name, "budget_flops": float(flops), "subset": subset,
                          "law": boots[subset].fit.law.name,
                          "hours": {device: float(flops / rate / 3600) for device, rate in speed.items()},
-                         "probability_best": float(wins) if rivals and subset != "all" else None, **row})
+                         "probability_best": float(wins) if rivals and subset not in POOLED else None, **row})
     return rows
 
 
@@ -142,9 +146,11 @@ def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.nd
         told["epochs"] = told["samples"] / float(frame["train_records"].max())
     for name, values in told.items():
         row |= with_ends(boot, name, values)
+    row |= {"lacking": float(np.mean(~np.isfinite(best_n)))}
     view = [{"params": float(np.exp(log_n[i])), "samples": float(np.exp(log_t[i])), "y": float(np.exp(curves[0, i])),
              "low": finite(np.exp(low[i])), "high": finite(np.exp(high[i]))} for i in range(0, len(log_n), VIEW)]
-    return row | {"note": note(row, frame), "isoflop": view}
+    said = note(row, frame)
+    return row | {"note": said, "isoflop": view}
 
 
 def off_the_optimum(boot: Bootstrap, log_budget: float, cost: tuple[float, float], factor: float) -> dict[str, Any]:
@@ -162,11 +168,18 @@ def with_ends(boot: Bootstrap, name: str, values: np.ndarray) -> dict[str, float
 
 
 def note(row: dict[str, Any], frame: pd.DataFrame) -> str:
-    """What a reader must know of the row."""
+    """What a reader must know of the row; what is not told is taken out of it."""
     notes = [] if "train_flops" in frame else ["FLOPs taken as 6 N D: the table counts none"]
-    if row["params"] is None:
+    lacking, ends = row.pop("lacking"), (row["params_low"], row["params_high"])
+    if lacking > (1 - LEVEL) / 2:
+        notes.append(f"not told: {lacking:.0%} of the refits have no best size, for an exponent may be 0")
+    elif row["params"] is None:
         notes.append("not told: the law's optimum lies beyond the sizes searched, ten times outside the table's")
+    elif None in ends or ends[1] > WIDE * ends[0]:
+        notes.append("not told: it lies anywhere within a factor of a thousand or more")
     elif not (frame["params"].min() <= row["params"] <= frame["params"].max()
               and row["samples"] <= frame["samples_seen"].max()):
         notes.append("beyond the table's runs")
+    if any(one.startswith("not told") for one in notes):
+        row |= dict.fromkeys(("params", "samples", "samples_per_param", "y"))
     return "; ".join(notes)

@@ -41,15 +41,11 @@ def test_the_best_size_is_the_law_s_own_also_far_beyond_the_table(budget):
     assert 6 * row["params"] * row["samples"] == pytest.approx(budget, rel=1e-6)
     fit = fit_law("joint", frame["params"], frame["samples_seen"], y=loss, polish=False)
     assert row["params"] == pytest.approx(n[fit.predict(n, budget / 6 / n).argmin()], rel=1e-3)
-    far = budget / frame["train_flops"].max()
-    assert row["note"] == "" if far < 1 else f"at {far:.3g} times" in row["note"]
+    assert ("beyond the table's runs" in row["note"]) == (budget > frame["train_flops"].max())
 
 
 def test_what_cannot_be_told_is_not_told():
-    """No effect of the samples: nothing says where to stop; and a budget that no table of this kind foretells."""
+    """No effect of the samples: nothing says where to stop."""
     (row,) = answers(*table(noise=0.02, B=1e-9), 1e23)
     assert row["params"] is None
     assert row["note"].startswith("not told: ")
-    (far,) = answers(*table(), 1e40)
-    assert far["params"] is None
-    assert "times the FLOPs of the largest run" in far["note"]
