@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -62,7 +61,6 @@ LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", 
                       "pruned", "diverged", "cancelled", "canceled", "aborted", "interrupted", "preempted",
                       "preempting", "pending", "scheduled", "waiting", "queued", "timeout", "timed_out", "oom",
                       "out_of_memory", "stopped", "deleted", "skipped", "incomplete", "nan"))
-CLOSE = 0.82            # likeness from which a name is asked about
 LEAST_LETTERS = 4       # of a name that may be like another
 
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -123,12 +121,20 @@ def is_response(plain: str) -> bool:
 
 
 def like(plain: str) -> str | None:
-    """The role that a name nearly spells, or None: "parmas" -> "params"."""
-    if len(plain) < LEAST_LETTERS:
+    """The role of a size that a name spells but for one slip, or None: "parmas" -> "params"."""
+    if len(plain) < LEAST_LETTERS or is_response(plain):
         return None
-    names = {alias: role for role, names in SIZES.items() for alias in (role, *names) if len(alias) >= LEAST_LETTERS}
-    near = difflib.get_close_matches(plain, list(names), 1, CLOSE)
-    return names[near[0]] if near else None
+    return next((role for role, names in SIZES.items() for name in (role, *names)
+                 if len(name) >= LEAST_LETTERS and one_slip(plain, name)), None)
+
+
+def one_slip(one: str, other: str) -> bool:
+    """Whether two names differ by a letter added, lost, changed, or two that changed places."""
+    while one and other and one[0] == other[0]:
+        one, other = one[1:], other[1:]
+    while one and other and one[-1] == other[-1]:
+        one, other = one[:-1], other[:-1]
+    return max(len(one), len(other)) == 1 or (len(one) == 2 and one == other[::-1])
 
 
 def listing() -> str:

@@ -97,6 +97,14 @@ def test_what_is_in_doubt_is_asked_about(tmp_path, text, said):
         read_runs(tmp_path / "table.csv")
 
 
+def test_usual_columns_of_other_meaning_are_not_asked_about():
+    usual = ("train_loss", "train_time", "train_steps", "n_layers", "d_model", "num_steps", "tokens_per_second",
+             "n_heads", "batch_tokens",
+             "vocab_size", "patch_size", "total_steps", "model_name", "peak_memory", "flops_per_token")
+    table = read(f"params,loss,{','.join(usual)}\n1e6,2{',3' * len(usual)}\n2e6,1{',4' * len(usual)}\n")
+    assert set(table.columns.roles) == {"params"}
+
+
 def test_what_the_user_says_of_columns_comes_first():
     table = read("a,b,params,c,d2\n1e6,1,7,0.5,x\n2e6,2,7,0.4,x\n", roles={"params": "a", "seed": "b", "unused": "d2"},
                  responses=("c",), configuration=("a",))
