@@ -1,4 +1,4 @@
-# A newcomer's verbs. `make demo` and `make test` need Python >= 3.11, Java 17 to 24, and Nextflow 24.10 or Maven.
+# A newcomer's verbs. `make demo` and `make test` need Python >= 3.11, Java from 17 on, and Nextflow from 24.10 on or Maven.
 SHELL := /bin/bash
 READY := .venv/.ready
 OUT ?= results/demo
