@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -134,9 +135,18 @@ class Analysis(Section):
     bootstrap: int = Field(300, ge=0, le=1_000_000)
     """Replicates of the bootstrap that stands beside the laws' intervals."""
     target: str = "test_challenge_score"
-    """Column of the run table that the laws are about."""
+    """Column of the run table that the laws are about: a score, of which more is better."""
     budgets: tuple[Spending, ...] = ()
     """What could be spent on training."""
+
+    @field_validator("target")
+    @classmethod
+    def is_a_score(cls, target: str) -> str:
+        """Fronts and the best run are those of the highest target; `loss` in a run table is a setting, and text."""
+        if target.endswith(("loss", "error")):
+            raise ValueError(f"{target!r} is no score: less of it is better. Give a score, as test_auroc; "
+                             "the laws of test_loss are fitted beside it")
+        return target
 
 
 class Tuning(Section):

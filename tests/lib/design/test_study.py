@@ -147,6 +147,20 @@ def test_missing_and_oversized_files(tmp_path):
         read_study(written(tmp_path, "name: x  #" + "x" * 1_000_001))
 
 
+def test_endless_digits_end(tmp_path):
+    """Half a million digits that never become a number: a pattern that tried them two ways took hours."""
+    with pytest.raises(UserError, match="seed"):
+        read_study(written(tmp_path, f"name: long\nseed: {'9' * 500_000}x\n"))
+
+
+@pytest.mark.parametrize("target", ["loss", "test_loss", "valid_loss", "error"])
+def test_a_target_of_which_less_is_better_is_refused(tmp_path, target):
+    """The front and the best run would be those of the worst; and `loss` names a setting in a run table of ours."""
+    with pytest.raises(UserError, match=r"no score: less of it is better. Give a score") as found:
+        read_study(written(tmp_path, f"name: less\nanalysis:\n  target: {target}\n"))
+    assert (found.value.line, found.value.field) == (3, "analysis.target")
+
+
 def test_aliases_that_unfold_are_refused_before_they_do(tmp_path):
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 30)]
