@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ecgscale.tables.names import SCORES, is_response
+from ecgscale.tables.names import SCORES, TUNED, is_response
 from ecgscale.tables.names import SIZES as NAMED
 
 SIZES = tuple(NAMED)
@@ -62,7 +62,8 @@ def response(frame: pd.DataFrame, name: str, transform: str = "error") -> Respon
     values = frame[name].to_numpy(float)
     if not SCORES.search(name):
         return Response(name, np.where((values > 0) & np.isfinite(values), values, np.nan), column=name)
-    guess = next((value for ending, value in GUESSING.items() if name.endswith(ending)), None)
+    score = name.removesuffix(TUNED)
+    guess = next((value for ending, value in GUESSING.items() if score.endswith(ending)), None)
     error = np.where((values < 1) & np.isfinite(values), 1 - values, np.nan)
     if transform == "odds":
         odds = np.where(values > 0, error / np.where(values > 0, values, 1.0), np.nan)

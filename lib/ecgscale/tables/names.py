@@ -52,7 +52,8 @@ SCORE_WORDS = ("score", "accuracy", "acc", "auroc", "auc", "auprc", "f1", "top1"
                "sensitivity", "specificity", "kappa", "mcc", "dice", "iou", "exact_match")
 ERROR_WORDS = ("loss", "error", "err", "error_rate", "perplexity", "ppl", "nll", "cross_entropy", "bpb", "bpc",
                "bits_per_byte", "bits_per_character", "rmse", "mse", "mae", "wer", "cer", "eer")
-SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))$")
+TUNED = "_tuned"            # ends a score of ours at tuned thresholds
+SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))({TUNED})?$")
 ERRORS = re.compile(rf"((loss|error|perplexity)|(^|_)({'|'.join(ERROR_WORDS)}))$")
 NAMESPACES = re.compile(r"^(metrics?|params|param|config|summary|user_attrs|hparams?|hyperparameters|args)_(?=.)")
 FINISHED = frozenset(("finished", "complete", "completed", "done", "success", "succeeded", "successful", "ok",

@@ -215,6 +215,14 @@ def test_scores_become_errors():
     np.testing.assert_allclose(response(frame, "loss").y, [0.3, np.nan, 0.2])
 
 
+def test_a_score_at_tuned_thresholds_is_a_score():
+    """Found on PTB-XL: its laws in data grew, as those of a loss that gets worse."""
+    frame = pd.DataFrame({"test_challenge_score_tuned": [0.2, 0.4]})
+    tuned = response(frame, "test_challenge_score_tuned")
+    np.testing.assert_allclose(tuned.y, [0.8, 0.6])
+    assert tuned.ceiling == 1.0
+
+
 def test_names_of_others_are_understood(tmp_path):
     path = tmp_path / "curve.csv"
     path.write_text("Seen Examples,Accuracy,Model\n1000,0.5,a\n2000,0.6,a\n")
