@@ -1,0 +1,194 @@
+"""The tables and the figure of ptbxl.md, from assets/examples/ptbxl alone: no recording, no network.
+
+    PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py             # prints the tables, draws ptbxl-laws.png
+    PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py foretell    # what the smaller shares say of all data
+
+A network is a family with its number of parameters; its laws are read from its AdamW runs at the study's rate for it.
+"""
+
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import linregress, t
+
+from ecgscale.contracts import RUNS
+from ecgscale.laws import extrapolate
+from ecgscale.laws.table import fit_run_table
+from ecgscale.report.style import figure, look
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE, IMAGES = ROOT / "assets/examples/ptbxl", ROOT / "docs/images"
+FORETOLD = EXAMPLE / "foretold.json"
+SCORE, AUROC, LOSS = "test_challenge_score_tuned", "test_auroc", "test_loss"
+RESPONSES = {"1 - score": SCORE, "1 - AUROC": AUROC, "loss": LOSS}
+GUESSING = {"1 - score": 1.0, "1 - AUROC": 0.5, "loss": None}
+FAMILIES = {"regnet": "RegNet", "convnext": "ConvNeXt", "resnet": "ResNet", "vit": "ViT"}
+KNOWN = 0.25                # the largest share of the training recordings that the predictions may see
+SIXTEENTH = 0.0625          # the share that the learning rates were chosen on
+AHEAD = {0.5: 8_709, 1.0: 17_418}   # share -> training recordings, for which predictions are made
+LEAST_SHARES = 5
+
+
+def finished() -> pd.DataFrame:
+    table = RUNS.read(EXAMPLE / "runs.csv")
+    table = table[table["status"].eq("finished")]
+    return table.assign(network=[f"{FAMILIES[family]} {params / 1e3:.0f} k" for family, params
+                                 in zip(table["family"], table["params"], strict=True)])
+
+
+def at_its_rate(runs: pd.DataFrame) -> pd.DataFrame:
+    """The AdamW runs of each network at the rate that has the most shares of the data: the study's for its laws."""
+    adamw = runs[runs["optimizer"].eq("adamw")]
+    shares = adamw.groupby(["network", "lr"])["data_fraction"].nunique().reset_index(name="shares")
+    best = shares.sort_values(["network", "shares"]).drop_duplicates("network", keep="last")
+    return adamw.merge(best[["network", "lr"]]).sort_values(["family", "params", "data_fraction", "seed"])
+
+
+def errors(runs: pd.DataFrame, name: str) -> np.ndarray:
+    values = runs[RESPONSES[name]].to_numpy(float)
+    return values if name == "loss" else 1 - values
+
+
+# ------------------------------------------------------------------------------------------- laws tested on the future
+
+
+def foretell(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the runs on at most a quarter of the recordings say of a half and of all: ecg-extrapolate's rule, 90 %."""
+    rows = []
+    for network, its in at_its_rate(runs).query("data_fraction <= @KNOWN").groupby("network", sort=False):
+        if its["data_fraction"].nunique() < LEAST_SHARES:
+            continue
+        for name in RESPONSES:
+            ahead = extrapolate(its["train_records"].to_numpy(), errors(its, name), np.array(list(AHEAD.values())),
+                                ceiling=GUESSING[name])
+            for place, (share, records) in enumerate(AHEAD.items()):
+                rows.append({"network": network, "response": name, "runs": len(its), "data_fraction": share,
+                             "train_records": records, "estimate": ahead.y[place], "low": ahead.low[place],
+                             "high": ahead.high[place]})
+    return pd.DataFrame(rows).round(5)
+
+
+def foretold_and_found(runs: pd.DataFrame) -> pd.DataFrame:
+    """Each prediction beside the runs that came after it."""
+    rows, its = [], at_its_rate(runs)
+    for row in pd.read_json(FORETOLD).itertuples():
+        later = its[its["network"].eq(row.network) & its["data_fraction"].eq(row.data_fraction)]
+        for found in errors(later, row.response):
+            rows.append({"network": row.network, "response": row.response, "share": row.data_fraction,
+                         "foretold": row.estimate, "low": row.low, "high": row.high, "found": found,
+                         "inside": row.low <= found <= row.high})
+    return pd.DataFrame(rows)
+
+
+# ------------------------------------------------------------------------------------------------------------- laws
+
+
+def exponents(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of each network with four shares or more, in training recordings: the straight line in logarithms."""
+    rows = []
+    for network, its in at_its_rate(runs).groupby("network", sort=False):
+        if its["data_fraction"].nunique() < 4:
+            continue
+        for name in RESPONSES:
+            rows.append({"network": network, "response": name, "n": len(its),
+                         **slope(np.log(its["train_records"].to_numpy()), np.log(errors(its, name)))})
+    return pd.DataFrame(rows)
+
+
+def slope(x: np.ndarray, y: np.ndarray) -> dict[str, float]:
+    """Of least squares, negative as an exponent is, with its 90 % interval by Student's t."""
+    line = linregress(x, y)
+    reach = t.ppf(0.95, len(x) - 2) * line.stderr
+    return {"c": -line.slope, "low": -line.slope - reach, "high": -line.slope + reach}
+
+
+def slower(runs: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of networks of about 20 thousand parameters: the exponent in data of the ratio of their errors, from the
+    shares that both have. The ratio of two power laws is one whose exponent is the difference."""
+    its, rows = at_its_rate(runs).query("15e3 < params < 25e3"), []
+    shares = its.groupby("network")["data_fraction"].nunique()
+    for a, b in combinations(shares.index[shares >= 4], 2):
+        for name in RESPONSES:
+            y = {one: pd.Series(np.log(errors(part, name)), part["train_records"]).groupby(level=0).mean()
+                 for one, part in its[its["network"].isin([a, b])].groupby("network")}
+            ratio = (y[a] - y[b]).dropna()
+            rows.append({"a": a, "b": b, "response": name, "n": len(ratio),
+                         **slope(np.log(ratio.index.to_numpy()), ratio.to_numpy())})
+    return pd.DataFrame(rows)
+
+
+def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
+    """What ecg-fit says of the power and the floor law of all these runs together."""
+    rows = []
+    for name, column in RESPONSES.items():
+        for fit in fit_run_table(at_its_rate(runs), target=column, replicates=0).fits:
+            if fit.subset == "all" and len(fit.x) == 1 and fit.law in ("power", "floor") and fit.y.endswith(column):
+                low, high = fit.intervals.get("c", (None, None))
+                rows.append({"response": name, "x": fit.x[0], "law": fit.law, "n": fit.points, "c": fit.estimates["c"],
+                             "low": low, "high": high, "floor": fit.estimates.get("E"), "verdict": fit.verdict,
+                             "reason": fit.reason})
+    return pd.DataFrame(rows).drop_duplicates()
+
+
+# ------------------------------------------------------------------------------------------------- rates and choices
+
+
+def rates(runs: pd.DataFrame) -> pd.DataFrame:
+    """Every rate tried on a 16th of the data, seed 0."""
+    tried = runs.query("data_fraction == @SIXTEENTH and seed == 0")
+    return tried.sort_values(["optimizer", "family", "params", "lr"])[
+        ["network", "optimizer", "lr", "valid_loss", SCORE, AUROC]]
+
+
+def optimizers(runs: pd.DataFrame) -> pd.DataFrame:
+    """RegNet 18 k by optimizer at the rate that its validation loss on a 16th chose, and at every other."""
+    its = runs.query("family == 'regnet' and 15e3 < params < 25e3")
+    return its.sort_values(["data_fraction", "optimizer", "lr", "seed"])[
+        ["data_fraction", "optimizer", "lr", "seed", SCORE, f"{SCORE}_low", f"{SCORE}_high", AUROC, LOSS]]
+
+
+def best(runs: pd.DataFrame) -> pd.DataFrame:
+    """At each share the run that validation chose."""
+    its = runs.loc[runs.groupby("data_fraction")["valid_loss"].idxmin()]
+    return its[["train_records", "network", "optimizer", "lr", "epochs", SCORE, f"{SCORE}_low", f"{SCORE}_high", AUROC,
+                f"{AUROC}_low", f"{AUROC}_high", "seconds"]]
+
+
+def draw(runs: pd.DataFrame) -> None:
+    """Error against training recordings, a line a network, with what was foretold."""
+    its, foretold = at_its_rate(runs), pd.read_json(FORETOLD)
+    picture = figure(9, 3.4)
+    panels = picture.subplots(1, 3)
+    names = list(dict.fromkeys(its["network"]))
+    for panel, name in zip(panels, RESPONSES, strict=True):
+        for network in names:
+            part = its[its["network"].eq(network)]
+            colour, marker, _ = look(network, names)
+            middle = part.assign(y=errors(part, name)).groupby("train_records")["y"].mean()
+            panel.plot(middle.index, middle, color=colour, marker=marker, markersize=4, linewidth=1, label=network)
+            for row in foretold[foretold["network"].eq(network) & foretold["response"].eq(name)].itertuples():
+                place = row.train_records * (1.06 + 0.05 * names.index(network))
+                panel.plot([place, place], [row.low, row.high], color=colour, linewidth=1.5, alpha=0.6)
+        panel.set(xscale="log", yscale="log", xlabel="training recordings", title=name)
+    panels[0].legend(fontsize=7)
+    picture.savefig(IMAGES / "ptbxl-laws.png", dpi=150)
+
+
+def main() -> None:
+    runs = finished()
+    if sys.argv[1:] == ["foretell"]:
+        foretell(runs).to_json(FORETOLD, orient="records", indent=1)
+        return
+    pd.set_option("display.precision", 4)
+    tables = [rates(runs), exponents(runs), slower(runs), verdicts(runs), optimizers(runs), best(runs),
+              foretold_and_found(runs)]
+    for table in tables:
+        print(table.to_string(index=False), end="\n\n")
+    draw(runs)
+
+
+if __name__ == "__main__":
+    main()
