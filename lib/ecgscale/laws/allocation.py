@@ -146,7 +146,8 @@ def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.nd
         told["epochs"] = told["samples"] / float(frame["train_records"].max())
     for name, values in told.items():
         row |= with_ends(boot, name, values)
-    row |= {"lacking": float(np.mean(~np.isfinite(best_n)))}
+    with np.errstate(invalid="ignore"):         # a size is one parameter at least, and one sample
+        row |= {"lacking": float(np.mean(~(np.isfinite(best_n) & (best_n >= 0) & (best_t >= 0))))}
     view = [{"params": float(np.exp(log_n[i])), "samples": float(np.exp(log_t[i])), "y": float(np.exp(curves[0, i])),
              "low": finite(np.exp(low[i])), "high": finite(np.exp(high[i]))} for i in range(0, len(log_n), VIEW)]
     said = note(row, frame)
@@ -172,7 +173,7 @@ def note(row: dict[str, Any], frame: pd.DataFrame) -> str:
     notes = [] if "train_flops" in frame else ["FLOPs taken as 6 N D: the table counts none"]
     lacking, ends = row.pop("lacking"), (row["params_low"], row["params_high"])
     if lacking > (1 - LEVEL) / 2:
-        notes.append(f"not told: {lacking:.0%} of the refits have no best size, for an exponent may be 0")
+        notes.append(f"not told: {lacking:.0%} of the refits have no best size that could be trained")
     elif row["params"] is None:
         notes.append("not told: the law's optimum lies beyond the sizes searched, ten times outside the table's")
     elif None in ends or ends[1] > WIDE * ends[0]:

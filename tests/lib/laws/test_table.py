@@ -230,12 +230,12 @@ def test_names_of_others_are_understood(tmp_path):
     assert list(table) == ["run_id", "samples_seen", "accuracy", "model", "configuration"]
 
 
-def test_latency_is_a_size_like_the_others_for_all_runs_each_group_and_the_frontier():
+def test_latency_is_a_size_like_the_others_for_all_runs_the_frontier_and_each_group():
     table = run_table(72, seed=4).drop(columns=["test_challenge_score", "train_records", "train_flops", "samples_seen"])
     table["latency_ms"] = 1e-3 * table.pop("params") ** 0.5
     laws = fit_run_table(table, replicates=5)
     assert {fit.subset for fit in laws.fits if fit.x == ("latency_ms",)} == {
-        "all", "frontier", "optimizer=adamw", "optimizer=adamw, frontier", "optimizer=sgd", "optimizer=sgd, frontier"}
+        "all", "frontier", "optimizer=adamw", "optimizer=sgd"}       # within an optimizer nothing but the size varies
 
 
 def test_latency_joins_by_run():
