@@ -1,7 +1,7 @@
 #!/usr/bin/env nextflow
 // ecgscale: recordings and a study in; scaling laws, models, latencies and one report out.
 include { help         } from './subworkflows/help'
-include { parameters; record } from './subworkflows/parameters'
+include { parameters; keep   } from './subworkflows/parameters'
 include { place; given; grounds } from './subworkflows/places'
 include { claim        } from './subworkflows/claim'
 include { ended; compared } from './subworkflows/published'
@@ -25,7 +25,7 @@ workflow {
     told   = parameters(params)
     grounds()
     lock   = claim(told.outdir)
-    record(told)
+    keep(told)
     study  = given('--study', place(told.study))
     sheet  = told.input ? given('--input', place(told.input)) : []
     own    = told.labels ? given('--labels', place(told.labels)) : null
@@ -39,7 +39,7 @@ workflow {
     if (told.runs) {
         table = given('--runs', place(told.runs))
         ANALYSIS(section(sections, 'analysis').map { _checked -> table }, elsewhere.toList(), [], section(sections, 'analysis'), compared(table), [], [], [], [])
-        published = ANALYSIS.out.published
+        published = ANALYSIS.out
     }
     else {
         classes = labels.map { folder -> folder.resolve('classes.csv').readLines().findAll { line -> line.trim() }.size() - 1 }
@@ -48,7 +48,7 @@ workflow {
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels, told)
         ANALYSIS(MODELS.out.runs, DEPLOY.out.latency.mix(elsewhere).toList(), DEPLOY.out.models, section(sections, 'analysis'),
                  MODELS.out.comparisons, DATA.out.split, MODELS.out.plan, DATA.out.corpus, DATA.out.card)
-        published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out.published)
+        published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out)
     }
     made = Collections.synchronizedList([])
     published.subscribe { each -> made << each }

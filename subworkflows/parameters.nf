@@ -108,6 +108,6 @@ def parameters(told) {
 }
 
 // They stay with the results: pipeline_info/params_<when>.json
-def record(told) {
+def keep(told) {
     place("${told.outdir}/pipeline_info/params_${told.trace_report_suffix}.json").text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(told)) + '\n'
 }
