@@ -60,8 +60,13 @@ def test_a_params_file_is_read_and_checked(tmp_path):
     run = nextflow(tmp_path, "-params-file", "params.json", "-stub-run")
     assert run.code != 0
     assert "--shard_size: 0 is less than the minimum of 1" in run.text
+    assert run.files() == []                # refused before anything is written
+    given["shard_size"] = 7
+    (tmp_path / "params.json").write_text(json.dumps(given))
+    run = nextflow(tmp_path, "-params-file", "params.json", "-stub-run", "--input", "nowhere.csv")
+    assert "nowhere.csv does not exist" in run.text
     [kept] = run.results.glob("pipeline_info/params_*.json")
-    assert json.loads(kept.read_text())["shard_size"] == 0
+    assert json.loads(kept.read_text())["shard_size"] == 7
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts import LATENCY, TIMES, ContractError, Control, Environment
-from ecgscale.deploy import bench
+from ecgscale.deploy import bench, elsewhere
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
 from tests.lib.deploy.test_bench import kind, planted
@@ -30,7 +30,8 @@ def test_rows_times_and_environments_stand_beside_each_other(tmp_path, monkeypat
     assert LATENCY.read(tmp_path / "here/latency.parquet").shape == both.shape
     times = TIMES.read(tmp_path / "here/times.parquet")
     assert times.groupby("machine").size().to_dict() == {"here": 20, "Ann's Mac": 20}
-    assert Environment.read(tmp_path / "here/environment-Ann_s_Mac.json").machine == "Ann's Mac"
+    mac = elsewhere.file_name("Ann's Mac")
+    assert Environment.read(tmp_path / f"here/environment-{mac}.json").machine == "Ann's Mac"
     assert Environment.read(tmp_path / "here/environment.json").machine == "here"
 
 
@@ -39,7 +40,15 @@ def test_the_control_of_another_machine_comes_along(tmp_path, monkeypatch):
     control = control_document()
     control.write(tmp_path / "mac/control.json")
     measured(tmp_path / "here", "here", monkeypatch, [tmp_path / "mac"])
-    assert Control.read(tmp_path / "here/control-Ann_s_Mac.json") == control
+    mac = elsewhere.file_name("Ann's Mac")
+    assert Control.read(tmp_path / f"here/control-{mac}.json") == control
+
+
+def test_machines_whose_names_are_written_alike_keep_files_of_their_own():
+    """A name that a file can bear stays; "a b" and "a_b" were one file, and the second replaced the first."""
+    assert elsewhere.file_name("node-3.local") == "node-3.local"
+    alike = ("a b", "a_b", "a/b", "a  b", "Übung", "x" * 200, "x" * 201)
+    assert len({elsewhere.file_name(name) for name in alike}) == len(alike)
 
 
 def test_the_same_machine_twice_is_refused(tmp_path, monkeypatch):
