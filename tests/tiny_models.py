@@ -120,3 +120,11 @@ def compiled(name: str, option: str, device: str = "cpu") -> Runtime:
     runtime.load(DeployedModel.read(exported_model()), device, option, 1, 1)
     runtime.compile()
     return runtime
+
+
+@cache
+def computes_bfloat16() -> bool:
+    """Whether OpenVINO computes in bfloat16 on this processor."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

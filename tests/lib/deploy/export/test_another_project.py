@@ -10,7 +10,7 @@ import pytest
 from ecgscale.contracts import Export
 from ecgscale.deploy.export import export_models
 from ecgscale.design.study import Deploy
-from tests.tiny_models import LABELS, WINDOW, recordings, run_table, trained_run
+from tests.tiny_models import LABELS, WINDOW, computes_bfloat16, recordings, run_table, trained_run
 
 SCRIPT = Path(__file__).with_name("another_project.py")
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "int8": 1.0}
@@ -58,7 +58,9 @@ def test_every_file_says_what_it_is(found, folder):
 def test_three_windows_a_call_are_checked_like_one(folder):
     """32 windows of eight held-out recordings in calls of three: the last call is filled up."""
     for artefact in Export.read(folder / "export.json").artefacts:
-        if artefact.format != "coreml":
+        if artefact.precision == "bf16" and not computes_bfloat16():
+            assert (artefact.checked_records, "bfloat16" in artefact.reason) == (0, True)
+        elif artefact.format != "coreml":
             assert (artefact.status, artefact.batch) == ("ok", None if artefact.format == "torch" else 3)
             assert artefact.checked_records == 8
             assert artefact.max_logit_difference < TOLERANCE.get(artefact.precision, 0.1)

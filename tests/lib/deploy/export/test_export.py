@@ -18,7 +18,7 @@ from ecgscale.deploy.export.formats import Exporter
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
 from ecgscale.evaluation.bootstrap import draws
-from tests.tiny_models import LABELS, exported_model, recordings, run_table, trained_run
+from tests.tiny_models import LABELS, computes_bfloat16, exported_model, recordings, run_table, trained_run
 
 
 def table(**columns):
@@ -77,6 +77,9 @@ def test_every_file_is_checked_on_held_out_recordings():
     made = Export.read(exported_model() / "export.json")
     limits = {"float32": 1e-5, "float16": 1e-2, "bf16": 0.1, "int8": 2.0}
     for artefact in made.artefacts:
+        if artefact.precision == "bf16" and not computes_bfloat16():
+            assert (artefact.checked_records, "bfloat16" in artefact.reason) == (0, True)
+            continue
         assert artefact.checked_records == 8                   # a third of 24
         assert artefact.checked_on.startswith(("torch cpu", "onnxruntime cpu", "openvino cpu"))
         assert 0 <= artefact.mean_logit_difference <= artefact.max_logit_difference <= limits[artefact.precision]
