@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecgscale import contracts
 from ecgscale.contracts import (
     RECORDS,
-    SPLIT,
     Ledger,
     ModelSpec,
     OptimizerSpec,
@@ -58,13 +58,12 @@ def split_of(corpus: Corpus) -> tuple[pd.DataFrame, SplitInfo]:
     split = pd.DataFrame({"record": corpus.records["record"], "source": "toy", "patient": None, "fold": 0,
                           "part": parts})
     return split, SplitInfo(method="records", seed=1, counts={}, audit={}, corpus_digest=corpus.digest,
-                            digest="toy-split", synthetic=True)
+                            digest=SplitInfo.digest_of(split), synthetic=True)
 
 
 def write_split(corpus: Corpus, folder: Path) -> Path:
     split, info = split_of(corpus)
-    SPLIT.write(split, folder / "split.parquet")
-    info.write(folder / "split.json")
+    contracts.write_split(split, info, folder)
     return folder
 
 

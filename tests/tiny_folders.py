@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import LEADS, RECORDS, SPLIT, RunResult, Shard, SplitInfo, concatenated_digest
+from ecgscale.contracts import LEADS, RECORDS, RunResult, Shard, SplitInfo, concatenated_digest, write_split
 from ecgscale.contracts.labels import read_label_set
 from tests.tiny_models import trained_run
 
@@ -43,10 +43,10 @@ def tiny_folders(folder: Path, families: tuple[str, ...] = ("regnet",), count: i
           digest="s", versions={}).write(shard / "shard.json")
     split = folder / "split"
     parts = [("train", "valid", "test")[3 * k // count] for k in range(count)]
-    SPLIT.write(records[["record", "source", "patient"]].assign(fold=0, part=parts), split / "split.parquet")
+    rows = records[["record", "source", "patient"]].assign(fold=0, part=parts)
     info = SplitInfo(method="records", seed=0, counts={part: parts.count(part) for part in parts}, audit={},
-                     corpus_digest=concatenated_digest(["s"]), digest="d", synthetic=True)
-    info.write(split / "split.json")
+                     corpus_digest=concatenated_digest(["s"]), digest=SplitInfo.digest_of(rows), synthetic=True)
+    write_split(rows, info, split)
     runs = []
     for family in families:
         result = trained_run(folder / "trained", family)

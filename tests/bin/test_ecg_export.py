@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import RUNS, SPLIT, Export
+from ecgscale.contracts import RUNS, Export, SplitInfo, write_split
 from tests.commands import run_command
 from tests.tiny_models import trained_run
 
@@ -28,9 +28,9 @@ def trained(tmp_path_factory, small_corpus):
             "--out", folder / "shard", "--cpus", 1)
     names = pd.read_parquet(folder / "shard/records.parquet")["record"]
     parts = [("train", "valid", "test")[i % 3] for i in range(len(names))]
-    (folder / "split").mkdir()
-    SPLIT.write(pd.DataFrame({"record": names, "source": "ptb-xl", "patient": None, "fold": 0, "part": parts}),
-                folder / "split/split.parquet")
+    rows = pd.DataFrame({"record": names, "source": "ptb-xl", "patient": None, "fold": 0, "part": parts})
+    write_split(rows, SplitInfo(method="records", seed=0, counts={}, audit={}, corpus_digest="", synthetic=True,
+                                digest=SplitInfo.digest_of(rows)), folder / "split")
     results = [trained_run(folder / "runs", "regnet", seed) for seed in (0, 1)] + [trained_run(folder / "runs", "vit")]
     table = pd.DataFrame([dict.fromkeys(RUNS.columns) | {
         "run_id": r.spec.run_id, "status": "finished", "family": r.spec.model.family, "synthetic": True,

@@ -130,7 +130,7 @@ def test_result_says_what_ran(corpus, tmp_path):
     assert result.precision == "float32"
     assert 0 < result.device_seconds < result.seconds
     assert 50e6 < result.peak_memory_bytes < 4e9
-    assert (result.corpus_digest, result.split_digest) == (corpus.digest, "toy-split")
+    assert (result.corpus_digest, result.split_digest) == (corpus.digest, split_of(corpus)[1].digest)
 
 
 def test_early_stopping(corpus, tmp_path):
