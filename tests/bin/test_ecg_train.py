@@ -49,7 +49,8 @@ def test_part_of_a_study_side_by_side(tmp_path):
     train_batch(plans[1:3], corpus, *split_of(corpus), tmp_path / "alone", tmp_path / "other", "cpu", 1)
     for plan in plans[1:3]:
         folder = tmp_path / "trained" / plan.spec.run_id
-        assert {path.name for path in folder.iterdir()} == {"run.json", "history.csv", "weights.safetensors"}
+        assert {path.name for path in folder.iterdir()} == {
+            "run.json", "history.csv", "datapackage.json", "weights.safetensors"}
         result = RunResult.read(folder / "run.json")
         assert (result.spec, result.threads) == (plan.spec, 1)
         alone = tmp_path / "alone" / plan.spec.run_id / "weights.safetensors"
