@@ -16,7 +16,7 @@ from ecgscale.contracts import (
     Shard,
     SplitInfo,
 )
-from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.corpus import Corpus, sum_of
 
 CLASSES = ("270492004", "164889003", "426783006", "59118001|713427006")
 REGNET = ModelSpec(family="regnet", params={
@@ -47,7 +47,8 @@ def write_corpus(folder: Path, count: int = 48, seed: int = 0, longest: int = 70
     RECORDS.write(records, folder / "records.parquet")
     Shard(source="toy", shard="1/1", found=count, accepted=count, rejected=0, synthetic=True, recipe={"name": "study"},
           recipe_digest="r", rate=100.0, unit="z", dtype="float16", classes=CLASSES, labels_digest="l",
-          digest=f"toy-{count}-{seed}-{longest}", versions={}).write(folder / "shard.json")
+          digest=f"toy-{count}-{seed}-{longest}", signals_sum=f"{sum_of(signals.astype(np.float16)):016x}",
+          versions={}).write(folder / "shard.json")
     return Corpus.open([folder])
 
 
