@@ -18,7 +18,7 @@ CLASSES = ("426783006", "164889003", "270492004")
 
 
 def shard(folder: Path, source: str, count: int, patients: bool) -> Path:
-    """What PREPARE writes, less the samples, which no split needs."""
+    """What PREPARE writes; too short for a beat, so none is a copy of another."""
     rng = np.random.default_rng(count)
     frame = pd.DataFrame({
         "record": [f"{source}/g1/{number:04d}" for number in range(count)], "source": source,
@@ -28,6 +28,7 @@ def shard(folder: Path, source: str, count: int, patients: bool) -> Path:
         **{f"y_{code}": rng.random(count) < 0.3 for code in CLASSES},
     })
     RECORDS.write(frame, folder / "records.parquet")
+    np.save(folder / "signals.npy", np.zeros((10 * count, 12), np.float32))
     Shard(source=source, shard="1/1", found=count, accepted=count, rejected=0, synthetic=True, recipe={"name": "study"},
           recipe_digest="r", rate=500.0, unit="z", dtype="float32", classes=CLASSES, labels_digest="l", digest=source,
           versions={}).write(folder / "shard.json")

@@ -25,6 +25,7 @@ from ecgscale.contracts import (
     Reading,
     read_all,
 )
+from ecgscale.contracts.run_table import judged_by
 from ecgscale.design.study import Spending, Study, read_study
 from ecgscale.errors import UserError
 from ecgscale.laws.columns import with_latency
@@ -54,14 +55,17 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     measured = read_all(LATENCY, latency) if latency else None
     by_group = comparisons / "scores.parquet" if comparisons else None
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
-    laws = fit_run_table(with_latency(table, measured), target=asked.target, replicates=asked.bootstrap, cpus=cpus,
+    target = judged_by(table, asked.target)
+    if target != asked.target:
+        print(f"{asked.target} is not in the table: {target} is looked at", file=sys.stderr)
+    laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
                          scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                          places=places, losses=losses, huber=huber)
-    scored = asked.target in table
+    scored = target in table
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
-    frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=asked.target, differences=paired)
+    frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
                 if scored else FRONTIER.empty())
-    predictor, importance, predicted = predict(table, asked.target, bootstrap=asked.bootstrap)
+    predictor, importance, predicted = predict(table, target, bootstrap=asked.bootstrap)
     write(out, laws, frontier, predictor, importance, predicted)
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
     best = optima(table) if tuned else OPTIMA.empty()

@@ -5,6 +5,8 @@ A configuration is everything that defines a run but its seed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +16,32 @@ SPECIFICATION = (
     "family", "optimizer", "lr", "weight_decay", "epochs", "data_fraction", "batch_size", "window", "recipe", "leads",
     "loss", "augment", "precision", "params", "forward_flops", "train_records", "samples_seen", "train_flops",
 )
+
+
+PART_NAMES = {"test_": "test", "valid_": "validation", "train_": "training"}      # prefix of a column -> its part
+SCORES = ("test_challenge_score", "test_auroc")     # what runs are judged by: the first that a table holds
+
+
+def part_of(column: str) -> str:
+    """The part whose recordings a column was measured on: "test", "validation", "training", or "" where none is named.
+
+    The only place that reads it from a name: what a report calls test is what this calls test.
+    """
+    return next((part for prefix, part in PART_NAMES.items() if column.startswith(prefix)), "")
+
+
+def on_part(column: str, part: str) -> str | None:
+    """The same quantity on another part: test_auroc on "validation" is valid_auroc. None where it names no part."""
+    prefix = next(start for start, name in PART_NAMES.items() if name == part)
+    own = next((start for start in PART_NAMES if column.startswith(start)), None)
+    return None if own is None else prefix + column.removeprefix(own)
+
+
+def judged_by(columns: Iterable[str], asked: str) -> str:
+    """The score that a run table is judged by: the one asked for; in a table without it, as of a label set that has no
+    weights, the first of SCORES that it holds."""
+    columns = set(columns)
+    return asked if asked in columns else next((name for name in SCORES if name in columns), asked)
 
 
 def finished(runs: pd.DataFrame, target: str) -> pd.DataFrame:

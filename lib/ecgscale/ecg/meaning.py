@@ -74,3 +74,15 @@ def unused_folds(records: pd.DataFrame, method: str) -> Iterator[str]:
     if method != "column" and "fold" in records and records["fold"].notna().any():
         yield (f"the folds that tables give {int(records['fold'].notna().sum())} recordings are not used: "
                f"split.method is {method}, and column takes them")
+
+
+def told_copies(records: pd.DataFrame, split: pd.DataFrame) -> Iterator[str]:
+    """How many recordings are copies of others, and how many sets of them are torn apart. Column `copy`: the set."""
+    copies = records[records["copy"].notna()]
+    if len(copies):
+        part = copies["record"].map(split.set_index("record")["part"])
+        torn = sum(len(set(inside)) > 1 for _, inside in part.dropna().groupby(copies["copy"]))
+        first = copies[copies["copy"] == copies["copy"].iloc[0]]["record"]
+        yield (f"{len(copies)} recordings are copies of others at another rate, gain, length or filter "
+               f"({copies['copy'].nunique()} sets, first {' and '.join(first.iloc[:2])}); {torn} sets are in more than "
+               "one part")

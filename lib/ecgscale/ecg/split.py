@@ -2,9 +2,9 @@
 
 The published study deals recordings into folds of 0.3, 0.3, 0.3 and 0.1 by iterative stratification (Sechidis et al.
 2011; the package iterative-stratification) on labels and source. Method `records` is that. Method `patients`, ours,
-deals whole groups: recordings of one patient, and recordings with identical samples, stay together. `leave-source-out`
-tests on one source and deals the others' groups into three equal folds; a recording elsewhere that shares samples or
-patient with a held-out one is in no part. `column` takes the user's own folds.
+deals whole groups: recordings of one patient, with identical samples, or copies of each other, stay together.
+`leave-source-out` tests on one source and deals the others' groups into three equal folds; a recording elsewhere that
+shares samples or patient with a held-out one is in no part. `column` takes the user's own folds.
 
 Folds 0 and 1 train, 2 validates, 3 tests.
 """
@@ -20,7 +20,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgscale.contracts import PARTS, SplitInfo
-from ecgscale.ecg.meaning import check_positives, unused_folds
+from ecgscale.ecg.copies import find_copies
+from ecgscale.ecg.meaning import check_positives, told_copies, unused_folds
 from ecgscale.errors import UserError
 
 PART_OF_FOLD = ("train", "train", "valid", "test")
@@ -31,10 +32,11 @@ LEFT_OUT = -1           # the fold of a recording that is in no part
 
 def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = None) -> tuple[pd.DataFrame, SplitInfo]:
     """The split of an opened Corpus, as SPLIT rows in the order of its records, and what is known of it."""
-    records = corpus.records
+    copies = pd.Series(find_copies(corpus), index=corpus.records.index)
+    records = corpus.records.assign(copy=copies.where(copies >= 0))
     frame = split_recordings(records, corpus.labels, method, seed, held_out)
     noted = [f"{shard.source}: {note}" for shard in corpus.shards for note in shard.notes]
-    warnings = [*dict.fromkeys(noted), *unused_folds(records, method),
+    warnings = [*dict.fromkeys(noted), *unused_folds(records, method), *told_copies(records, frame),
                 *check_positives(records, corpus.labels, corpus.classes, frame)]
     info = SplitInfo(
         method=method if held_out is None or method != "leave-source-out" else f"{method}:{held_out}",
@@ -82,10 +84,10 @@ def split_recordings(records: pd.DataFrame, labels: np.ndarray, method: str, see
 
 
 def groups(records: pd.DataFrame) -> np.ndarray:
-    """(recording,) group numbers: joined by patient or by identical samples, directly or through others."""
+    """(recording,) group numbers: joined by patient, by identical samples or as copies, directly or through others."""
     count = len(records)
     links = [(np.arange(count), np.arange(count))]
-    for column in ("patient", "content"):
+    for column in (name for name in ("patient", "content", "copy") if name in records):
         which = pd.factorize(records[column])[0]         # -1: not known
         known = np.flatnonzero(which >= 0)
         _, first = np.unique(which[known], return_index=True)
@@ -156,13 +158,16 @@ def audit(records: pd.DataFrame, labels: np.ndarray, classes: tuple[str, ...], s
     """What leaks between parts. `split` has rows of `records`; those that it lacks are in no part.
 
     patient_overlap: patients with recordings in more than one part, "unknown" where a patient is not known;
-    duplicate_overlap: sets of recordings with identical samples in more than one part. In all, and by source of the
+    duplicate_overlap: sets of recordings with identical samples in more than one part; copies: recordings of which the
+    corpus holds another at another rate, gain, length or filter, and copy_overlap the sets of them in more than one
+    part. In all, and by source of the
     recordings that are part of the leak.
     """
     table = pd.DataFrame({"source": records["source"].to_numpy(), "patient": records["patient"].to_numpy(dtype=object),
                           "content": records["content"].to_numpy(dtype=object),
+                          "copy": records["copy"].to_numpy() if "copy" in records else np.nan,
                           "part": records["record"].map(split.set_index("record")["part"]).to_numpy(dtype=object)})
-    for column in ("patient", "content"):
+    for column in ("patient", "content", "copy"):
         parts = table.groupby(column)["part"].transform("nunique")
         table[f"{column}_leaks"] = table[column].where(parts > 1)
     by_source = {}
@@ -173,6 +178,7 @@ def audit(records: pd.DataFrame, labels: np.ndarray, classes: tuple[str, ...], s
             "patients": UNKNOWN if rows["patient"].isna().any() else int(rows["patient"].nunique()),
             "patient_overlap": UNKNOWN if rows["patient"].isna().any() else int(rows["patient_leaks"].nunique()),
             "duplicate_overlap": int(rows["content_leaks"].nunique()),
+            "copies": int(rows["copy"].notna().sum()), "copy_overlap": int(rows["copy_leaks"].nunique()),
         }
     part = table["part"].to_numpy()
     known = int(table["patient_leaks"].nunique())
@@ -181,6 +187,7 @@ def audit(records: pd.DataFrame, labels: np.ndarray, classes: tuple[str, ...], s
         "known_patient_overlap": known,
         "patient_unknown": int(table["patient"].isna().sum()),
         "duplicate_overlap": int(table["content_leaks"].nunique()),
+        "copies": int(table["copy"].notna().sum()), "copy_overlap": int(table["copy_leaks"].nunique()),
         "by_source": by_source,
         "positives": {code: {name: int(labels[part == name, place].sum()) for name in PARTS}
                       for place, code in enumerate(classes)},

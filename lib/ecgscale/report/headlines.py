@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ecgscale.analysis.findings import FEWEST
+from ecgscale.contracts.run_table import on_part
 from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.analysis_tables import exponents, sizes
 from ecgscale.report.figures import quantity
@@ -58,7 +59,7 @@ def best(inputs: Inputs) -> Headline | None:
 
 def chosen_by(inputs: Inputs) -> str:
     """The column that chooses the best model: the target on validation, for choosing on test would flatter it."""
-    valid = inputs.target.replace("test_", "valid_")
+    valid = on_part(inputs.target, "validation")
     return valid if valid in inputs.scored and inputs.scored[valid].notna().any() else inputs.target
 
 

@@ -33,6 +33,7 @@ from ecgscale.contracts import (
     file_digest,
     read_all,
 )
+from ecgscale.contracts.run_table import judged_by, part_of
 from ecgscale.deploy import elsewhere
 from ecgscale.tables.names import SCORES
 from ecgscale.tables.runs import read_runs
@@ -86,9 +87,11 @@ class Inputs:
 
     @property
     def target(self) -> str:
-        """The score that is shown: the one asked for, in a table of others the first score there is."""
-        others = [name for name in self.runs if SCORES.search(name)]
-        return self.asked if self.asked in self.runs or not others else others[0]
+        """The score that is shown: the one asked for, else the one that such a table is judged by, else, in a table of
+        others, the first score there is, of the test part where one is."""
+        judged = judged_by(self.runs, self.asked)
+        others = sorted((name for name in self.runs if SCORES.search(name)), key=lambda name: part_of(name) != "test")
+        return judged if judged in self.runs or not others else others[0]
 
     @property
     def scored(self) -> pd.DataFrame:

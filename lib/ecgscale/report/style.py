@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ecgscale.contracts import marked, whole
+from ecgscale.contracts.run_table import on_part, part_of
 
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and by marker and line in grey print
 COLOURS = {"blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "sky": "#56B4E9",
@@ -98,7 +99,9 @@ def inline(svg: str, name: str, alt: str) -> str:
 def label(text: str) -> str:
     """A name of the tables as people write it: "optimizer=adamw" -> "AdamW"."""
     value = text.split("=", 1)[-1]
-    return NAMES.get(value, value)
+    part = part_of(value)
+    name = NAMES.get(on_part(value, "test") or value) if part else NAMES.get(value, value)
+    return f"{name} ({part})" if part and name else name or value
 
 
 def number(value: float | None, digits: int = 3) -> str:

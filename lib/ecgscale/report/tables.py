@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecgscale.analysis import distribution
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.contracts.run_table import hyperparameters
+from ecgscale.contracts.run_table import hyperparameters, on_part, part_of
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import interval, label, number, score
@@ -118,6 +118,8 @@ def runs(inputs: Inputs) -> DataTable | None:
     frame, target = inputs.runs, inputs.target
     if target in frame:
         frame = frame.sort_values(target, ascending=False, na_position="last")
+    part = part_of(target) or "score"
+    valid = on_part(target, "validation") if part == "test" else None
     hyper = varying_hyperparameters(frame)
     rows = []
     for row in frame.to_dict("records"):
@@ -126,14 +128,16 @@ def runs(inputs: Inputs) -> DataTable | None:
         value = interval(row.get(target), row.get(f"{target}_low"), row.get(f"{target}_high"))
         rows.append((str(row["run_id"]), label(str(row.get("family", "–"))), label(str(row.get("optimizer", "–"))),
                      number(row.get("lr")), number(row.get("params")), number(row.get("forward_flops")),
-                     number(row.get("train_flops")), score(row.get(target.replace("test_", "valid_"))), value,
+                     number(row.get("train_flops")), score(row.get(valid)), value,
                      row.get("status", "–"), spec))
     head = {"run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
-            "forward FLOPs": True, "training FLOPs": True, "validation": True, "test": True, "status": False,
+            "forward FLOPs": True, "training FLOPs": True, "chosen by": True, "judged by": True, "status": False,
             "hyperparameters that vary": False}
     told = [place for place in range(len(head)) if any(row[place] not in ("–", "") for row in rows)]
-    return table(f"Every run, best test score first ({label(target)}, 95 % interval)",
-                 dict(list(head.items())[place] for place in told), [[row[place] for place in told] for row in rows])
+    names = {"chosen by": "validation", "judged by": part}
+    return table(f"Every run, best first ({label(target)}, 95 % interval)",
+                 {names.get(name, name): numeric for name, numeric in (list(head.items())[place] for place in told)},
+                 [[row[place] for place in told] for row in rows])
 
 
 def differences(inputs: Inputs) -> DataTable | None:

@@ -13,6 +13,7 @@ from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.ecg.wfdb_record import read_recording
+from tests.tiny_records import twelve_leads
 
 COMMENTS = "# Age: 44\n#Sex: Male\n#Dx: 426783006\n"
 
@@ -95,3 +96,16 @@ def test_pieces_are_no_records_of_their_own(long, record, signal, tmp_path):
     assert (made.found, made.accepted) == (2, 2)
     rows = RECORDS.read(tmp_path / "out" / "records.parquet").set_index("record")
     assert rows.loc["own/L", ["length", "codes", "sex"]].tolist() == [2500, "426783006", "male"]
+
+
+def test_pieces_that_share_the_samples_of_their_record_are_no_records(tmp_path):
+    """L/2 of L_1 and L_2, all three with samples in L.dat: one record, not three across train, valid and test."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    half = 500
+    (folder / "L.dat").write_bytes(twelve_leads(2 * half).astype("<i2").tobytes())
+    (folder / "L.hea").write_text(f"L/2 12 500 {2 * half}\nL_1 {half}\nL_2 {half}\n")
+    for name, skipped in (("L_1", 0), ("L_2", half)):
+        own = [f"L.dat 16+{24 * skipped} 1000(0)/mV 16 0 {lead}" for lead in LEADS]
+        (folder / f"{name}.hea").write_text("\n".join([f"{name} 12 500 {half}", *own]) + "\n")
+    assert headers_below(folder) == ["L.hea"]

@@ -38,7 +38,8 @@ def headers_below(folder: Path) -> list[str]:
         below, present = os.path.relpath(place, folder).replace(os.sep, "/"), set(files)
         headers = {name for name in files if name.endswith(".hea") and not name.startswith(".")}
         alone = [name for name in headers if not {name[:-4] + ".mat", name[:-4] + ".dat"} & present]
-        headers -= {piece for name in alone for piece in pieces_of(Path(place, name))}
+        # a piece without samples of its own shares those of the record: then the record may be any of the headers
+        headers -= {piece for name in (headers if alone else ()) for piece in pieces_of(Path(place, name))}
         found += [name if below == "." else f"{below}/{name}" for name in headers]
     return sorted(found)
 

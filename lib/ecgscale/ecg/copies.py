@@ -1,0 +1,178 @@
+"""The same heart twice: copies of a recording at another rate, gain, length or filter.
+
+Prepared recordings have one rate and one band, so what tells copies apart is gone, but for a shift where one begins
+later. Beats find the candidates: BEATS_IN_A_ROW whose intervals agree to a few ms and whose voltages point one way.
+Samples decide: the two, laid over each other, correlate by CORRELATION or more in all leads together, over three
+quarters of the shorter one. Two recordings of one person lie below: their beats look alike and come at other moments,
+but for a pacemaker's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ecgscale.machine.compiled import compiled
+
+MOST_BEATS = 24             # of a recording that are looked at
+BEATS_IN_A_ROW = 4
+SECONDS_APART = 0.25        # of two beats, at least
+AROUND = 0.05               # s, on both sides of a beat
+INTERVAL_TOLERANCE = 5.0    # ms
+COSINE = 0.97               # between the extremes of all leads in two beats, as vectors
+FIRST_LOOK, CORRELATION = 0.6, 0.9
+SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
+
+
+def find_copies(corpus: Any) -> np.ndarray:
+    """(recording,) number of each recording's group of copies, -1 for one without any. `corpus`: an opened Corpus."""
+    count, rate = len(corpus), corpus.rate
+    owners, firsts, intervals, directions = [], [], [], []
+    for owner in range(count):
+        moments, vectors = beats(np.asarray(corpus.signal(owner), dtype=np.float32), rate)
+        for first in range(len(moments) - BEATS_IN_A_ROW + 1):
+            row = slice(first, first + BEATS_IN_A_ROW)
+            owners.append(owner)
+            firsts.append(moments[first])
+            intervals.append(np.diff(moments[row]))
+            directions.append(vectors[row])
+    if not owners:
+        return np.full(count, -1)
+    one, other, shift = candidates(np.array(owners), np.array(firsts), np.array(intervals), np.array(directions))
+    shift, least = np.rint(shift * rate / 1000).astype(int).tolist(), int(SECONDS_SHARED * rate)
+    same = np.array([are_copies(corpus.signal(a), corpus.signal(b), apart, least)
+                     for a, b, apart in zip(one.tolist(), other.tolist(), shift, strict=True)], dtype=bool)
+    graph = coo_array((np.ones(int(same.sum()), dtype=bool), (one[same], other[same])), shape=(count, count))
+    groups = connected_components(graph, directed=False)[1]
+    return np.where(np.bincount(groups)[groups] > 1, groups, -1)
+
+
+def beats(prepared: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """(beat,) moments in ms and (beat, 2 x leads) directions (int8, length 127) of (samples, leads) values."""
+    moments = np.empty(MOST_BEATS)
+    vectors = np.empty((MOST_BEATS, 2 * prepared.shape[1]))
+    count = beats_of(prepared, max(1, round(SECONDS_APART * rate)), max(1, round(AROUND * rate)), moments, vectors)
+    length = np.linalg.norm(vectors[:count], axis=1, keepdims=True)
+    return 1000 * moments[:count] / rate, np.rint(127 * vectors[:count] / np.maximum(length, 1e-12)).astype(np.int8)
+
+
+def are_copies(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> bool:
+    """Whether (samples, leads) correlate where `other` begins about `shift` samples later. Two leads are asked first,
+    which settles nearly every pair."""
+    least = max(least, int(SHARE_SHARED * min(len(one), len(other))))
+    return correlation(one[:, 1::6], other[:, 1::6], shift, least) >= FIRST_LOOK and any(
+        correlation(one, other, near, least) >= CORRELATION for near in (shift, shift - 1, shift + 1))
+
+
+def correlation(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> float:
+    """Over the samples that both have, all leads together; 0 where there are fewer than `least`."""
+    one, other = one[max(shift, 0) :], other[max(-shift, 0) :]
+    shared = min(len(one), len(other))
+    if shared < least:
+        return 0.0
+    a, b = one[:shared].astype(np.float32), other[:shared].astype(np.float32)
+    a, b = (a - a.mean(axis=0)).ravel(), (b - b.mean(axis=0)).ravel()
+    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-12))
+
+
+@compiled
+def beats_of(x, apart, around, moments, vectors):
+    """Moments (samples, by a parabola) and extremes of the steepest places; gives how many."""
+    samples, leads = x.shape
+    steep = np.zeros(samples)
+    for i in range(1, samples - 1):
+        total = 0.0
+        for k in range(leads):
+            total += abs(x[i + 1, k] - x[i - 1, k])
+        steep[i] = total
+    smooth = np.zeros(samples)
+    running = 0.0
+    for i in range(samples):
+        running += steep[i]
+        if i > 2 * around:
+            running -= steep[i - 2 * around - 1]
+        if i >= around:
+            smooth[i - around] = running
+    top = 0.0
+    for i in range(samples):
+        top = max(top, smooth[i])
+    count, i = 0, around + 1
+    while i < samples - around - 1 and count < moments.size:
+        if smooth[i] > 0.5 * top:
+            best = i
+            for j in range(i, min(samples - around - 1, i + apart)):
+                if smooth[j] > smooth[best]:
+                    best = j
+            a, b, c = smooth[best - 1], smooth[best], smooth[best + 1]
+            bend = a - 2 * b + c
+            moments[count] = best + (0.5 * (a - c) / bend if bend < 0 else 0.0)
+            for k in range(leads):
+                high, low = x[best, k], x[best, k]
+                for j in range(best - around, best + around + 1):
+                    high, low = max(high, x[j, k]), min(low, x[j, k])
+                vectors[count, 2 * k], vectors[count, 2 * k + 1] = high, low
+            count += 1
+            i = best + apart
+        else:
+            i += 1
+    return count
+
+
+def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, directions: np.ndarray
+               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later."""
+    bucket = (intervals[:, 0] // INTERVAL_TOLERANCE).astype(np.int64)      # a row's fellows: in its bucket or the next
+    order = np.lexsort((intervals[:, 1], bucket))
+    starts = np.searchsorted(bucket[order], np.arange(bucket.max() + 3))
+    rows = (owners[order], intervals[order], directions[order], bucket[order], starts)
+    least = int(COSINE * 127 * 127)
+    found = np.empty((agreeing(*rows, INTERVAL_TOLERANCE, least, np.empty((0, 2), np.int64)), 2), np.int64)
+    agreeing(*rows, INTERVAL_TOLERANCE, least, found)
+    one, other = order[found[:, 0]], order[found[:, 1]]
+    swap = owners[one] > owners[other]
+    one, other = np.where(swap, other, one), np.where(swap, one, other)
+    _, first = np.unique(owners[one] * (owners.max() + 1) + owners[other], return_index=True)
+    one, other = one[first], other[first]
+    return owners[one], owners[other], firsts[one] - firsts[other]
+
+
+@compiled
+def agreeing(owners, intervals, directions, bucket, starts, tolerance, least, found):
+    """Pairs of rows of two recordings that agree into `found`, as far as it reaches; gives how many there are. Rows are
+    sorted by bucket and second interval."""
+    count = 0
+    for i in range(owners.size):
+        for b in range(bucket[i], bucket[i] + 2):
+            low, high = starts[b], starts[b + 1]
+            while low < high:                           # the first row whose second interval is near enough
+                middle = (low + high) // 2
+                if intervals[middle, 1] < intervals[i, 1] - tolerance:
+                    low = middle + 1
+                else:
+                    high = middle
+            for j in range(low, starts[b + 1]):
+                if intervals[j, 1] > intervals[i, 1] + tolerance:
+                    break
+                if owners[i] != owners[j] and (j > i or b > bucket[i]) and alike(
+                        intervals[i], intervals[j], directions[i], directions[j], tolerance, least):
+                    if count < len(found):
+                        found[count, 0], found[count, 1] = i, j
+                    count += 1
+    return count
+
+
+@compiled
+def alike(intervals, others, directions, theirs, tolerance, least):
+    for place in range(intervals.size):
+        if abs(intervals[place] - others[place]) > tolerance:
+            return False
+    for beat in range(directions.shape[0]):
+        total = 0
+        for k in range(directions.shape[1]):
+            total += np.int64(directions[beat, k]) * np.int64(theirs[beat, k])
+        if total < least:
+            return False
+    return True

@@ -1,0 +1,63 @@
+"""The same heart twice, planted: copies at another rate, gain, length, beginning and filter, among other hearts."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.signal import butter, resample_poly, sosfiltfilt
+
+from ecgscale.ecg.copies import find_copies
+from ecgscale.ecg.recipe import RECIPES, prepare
+
+RATE = 500
+
+
+def heart(seed: int, seconds: float = 10) -> np.ndarray:
+    """(samples, 12) millivolts at 500 Hz: beats of one shape at irregular moments, and noise below 40 Hz."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(int(seconds * RATE)) / RATE
+    pace = rng.uniform(0.6, 1.1)
+    moments = np.cumsum(pace + rng.normal(0, 0.03, 40))
+    shape = rng.normal(0, 0.4, (3, 12))
+    signal = sum(height * np.exp(-0.5 * ((times[:, None] - moment - delay) / width) ** 2)
+                 for moment in moments for height, delay, width in zip(shape, (-0.16, 0, 0.25), (0.03, 0.012, 0.06),
+                                                                       strict=True))
+    noise = sosfiltfilt(butter(3, 40, fs=RATE, output="sos"), rng.normal(0, 0.05, signal.shape), axis=0)
+    return 3 * signal + noise
+
+
+def groups(recordings: list[tuple[np.ndarray, float]]) -> np.ndarray:
+    made = [prepare(np.ascontiguousarray(signal), rate, RECIPES["study-100"]) for signal, rate in recordings]
+
+    class Corpus(SimpleNamespace):
+        def __len__(self):
+            return len(made)
+
+    return find_copies(Corpus(rate=100.0, signal=lambda index: made[index].astype(np.float16)))
+
+
+COPIES = {
+    "100 Hz": lambda x: (resample_poly(x, 1, 5, axis=0), 100),
+    "250 Hz": lambda x: (resample_poly(x, 1, 2, axis=0), 250),
+    "gain": lambda x: (2.5 * x, RATE), "offset": lambda x: (x + 0.3, RATE),
+    "first half": lambda x: (x[: len(x) // 2], RATE), "later part": lambda x: (x[1237:], RATE),
+    "0.5 to 25 Hz": lambda x: (sosfiltfilt(butter(2, (0.5, 25), "bandpass", fs=RATE, output="sos"), x, axis=0), RATE),
+    "1 uV": lambda x: (np.rint(x * 1000) / 1000, RATE)}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_is_found_among_other_hearts(kind):
+    found = groups([(heart(seed), RATE) for seed in range(12)] + [COPIES[kind](heart(5))])
+    assert found[12] == found[5] >= 0
+    assert (np.delete(found, [5, 12]) == -1).all()
+
+
+def test_other_recordings_of_one_heart_are_no_copies():
+    """One shape of beats at other moments with other noise."""
+    long = heart(3, 40)
+    assert (groups([(long[first : first + 5000], RATE) for first in (0, 5000, 10000, 15000)]) == -1).all()
+
+
+def test_recordings_without_beats_have_no_copies():
+    assert (groups([(np.zeros((5000, 12)), RATE), (np.full((5000, 12), 0.1), RATE)]) == -1).all()
+    assert not len(groups([]))
