@@ -22,6 +22,7 @@ BEATS_IN_A_ROW = 4
 SECONDS_APART = 0.25        # of two beats, at least
 AROUND = 0.05               # s, on both sides of a beat
 INTERVAL_TOLERANCE = 5.0    # ms
+START_TOLERANCE = 30.0      # ms: filters move a beat that stands near the edge
 COSINE = 0.97               # between the extremes of all leads in two beats, as vectors
 FIRST_LOOK, CORRELATION = 0.6, 0.9
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
@@ -30,18 +31,19 @@ SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter rec
 def find_copies(corpus: Any) -> np.ndarray:
     """(recording,) number of each recording's group of copies, -1 for one without any. `corpus`: an opened Corpus."""
     count, rate = len(corpus), corpus.rate
-    owners, firsts, intervals, directions = [], [], [], []
+    rows, starts = [], []       # beats in a row anywhere, and the first two of recordings that begin together
     for owner in range(count):
         moments, vectors = beats(np.asarray(corpus.signal(owner), dtype=np.float32), rate)
         for first in range(len(moments) - BEATS_IN_A_ROW + 1):
             row = slice(first, first + BEATS_IN_A_ROW)
-            owners.append(owner)
-            firsts.append(moments[first])
-            intervals.append(np.diff(moments[row]))
-            directions.append(vectors[row])
-    if not owners:
+            rows.append((owner, moments[first], np.diff(moments[row]), vectors[row]))
+        if len(moments) > 1:
+            starts.append((owner, 0.0, np.array([moments[0], moments[1] - moments[0]]), vectors[:2]))
+    found = [candidates(*map(np.array, zip(*kind, strict=True)), tolerance)
+             for kind, tolerance in ((rows, INTERVAL_TOLERANCE), (starts, START_TOLERANCE)) if kind]
+    if not found:
         return np.full(count, -1)
-    one, other, shift = candidates(np.array(owners), np.array(firsts), np.array(intervals), np.array(directions))
+    one, other, shift = (np.concatenate(part) for part in zip(*found, strict=True))
     shift, least = np.rint(shift * rate / 1000).astype(int).tolist(), int(SECONDS_SHARED * rate)
     same = np.array([are_copies(corpus.signal(a), corpus.signal(b), apart, least)
                      for a, b, apart in zip(one.tolist(), other.tolist(), shift, strict=True)], dtype=bool)
@@ -68,13 +70,18 @@ def are_copies(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> bo
 
 
 def correlation(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> float:
-    """Over the samples that both have, all leads together; 0 where there are fewer than `least`."""
+    """Over the samples that both have, all leads together, as they are or from sample to sample, which leaves out what
+    filters do at the edges; 0 where there are fewer than `least`."""
     one, other = one[max(shift, 0) :], other[max(-shift, 0) :]
     shared = min(len(one), len(other))
     if shared < least:
         return 0.0
     a, b = one[:shared].astype(np.float32), other[:shared].astype(np.float32)
-    a, b = (a - a.mean(axis=0)).ravel(), (b - b.mean(axis=0)).ravel()
+    return max(cosine(a - a.mean(axis=0), b - b.mean(axis=0)), cosine(np.diff(a, axis=0), np.diff(b, axis=0)))
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a.ravel(), b.ravel()
     return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-12))
 
 
@@ -121,16 +128,16 @@ def beats_of(x, apart, around, moments, vectors):
     return count
 
 
-def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, directions: np.ndarray
-               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, directions: np.ndarray,
+               tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later."""
-    bucket = (intervals[:, 0] // INTERVAL_TOLERANCE).astype(np.int64)      # a row's fellows: in its bucket or the next
+    bucket = (intervals[:, 0] // tolerance).astype(np.int64)      # a row's fellows: in its bucket or the next
     order = np.lexsort((intervals[:, 1], bucket))
     starts = np.searchsorted(bucket[order], np.arange(bucket.max() + 3))
     rows = (owners[order], intervals[order], directions[order], bucket[order], starts)
     least = int(COSINE * 127 * 127)
-    found = np.empty((agreeing(*rows, INTERVAL_TOLERANCE, least, np.empty((0, 2), np.int64)), 2), np.int64)
-    agreeing(*rows, INTERVAL_TOLERANCE, least, found)
+    found = np.empty((agreeing(*rows, tolerance, least, np.empty((0, 2), np.int64)), 2), np.int64)
+    agreeing(*rows, tolerance, least, found)
     one, other = order[found[:, 0]], order[found[:, 1]]
     swap = owners[one] > owners[other]
     one, other = np.where(swap, other, one), np.where(swap, one, other)

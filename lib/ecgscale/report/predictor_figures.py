@@ -66,8 +66,9 @@ def true_against_predicted(inputs: Inputs, model: str, scheme: str = "3-fold") -
 
 def compare_r(panel: Axes, inputs: Inputs, model: str, scheme: str) -> None:
     """r of each group with its interval, and the published value where there is one."""
-    ours = {entry["group"]: entry for entry in inputs.predictor.results if entry["statistic"] == "pearson"
-            and (entry["model"], entry["scheme"]) == (model, scheme)} if inputs.predictor else {}
+    results = inputs.predictor.results if inputs.predictor else ()
+    ours = {entry["group"]: entry for entry in results if entry["statistic"] == "pearson"
+            and entry["estimate"] is not None and (entry["model"], entry["scheme"]) == (model, scheme)}
     theirs = {row.group: float(row.value) for row in published(2).itertuples()}
     names = [name for name in ("all", "within") if name in ours] + sorted(set(ours) - {"all", "within"})
     for place, name in enumerate(reversed(names)):
