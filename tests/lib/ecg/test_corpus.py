@@ -1,5 +1,6 @@
 """Shards as one corpus: order, views, what does not belong together."""
 
+import json
 import pickle
 
 import numpy as np
@@ -136,7 +137,10 @@ def test_other_labels_under_the_same_document_are_found(shards):
 
 
 def test_a_shard_of_an_earlier_version_is_read_with_a_word(tmp_path, capsys):
-    write_corpus(tmp_path / "shard").checked()
+    write_corpus(tmp_path / "shard")
+    place = tmp_path / "shard" / "shard.json"
+    place.write_text(json.dumps({**json.loads(place.read_text()), "signals_sum": None}))
+    Corpus.open([tmp_path / "shard"]).checked()
     assert "keeps no sum of its signals" in capsys.readouterr().err
 
 
