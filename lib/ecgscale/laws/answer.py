@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from ecgscale.contracts import LawFit
 from ecgscale.laws.columns import Response
@@ -83,7 +83,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     errors = held_out_errors(names, sizes, y) if question.quantile is None else {}
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
                              fits.get(SIMPLER.get(name)), errors.get(name))
-               for name, fit in fits.items()}
+               for name, fit in fits.items() if name in told_of}
     told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1,
             "weighted_by": "noise between seeds" if weighting is not None else None,
             "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
@@ -211,10 +211,10 @@ def mixed(center: np.ndarray, low: np.ndarray, high: np.ndarray, share: np.ndarr
         endless = ~np.isfinite(width)
         if share[endless].sum() / 2 >= tail:
             return np.inf
-        scale = np.maximum(np.where(endless, 0.0, width), 1e-12) / norm.isf(tail)
+        scale = np.maximum(np.where(endless, 0.0, width), 1e-12) / -ndtri(tail)
 
         def beyond(place: float) -> float:
-            return float(share @ np.where(endless, 0.5, norm.sf((place - center) / scale))) - tail
+            return float(share @ np.where(endless, 0.5, ndtr((center - place) / scale))) - tail
 
         reach = (center + 40 * scale)[~endless]
         return float(brentq(beyond, center.min() - 1, reach.max() + 1))

@@ -7,6 +7,7 @@ log size, over the sizes that the table has, and over sizes up to some factors b
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 import numpy as np
@@ -32,16 +33,19 @@ def would_identify(fit: Fit, precision: float) -> list[dict[str, Any]]:
     low, high = fit.log_x.min(axis=1), fit.log_x.max(axis=1)
     found: list[dict[str, Any]] = []
     for beyond in BEYOND:
-        for side in sides(len(low)):
-            wanted = [np.linspace(a, b + np.log(beyond), side) for a, b in zip(low, high, strict=True)]
-            log_x = np.array([axis.ravel() for axis in np.meshgrid(*wanted)])
-            if log_x.shape[1] > MOST or (found and log_x.shape[1] >= found[-1]["runs"]):
-                break
-            if half_widths(fit, log_x, places, value) <= precision:
-                found.append({"runs": log_x.shape[1], "low": np.exp(low).tolist(),
-                              "high": (np.exp(high) * beyond).tolist()})
-                break
+        most = found[-1]["runs"] - 1 if found else MOST
+        tried = [side for side in sides(len(low)) if side ** len(low) <= most]
+        first = bisect_left(tried, True, key=lambda side: half_widths(
+            fit, grid(low, high + np.log(beyond), side), places, value) <= precision)
+        if first < len(tried):
+            found.append({"runs": tried[first] ** len(low), "low": np.exp(low).tolist(),
+                          "high": (np.exp(high) * beyond).tolist()})
     return found
+
+
+def grid(low: np.ndarray, high: np.ndarray, side: int) -> np.ndarray:
+    """(size, run) log sizes, `side` evenly spaced along each."""
+    return np.array([axis.ravel() for axis in np.meshgrid(*np.linspace(low, high, side).T)])
 
 
 def sides(axes: int) -> list[int]:
