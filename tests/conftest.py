@@ -7,7 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from ecgscale.machine.confined import confine
+
 ROOT = Path(__file__).parents[1]
+
+
+def pytest_configure():
+    """The tests' own process sends no usage either. What it starts gets none of these variables: commands must see to
+    that themselves (tests/lib/machine/test_confined.py)."""
+    before = dict(os.environ)
+    confine()
+    import onnxruntime  # noqa: F401 - reads its variable once, when it is loaded
+
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,8 @@ def alone(tmp_path):
         apart = []
 
     def run(*arguments):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPL", "XDG", "PYTEST"))}
+        kept = {name: value for name, value in os.environ.items()       # where CI is said, nothing is ever sent
+                if not name.startswith(("MPL", "XDG", "PYTEST", "CI"))}
         place = kept | {"PYTHONPATH": f"{tmp_path / 'guard'}:{ROOT / 'lib'}:{ROOT}", "HOME": str(tmp_path / "home"),
                         "ASKED": str(tmp_path / "asked")}
         done = subprocess.run([*apart, sys.executable, *map(str, arguments)], text=True, capture_output=True,

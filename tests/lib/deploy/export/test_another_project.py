@@ -1,6 +1,7 @@
 """A folder that was exported serves a project that has none of our code: checked in a process that cannot import it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,8 +29,10 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module", params=FILES)
-def found(request, folder) -> dict:
-    done = subprocess.run([sys.executable, "-I", SCRIPT, folder, request.param], capture_output=True, text=True)
+def found(request, folder, tmp_path_factory) -> dict:
+    home = tmp_path_factory.mktemp("home-of-others")        # the runtimes themselves keep ids of their usage there
+    done = subprocess.run([sys.executable, "-I", SCRIPT, folder, request.param], capture_output=True, text=True,
+                          env={**os.environ, "HOME": str(home)})
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout.splitlines()[-1])
     assert len(files) == FILES[request.param]
