@@ -39,7 +39,8 @@ def test_a_shard_with_rejects(given, tmp_path):
     folder, study = given
     (folder / "s1.dat").write_bytes(b"short")
     done = prepare("--source", "ptb", "--folder", folder, "--study", study, "--out", tmp_path / "out", "--cpus", 1)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "ptb, shard 1/1: 3 recordings found, 2 accepted, 1 rejected (rejects.csv)\n"
     assert Shard.read(tmp_path / "out" / "shard.json").recipe["name"] == "study"
     assert list(RECORDS.read(tmp_path / "out" / "records.parquet")["record"]) == ["ptb/s0", "ptb/s2"]
     assert list(REJECTS.read(tmp_path / "out" / "rejects.csv")["reason"]) == ["truncated"]

@@ -57,6 +57,11 @@ def test_writes_split_and_audit(tmp_path, shards):
     assert made.returncode == 0, made.stderr
     frame = SPLIT.read(tmp_path / "out" / "split.parquet")
     info = SplitInfo.read(tmp_path / "out" / "split.json")
+    parts = ", ".join(f"{part} {info.counts[part]}" for part in ("train", "valid", "test"))
+    assert made.stderr.splitlines()[-2:] == [
+        f"{parts} recordings, 0 left out",
+        "in more than one part: 0 patients (30 recordings without a known patient), 0 sets of equal recordings, "
+        "0 sets of copies"]
     assert len(frame) == 70
     assert info.counts == frame.part.value_counts().to_dict()
     assert info.digest == digest(frame[["record", "fold", "part"]].to_numpy().tolist())

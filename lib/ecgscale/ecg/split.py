@@ -192,3 +192,13 @@ def audit(records: pd.DataFrame, labels: np.ndarray, classes: tuple[str, ...], s
         "positives": {code: {name: int(labels[part == name, place].sum()) for name in PARTS}
                       for place, code in enumerate(classes)},
     }
+
+
+def summary(info: SplitInfo) -> str:
+    """Recordings by part, and what of one heart lies in more than one of them."""
+    parts = ", ".join(f"{part} {info.counts.get(part, 0):,}" for part in PARTS)
+    audit, unknown = info.audit, info.audit["patient_unknown"]
+    of_unknown = f" ({unknown:,} recordings without a known patient)" if unknown else ""
+    return (f"{parts} recordings, {info.left_out:,} left out\n"
+            f"in more than one part: {audit['known_patient_overlap']:,} patients{of_unknown}, "
+            f"{audit['duplicate_overlap']:,} sets of equal recordings, {audit['copy_overlap']:,} sets of copies")
