@@ -86,6 +86,8 @@ def test_exports_of_trackers(tracker):
     ("width,loss\n1,1\n", "no column is a size.*Understood: loss"),
     ("params,width\n1,1\n", "no column is a score or loss.*--response"),
     ("params,loss\n1,1\n2,1,5\n", ":3: 3 fields, but the header has 2"),
+    ("params;loss\n1;2;3\n1;2\n", ":2: 3 fields, but the header has 2"),
+    ("params,loss\n1e3,0.5\n1e4,bad\n", ":3: loss: 'bad' is not a number"),
     ("params\tloss\n1,234\t2\n", "1,234 may be a thousand"),
     ("params;loss;lr\n1;2,5;0.1\n2;2,5;1.5\n3;2.5;1\n", "decimal commas in one column"),
     ("1e6,2.5\n2e6,2\n", "no header"),
