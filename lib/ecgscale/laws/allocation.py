@@ -163,7 +163,8 @@ def off_the_optimum(boot: Bootstrap, log_budget: float, cost: tuple[float, float
 def with_ends(boot: Bootstrap, name: str, values: np.ndarray) -> dict[str, float | None]:
     """The estimate, first of (1 + replicate,) values, and its interval; None for what has no end or was not found."""
     drawn = values[1:][~np.isnan(values[1:])]
-    low, high = boot.interval(drawn) if len(drawn) else (np.nan, np.nan)
+    with np.errstate(invalid="ignore"):         # between two infinite draws
+        low, high = boot.interval(drawn) if len(drawn) else (np.nan, np.nan)
     told = {name: values[0], f"{name}_low": low, f"{name}_high": high}
     return {key: float(value) if np.isfinite(value) and value != 0 else None for key, value in told.items()}
 

@@ -1,15 +1,14 @@
 """One law fitted to a learning curve and to the curve cut short, at several weights by recency, with mild priors.
 
 A handful of points does not pin down a break or the approach to a ceiling: without priors such fits run away beyond
-the last point. Priors enter as further points to fit, (theta - centre) / width in units of the noise, so that a curve
-with many exact points overrides them. Centres and widths are about the medians and half the distances between the 10 %
-and 90 % quantiles of the parameters fitted to whole real curves that the rule may be chosen on
-(docs/explanation/extrapolation.md).
+the last point. Priors add ((theta - centre) noise / width)^2 to the cost, so that a curve with many exact points
+overrides them. Centres and widths are about the medians and half the distances between the 10 % and 90 % quantiles of
+the parameters fitted to whole real curves that the rule may be chosen on (docs/explanation/extrapolation.md).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -52,21 +51,12 @@ def noise_of(log_x: np.ndarray, log_y: np.ndarray) -> float:
     return max(float(np.sqrt(kept.mean() / 0.6)), LEAST_NOISE)
 
 
-def with_priors(law: Law, noise: float) -> Law:
-    """The law with its priors' pull behind its points: log y (replicate, point + prior), to be fitted to 0 there."""
-    priors = PRIORS[law.name]
-    places = [law.names.index(name) for name in priors]
-    centre, width = np.array(list(priors.values())).T
-    pull = noise / width
-
-    def form(theta, log_x):
-        curve, slopes = law.form(theta, log_x)
-        rows = np.zeros((len(theta), slopes.shape[1], len(places)))
-        rows[:, places, range(len(places))] = pull
-        return (np.concatenate([curve, (theta[:, places] - centre) * pull], axis=1),
-                np.concatenate([slopes, rows], axis=2))
-
-    return replace(law, form=form)
+def pulls(law: Law, noise: float) -> np.ndarray:
+    """(2, parameter) the law's priors as `minimise` takes them: centres, and pulls in units of the noise (0: none)."""
+    found = np.zeros((2, len(law.names)))
+    for name, (centre, width) in PRIORS[law.name].items():
+        found[:, law.names.index(name)] = centre, noise / width
+    return found
 
 
 def fit_cuts(name: str, log_x: np.ndarray, log_y: np.ndarray, log_new: np.ndarray, cuts: list[int],
@@ -83,17 +73,16 @@ def fit_cuts(name: str, log_x: np.ndarray, log_y: np.ndarray, log_new: np.ndarra
     kept = np.tile([points, *cuts], len(recencies))
     recency = np.repeat(recencies, len(cuts) + 1)[:, None]
     weights = np.where(np.arange(points) < kept[:, None], np.exp(recency * (log_x - log_x[kept - 1][:, None])), 0.0)
-    pulled, extra = with_priors(law, noise), len(PRIORS[name])
-    weights = np.concatenate([weights, np.ones((len(kept), extra))], axis=1)
-    target = np.concatenate([log_y, np.zeros(extra)])
+    priors = pulls(law, noise)
     theta, block = start.grid(law, sizes, log_y, np.ones(points))
     theta = np.where(free, np.clip(theta, low, high), low)
-    squares = (target - pulled.log_curve(theta, sizes)) ** 2
+    squares = (log_y - law.log_curve(theta, sizes)) ** 2
     squares = np.where(np.isfinite(squares), squares, 1e300)
-    chosen = [theta[start.best_of_blocks(squares @ row, block, STARTS)] for row in weights]
+    pulled = (((theta - priors[0]) * priors[1]) ** 2).sum(axis=1)
+    chosen = [theta[start.best_of_blocks(squares @ row + pulled, block, STARTS)] for row in weights]
     count = len(chosen[0])
-    found, cost = minimise(pulled, np.concatenate(chosen), sizes[:, None, :], target[None], low, high, free=free[None],
-                           weights=np.repeat(weights, count, axis=0), tolerance=CLOSE, steps=40)
+    found, cost = minimise(law, np.concatenate(chosen), sizes[:, None, :], log_y[None], low, high, free=free[None],
+                           weights=np.repeat(weights, count, axis=0), priors=priors, tolerance=CLOSE, steps=40)
     best = found.reshape(len(kept), count, -1)[np.arange(len(kept)), cost.reshape(len(kept), count).argmin(axis=1)]
     best = best.reshape(len(recencies), len(cuts) + 1, -1)
     known = law.log_curve(best.reshape(len(kept), -1), sizes).reshape(len(recencies), len(cuts) + 1, points)

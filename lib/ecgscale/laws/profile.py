@@ -118,35 +118,35 @@ class Side:
     theta: np.ndarray            # (tried, parameter)
     least: float                 # cost of the fit
 
-    def learn(self, distance: np.ndarray, cost: np.ndarray, theta: np.ndarray, own: np.ndarray) -> None:
-        """Keep the refits made for this side, and of those made for others what lies beyond its last inside."""
-        i, _ = self.bracket()
-        beyond = (distance > self.distance[i]) & (cost < self.lowest() * (1.0 + self.allowed))
-        use = (distance > 0) & (distance <= self.far) & (own | beyond)
-        order = np.argsort(np.append(self.distance, distance[use]), kind="stable")
-        self.distance = np.append(self.distance, distance[use])[order]
-        self.cost = np.append(self.cost, cost[use])[order]
-        self.theta = np.concatenate([self.theta, theta[use]])[order]
+    def __post_init__(self):
+        self.settle()
 
-    def root(self) -> np.ndarray:
-        """(tried,) nearly straight in the distance: 0 at the least cost, 1 at the interval's end."""
+    def learn(self, distance: np.ndarray, cost: np.ndarray, theta: np.ndarray, own: slice) -> None:
+        """Keep the refits made for this side, `own`, and of those made for others what lies beyond its last inside."""
+        use = (distance > self.distance[self.inside]) & (cost < self.lowest * (1.0 + self.allowed))
+        use[own] = True
+        use &= (distance > 0) & (distance <= self.far)
+        if use.any():
+            distance = np.concatenate([self.distance, distance[use]])
+            order = np.argsort(distance, kind="stable")
+            self.distance = distance[order]
+            self.cost = np.concatenate([self.cost, cost[use]])[order]
+            self.theta = np.concatenate([self.theta, theta[use]])[order]
+            self.settle()
+
+    def settle(self) -> None:
+        """lowest: the least cost known, since a refit may come below the fit's; root (tried,): nearly straight in the
+        distance, 0 at the least cost, 1 at the interval's end; inside: place of the last distance inside it."""
+        self.lowest = max(min(self.least, float(self.cost.min())), 1e-300)
         with np.errstate(over="ignore"):        # of a law that follows the runs exactly
-            return np.sqrt(np.maximum(self.cost / self.lowest() - 1.0, 0.0) / self.allowed)
-
-    def lowest(self) -> float:
-        """The least cost known: a refit may come below the fit's."""
-        return max(min(self.least, self.cost.min()), 1e-300)
-
-    def bracket(self) -> tuple[int, np.ndarray]:
-        """Place of the last distance inside the interval, and root()."""
-        root = self.root()
-        return int(np.flatnonzero(root < 1.0)[-1]), root
+            self.root = np.sqrt(np.maximum(self.cost / self.lowest - 1.0, 0.0) / self.allowed)
+        self.inside = int(np.flatnonzero(self.root < 1.0)[-1])
 
     def propose(self) -> np.ndarray:
         """Distances to try next: between the last inside and the first outside, or farther away."""
         if len(self.distance) == 1:
             return np.unique(np.minimum(FIRST * self.unit, self.far))
-        i, root = self.bracket()
+        i, root = self.inside, self.root
         if i + 1 == len(root):
             stuck = self.distance[i] >= self.far
             return np.array([]) if stuck else np.unique(np.minimum(FARTHER * self.distance[i], self.far))
@@ -167,7 +167,7 @@ class Side:
         return self.theta[j - 1] + share * (self.theta[j] - self.theta[j - 1])
 
     def end(self) -> float:
-        i, root = self.bracket()
+        i, root = self.inside, self.root
         if i + 1 == len(root):
             return self.estimate + self.sign * (self.far if self.distance[i] >= self.far else np.inf)
         if not np.isfinite(root[i + 1]):
@@ -201,12 +201,12 @@ def profile(fit: Fit, log_at: np.ndarray | None = None, clusters: np.ndarray | N
         tried = [side.propose() for side in sides]
         if not sum(map(len, tried)):
             break
-        owner = np.repeat(np.arange(len(sides)), [len(distances) for distances in tried])
+        last = np.cumsum([len(distances) for distances in tried])
         theta, cost = refit(fit, log_at, sides, tried)
-        for number, side in enumerate(sides):
-            value = theta[:, side.place] if side.place >= 0 else fit.law.log_curve(
-                theta, log_at[:, [-1 - side.place]])[:, 0]
-            side.learn(side.sign * (value - side.estimate), cost, theta, owner == number)
+        curves = fit.law.log_curve(theta, log_at)
+        for side, distances, stop in zip(sides, tried, last, strict=True):
+            value = theta[:, side.place] if side.place >= 0 else curves[:, -1 - side.place]
+            side.learn(side.sign * (value - side.estimate), cost, theta, slice(stop - len(distances), stop))
     found = np.array([side.end() for side in sides]).reshape(-1, 2)
     ends = np.repeat([[np.inf, -np.inf]], len(quantities), axis=0)
     np.minimum.at(ends[:, 0], quantity, found[:, 0])

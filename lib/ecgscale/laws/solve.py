@@ -1,24 +1,18 @@
-"""Many weighted least-squares fits of one law side by side: a projected Levenberg-Marquardt method in numpy.
+"""Many weighted least-squares fits of one law: a projected Levenberg-Marquardt method, compiled by numba.
 
-lmfit fits one problem well; a bootstrap needs a thousand, a profile some hundred, and a multi-start a dozen. Here all
-replicates advance together. tests/lib/laws/test_fit.py checks the minima against lmfit's, replicate by replicate.
+lmfit fits one problem well, in a hundredth of a second; a bootstrap needs a thousand, a profile some hundred, and a
+table asks for hundreds of both. tests/lib/laws/test_fit.py checks the minima against lmfit's, replicate by replicate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from ecgscale.laws import equations
 from ecgscale.laws.forms import Law
+from ecgscale.machine.compiled import compiled
 
 TRUSTED = 1e-3       # damping up to which a step's expected gain is believed
-CHUNK = 32768        # points x replicates that are evaluated at a time: keeps the arrays in the processor's cache
-
-
-def huber_weights(residual: np.ndarray, delta: np.ndarray | float | None) -> np.ndarray | float:
-    """Weights by which squared residuals have the gradient of Huber's loss (1 up to delta, then delta / |r|)."""
-    return 1.0 if delta is None else np.minimum(1.0, delta / np.maximum(np.abs(residual), 1e-300))
 
 
 def tilt(residual: np.ndarray, quantile: float | None) -> np.ndarray | float:
@@ -35,101 +29,162 @@ def cost_of(residual: np.ndarray, weights: np.ndarray, delta: np.ndarray | float
     return (weights * tilt(residual, quantile) * squared).sum(axis=-1)
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What is fitted. Arrays with a leading length of 1 are shared by all replicates."""
-
-    law: Law
-    log_x: np.ndarray            # (size, replicate or 1, point)
-    log_y: np.ndarray            # (replicate or 1, point)
-    weights: np.ndarray          # (replicate or 1, point)
-    delta: np.ndarray | float | None     # (point,) or one for all
-    quantile: float | None
-
-    def evaluate(self, theta: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """cost (row,), normal matrix (row, parameter, parameter), descent direction (row, parameter)."""
-        count = max(1, CHUNK // self.log_x.shape[-1])
-        parts = [self.part(theta[i : i + count], rows[i : i + count]) for i in range(0, len(rows), count)]
-        return tuple(map(np.concatenate, zip(*parts, strict=True)))
-
-    def part(self, theta: np.ndarray, rows: np.ndarray):
-        log_x = self.log_x if self.log_x.shape[1] == 1 else self.log_x[:, rows]
-        log_y = self.log_y if len(self.log_y) == 1 else self.log_y[rows]
-        weights = self.weights if len(self.weights) == 1 else self.weights[rows]
-        curve, slopes = self.law.form(theta, log_x)
-        residual = log_y - curve
-        pull = weights * tilt(residual, self.quantile) * huber_weights(residual, self.delta)
-        scaled = slopes * pull[:, None, :]
-        with np.errstate(over="ignore", invalid="ignore"):
-            normal = scaled @ slopes.transpose(0, 2, 1)
-        cost = cost_of(residual, weights, self.delta, self.quantile)
-        return np.where(np.isfinite(cost), cost, np.inf), normal, (scaled @ residual[:, :, None])[:, :, 0]
-
-
 def minimise(
     law: Law, theta: np.ndarray, log_x: np.ndarray, log_y: np.ndarray, low: np.ndarray, high: np.ndarray, *,
     weights: np.ndarray | None = None, delta: np.ndarray | float | None = None, free: np.ndarray | None = None,
-    quantile: float | None = None, steps: int = 60, tolerance: float = 1e-9,
+    quantile: float | None = None, priors: np.ndarray | None = None, steps: int = 60, tolerance: float = 1e-9,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit every replicate; give theta (replicate, parameter) and cost (replicate,).
 
     theta (replicate, parameter) starts; log_x (size, replicate or 1, point); log_y, weights (replicate or 1, point);
-    low, high (parameter,); free (replicate or 1, parameter): False holds a parameter at its start. A replicate ends
-    when the next step is expected to lower its cost by less than `tolerance` of it, when two steps on end did, or
-    after `steps`.
+    low, high (parameter,); free (replicate or 1, parameter): False holds a parameter at its start; priors (2,
+    parameter): centres and pulls, ((theta - centre) pull)^2 is added to the cost. A replicate ends when the next step
+    is expected to lower its cost by less than `tolerance` of it, when two steps on end did, or after `steps`.
     """
-    count, size = theta.shape
-    weights = np.ones((1, log_x.shape[-1])) if weights is None else weights
-    free = np.broadcast_to(np.ones((1, size), dtype=bool) if free is None else free, (count, size))
-    problem = Problem(law, log_x, log_y, weights, delta, quantile)
     best = np.clip(theta, low, high)
-    alive = np.arange(count)
-    damping, settled = np.full(count, 1e-3), np.zeros(count, dtype=int)
-    cost, normal, gradient = problem.evaluate(best, alive)
-    for _ in range(steps):
-        if not alive.size:
-            break
-        at, slope = best[alive], gradient[alive]
-        move = free[alive] & ~((at <= low) & (slope < 0)) & ~((at >= high) & (slope > 0))
-        step = bounded_step(normal[alive], slope, move, damping[alive], low - at, high - at)
-        trial = np.clip(at + step, low, high)
-        there = ((step * slope).sum(axis=1) <= tolerance * cost[alive]) & (damping[alive] <= TRUSTED)
-        if there.any():
-            alive, at, slope, move, trial = (part[~there] for part in (alive, at, slope, move, trial))
-            if not alive.size:
-                break
-        value, next_normal, next_gradient = problem.evaluate(trial, alive)
-        better, drop = value < cost[alive], cost[alive] - value
-        small = np.abs(drop) <= tolerance * cost[alive]
-        won, lost = alive[better], alive[~better]
-        best[won], cost[won] = trial[better], value[better]
-        normal[won], gradient[won] = next_normal[better], next_gradient[better]
-        damping[won] = np.maximum(damping[won] * 0.1, 1e-12)
-        damping[lost] *= 8.0
-        settled[alive] = np.where(small, settled[alive] + 1, np.where(better, 0, settled[alive]))
-        still = np.abs(trial - at).max(axis=1) <= 1e-10 * (1.0 + np.abs(at).max(axis=1))
-        alive = alive[~((settled[alive] >= 2) | (damping[alive] > 1e10) | still)]
+    count, size = best.shape
+    cost, points = np.empty(count), log_x.shape[-1]
+    weights = np.ones((1, points)) if weights is None else weights
+    free = np.ones((1, size), dtype=bool) if free is None else free
+    limits = np.full(points, np.inf) if delta is None else np.broadcast_to(np.asarray(delta, float), (points,))
+    above, below = (1.0, 1.0) if quantile is None else (2 * quantile, 2 * (1 - quantile))
+    descend(law.equation, best, cost, *map(np.ascontiguousarray, (
+        np.moveaxis(log_x, 0, -1), log_y, weights, limits, free, low, high, np.zeros((2, size)) if priors is None
+        else priors)), above, below, steps, tolerance)
     return best, cost
 
 
-def bounded_step(normal: np.ndarray, gradient: np.ndarray, move: np.ndarray, damping: np.ndarray, least: np.ndarray,
-                 most: np.ndarray) -> np.ndarray:
-    """damped_step; where it would cross a bound, the parameter goes to the bound and the others step again with it."""
-    step = damped_step(normal, gradient, move, damping)
-    ends = np.clip(step, least, most)
-    crossed = (ends != step) & move
-    rows = np.flatnonzero(crossed.any(axis=1))
-    if rows.size:
-        fixed = np.where(crossed[rows], ends[rows], 0.0)
-        rest = gradient[rows] - (normal[rows] @ fixed[:, :, None])[:, :, 0]
-        step[rows] = fixed + damped_step(normal[rows], rest, move[rows] & ~crossed[rows], damping[rows])
-    return step
+@compiled
+def descend(equation, best, cost, log_x, log_y, weights, limits, free, low, high, priors, above, below, steps,
+            tolerance):
+    """Move each row of `best` to its minimum and fill `cost`. Arrays with a leading length of 1 are shared by all."""
+    count, size = best.shape
+    normal, next_normal, matrix = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
+    gradient, next_gradient, rest = np.empty(size), np.empty(size), np.empty(size)
+    curve, slopes = np.empty(log_x.shape[1]), np.empty((log_x.shape[1], size))
+    step, trial, move = np.empty(size), np.empty(size), np.empty(size, np.bool_)
+    for i in range(count):
+        at, may = best[i], free[min(i, len(free) - 1)]
+        x, y, w = log_x[min(i, len(log_x) - 1)], log_y[min(i, len(log_y) - 1)], weights[min(i, len(weights) - 1)]
+        value = evaluate(equation, at, x, y, w, limits, priors, above, below, curve, slopes, normal, gradient)
+        damping, settled = 1e-3, 0
+        for _ in range(steps):
+            for k in range(size):
+                move[k] = may[k] and not (at[k] <= low[k] and gradient[k] < 0) and not (
+                    at[k] >= high[k] and gradient[k] > 0)
+            if not bounded_step(normal, gradient, move, damping, at, low, high, step, rest, matrix):
+                damping *= 8.0
+                continue
+            gain, largest, farthest = 0.0, 0.0, 0.0
+            for k in range(size):
+                gain += step[k] * gradient[k]
+                trial[k] = min(max(at[k] + step[k], low[k]), high[k])
+                largest, farthest = max(largest, abs(at[k])), max(farthest, abs(trial[k] - at[k]))
+            if gain <= tolerance * value and damping <= TRUSTED:
+                break
+            found = evaluate(equation, trial, x, y, w, limits, priors, above, below, curve, slopes,
+                             next_normal, next_gradient)
+            better, small = found < value, abs(value - found) <= tolerance * value
+            settled = settled + 1 if small else 0 if better else settled
+            if better:
+                value = found
+                for k in range(size):
+                    at[k] = trial[k]
+                normal, next_normal = next_normal, normal
+                gradient, next_gradient = next_gradient, gradient
+                damping = max(damping * 0.1, 1e-12)
+            else:
+                damping *= 8.0
+            if settled >= 2 or damping > 1e10 or farthest <= 1e-10 * (1.0 + largest):
+                break
+        cost[i] = value
 
 
-def damped_step(normal: np.ndarray, gradient: np.ndarray, move: np.ndarray, damping: np.ndarray) -> np.ndarray:
-    """(row, parameter) Marquardt step of the parameters that may move, 0 for the others."""
-    matrix = np.where(move[:, :, None] & move[:, None, :], normal, 0.0)
-    diagonal = np.einsum("rii->ri", matrix)
-    lift = np.where(move, damping[:, None] * diagonal + 1e-14 * (1.0 + diagonal), 1.0)
-    matrix = matrix + np.minimum(lift, 1e300)[:, :, None] * np.eye(move.shape[1])
-    return np.linalg.solve(matrix, np.where(move, gradient, 0.0)[:, :, None])[:, :, 0]
+@compiled
+def evaluate(equation, theta, log_x, log_y, weights, limits, priors, above, below, curve, slopes, normal, gradient):
+    """The cost at theta; fills the normal matrix (parameter, parameter) and the descent direction (parameter,). curve
+    and slopes are room to work in."""
+    equations.follow(equation, theta, log_x, curve, slopes)
+    size, cost = len(theta), 0.0
+    for a in range(size):           # of the priors
+        square, off = priors[1, a] ** 2, priors[0, a] - theta[a]
+        cost += square * off * off
+        gradient[a] = square * off
+        for b in range(size):
+            normal[a, b] = square if a == b else 0.0
+    for j in range(len(log_y)):
+        residual = log_y[j] - curve[j]
+        pull = weights[j] * (above if residual > 0 else below)
+        far = abs(residual)
+        if far <= limits[j]:
+            cost += pull * far * far
+        else:
+            cost += pull * limits[j] * (2 * far - limits[j])
+            pull *= limits[j] / far
+        for a in range(size):
+            scaled = pull * slopes[j, a]
+            gradient[a] += scaled * residual
+            for b in range(a + 1):
+                normal[a, b] += scaled * slopes[j, b]
+    for a in range(size):
+        for b in range(a):
+            normal[b, a] = normal[a, b]
+    return cost if np.isfinite(cost) else np.inf
+
+
+@compiled
+def bounded_step(normal, gradient, move, damping, at, low, high, step, rest, matrix):
+    """Fill step (parameter,) with the damped step; where that would cross a bound, the parameter goes to the bound, is
+    taken out of move, and the others step again with it. rest and matrix are room to work in. False: no step."""
+    size, crossed = len(gradient), False
+    for k in range(size):
+        step[k], rest[k] = 0.0, gradient[k]
+    if not damped_step(normal, rest, move, damping, step, matrix):
+        return False
+    for k in range(size):
+        end = min(max(step[k], low[k] - at[k]), high[k] - at[k])
+        if move[k] and end != step[k]:
+            step[k], move[k], crossed = end, False, True
+            for j in range(size):
+                rest[j] -= normal[j, k] * end
+    return not crossed or damped_step(normal, rest, move, damping, step, matrix)
+
+
+@compiled
+def damped_step(normal, gradient, move, damping, step, matrix):
+    """Fill step with Marquardt's step of the parameters that may move, by Cholesky's decomposition of the lifted normal
+    matrix. False where that is not positive: the damping is to grow."""
+    size = len(gradient)
+    for a in range(size):
+        if not move[a]:
+            continue
+        for b in range(a + 1):
+            if not move[b]:
+                continue
+            left = normal[a, b]
+            if a == b:
+                left += min(damping * left + 1e-14 * (1.0 + left), 1e300)
+            for k in range(b):
+                if move[k]:
+                    left -= matrix[a, k] * matrix[b, k]
+            if a > b:
+                matrix[a, b] = left / matrix[b, b]
+            elif left > 0:
+                matrix[a, a] = np.sqrt(left)
+            else:
+                return False
+    for a in range(size):
+        if move[a]:
+            left = gradient[a]
+            for k in range(a):
+                if move[k]:
+                    left -= matrix[a, k] * step[k]
+            step[a] = left / matrix[a, a]
+    for a in range(size - 1, -1, -1):
+        if move[a]:
+            left = step[a]
+            for k in range(a + 1, size):
+                if move[k]:
+                    left -= matrix[k, a] * step[k]
+            step[a] = left / matrix[a, a]
+    return True
