@@ -2,7 +2,7 @@
 // ecgscale: recordings and a study in; scaling laws, models, latencies and one report out.
 include { help         } from './subworkflows/help'
 include { parameters; keep   } from './subworkflows/parameters'
-include { place; given; grounds } from './subworkflows/places'
+include { place; given; ensured; grounds } from './subworkflows/places'
 include { claim        } from './subworkflows/claim'
 include { ended; compared } from './subworkflows/published'
 include { CHECK        } from './modules/check'
@@ -24,12 +24,12 @@ workflow {
     }
     told   = parameters(params)
     grounds()
-    lock   = claim(told.outdir)
+    lock   = claim(told.outdir, told.publish_mode)
     keep(told)
     study  = given('--study', place(told.study))
     sheet  = told.input ? given('--input', place(told.input)) : []
     own    = told.labels ? given('--labels', place(told.labels)) : null
-    place(told.checkpoints).mkdirs()            // a container mounts it
+    ensured('--checkpoints', place(told.checkpoints))       // a container mounts it
     CHECK("${workflow.manifest.version} ${codeDigest()}", [study: told.study, sheet: told.input], !told.runs, study, sheet)
     CHECK.out.problems.subscribe { found -> if (found.text) { error found.text.trim() } }
     VERSIONS(CHECK.out.versions, told.outdir)

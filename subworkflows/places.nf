@@ -33,14 +33,21 @@ def given(parameter, path) {
     path
 }
 
+// A folder that a parameter names, made where it is not there yet
+def ensured(parameter, folder) {
+    if (!folder.mkdirs() && folder.fileSystem.provider().scheme == 'file' && !folder.isDirectory()) {
+        error "${parameter} ${folder.toAbsolutePath()}: this folder cannot be made. Is there room, and may you write there?"
+    }
+    folder
+}
+
 // Where the project and its tasks stand. Nextflow writes the project's folder between double quotes, as a part of PATH.
 def grounds() {
     if (projectDir.toString() =~ '["`:]') {
         error "the project's folder ${projectDir}: a name with a double quote, ` or : cannot be on PATH. Rename or move it"
     }
     given("the project's folder", place(projectDir))
-    workflow.workDir.mkdirs()
-    given('the work folder', workflow.workDir)
+    given('the work folder', ensured('-work-dir', workflow.workDir))
     // a scheduler's nodes see what this machine sees
     if (!workflow.containerEngine && !place("${projectDir}/.venv/bin/python3").exists()) {
         def tried = ['python3', '-c', 'import jsonschema, matplotlib, pandas, scipy, yaml'].execute()

@@ -27,11 +27,11 @@ def machine(tmp_path):
         path.write_text(f"#!/bin/bash\nprintf '%s\\n' '{line}' \"$*\" >&2\nexit {code}\n")
         path.chmod(0o755)
 
-    def run(script: str, *arguments: str, **more: str) -> subprocess.CompletedProcess:
+    def run(script: str, *arguments: str, cwd: str | Path = tmp_path, **more: str) -> subprocess.CompletedProcess:
         place = {"PATH": str(folder), "HOME": str(tmp_path), "ECGSCALE_ENGINE": str(tmp_path / "engine"),
                  "ECGSCALE_JAVAS": ""} | more
         return subprocess.run(["bash", ROOT / script, *arguments], capture_output=True, text=True, env=place,
-                              check=False, cwd=tmp_path, umask=0o022)
+                              check=False, cwd=cwd, umask=0o022)
 
     run.add = add
     return run
@@ -139,6 +139,16 @@ def test_text_stays_text_and_names_may_have_umlauts(machine, tmp_path):
     machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
     said = machine("nextflow", "run", LC_ALL="C", HOME="/proc/none").stdout
     assert said == f"C.UTF-8 true {tmp_path}/.nextflow/home\n"
+    assert (tmp_path / ".nextflow/home").is_dir()       # Nextflow makes the last folder only
+
+
+def test_a_launch_folder_that_cannot_be_written_is_named_with_another_way(machine):
+    """`nextflow run .` inside a read-only project: Nextflow alone prints a stack trace about its log."""
+    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
+    done = machine("nextflow", "run", ".", cwd="/proc")      # not even by root
+    assert done.returncode == 2
+    assert "/proc cannot be written" in done.stderr
+    assert f"cd ~; '{ROOT}/nextflow' run '{ROOT}'" in done.stderr
 
 
 def test_no_python(machine):
