@@ -10,7 +10,7 @@ def shards(row, size) {
     def found = below(row.path, row.pattern).size() * row.each
     def count = Math.ceil(found / size) as int
     (count ? 1..count : []).collect { k ->
-        def meta = [id: "${row.source}-${k}of${count}".toString(), source: row.source, shard: "${k}/${count}".toString(), dataset: row.dataset, rate: row.rate]
+        def meta = [id: "${row.source}-${k}of${count}".toString(), source: row.source, shard: "${k}/${count}".toString(), dataset: row.dataset, rate: row.rate, leads: row.leads]
         [meta, row.path, row.patients, row.labels, row.mapping]
     }
 }
@@ -26,7 +26,7 @@ def located(row, sheet) {
             error "${sheet}:${row.line ?: ''}: ${column}: ${reason}. Paths are relative to the sheet's folder"
         }
     }
-    [source: row.source, pattern: row.pattern ?: '**.hea', each: (row.each ?: '1') as int, dataset: row.dataset, rate: row.rate] + found
+    [source: row.source, pattern: row.pattern ?: '**.hea', each: (row.each ?: '1') as int, dataset: row.dataset, rate: row.rate, leads: row.leads] + found
 }
 
 workflow DATA {

@@ -89,6 +89,7 @@ RUNS = Table("runs", 1, "table/runs.parquet, table/runs.csv", "A run, whatever b
     "test_loss": REAL("on the test part", "1"),
     "activations": REAL("elements that convolutions, linear layers and attention write for one window", "elements"),
     "configuration": TEXT("digest of everything but the seed: runs that share it differ by seed only"),
+    "lead_names": TEXT("names of the leads, joined by ;"),
     "tuning_group": TEXT("group of tuning.csv, where the rate was tuned; null where the study gave it"),
     "lr_low": REAL("lower end of the range that a tuned rate was sought in", "1"),
     "lr_high": REAL("upper end of the range that a tuned rate was sought in", "1"),

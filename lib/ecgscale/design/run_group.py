@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from ecgscale.contracts import LossSpec, Part, ScheduleSpec
+from ecgscale.contracts import LEADS, LossSpec, Part, ScheduleSpec
 from ecgscale.design.axes import Axis, Number, Scalar, Whole, within
 from ecgscale.models.complexity import FAMILIES
+
+LEAD_SETS = {12: LEADS, 6: LEADS[:6], 4: ("I", "II", "III", "V2"), 3: ("I", "II", "V2"), 2: ("I", "II")}
+"""The reduced lead sets of PhysioNet/CinC Challenge 2021."""
 
 AUGMENTATIONS = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead_dropout")
 
@@ -86,8 +89,37 @@ class Training(Section):
     """`auto` takes bf16 where the processor has the instructions and the network is large enough."""
 
 
-LeadCount = Literal[12, 6, 4, 3, 2]
+LeadName = Literal[LEADS]
+LeadCount = Literal[tuple(LEAD_SETS)]
+
+
+def kind_of_leads(value: Any) -> str:
+    """Which of its shapes a choice of leads has, so that a mistake is reported for that shape only."""
+    if not isinstance(value, list | tuple):
+        return "name" if isinstance(value, str) else "count"
+    return "names" if all(isinstance(one, str) for one in value) else "sets"
+
+
+def without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a lead is named twice")
+    return names
+
+
+LeadNames = Annotated[tuple[LeadName, ...], Field(min_length=1), AfterValidator(without_repeats)]
+OneOfSets = Annotated[Annotated[LeadCount, Tag("count")] | Annotated[LeadNames, Tag("names")],
+                      Discriminator(kind_of_leads)]
+LeadSets = Annotated[tuple[OneOfSets, ...], Field(min_length=1)]
+Leads = Annotated[Annotated[LeadName, Tag("name")] | Annotated[LeadCount, Tag("count")]
+                  | Annotated[LeadNames, Tag("names")] | Annotated[LeadSets, Tag("sets")], Discriminator(kind_of_leads)]
 Window = Annotated[int, Field(ge=32, le=1_000_000)]     # samples at the recipe's rate
+
+
+def sets_of(asked: Any) -> tuple[tuple[str, ...], ...]:
+    """The lead sets that `leads` of a group asks for, each in the standard order."""
+    sets = asked if kind_of_leads(asked) == "sets" else (asked,)
+    names = [LEAD_SETS[one] if isinstance(one, int) else (one,) if isinstance(one, str) else one for one in sets]
+    return tuple(tuple(lead for lead in LEADS if lead in one) for one in names)
 
 
 class RunGroup(Section):
@@ -114,8 +146,9 @@ class RunGroup(Section):
     """How the runs are trained."""
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0,)
     """Every sample is trained once for each."""
-    leads: LeadCount | Annotated[tuple[LeadCount, ...], Field(min_length=1)] = 12
-    """Lead sets of the Challenge 2021 by their number of leads: one, or a list."""
+    leads: Leads | None = None
+    """Leads that the networks see: names (`[I, II, V2]`, `II`) or a lead set of the Challenge 2021 by its number of
+    leads; several sets as a list of these (`[12, [I, II], [II]]`). null: `data.leads`."""
     window: Window | Annotated[tuple[Window, ...], Field(min_length=1)] | None = None
     """Samples of an input, one length or a list. null: `data.window`."""
     constraints: Constraints = Constraints()

@@ -14,25 +14,22 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
+from ecgscale.contracts import ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
 from ecgscale.design.axes import choices
 from ecgscale.design.plan import Pace, afford, describe
-from ecgscale.design.run_group import OptimizerSpace, RunGroup
+from ecgscale.design.run_group import OptimizerSpace, RunGroup, sets_of
 from ecgscale.design.study import Study
 from ecgscale.design.tuning import asked, grouped, middle
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES, ledger_of
 
-LEAD_SETS = {12: LEADS, 6: LEADS[:6], 4: ("I", "II", "III", "V2"), 3: ("I", "II", "V2"), 2: ("I", "II")}
-"""The reduced lead sets of PhysioNet/CinC Challenge 2021."""
-
 DIGITS = 6             # significant digits of a continuous draw: enough, and the same on every machine
 DRAWS_A_SAMPLE = 1000  # a group gives up when its constraints let fewer than one draw in so many pass
 MOST_RUNS = 200_000    # some 5 kB each
 BLOCK = 1024
 
-Point = dict[str, object]      # {"model.depth": 12, "optimizer.lr": 0.001, "training.epochs": 20, "leads": 12, ...}
+Point = dict[str, object]      # {"model.depth": 12, "optimizer.lr": 0.001, "leads": ("I", "II"), ...}
 
 
 @dataclass
@@ -140,7 +137,7 @@ def axes_of(study: Study, group: RunGroup, optimizer: OptimizerSpace) -> dict[st
         "optimizer.weight_decay": optimizer.weight_decay, "optimizer.momentum": momentum,
         "training.epochs": group.training.epochs, "training.data_fraction": group.training.data_fraction,
         "training.batch_size": group.training.batch_size,
-        "leads": group.leads, "window": group.window or study.data.window,
+        "leads": sets_of(group.leads or study.data.leads), "window": group.window or study.data.window,
     }
 
 
@@ -190,7 +187,7 @@ def realize(study: Study, group: RunGroup, optimizer: str, point: Point, classes
             parts[section][key] = value
     chosen = point.get("model", parts["model"])
     made = SIZES[chosen] if isinstance(chosen, str) else FAMILIES[group.family](**chosen)
-    leads = LEAD_SETS[point["leads"]]
+    leads = point["leads"]
     ledger = ledger_of(made, len(leads), point["window"], classes)
     for name in ("params", "forward_flops", "stages"):
         bounds = getattr(group.constraints, name)

@@ -26,9 +26,10 @@ from pydantic import (
     model_validator,
 )
 
+from ecgscale.contracts import LEADS
 from ecgscale.design import marked_yaml
 from ecgscale.design.axes import Range, choices, ends
-from ecgscale.design.run_group import RunGroup, Section, Window
+from ecgscale.design.run_group import LeadNames, RunGroup, Section, Window, sets_of
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES
@@ -47,8 +48,15 @@ class Data(Section):
     """Largest share of a shard's recordings that may be rejected."""
     max_unmatched: float = Field(0.5, ge=0, le=1)
     """Largest share of the rows of a table of yours that may name no recording."""
+    leads: LeadNames = LEADS
+    """Leads that are prepared, by name. A limb lead that is not recorded is reckoned from two that are."""
     window: Window = 1024
     """Samples of an input, at the recipe's rate."""
+
+    @field_validator("leads")
+    @classmethod
+    def in_standard_order(cls, leads: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(lead for lead in LEADS if lead in leads)
 
 
 class Split(Section):
@@ -252,6 +260,10 @@ def instead(deploy: Deploy, **given: str | None) -> Deploy:
 def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
     """Spaces and models that are none of their family's: location, problem, remedy."""
     for place, group in enumerate(study.runs):
+        lacking = [lead for one in sets_of(group.leads or study.data.leads) for lead in one
+                   if lead not in study.data.leads]
+        if lacking:
+            yield ("runs", place, "leads"), f"data.leads has no {lacking[0]}", f"It has {', '.join(study.data.leads)}"
         family = FAMILIES[group.family]
         kinds = get_type_hints(family, include_extras=True)
         for name, axis in group.space.items():

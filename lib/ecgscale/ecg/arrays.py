@@ -16,7 +16,8 @@ import numpy as np
 
 from ecgscale.contracts import LEADS
 from ecgscale.contracts.reading import plain_file
-from ecgscale.ecg.guards import MOST_VALUES, Rejected, check_length, check_rate, lead_order
+from ecgscale.ecg.guards import MOST_VALUES, Rejected, check_length, check_rate
+from ecgscale.ecg.leads import choose
 from ecgscale.ecg.wfdb_record import NO_MARK, Recording
 from ecgscale.errors import UserError
 
@@ -24,11 +25,13 @@ STEPS = 10_000          # a millivolt: values are kept to 0.1 uV
 LARGEST = 100_000.0     # mV: above, no step of an int32 is left
 
 
-def recording_of(millivolts: np.ndarray, rate: float, names: Sequence[str] = LEADS) -> Recording:
-    """A recording from (samples, leads) millivolts with its leads' names. Raises Rejected."""
+def recording_of(millivolts: np.ndarray, rate: float, wanted: Sequence[str], names: Sequence[str] = LEADS) -> Recording:
+    """A recording from (samples, signals) millivolts with the signals' names. Raises Rejected."""
     check_rate(rate)
     check_length(rate, len(millivolts))
-    order, flags = lead_order(names)
+    if len(names) != millivolts.shape[1]:
+        raise Rejected("header", f"{millivolts.shape[1]} signals, and {len(names)} leads are named for them")
+    order, held, flags = choose(names, wanted)
     values = np.asarray(millivolts[:, order], dtype=np.float64)
     if not np.isfinite(values).all():
         raise Rejected("invalid-samples", f"{int((~np.isfinite(values)).sum())} values are no numbers")
@@ -37,13 +40,15 @@ def recording_of(millivolts: np.ndarray, rate: float, names: Sequence[str] = LEA
     each = np.ones(len(order))
     return Recording(rate=rate, digital=np.rint(values * STEPS).astype(np.int32, order="C"), gain=STEPS * each,
                      baseline=0 * each, factor=each, invalid=np.full(len(order), NO_MARK), sums=(),
-                     flags=frozenset(flags | {"no-checksum"}), comments={})
+                     flags=frozenset(flags | {"no-checksum"}), comments={}, leads=held)
 
 
 def by_time(values: np.ndarray, leads: int = len(LEADS)) -> np.ndarray:
-    """(samples, leads) of an array that has its leads along one of two axes. Raises Rejected."""
+    """(samples, leads) of an array that has its leads along one of two axes; one lead needs none. Raises Rejected."""
+    values = values[:, None] if values.ndim == leads == 1 else values
     if values.ndim != 2 or (values.shape[0] == leads) == (values.shape[1] == leads):
-        raise Rejected("header", f"an array of shape {values.shape}: {leads} leads along one axis are read")
+        raise Rejected("header", f"an array of shape {values.shape}: {leads} lead{'s' * (leads > 1)} along one axis "
+                                 "are read; the sheet's column `leads` names others")
     return values if values.shape[1] == leads else values.T
 
 

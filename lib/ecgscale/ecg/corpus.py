@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import RECORDS, Shard, changed, check_digests, concatenated_digest, read_array
-from ecgscale.ecg.normalize import word_sum
+from ecgscale.ecg.normalize import word_sum, words_of
 from ecgscale.errors import UserError
 
 ROWS_AT_ONCE = 1 << 20      # of signals.npy: 24 MiB
@@ -104,11 +104,11 @@ class Corpus:
 
 
 def sum_of(signals: np.ndarray) -> int:
-    """`word_sum` of (samples, 12) float16, a stretch after the other."""
+    """`word_sum` of (samples, leads) float16, a stretch after the other."""
     total = 0
     for first in range(0, len(signals), ROWS_AT_ONCE):
-        words = np.ascontiguousarray(signals[first : first + ROWS_AT_ONCE]).reshape(-1).view(np.uint64)
-        total += int(word_sum(words, 3 * first))        # three words a row of twelve
+        words = words_of(signals[first : first + ROWS_AT_ONCE])
+        total += int(word_sum(words, first * words.size // len(signals[first : first + ROWS_AT_ONCE])))
     return total % 2**64
 
 

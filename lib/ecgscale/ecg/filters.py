@@ -17,18 +17,22 @@ from ecgscale.machine.compiled import compiled
 
 
 def band_pass(signal: np.ndarray, rate: float, low: float | None, high: float | None, order: int) -> np.ndarray:
-    """Filter (samples, 12 leads) along time; edges in Hz, None leaves a side open. float64.
+    """Filter (samples, up to 12 leads) along time; edges in Hz, None leaves a side open. float64.
 
     As scipy.signal.sosfiltfilt with its defaults: forwards and backwards, ends extended by point reflection.
     """
     if low is None and high is None:
         return np.array(signal, dtype=np.float64)
     sections, start, edge = butterworth(order, low, high, rate)
-    if signal.shape[1] != len(LEADS):
-        raise ValueError(f"{signal.shape[1]} leads: the filter is compiled for {len(LEADS)}")
+    leads = signal.shape[1]
+    if leads > len(LEADS):
+        raise ValueError(f"{leads} leads: the filter is compiled for {len(LEADS)}")
     if len(signal) <= edge:
         raise ValueError(f"{len(signal)} samples are too few for this filter: it needs more than {edge}")
-    return zero_phase(np.ascontiguousarray(signal, dtype=np.float64), sections, start, edge)[edge : edge + len(signal)]
+    if leads < len(LEADS):
+        signal = np.pad(signal, ((0, 0), (0, len(LEADS) - leads)))
+    filtered = zero_phase(np.ascontiguousarray(signal, dtype=np.float64), sections, start, edge)
+    return filtered[edge : edge + len(signal), :leads]
 
 
 @cache

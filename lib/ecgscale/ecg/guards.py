@@ -24,7 +24,7 @@ REASONS = {
     "rate": "the sampling rate is missing, or not between 100 and 10,000 Hz",
     "too-short": "less than one second",
     "too-long": "more samples than are read in one piece",
-    "missing-lead": "one of the 12 standard leads is missing",
+    "missing-lead": "a lead that the study takes is not recorded and follows from none that is",
     "duplicate-lead": "a lead is named twice",
     "gain": "the gain is missing, zero or not a number, so the voltage is unknown",
     "unit": "the unit is not a voltage",
@@ -37,6 +37,10 @@ REASONS = {
 FLAGS = {
     "lead-order": "leads stood in another order and were put in the standard one by name",
     "extra-lead": "signals beside the 12 leads were left out",
+    "lead-name": "a lead has another name than the usual one, as DII, Lead II or C1, and was taken for it",
+    "mason-likar": "a lead from electrodes on the torso, as MLII, was taken for that of the limbs: amplitude and axis "
+                   "differ",
+    "derived-lead": "a limb lead is not recorded and was reckoned from two others, as III = II - I",
     "no-checksum": "the header has no checksum for some lead",
     "mixed-rates": "leads had different rates; the frame rate was taken",
     "flat-lead": "a lead is constant for two seconds or more",
@@ -53,7 +57,6 @@ FLAGS = {
 }
 
 MILLIVOLTS = {"mv": 1.0, "uv": 1e-3, "μv": 1e-3, "v": 1e3, "nv": 1e-6}   # casefold() turns both micro signs into μ
-LEAD_PLACE = {name.casefold(): place for place, name in enumerate(LEADS)}
 LOWEST_RATE, HIGHEST_RATE = 100.0, 10_000.0     # Hz
 SHORTEST = 1.0                                  # seconds
 MOST_VALUES = 50_000_000                        # samples x leads: above one hour of 12 leads at 1 kHz
@@ -70,28 +73,6 @@ class Rejected(Exception):  # noqa: N818 - an outcome that is counted, not a fai
         assert reason in REASONS
         self.reason, self.detail = reason, detail
         super().__init__(f"{reason}: {detail}")
-
-
-def lead_order(names: Sequence[str]) -> tuple[list[int], set[str]]:
-    """Positions of the 12 leads among the signals, in the standard order, and flags. By name, never by position."""
-    places: dict[int, int] = {}
-    for position, name in enumerate(names):
-        place = LEAD_PLACE.get(name.strip().casefold())
-        if place is None:
-            continue
-        if place in places:
-            raise Rejected("duplicate-lead", f"{LEADS[place]} is named twice")
-        places[place] = position
-    missing = [name for place, name in enumerate(LEADS) if place not in places]
-    if missing:
-        raise Rejected("missing-lead", f"no {', '.join(missing)} among {', '.join(names) or 'no signals'}"[:200])
-    order = [places[place] for place in range(len(LEADS))]
-    flags = set()
-    if order != sorted(order):
-        flags.add("lead-order")
-    if len(names) > len(LEADS):
-        flags.add("extra-lead")
-    return order, flags
 
 
 def check_rate(rate: float) -> None:
@@ -187,14 +168,14 @@ def longest_run(row, block):
     return longest
 
 
-def check_invalid(rows: np.ndarray, seen: Scan, invalid: np.ndarray) -> None:
+def check_invalid(rows: np.ndarray, seen: Scan, invalid: np.ndarray, leads: Sequence[str] = LEADS) -> None:
     """The format's mark of an invalid sample is its lowest value, so it can only be a lead's lowest."""
     for lead in np.flatnonzero(seen.low == invalid):
         count = int((rows[lead] == invalid[lead]).sum())
-        raise Rejected("invalid-samples", f"lead {LEADS[lead]}: {count} samples")
+        raise Rejected("invalid-samples", f"lead {leads[lead]}: {count} samples")
 
 
-def check_amplitude(seen: Scan, gain: np.ndarray, factor: np.ndarray) -> set[str]:
+def check_amplitude(seen: Scan, gain: np.ndarray, factor: np.ndarray, leads: Sequence[str] = LEADS) -> set[str]:
     """Rejects a recording without signal or of impossible size. gain: digital steps a unit; factor: mV a unit."""
     millivolts = factor / np.abs(gain)
     span, deviation = (seen.high - seen.low) * millivolts, seen.deviation * millivolts
@@ -202,7 +183,7 @@ def check_amplitude(seen: Scan, gain: np.ndarray, factor: np.ndarray) -> set[str
         raise Rejected("no-signal", "every lead is constant")
     worst = int(np.argmax(deviation))
     if deviation[worst] > LARGEST_DEVIATION:
-        raise Rejected("amplitude", f"lead {LEADS[worst]}: mean deviation {deviation[worst]:.4g} mV")
+        raise Rejected("amplitude", f"lead {leads[worst]}: mean deviation {deviation[worst]:.4g} mV")
     if deviation[worst] < SMALLEST_DEVIATION:
         raise Rejected("amplitude", f"no lead's mean deviation is above {deviation[worst]:.4g} mV")
     return {"high-amplitude"} if span.max() > LARGEST_SPAN else set()

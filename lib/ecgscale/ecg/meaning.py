@@ -14,6 +14,7 @@ import pandas as pd
 
 from ecgscale.contracts import PARTS
 from ecgscale.contracts.labels import LabelSet
+from ecgscale.ecg.guards import FLAGS
 from ecgscale.errors import UserError
 
 MOST_NAMED = 8      # classes or codes in a sentence
@@ -33,6 +34,14 @@ def unmatched_codes(records: pd.DataFrame, labels: LabelSet) -> list[str]:
         said.append(f"none of the {len(records)} recordings has a label: {why}. Labels come from the headers' comment "
                     "'Dx:', from the dataset's own table, or from a table of yours (column `labels` of the sheet)")
     return said
+
+
+def unusual_leads(records: pd.DataFrame) -> Iterator[str]:
+    """In words, of a shard's RECORDS: leads that were reckoned, or taken under other names."""
+    for flag in ("derived-lead", "mason-likar", "lead-name"):
+        count = sum(flag in flags.split(";") for flags in records["flags"])
+        if count:
+            yield f"{count} of {len(records)} recordings: {FLAGS[flag]}"
 
 
 def counted(counts: Counter) -> str:

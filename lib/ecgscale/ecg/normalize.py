@@ -54,10 +54,16 @@ def half_bits(values, single, bits, out):
         out[i] = size | (np.uint32(0x8000) if values[i] < 0 else np.uint32(0))
 
 
+def words_of(rows: np.ndarray) -> np.ndarray:
+    """float16 rows as the widest words of which a row is made: one of 12 leads is three words of 64 bits."""
+    width = next(width for width in (8, 4, 2) if rows.shape[1] * 2 % width == 0)
+    return np.ascontiguousarray(rows).reshape(-1).view(f"u{width}")
+
+
 @compiled
 def word_sum(words, first):
-    """Sum of 64-bit words times the odd numbers from 2 x first + 1, modulo 2**64: a wrong or moved word changes it."""
+    """Sum of words times the odd numbers from 2 x first + 1, modulo 2**64: a wrong or moved word changes it."""
     total = np.uint64(0)
     for i in range(words.size):
-        total += words[i] * np.uint64(2 * (first + i) + 1)
+        total += np.uint64(words[i]) * np.uint64(2 * (first + i) + 1)
     return total

@@ -28,8 +28,9 @@ from ecgscale.ecg.corpus import mark_duplicates
 from ecgscale.ecg.datasets import Dataset, open_dataset
 from ecgscale.ecg.facts import NOTHING, Facts, FactTable
 from ecgscale.ecg.guards import Rejected
-from ecgscale.ecg.meaning import unmatched_codes
-from ecgscale.ecg.normalize import half, word_sum
+from ecgscale.ecg.leads import brought
+from ecgscale.ecg.meaning import unmatched_codes, unusual_leads
+from ecgscale.ecg.normalize import half, word_sum, words_of
 from ecgscale.ecg.people import age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare
 from ecgscale.ecg.wfdb_record import Recording
@@ -52,33 +53,33 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 @contextmanager
-def growing_array(path: Path) -> Iterator[SignalWriter]:
+def growing_array(path: Path, leads: int = len(LEADS)) -> Iterator[SignalWriter]:
     """A .npy file that grows by rows: nothing is collected in memory."""
     with open(path, "wb") as stream:
-        writer = SignalWriter(stream)
+        writer = SignalWriter(stream, leads)
         yield writer
         writer.finish()
 
 
 class SignalWriter:
-    """Appends (samples, 12) blocks; numpy leaves room in the header for the rows that are known at the end.
+    """Appends (samples, leads) blocks; numpy leaves room in the header for the rows that are known at the end.
 
     `sum` tells two files apart, at a tenth of the time of a cryptographic digest.
     """
 
-    def __init__(self, stream):
-        self.stream, self.rows, self.sum = stream, 0, 0
+    def __init__(self, stream, leads: int):
+        self.stream, self.leads, self.rows, self.sum = stream, leads, 0, 0
         self.write_header()
 
     def write_header(self) -> None:
-        description = {"descr": "<f2", "fortran_order": False, "shape": (self.rows, len(LEADS))}
+        description = {"descr": "<f2", "fortran_order": False, "shape": (self.rows, self.leads)}
         np.lib.format.write_array_header_1_0(self.stream, description)
 
     def append(self, block: np.ndarray) -> None:
         stored = half(block)
         self.stream.write(stored.data)
-        words = stored.reshape(-1).view(np.uint64)      # three a row of twelve
-        self.sum = (self.sum + int(word_sum(words, 3 * self.rows))) % 2**64
+        words = words_of(stored)
+        self.sum = (self.sum + int(word_sum(words, self.rows * words.size // len(stored)))) % 2**64
         self.rows += len(block)
 
     def finish(self) -> None:
@@ -96,7 +97,7 @@ class Example(NamedTuple):
 
 def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels: LabelSet, out: Path,
                   max_rejected: float, dataset: Dataset | None = None, tables: Sequence[FactTable] = (),
-                  max_unmatched: float = 1.0) -> Shard:
+                  max_unmatched: float = 1.0, leads: tuple[str, ...] = LEADS) -> Shard:
     """Write signals.npy, records.parquet, rejects.csv, example.npy and shard.json of `places[k-1::n]` into `out`.
 
     Raises UserError when there is no recording at all, when more than `max_rejected` of the recordings are rejected, or
@@ -108,15 +109,15 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     dataset = dataset or open_dataset(folder)
     notes = [*labels.notes, *dataset.notes, *dataset.facts.match(dataset.places, folder),
              *(note for table in tables for note in table.match(dataset.places, folder, max_unmatched))]
-    places, told = dataset.places[number - 1 :: of], Told(dataset, (*tables, dataset.facts), labels)
+    places, told = dataset.places[number - 1 :: of], Told(dataset, (*tables, dataset.facts), labels, leads)
     with whole_folder(out, SHARD_FILES) as temporary:
         temporary.mkdir()
-        with growing_array(temporary / "signals.npy") as signals:
+        with growing_array(temporary / "signals.npy", len(leads)) as signals:
             rows, rejects, example = prepare_places(places, source, recipe, signals, told)
         check_share(rejects, len(places), max_rejected, folder)
         records = mark_duplicates(as_frame(rows, labels, told.has_folds))
         spoken = [*(notes if number == 1 else ()),      # each shard finds the same
-                  *unmatched_codes(records, labels)]
+                  *unusual_leads(records), *unmatched_codes(records, labels)]
         RECORDS.write(records, temporary / "records.parquet")
         refused = pd.DataFrame(rejects, columns=list(REJECTS.columns))
         REJECTS.write(refused.assign(synthetic=bool(records["synthetic"].any())), temporary / "rejects.csv")
@@ -126,7 +127,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
         made = Shard(
             source=source, shard=shard, found=len(places), accepted=len(rows), rejected=len(rejects),
             synthetic=bool(records["synthetic"].any()), recipe=recipe.parameters(), recipe_digest=recipe.digest,
-            rate=recipe.rate, unit=recipe.unit, dtype="float16", classes=labels.codes,
+            rate=recipe.rate, unit=recipe.unit, dtype="float16", leads=leads, classes=labels.codes,
             labels_digest=labels.digest, digest=digest(identity), signals_sum=f"{signals.sum:016x}",
             digests=file_digests(temporary, ("records.parquet", "rejects.csv", "example.npy")),
             versions=provenance.versions(), example=example and example.record, licence=dataset.licence,
@@ -138,11 +139,12 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
 
 
 class Told(NamedTuple):
-    """Who says what of a recording, and what its codes mean."""
+    """Who says what of a recording, what its codes mean, and which leads are taken."""
 
     dataset: Dataset
     tables: tuple[FactTable, ...]       # one goes before the next
     labels: LabelSet
+    leads: tuple[str, ...] = LEADS
 
     @property
     def has_folds(self) -> bool:
@@ -165,7 +167,7 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
         try:
             recording = told.dataset.read(place)
             flags = inspect(recording)
-            millivolts = recording.millivolts()
+            millivolts = brought(recording.millivolts(), recording.leads, told.leads)
             prepared = prepare(millivolts, recording.rate, recipe)
         except (Rejected, OSError) as error:        # OSError: a disk that does not give what it lists
             error = error if isinstance(error, Rejected) else Rejected("unreadable", f"{error.strerror or error}")
@@ -204,10 +206,12 @@ def inspect(recording: Recording) -> set[str]:
     seen = guards.scan(rows, recording.rate)
     for lead, (name, total, first) in enumerate(recording.sums):
         guards.check_sums(name, int(seen.total[lead]), int(rows[lead, 0]), total, first)
-    guards.check_invalid(rows, seen, recording.invalid)
-    return (recording.flags | guards.check_amplitude(seen, recording.gain, recording.factor)
-            | guards.check_shape(seen, recording.rate, rows.shape[1])
-            | guards.check_limb_leads(rows, seen, recording.gain, recording.baseline, recording.factor))
+    guards.check_invalid(rows, seen, recording.invalid, recording.leads)
+    flags = (recording.flags | guards.check_amplitude(seen, recording.gain, recording.factor, recording.leads)
+             | guards.check_shape(seen, recording.rate, rows.shape[1]))
+    if recording.leads[:6] == LEADS[:6]:
+        flags |= guards.check_limb_leads(rows, seen, recording.gain, recording.baseline, recording.factor)
+    return flags
 
 
 def describe(recording: Recording, flags: set[str], labels: LabelSet, facts: Facts = NOTHING) -> dict:

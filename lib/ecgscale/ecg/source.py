@@ -9,6 +9,7 @@ from ecgscale.contracts import Shard
 from ecgscale.contracts.labels import label_set_folder, read_label_set
 from ecgscale.ecg import datasets
 from ecgscale.ecg.label_table import read_labels
+from ecgscale.ecg.leads import leads_listed
 from ecgscale.ecg.people import read_people
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import recipe_named
@@ -25,6 +26,7 @@ class Source(NamedTuple):
     patients: Path | None = None
     labels: Path | None = None
     mapping: Path | None = None
+    leads: str = ""                     # names of the signals, in their order; none: as the files say
 
 
 def prepare_source(source: Source, shard: str, data: Any, label_set: str | Path | None, out: Path) -> Shard:
@@ -33,8 +35,9 @@ def prepare_source(source: Source, shard: str, data: Any, label_set: str | Path 
     own = folder / "from" / f"{source.dataset}.csv"
     labels = read_label_set(folder).translating(source.mapping or (own if own.is_file() else None))
     dataset = datasets.open_dataset(source.folder, source.dataset,
-                                    datasets.Asked(source.rate, recipe.rate, data.likelihood))
+                                    datasets.Asked(source.rate, recipe.rate, data.likelihood, data.leads,
+                                                   leads_listed(source.leads)))
     tables = [read_people(source.patients)] if source.patients else []
     tables += [read_labels(source.labels)] if source.labels else []
     return prepare_shard(source.folder, source.name, shard, recipe, labels, out, data.max_rejected, dataset, tables,
-                         data.max_unmatched)
+                         data.max_unmatched, data.leads)

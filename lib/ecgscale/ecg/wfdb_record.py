@@ -24,9 +24,9 @@ from ecgscale.ecg.guards import (
     check_length,
     check_rate,
     check_sums,
-    lead_order,
     millivolts_per_unit,
 )
+from ecgscale.ecg.leads import choose
 from ecgscale.ecg.wfdb_header import Header, Signal, open_plain, read_header
 from ecgscale.machine.compiled import compiled
 
@@ -43,26 +43,27 @@ NO_MARK = -(1 << 31) - 1         # format 8 stores differences and cannot mark a
 
 @dataclass(frozen=True)
 class Recording:
-    """The 12 leads in the standard order, as stored: millivolts = (digital - baseline) / gain x per lead factor."""
+    """Leads in the standard order, as stored: millivolts = (digital - baseline) / gain x per lead factor."""
 
     rate: float                 # samples a second
-    digital: np.ndarray         # (samples, 12) int16 or int32
-    gain: np.ndarray            # (12,) digital steps a unit
-    baseline: np.ndarray        # (12,)
-    factor: np.ndarray          # (12,) millivolts a unit
-    invalid: np.ndarray         # (12,) the value that marks an invalid sample
+    digital: np.ndarray         # (samples, leads) int16 or int32
+    gain: np.ndarray            # (leads,) digital steps a unit
+    baseline: np.ndarray        # (leads,)
+    factor: np.ndarray          # (leads,) millivolts a unit
+    invalid: np.ndarray         # (leads,) the value that marks an invalid sample
     sums: tuple[tuple[str, int | None, int | None], ...]    # name, checksum, initial value; empty once checked
     flags: frozenset[str]
     comments: dict[str, str]
+    leads: tuple[str, ...] = LEADS      # those that were read
 
     def physical(self) -> np.ndarray:
-        """(samples, 12) float64 in the header's units, invalid samples NaN: what wfdb calls p_signal."""
+        """(samples, leads) float64 in the header's units, invalid samples NaN: what wfdb calls p_signal."""
         values = (self.digital.astype(np.float64) - self.baseline) / self.gain
         values[self.digital == self.invalid] = np.nan
         return values
 
     def millivolts(self) -> np.ndarray:
-        """(samples, 12) float64, of a recording without invalid samples."""
+        """(samples, leads) float64, of a recording without invalid samples."""
         return scaled(self.digital, self.baseline, self.factor / self.gain)
 
 
@@ -75,15 +76,18 @@ def scaled(digital, baseline, scale):
     return out
 
 
-def read_recording(path: Path) -> Recording:
-    """Read a recording by the path of its .hea file. Raises Rejected with a reason code."""
+def read_recording(path: Path, wanted: Sequence[str] = LEADS, names: Sequence[str] = ()) -> Recording:
+    """Read a recording by the path of its .hea file. Raises Rejected with a reason code.
+
+    `wanted`: the leads that are read, or those from which they follow. `names` of the signals go before the header's.
+    """
     header = read_header(path)
-    made = read_segments(path, header) if header.segments else read_piece(path, header)
+    made = (read_segments if header.segments else read_piece)(path, header, wanted, names)
     check_length(made.rate, len(made.digital))
     return made
 
 
-def read_segments(path: Path, header: Header) -> Recording:
+def read_segments(path: Path, header: Header, wanted: Sequence[str], names: Sequence[str]) -> Recording:
     """A record in pieces: each is read and guarded as a record of its own, and they are joined end to end."""
     check_size((frames for _, frames in header.segments), len(LEADS))
     pieces: list[Recording] = []
@@ -99,7 +103,7 @@ def read_segments(path: Path, header: Header) -> Recording:
         if own.segments or own.frames != frames or own.rate != header.rate:
             raise Rejected("header", f"segment {name}: {own.frames} samples at {own.rate:g} Hz, not {frames} at "
                                      f"{header.rate:g} Hz" if not own.segments else f"segment {name} has segments")
-        piece = read_piece(file, own)
+        piece = read_piece(file, own, wanted, names)
         for lead, (signal, total, first) in enumerate(piece.sums):
             values = piece.digital[:, lead]
             check_sums(signal, int(values.sum(dtype=np.int64)), int(values[0]), total, first)
@@ -111,17 +115,19 @@ def read_segments(path: Path, header: Header) -> Recording:
                                  f"{sum(frames for _, frames in header.segments)}")
     one = pieces[0]
     for piece in pieces[1:]:
-        for scale in ("gain", "baseline", "factor", "rate"):
+        for scale in ("leads", "gain", "baseline", "factor", "rate"):
             if not np.array_equal(getattr(piece, scale), getattr(one, scale)):
                 raise Rejected("header", f"the segments differ in {scale}")
     return replace(one, digital=np.concatenate([piece.digital for piece in pieces]), sums=(),
-                   invalid=np.full(len(LEADS), NO_MARK), comments=one.comments | header.comments,
+                   invalid=np.full(len(one.leads), NO_MARK), comments=one.comments | header.comments,
                    flags=frozenset().union(*(piece.flags for piece in pieces)))
 
 
-def read_piece(path: Path, header: Header) -> Recording:
+def read_piece(path: Path, header: Header, wanted: Sequence[str], names: Sequence[str]) -> Recording:
     """A record whose signals stand in its header."""
-    order, flags = lead_order([signal.name for signal in header.signals])
+    if names and len(names) != len(header.signals):
+        raise Rejected("header", f"{len(header.signals)} signals, and {len(names)} leads are named for them")
+    order, held, flags = choose(names or [signal.name for signal in header.signals], wanted)
     leads = [header.signals[position] for position in order]
     for lead in leads:
         if not np.isfinite(lead.gain) or lead.gain == 0:
@@ -147,7 +153,7 @@ def read_piece(path: Path, header: Header) -> Recording:
         baseline=np.array([float(lead.baseline) for lead in leads]),
         invalid=np.array([INVALID.get(lead.format, NO_MARK) for lead in leads]),
         sums=tuple((lead.name, lead.sum, lead.first) for lead in leads) if plain else (),
-        flags=frozenset(flags), comments=header.comments)
+        flags=frozenset(flags), comments=header.comments, leads=held)
 
 
 def check_size(frames: Iterable[int], samples: int) -> None:
@@ -238,7 +244,7 @@ def read_plain(folder: Path, header: Header) -> np.ndarray:
 
 
 def read_by_wfdb(path: Path, header: Header, order: list[int]) -> tuple[np.ndarray, float, set[str]]:
-    """Any other format: (samples, 12) int32 or int64, samples a second, flags. Checks sums, for the samples as stored.
+    """Any other format: (samples, leads) int32 or int64, samples a second, flags. Checks sums, as stored.
 
     Leads of several samples a frame keep them all; where leads differ in that, wfdb averages each frame.
     """

@@ -65,7 +65,7 @@ def row_of(result: RunResult) -> dict:
         "best_epoch": result.best_epoch, "seconds": result.seconds, "device": result.device,
         "corpus_digest": result.corpus_digest, "split_digest": result.split_digest, "code_digest": result.code_digest,
         "peak_memory_bytes": result.peak_memory_bytes, "energy_joules": result.energy_joules,
-        "activations": ledger.activations, "configuration": digest(asked, 12),
+        "activations": ledger.activations, "lead_names": ";".join(spec.leads), "configuration": digest(asked, 12),
         **({"tuning_group": tuning.group, "lr_low": tuning.low, "lr_high": tuning.high} if tuning else {}),
         "hp_stages": ledger.stages, **{f"hp_{name}": value for name, value in numbers.items()},
     }

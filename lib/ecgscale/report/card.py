@@ -191,5 +191,6 @@ def examples(corpus: Corpus) -> list[Drawing]:
         codes = f"codes {row['codes'].replace(';', ', ')}" if row["codes"] else "no diagnosis"
         millivolts = read_array(folder / "example.npy")
         drawn[shard.source] = card_figures.draw_ecg(
-            millivolts, row["rate"], shard.example, f"{person or 'Age and sex unknown'}; {codes}.")
+            millivolts, row["rate"], shard.example, f"{person or 'Age and sex unknown'}; {codes}.",
+            corpus.leads)
     return list(drawn.values())

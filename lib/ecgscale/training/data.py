@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecgscale.contracts import RunSpec
+from ecgscale.contracts import LEADS, RunSpec
 from ecgscale.errors import UserError
 from ecgscale.training.augment import Drawn, augment, check, draw, white_noise
 
@@ -63,8 +63,12 @@ def lead_columns(corpus, leads: Sequence[str]) -> slice | list[int]:
     if missing:
         raise UserError(f"the corpus has no lead {missing[0]!r}", field="leads",
                         remedy=f"Choose from {', '.join(corpus.leads)}")
-    columns = [list(corpus.leads).index(lead) for lead in leads]
-    return slice(None) if columns == list(range(len(corpus.leads))) else columns
+    return columns_among(corpus.leads, leads)
+
+
+def columns_among(held: Sequence[str], leads: Sequence[str]) -> slice | list[int]:
+    columns = [list(held).index(lead) for lead in leads]
+    return slice(None) if columns == list(range(len(held))) else columns
 
 
 # ---------------------------------------------------------------------------------------------------- fixed windows
@@ -141,7 +145,9 @@ class Crops:
     def __init__(self, corpus, positions: np.ndarray, spec: RunSpec):
         check(spec.augment)
         self.corpus, self.positions, self.spec = corpus, positions, spec
-        self.columns = lead_columns(corpus, spec.leads)
+        lead_columns(corpus, spec.leads)                    # raises where the corpus lacks one
+        self.held = columns_among(LEADS, corpus.leads)      # of a crop, which has all twelve
+        self.columns = columns_among(LEADS, spec.leads)
         self.targets = corpus.labels[positions].astype(np.float32)
         self.lengths = corpus.records["length"].to_numpy()[positions]
         self.steps = steps_of(len(positions), spec.batch_size)
@@ -150,7 +156,7 @@ class Crops:
         if "noise" in spec.augment:
             self.white = white_noise(spec.window, generator(spec.seed, 0, 0, NOISE))
         if spec.augment:    # loads what is compiled before the first step is waiting for it
-            augment(np.empty((0, spec.window, len(corpus.leads)), np.float16), self.draw(0, 0), 0, self.white)
+            augment(np.empty((0, spec.window, len(LEADS)), np.float16), self.draw(0, 0), 0, self.white)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of one epoch from step `first` on: crops (batch, lead, time) and labels (batch, class), float32.
@@ -171,20 +177,21 @@ class Crops:
 
     def draw(self, epoch: int, crops: int) -> Drawn:
         """What the augmentations of this run do to the crops of an epoch, in the order of their use."""
-        leads = np.arange(len(self.corpus.leads))[self.columns]
+        leads = np.arange(len(LEADS))[self.columns]
         return draw(self.spec.augment, crops, self.spec.window, leads,
                     lambda number: generator(self.spec.seed, epoch, 0, FIRST_AUGMENTATION + number))
 
     def cut(self, chosen: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Crops (batch, time, all leads) float16 of the recordings `chosen`, each at its place."""
+        """Crops (batch, time, 12 leads) float16 of the recordings `chosen`, each at its place; leads that the corpus
+        lacks are 0."""
         window, signals = self.spec.window, self.corpus.signals(self.positions[chosen])
-        crops = np.empty((len(chosen), window, len(self.corpus.leads)), dtype=np.float16)
+        crops = (np.empty if self.held == slice(None) else np.zeros)((len(chosen), window, len(LEADS)), np.float16)
         for crop, signal, place in zip(crops, signals, places[chosen].tolist(), strict=True):
             if len(signal) >= window:
-                crop[:] = signal[place : place + window]
+                crop[:, self.held] = signal[place : place + window]
             else:
                 crop[:] = 0
-                crop[place : place + len(signal)] = signal
+                crop[place : place + len(signal), self.held] = signal
         return crops
 
 

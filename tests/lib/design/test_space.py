@@ -164,6 +164,20 @@ def test_lead_sets_of_the_challenge(count, leads):
     assert run.spec.leads == leads
 
 
+@pytest.mark.parametrize(("asked", "sets"), [
+    ("V2", [("V2",)]), (["V2", "II", "I"], [("I", "II", "V2")]), (["II"], [("II",)]), ([["I"], ["II", "V5"]],
+    [("I",), ("II", "V5")]), ([12, ["V1"], 2], [LEADS, ("V1",), ("I", "II")]), (None, [LEADS])])
+def test_leads_by_name(asked, sets):
+    """A name or names are one set, a list of sets an axis; a run lists its leads in the standard order."""
+    runs, _ = sample(study(vit(leads=asked)))
+    assert [run.spec.leads for run in runs] == sets
+
+
+def test_leads_are_those_of_the_corpus_unless_said():
+    runs, _ = sample(study(vit(), data={"leads": ["V5", "II"]}))
+    assert [run.spec.leads for run in runs] == [("II", "V5")]
+
+
 def test_axes_of_the_protocol_reach_the_run():
     training = {"epochs": 3, "batch_size": 16, "data_fraction": 0.1, "clip_norm": None, "augment": ["noise"],
                 "loss": {"name": "bce", "reduction": "sum"}, "schedule": {"name": "cosine"}, "precision": "bf16"}

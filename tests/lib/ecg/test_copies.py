@@ -52,6 +52,14 @@ def test_a_copy_is_found_among_other_hearts(kind):
     assert (np.delete(found, [5, 12]) == -1).all()
 
 
+@pytest.mark.parametrize("kind", COPIES)
+def test_a_copy_is_found_in_one_lead(kind):
+    hearts = [heart(seed)[:, 1:2] for seed in range(12)]
+    found = groups([(x, RATE) for x in hearts] + [COPIES[kind](hearts[5])])
+    assert found[12] == found[5] >= 0
+    assert (np.delete(found, [5, 12]) == -1).all()
+
+
 def test_two_seconds_are_enough_where_both_begin_together():
     """Two or three beats, of which the first stands at the edge that a filter bends."""
     hearts = [heart(seed, 2) for seed in range(12)]

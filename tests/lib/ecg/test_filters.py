@@ -57,9 +57,16 @@ def test_impossible_edges(edges):
         butterworth(3, *edges, 500.0)
 
 
-def test_only_twelve_leads_of_some_length_are_filtered():
-    with pytest.raises(ValueError, match="8 leads: the filter is compiled for 12"):
-        band_pass(np.zeros((1000, 8)), 500.0, 1.0, 47.0, 3)
+@pytest.mark.parametrize("leads", [1, 2, 8])
+def test_fewer_leads_are_filtered_as_they_are_among_twelve(signal, leads):
+    values = signal(1000).astype(float)
+    np.testing.assert_array_equal(band_pass(values[:, :leads], 500.0, 1.0, 47.0, 3),
+                                  band_pass(values, 500.0, 1.0, 47.0, 3)[:, :leads])
+
+
+def test_at_most_twelve_leads_of_some_length_are_filtered():
+    with pytest.raises(ValueError, match="13 leads: the filter is compiled for 12"):
+        band_pass(np.zeros((1000, 13)), 500.0, 1.0, 47.0, 3)
     with pytest.raises(ValueError, match="21 samples are too few for this filter: it needs more than 21"):
         band_pass(np.zeros((21, 12)), 500.0, 1.0, 47.0, 3)
 

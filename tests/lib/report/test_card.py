@@ -98,6 +98,15 @@ def test_synthetic_recordings_are_named_so(record, tmp_path):
     assert "SYNTHETIC DATA" in (tmp_path / "card" / "figures" / "classes.svg").read_text()
 
 
+def test_fewer_leads_are_drawn_in_rows_of_their_own():
+    values = np.stack([np.full(5000, 0.5), np.full(5000, -0.5)], axis=1)
+    drawn = card_figures.draw_ecg(values, 500.0, "x", "", ("II", "V5"))
+    lines = [line.get_xydata() for line in drawn.figure.axes[0].lines]
+    assert [len(line) for line in lines] == [5000, 5000]        # V5 below II, 30 mm apart and 1 mV = 10 mm less
+    assert lines[1][0, 1] - lines[0][0, 1] == pytest.approx(40)
+    assert "lead II, V5" in drawn.alt
+
+
 def test_ecgs_are_drawn_to_scale():
     """25 mm a second and 10 mm a millivolt on the sheet, checked on a step of 1 mV after one second."""
     values = np.zeros((5000, 12))

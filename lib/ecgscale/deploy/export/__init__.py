@@ -281,7 +281,8 @@ def metadata(export: Export, batch: int = 1) -> dict[str, str]:
     """What every format carries inside: enough to use the file without the JSON beside it."""
     shape = " x ".join(map(str, (batch, *export.input_shape[1:])))
     return {
-        "description": f"12-lead ECG classifier {export.label}: {shape} (batch, leads, samples) to logits"
+        "description": f"{export.input_shape[1]}-lead ECG classifier {export.label}: {shape} (batch, leads, samples) "
+                       "to logits"
                        + ("; trained on SYNTHETIC recordings, not for use on people" if export.synthetic else ""),
         "label": export.label, "run_id": export.run_id, "license": export.license,
         "input": f"{export.input_name}: float32, leads {' '.join(export.spec.leads)}", "input_shape": shape,

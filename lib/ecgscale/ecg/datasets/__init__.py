@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from ecgscale.contracts import LEADS
 from ecgscale.ecg.facts import NO_TABLE, Facts, FactTable
 from ecgscale.ecg.wfdb_record import Recording
 from ecgscale.errors import UserError
@@ -32,6 +33,8 @@ class Asked:
     rate: float | None = None           # Hz, of a dataset that is served at several rates; None: `recipe_rate` decides
     recipe_rate: float = 500.0          # Hz, to which recordings are resampled
     likelihood: float = 0.0             # %, below which a diagnostic statement does not count
+    leads: tuple[str, ...] = LEADS      # that are read, in the standard order
+    names: tuple[str, ...] = ()         # of the signals, in their order; none: as the dataset says
 
 
 def challenge_comments(comments: dict[str, str]) -> Facts:

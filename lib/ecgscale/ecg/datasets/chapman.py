@@ -28,10 +28,10 @@ COLUMNS = ("FileName", "Rhythm", "Beat", "PatientAge", "Gender")
 
 def open_folder(folder: Path, asked: Asked) -> Dataset:
     places = sorted(f"ECGData/{file.stem}" for file in (folder / "ECGData").glob("*.csv"))
-    return Dataset(places, lambda place: read_csv(folder / f"{place}.csv"), read_diagnostics(folder), LICENCE)
+    return Dataset(places, lambda place: read_csv(folder / f"{place}.csv", asked), read_diagnostics(folder), LICENCE)
 
 
-def read_csv(file: Path) -> Recording:
+def read_csv(file: Path, asked: Asked) -> Recording:
     if file.stat().st_size > LARGEST:
         raise Rejected("too-long", f"{file.stat().st_size} bytes")
     try:
@@ -39,7 +39,7 @@ def read_csv(file: Path) -> Recording:
         values = table.to_pandas().to_numpy(dtype=float)
     except (pyarrow.ArrowInvalid, ValueError) as error:
         raise Rejected("unreadable", str(error)[:200]) from None
-    return recording_of(values * MICROVOLT, RATE, table.column_names)
+    return recording_of(values * MICROVOLT, RATE, asked.leads, asked.names or table.column_names)
 
 
 def read_diagnostics(folder: Path) -> FactTable:

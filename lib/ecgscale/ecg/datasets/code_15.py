@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ecgscale.contracts import LEADS
 from ecgscale.contracts.written import read_rows
 from ecgscale.ecg.arrays import hdf5_array, opened_hdf5, recording_of
 from ecgscale.ecg.datasets import Asked, Dataset
@@ -21,7 +22,7 @@ from ecgscale.errors import UserError
 
 PATTERN, EACH = "exams_part*.hdf5", 20_000
 LICENCE = "CC BY 4.0"
-RATE, SAMPLES, LEAD_COUNT = 400.0, 4096, 12
+RATE, SAMPLES = 400.0, 4096
 CLASSES = ("1dAVb", "RBBB", "LBBB", "SB", "AF", "ST", "normal_ecg")
 TRUE, FALSE = ("true", "1", "1.0"), ("false", "0", "0.0", "")
 
@@ -33,23 +34,23 @@ def open_folder(folder: Path, asked: Asked) -> Dataset:
     for file in sorted(folder.glob(PATTERN)):
         with opened_hdf5(file) as part:
             tracings, exams = hdf5_array(part, "tracings", file), hdf5_array(part, "exam_id", file)
-            if tracings.shape != (len(exams), SAMPLES, LEAD_COUNT):
+            if tracings.shape != (len(exams), SAMPLES, len(LEADS)):
                 raise UserError(f"shape {tracings.shape} for {len(exams)} exams", file=file, field="tracings")
             numbers = exams[()].tolist()
         empty += numbers.count(0)
         rows |= {f"{file.stem}/{int(number)}": row for row, number in enumerate(numbers) if number}
     notes = (f"CODE-15: {empty} rows of the parts have no exam and are left out",) if empty else ()
-    return Dataset(sorted(rows), lambda place: read_row(folder, place, rows[place]), facts, LICENCE, notes)
+    return Dataset(sorted(rows), lambda place: read_row(folder, place, rows[place], asked), facts, LICENCE, notes)
 
 
-def read_row(folder: Path, place: str, row: int) -> Recording:
+def read_row(folder: Path, place: str, row: int, asked: Asked) -> Recording:
     file = folder / f"{place.split('/')[0]}.hdf5"
     with opened_hdf5(file) as part:
         padded = hdf5_array(part, "tracings", file)[row]
     inside = np.flatnonzero((padded != 0).any(axis=1))
     if not len(inside):
         raise Rejected("no-signal", "every sample is 0")
-    return recording_of(padded[inside[0] : inside[-1] + 1], RATE)
+    return recording_of(padded[inside[0] : inside[-1] + 1], RATE, asked.leads, asked.names or LEADS)
 
 
 def read_exams(file: Path) -> FactTable:

@@ -14,9 +14,8 @@ import pyarrow.csv
 from ecgscale.contracts.reading import plain_file, reading
 from ecgscale.contracts.written import is_missing
 from ecgscale.ecg.datasets import Asked, Dataset
-from ecgscale.ecg.datasets.wfdb_headers import headers_below
+from ecgscale.ecg.datasets.wfdb_headers import headers_below, reader
 from ecgscale.ecg.facts import Facts, FactTable
-from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
 
 PATTERN, EACH = "files/**.hea", 1
@@ -26,7 +25,7 @@ REPORT = tuple(f"report_{number}" for number in range(18))
 
 def open_folder(folder: Path, asked: Asked) -> Dataset:
     places = [f"files/{name.removesuffix('.hea')}" for name in headers_below(folder / "files")]
-    return Dataset(places, lambda place: read_recording(folder / f"{place}.hea"), read_records(folder, set(places)),
+    return Dataset(places, reader(folder, asked), read_records(folder, set(places)),
                    LICENCE)
 
 

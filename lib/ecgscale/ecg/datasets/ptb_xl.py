@@ -13,9 +13,8 @@ from pathlib import Path
 
 from ecgscale.contracts.written import as_whole, read_rows
 from ecgscale.ecg.datasets import Asked, Dataset
-from ecgscale.ecg.datasets.wfdb_headers import headers_below
+from ecgscale.ecg.datasets.wfdb_headers import headers_below, reader
 from ecgscale.ecg.facts import Facts, FactTable
-from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
 
 PATTERN, EACH = "records*/**.hea", 1
@@ -33,7 +32,7 @@ def open_folder(folder: Path, asked: Asked) -> Dataset:
     places = [f"records{rate}/{name}" for name in headers_below(folder / f"records{rate}")]
     note = f"PTB-XL: records{rate} of {' and '.join(f'records{one}' for one in there)}"
     return Dataset([place.removesuffix(".hea") for place in places],
-                   lambda place: read_recording(folder / f"{place}.hea"), read_database(folder, rate, asked.likelihood),
+                   reader(folder, asked), read_database(folder, rate, asked.likelihood),
                    LICENCE, (note,) if len(there) > 1 else ())
 
 

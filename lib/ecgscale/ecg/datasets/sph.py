@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ecgscale.contracts import LEADS
 from ecgscale.contracts.written import as_whole, read_rows
 from ecgscale.ecg.arrays import by_time, read_hdf5, recording_of
 from ecgscale.ecg.datasets import Asked, Dataset
 from ecgscale.ecg.facts import Facts, FactTable
+from ecgscale.ecg.wfdb_record import Recording
 
 PATTERN, EACH = "records/*.h5", 1
 LICENCE = "CC BY 4.0"
@@ -20,8 +22,12 @@ RATE = 500.0
 
 def open_folder(folder: Path, asked: Asked) -> Dataset:
     places = sorted(f"records/{file.stem}" for file in (folder / "records").glob("*.h5"))
-    return Dataset(places, lambda place: recording_of(by_time(read_hdf5(folder / f"{place}.h5", "ecg")), RATE),
-                   read_metadata(folder / "metadata.csv"), LICENCE)
+
+    def read(place: str) -> Recording:
+        values = by_time(read_hdf5(folder / f"{place}.h5", "ecg"))
+        return recording_of(values, RATE, asked.leads, asked.names or LEADS)
+
+    return Dataset(places, read, read_metadata(folder / "metadata.csv"), LICENCE)
 
 
 def read_metadata(file: Path) -> FactTable:

@@ -1,6 +1,7 @@
 """Any folder of signals, one file a recording: WFDB (.hea), NPY (.npy) or HDF5 (.h5, .hdf5), with labels by table.
 
-NPY and HDF5 files hold one array of millivolts, twelve standard leads along one axis, at the sample sheet's `rate`.
+NPY and HDF5 files hold one array of millivolts at the sample sheet's `rate`, with the leads along one axis: those that
+its column `leads` names, else the twelve standard ones.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ecgscale.contracts import LEADS
 from ecgscale.ecg.arrays import by_time, read_hdf5, read_npy, recording_of
 from ecgscale.ecg.datasets import Asked, Dataset
 from ecgscale.ecg.datasets.wfdb_headers import headers_below
@@ -29,7 +31,7 @@ def open_folder(folder: Path, asked: Asked) -> Dataset:
     if any(name.endswith(ENDINGS) for name in files.values()) and not asked.rate:
         raise UserError("arrays do not say their sampling rate", file=folder, field="rate",
                         remedy="Give the column `rate` of the sample sheet (--rate)")
-    return Dataset(sorted(files), lambda place: read_file(folder / files[place], asked.rate))
+    return Dataset(sorted(files), lambda place: read_file(folder / files[place], asked))
 
 
 def arrays_below(folder: Path) -> list[str]:
@@ -39,7 +41,9 @@ def arrays_below(folder: Path) -> list[str]:
                   if name.endswith(ENDINGS) and not name.startswith("."))
 
 
-def read_file(file: Path, rate: float | None) -> Recording:
+def read_file(file: Path, asked: Asked) -> Recording:
     if file.suffix == ".hea":
-        return read_recording(file)
-    return recording_of(by_time(read_npy(file) if file.suffix == ".npy" else read_hdf5(file)), rate)
+        return read_recording(file, asked.leads, asked.names)
+    names = asked.names or LEADS
+    values = by_time(read_npy(file) if file.suffix == ".npy" else read_hdf5(file), len(names))
+    return recording_of(values, asked.rate, asked.leads, names)

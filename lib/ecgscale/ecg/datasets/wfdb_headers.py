@@ -6,12 +6,13 @@ Comments as PhysioNet/CinC 2020 and 2021 write them: `# Age: 61`, `# Sex: Female
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ecgscale.ecg.datasets import Asked, Dataset
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.wfdb_header import read_header
-from ecgscale.ecg.wfdb_record import read_recording
+from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
 PATTERN, EACH = "**.hea", 1
@@ -21,7 +22,11 @@ def open_folder(folder: Path, asked: Asked) -> Dataset:
     found = headers_below(folder)
     if not found:
         raise UserError("no .hea file below this folder", file=folder, remedy="Give the folder of a source's records")
-    return Dataset([name.removesuffix(".hea") for name in found], lambda place: read_recording(folder / f"{place}.hea"))
+    return Dataset([name.removesuffix(".hea") for name in found], reader(folder, asked))
+
+
+def reader(folder: Path, asked: Asked) -> Callable[[str], Recording]:
+    return lambda place: read_recording(folder / f"{place}.hea", asked.leads, asked.names)
 
 
 def headers_below(folder: Path) -> list[str]:
