@@ -14,6 +14,8 @@ from ecgscale.contracts.labels import label_set_folder, read_label_set
 from ecgscale.contracts.written import read_rows
 from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.datasets import DEFAULT, WITH_FOLDS, adaptor
+from ecgscale.ecg.label_table import read_labels
+from ecgscale.ecg.people import read_people
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
 from ecgscale.machine.provenance import installed
@@ -44,8 +46,9 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
     run work with, in the shape that nf-core's tools read), `out`/labels.txt (the study's label set) and, with a
     sheet, `out`/sheet.json: its rows.
 
-    `study_name`, `sheet_name`: as the user named the files, for the messages. Without `recordings` (the run begins
-    with a table) nothing is split. Raises UserError with all problems, one a line, and writes nothing then.
+    `study_name`, `sheet_name`: as the user named the files, for the messages; a sheet with another name is a task's
+    copy, and what it names does not lie beside it and is not looked at. Without `recordings` (the run begins with a
+    table) nothing is split. Raises UserError with all problems, one a line, and writes nothing then.
     """
     problems = []
     found: Study | None = None
@@ -64,6 +67,7 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
         problems.append(str(error))
     if not problems and recordings:
         problems += split_problems(found.split, rows, study_name or study, sheet_name or sheet)
+        problems += table_problems(rows, sheet, found) if sheet and sheet_name is None else ()
     if problems:
         raise UserError("\n".join(problems))
     for name, keys in SECTIONS.items():
@@ -95,6 +99,26 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
 
 
+def table_problems(rows: list[dict[str, str]], sheet: Path, study: Study) -> Iterator[str]:
+    """Folders and tables that a sheet names and that are not there or cannot be read, a line each."""
+    labels = read_label_set(label_set_folder(study.data.labels))
+    reads = {"patients": read_people, "labels": read_labels, "mapping": labels.translating}
+    for row in rows:
+        for column in ("path", *reads):
+            if not row[column] or "://" in row[column]:
+                continue
+            place = sheet.parent / row[column]
+            if not (place.is_dir() if column == "path" else place.is_file()):
+                wrong = f"is no {'folder' if column == 'path' else 'file'}" if place.exists() else "does not exist"
+                yield str(UserError(f"{place} {wrong}", file=sheet, line=int(row["line"]), field=column,
+                                    remedy="Paths are relative to the sheet's folder"))
+            elif column != "path":
+                try:
+                    reads[column](place)
+                except UserError as error:
+                    yield str(error)
+
+
 def read_sheet(sheet: Path) -> list[dict[str, str]]:
     """Rows of a sample sheet with every column ("" where not given), their `line`, and the `pattern` of the files that
     tell how many recordings a source has.
@@ -113,6 +137,7 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
         raise UserError(f"{error.message}", file=sheet, line=line, field=column, remedy=rules[column]["errorMessage"])
     seen: dict[str, int] = {}
     for line, row in enumerate(rows, 2):
+        check_leads(row.get("leads", ""), sheet, line)
         if row["source"] in seen:
             problem = f"source {row['source']!r} stands in line {seen[row['source']]} already"
             raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row, one name")
@@ -120,3 +145,14 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
     return [{**{name: row.get(name) or rules[name].get("default", "") for name in rules}, "line": str(line),
              "pattern": (layout := adaptor(row.get("dataset") or DEFAULT)).PATTERN, "each": str(layout.EACH)}
             for line, row in enumerate(rows, 2)]
+
+
+def check_leads(text: str, sheet: Path, line: int) -> None:
+    if text:
+        from ecgscale.ecg.leads import leads_listed  # compiled code, which other sheets do without
+
+        try:
+            leads_listed(text)
+        except UserError as error:
+            error.file, error.line = sheet, line
+            raise

@@ -60,12 +60,39 @@ def test_a_split_must_fit_the_sheet(tmp_path, split, sheet, words):
     ("source,path,patient\nptb,a,b\n", "unknown column 'patient'"),
     ("source,path\nptb,a\nptb,b\n", ":3: source: source 'ptb' stands in line 2 already"),
     ("source,path\nptb,\n", ":2: path: "), ("source,path,patients\nptb,a,b.txt\n", ":2: patients: "),
+    ("source,path,leads\nptb,a,II\nown,a,II ECG2\n", ":3: leads: 'ECG2' is no lead"),
 ])
 def test_sheets(tmp_path, text, words):
     (tmp_path / "sheet.csv").write_text(text)
     with pytest.raises(UserError, match=r".") as found:
         read_sheet(tmp_path / "sheet.csv")
     assert words in str(found.value)
+
+
+def test_what_a_sheet_names_must_be_there(tmp_path):
+    """Every folder and table of every line at once, and tables that cannot be read; nothing is written then."""
+    (tmp_path / "study.yaml").write_text("name: x\n")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "folds.csv").write_text("record,fold\nA1,7\n")
+    (tmp_path / "map.csv").write_text("code,to\nAFIB,12345\n")
+    (tmp_path / "sheet.csv").write_text(
+        "source,path,patients,labels,mapping\na,nowhere,p.csv,here.csv,\nb,folds.csv,folds.csv,,map.csv\n"
+        "c,here,,,\nd,s3://bucket/d,s3://bucket/p.csv,,\n")
+    (tmp_path / "here.csv").mkdir()
+    sheet = tmp_path / "sheet.csv"
+    with pytest.raises(UserError) as found:
+        check(tmp_path / "study.yaml", sheet, tmp_path / "out")
+    remedy = "Paths are relative to the sheet's folder"
+    assert str(found.value).splitlines() == [
+        f"{sheet}:2: path: {tmp_path}/nowhere does not exist. {remedy}",
+        f"{sheet}:2: patients: {tmp_path}/p.csv does not exist. {remedy}",
+        f"{sheet}:2: labels: {tmp_path}/here.csv is no file. {remedy}",
+        f"{sheet}:3: path: {tmp_path}/folds.csv is no folder. {remedy}",
+        f"{tmp_path}/folds.csv:2: fold: '7' is not a fold. Write 0 or 1 (train), 2 (valid), 3 (test)",
+        f"{tmp_path}/map.csv:2: to: '12345' is no code of the label set. Name a code of classes.csv or unscored.csv, or "
+        "nothing for a code of no class"]
+    assert not (tmp_path / "out").exists()
+    check(tmp_path / "study.yaml", sheet, tmp_path / "out", sheet_name="theirs.csv")     # a task's copy
 
 
 def test_a_full_disk_is_a_message(tmp_path):
