@@ -15,6 +15,7 @@ from ecgscale.contracts.written import read_rows
 from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.datasets import DEFAULT, WITH_FOLDS, adaptor
 from ecgscale.ecg.label_table import read_labels
+from ecgscale.ecg.leads import leads_listed
 from ecgscale.ecg.people import read_people
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
@@ -148,11 +149,8 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
 
 
 def check_leads(text: str, sheet: Path, line: int) -> None:
-    if text:
-        from ecgscale.ecg.leads import leads_listed  # compiled code, which other sheets do without
-
-        try:
-            leads_listed(text)
-        except UserError as error:
-            error.file, error.line = sheet, line
-            raise
+    try:
+        leads_listed(text)
+    except UserError as error:
+        error.file, error.line = sheet, line
+        raise

@@ -89,8 +89,8 @@ def test_what_a_sheet_names_must_be_there(tmp_path):
         f"{sheet}:2: labels: {tmp_path}/here.csv is no file. {remedy}",
         f"{sheet}:3: path: {tmp_path}/folds.csv is no folder. {remedy}",
         f"{tmp_path}/folds.csv:2: fold: '7' is not a fold. Write 0 or 1 (train), 2 (valid), 3 (test)",
-        f"{tmp_path}/map.csv:2: to: '12345' is no code of the label set. Name a code of classes.csv or unscored.csv, or "
-        "nothing for a code of no class"]
+        f"{tmp_path}/map.csv:2: to: '12345' is no code of the label set. Name a code of classes.csv or unscored.csv, "
+        "or nothing for a code of no class"]
     assert not (tmp_path / "out").exists()
     check(tmp_path / "study.yaml", sheet, tmp_path / "out", sheet_name="theirs.csv")     # a task's copy
 
