@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
+from itertools import zip_longest
 from pathlib import Path
 
 from ecgscale.contracts.reading import LARGEST_TEXT, plain_file, reading
 from ecgscale.errors import UserError
 
 MISSING = frozenset({"", "-", "--", "-1", "-1.0", ".", "?", "#n/a", "<na>", "n/a", "na", "nan", "nil", "none", "null",
-                     "unk", "unknown", "missing", "not available"})
+                     "unk", "unknown", "missing", "not available", "n.a.", "not known", "not recorded", "not given",
+                     "none given", "unspecified", "undefined", "anonymous", "anonymized", "anonymised", "xxx"})
 WHOLE_AS_REAL = re.compile(r"(\d+)\.0+")
 ROUNDED = re.compile(r"[+-]?\d+([.,]\d+)?[eE][+-]?\d+")
 
@@ -42,16 +44,47 @@ def unmatchable(code: str) -> str:
     return ""
 
 
-def read_rows(file: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of a CSV written by a person: required columns checked, values stripped."""
+def read_rows(file: Path, required: tuple[str, ...], known: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """Rows of a CSV written by a person, parted by `,`, `;` or tabs, values stripped.
+
+    Columns that are required, or `known`, are found in any case. Raises UserError where one is missing, a name stands
+    twice, or a line has more fields than the first one names.
+    """
     with (reading(plain_file(file, LARGEST_TEXT), "CSV in UTF-8 text"),
           open(file, newline="", encoding="utf-8-sig") as stream):
-        reader = csv.DictReader(stream)
-        missing = [name for name in required if name not in (reader.fieldnames or [])]
+        delimiter = delimiter_of(stream.readline(), required)
+        stream.seek(0)
+        reader = csv.reader(stream, delimiter=delimiter)
+        spelled = {name.casefold(): name for name in (*required, *known)}
+        head = [spelled.get(name.strip().casefold(), name.strip()) for name in next(reader, [])]
+        missing = [name for name in required if name not in head]
         if missing:
             raise UserError(f"column {missing[0]!r} is missing", file=file, line=1,
                             remedy=f"The first line must name {', '.join(required)}")
-        rows = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in reader]
+        twice = [name for place, name in enumerate(head) if name and name in head[:place]]
+        if twice:
+            raise UserError(f"column {twice[0]!r} stands twice", file=file, line=1, remedy="Leave one of them")
+        rows = []
+        for fields in filter(None, reader):
+            if any(field.strip() for field in fields[len(head) :]):
+                raise UserError(f"{len(fields)} fields, and the first line names {len(head)}", file=file,
+                                line=reader.line_num, remedy=f"Put quotes around a field that holds {delimiter!r}")
+            rows.append(dict(zip_longest(head, map(str.strip, fields[: len(head)]), fillvalue="")))
     if not rows:
         raise UserError("no rows", file=file)
     return rows
+
+
+def delimiter_of(first: str, required: tuple[str, ...]) -> str:
+    """By which sign a table's first line parts the required names; a comma where none does."""
+    for delimiter in ",;\t":
+        names = {name.strip(' "\r\n').casefold() for name in first.split(delimiter)}
+        if {name.casefold() for name in required} <= names:
+            return delimiter
+    return ","
+
+
+def unused(file: Path, rows: list[dict[str, str]], used: tuple[str, ...]) -> tuple[str, ...]:
+    """In words: the columns of a table that are not read."""
+    others = [name for name in rows[0] if name and name not in used]        # "": pandas' index
+    return (f"{file}: columns that are not used: {', '.join(map(repr, others))}",) if others else ()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ecgscale.contracts.written import read_rows
+from ecgscale.contracts.written import read_rows, unused
 from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.errors import UserError
 
@@ -26,8 +26,8 @@ AROUND = " \t[](){}'\""
 
 def read_labels(file: Path) -> FactTable:
     """The codes, ages and sexes of a labels table, by record. Raises UserError with file, line, field and remedy."""
-    rows, found = read_rows(file, ("record",)), {}
-    columns = [name for name in rows[0] if name not in ("record", *OF_PEOPLE)]
+    rows, found = read_rows(file, ("record",), ("codes", "code", *OF_PEOPLE)), {}
+    columns = [name for name in rows[0] if name and name not in ("record", *OF_PEOPLE)]
     read = codes_listed if "codes" in columns else codes_alone if "code" in columns else codes_one_hot
     if not columns:
         raise UserError("no column of codes", file=file, line=1,
@@ -41,7 +41,8 @@ def read_labels(file: Path) -> FactTable:
         codes = read(row, columns, file, line)
         found[row["record"]] = Facts(codes=(known.codes if known else ()) + codes, age=row.get("age"),
                                      sex=row.get("sex"))
-    return FactTable(found, file, what="labels table")
+    used = {codes_listed: ("codes",), codes_alone: ("code",)}.get(read, tuple(columns))
+    return FactTable(found, file, what="labels table", notes=unused(file, rows, ("record", "age", "sex", *used)))
 
 
 def codes_listed(row: dict[str, str], columns: list[str], file: Path, line: int) -> tuple[str, ...]:

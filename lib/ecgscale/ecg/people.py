@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from pathlib import Path
 
-from ecgscale.contracts.written import as_whole, is_missing, read_rows
+from ecgscale.contracts.written import as_whole, is_missing, read_rows, unused
 from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.errors import UserError
 
 OLDEST = 120.0          # years; some sources write 300 for "above 89"
 FOLDS = ("0", "1", "2", "3")
+FEW, LARGEST_SHARE = 3, 0.3     # records of one patient: above both it may be a word for "unknown", as 0 or 9999
 SEXES = {"f": "female", "female": "female", "m": "male", "male": "male", "w": "female", "woman": "female",
          "man": "male"}
 AGE = re.compile(r"(?P<above>[>≥]=?)?\s*(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[a-z]*)\.?\s*(?P<plus>\+)?")
@@ -23,7 +25,7 @@ A_YEAR = {"": 1.0, "y": 1.0, "yr": 1.0, "yrs": 1.0, "year": 1.0, "years": 1.0, "
 def read_people(file: Path) -> FactTable:
     """A CSV of `record` and `patient`, `fold` or both; a record by its name or by its path below the source folder,
     without ending. A word for "missing" is no patient. Raises UserError with file, line, field and remedy."""
-    rows = read_rows(file, ("record",))
+    rows = read_rows(file, ("record",), ("patient", "fold"))
     if not {"patient", "fold"} & rows[0].keys():
         raise UserError("column 'patient' is missing", file=file, line=1,
                         remedy="The first line must name record and patient, fold or both")
@@ -44,6 +46,11 @@ def read_people(file: Path) -> FactTable:
                                 remedy=f"Give each record one {name}")
     notes = [f"{file}: {count} of {len(rows)} rows have the patient {word!r}, which is read as unknown"
              for word, count in words.items()]
+    counts = Counter(person.patient for person in people.values() if person.patient)
+    patient, most = max(counts.items(), key=lambda one: one[1], default=("", 0))
+    if most > max(FEW, len(people) * LARGEST_SHARE):
+        notes.append(f"{file}: {most} of {len(people)} records have the patient {patient!r}")
+    notes += unused(file, rows, ("record", "patient", "fold"))
     return FactTable(people, file, "fold" in rows[0], notes=tuple(notes))
 
 
