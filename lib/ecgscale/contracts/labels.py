@@ -106,6 +106,7 @@ def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
     file, weights_file, unscored_file = folder / "classes.csv", folder / "weights.csv", folder / "unscored.csv"
     rows, notes = read_rows(file, ("code", "abbreviation", "name")), []
     seen: set[str] = set()
+    short: set[str] = set()
     for line, row in enumerate(rows, 2):
         parts, written = [as_whole(part.strip()) for part in row["code"].split("|")], row["code"]
         row["code"] = "|".join(parts)
@@ -115,16 +116,22 @@ def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
         members = {canonical(part): part for part in [*row["codes"].split("|"), *parts] if part or part in parts}
         for name, part in members.items():
             problem = f"code {part!r} is {'empty' if not part else 'named twice'}" if not part or name in seen else ""
-            problem = problem or (unmatchable(part) if part in parts else "")
+            problem = problem or unmatchable(part, member=part not in parts)
             if problem:
-                raise UserError(problem, file=file, line=line, field="code",
-                                remedy="Give a class a short code of its own; the column `codes`, or a mapping, takes "
-                                       "those of the data")
+                raise UserError(problem, file=file, line=line, field="code" if part in parts else "codes",
+                                remedy="Give a class a short code of its own; the column `codes` (joined by |), or a "
+                                       "mapping, takes those of the data")
         seen |= members.keys()
+        row["abbreviation"] = row["abbreviation"] or row["code"]
+        if row["abbreviation"] in short:
+            raise UserError(f"{row['abbreviation']!r} is the abbreviation of two classes", file=file, line=line,
+                            field="abbreviation", remedy="Tables and figures name classes by it: give each its own")
+        short.add(row["abbreviation"])
     codes = tuple(row["code"] for row in rows)
     if weights_file.is_file() and SINUS_RHYTHM not in seen:
         notes.append(f"{weights_file} is not used: no class has the code {SINUS_RHYTHM} (sinus rhythm), and without it "
                      "there is no Challenge score")
+    notes += other_weights(weights_file, codes) if weights_file.is_file() else ()
     return LabelSet(
         codes=codes,
         abbreviations=tuple(row["abbreviation"] for row in rows),
@@ -154,10 +161,20 @@ def joined(code: str) -> str:
     return "|".join(map(canonical, code.split("|")))
 
 
+def other_weights(file: Path, codes: tuple[str, ...]) -> list[str]:
+    """In words: rows and columns of no class."""
+    rows, known = read_rows(file, ("code",)), {joined(code) for code in codes}
+    named = [*(row["code"] for row in rows), *(name for name in rows[0] if name != "code")]
+    others = list(dict.fromkeys(name for name in named if joined(name) not in known))
+    return [f"{file}: weights of codes that are no class are not used: {', '.join(others)}"] if others else []
+
+
 def read_weights(file: Path, codes: tuple[str, ...]) -> np.ndarray:
     """(class, class) reward weights, rows and columns put in the order of `codes` by their names."""
     rows = read_rows(file, ("code",))
     table = {joined(row["code"]): {joined(name): value for name, value in row.items()} for row in rows}
+    if len(table) < len(rows):
+        raise UserError("a class code stands in two rows", file=file, field="code", remedy="Give each class one row")
     weights = np.empty((len(codes), len(codes)))
     for i, true in enumerate(codes):
         for j, predicted in enumerate(codes):

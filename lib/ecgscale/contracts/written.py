@@ -33,13 +33,14 @@ def as_whole(code: str) -> str:
     return whole[1] if whole else code
 
 
-def unmatchable(code: str) -> str:
-    """Why no diagnosis can ever have this class code; "" where one can."""
+def unmatchable(code: str, member: bool = False) -> str:
+    """Why no diagnosis can ever have this class code; "" where one can. A `member` of a class may be a text of a
+    dataset's own, as `Old MI`."""
     if is_missing(code):
         return f"code {code!r} is a word for a missing value"
     if ROUNDED.fullmatch(code):
         return f"code {code!r} was rounded by a spreadsheet"
-    if re.search(r"[\s,;]", code):
+    if ";" in code or (not member and re.search(r"[\s,]", code)):
         return f"code {code!r} has a space, comma or semicolon, which part the codes of a header"
     return ""
 

@@ -61,6 +61,11 @@ def test_order_of_columns():
     ("code,abbreviation,name\n1,A,a\n1|2,B,b\n", None, r"classes.csv:3: code: code '1' is named twice"),
     ("code,abbreviation,name\n1,A,a\n2,B,b\n", "code,1,2\n1,1,0\n", "no weight for 2 predicted as 1"),
     ("code,abbreviation,name\n1,A,a\n", "code,1\n1,much\n", "no weight for 1"),
+    ("code,abbreviation,name\n1,A,a\n", "code,1\n1,1\n1,0\n", "a class code stands in two rows"),
+    ("code,abbreviation,name\n1,A,a\n2,A,b\n", None, "classes.csv:3: abbreviation: 'A' is the abbreviation of two"),
+    ("code,abbreviation,name,codes\n1,A,a,AF;AFL\n", None, r"classes.csv:2: codes: .* \(joined by \|\)"),
+    ("code,abbreviation,name,codes\n1,A,a,1.6E+08\n", None, "classes.csv:2: codes: .* rounded by a spreadsheet"),
+    ("code,abbreviation,name,codes\n1,A,a,nan\n", None, "classes.csv:2: codes: .* missing value"),
 ])
 def test_mistakes_name_file_and_line(tmp_path, classes, weights, words):
     (tmp_path / "classes.csv").write_text(classes)
@@ -95,6 +100,16 @@ def test_weights_without_sinus_rhythm_are_said_to_be_unused(tmp_path):
     (tmp_path / "classes.csv").write_text("code,abbreviation,name\n1,A,a\n2,B,b\n")
     (tmp_path / "weights.csv").write_text("code,1,2\n1,1,0\n2,0,1\n")
     assert "weights.csv is not used: no class has the code 426783006" in read_label_set(tmp_path).notes[0]
+
+
+def test_weights_of_no_class_are_said_and_a_class_has_a_short_name(tmp_path):
+    (tmp_path / "classes.csv").write_text(f"code,abbreviation,name\n{SINUS_RHYTHM},,a\n2,B,b\n")
+    (tmp_path / "weights.csv").write_text(f"code;{SINUS_RHYTHM};2;3\n{SINUS_RHYTHM};1;0;0\n2.0;0;1;0\n4;0;0;1\n")
+    labels = read_label_set(tmp_path)
+    assert [note.split(": ", 1)[1] for note in labels.notes] == [
+        "weights of codes that are no class are not used: 4, 3"]
+    assert labels.weights.tolist() == [[1, 0], [0, 1]]
+    assert labels.abbreviations == (SINUS_RHYTHM, "B")
 
 
 def test_a_mapping_translates_codes(tmp_path):

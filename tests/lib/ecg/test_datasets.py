@@ -144,6 +144,24 @@ def test_chapman(tmp_path, kind):
     np.testing.assert_allclose(read.millivolts(), millivolts(5000, 1), atol=1e-9)
 
 
+def test_chapman_denoised(tmp_path):
+    """Its files begin with the first sample; with both folders there, the recorded signals are read and it is said."""
+    folder = tmp_path / "chapman"
+    (folder / "ECGDataDenoised").mkdir(parents=True)
+    (folder / "Diagnostics.csv").write_text("\n".join(map(",".join, DIAGNOSES)) + "\n")
+    with pytest.raises(UserError, match="no folder ECGData or ECGDataDenoised"):
+        open_dataset(tmp_path, "chapman")
+    signal = twelve_leads(5000, 1) + 0.25
+    np.savetxt(folder / "ECGDataDenoised" / "MUSE_1.csv", signal, delimiter=",")
+    np.testing.assert_allclose(open_dataset(folder, "chapman").read("ECGDataDenoised/MUSE_1").millivolts(),
+                               signal / 1000, atol=1e-4)
+    (folder / "ECGData").mkdir()
+    pd.DataFrame(twelve_leads(5000, 1), columns=LEADS).to_csv(folder / "ECGData" / "MUSE_1.csv", index=False)
+    opened = open_dataset(folder, "chapman")
+    assert opened.places == ["ECGData/MUSE_1"]
+    assert opened.notes == ("Chapman: ECGData of ECGData and ECGDataDenoised",)
+
+
 def test_a_spreadsheet_that_declares_entities_is_refused(tmp_path):
     folder = tmp_path / "chapman"
     (folder / "ECGData").mkdir(parents=True)
