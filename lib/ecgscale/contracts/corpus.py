@@ -70,6 +70,8 @@ class Shard(Document):
     """Order of the leads."""
     classes: tuple[str, ...]
     """Class codes, the order of the y_ columns."""
+    abbreviations: tuple[str, ...] = ()
+    """Of the classes, in their order."""
     labels_digest: str
     """Of the label set."""
     digest: str

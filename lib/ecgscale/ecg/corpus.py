@@ -23,6 +23,7 @@ class Corpus:
         self.folders, self.shards, self.records = folders, shards, records
         first = shards[0]
         self.classes, self.leads, self.rate, self.unit = first.classes, first.leads, first.rate, first.unit
+        self.abbreviations = first.abbreviations or first.classes
         self.recipe, self.recipe_digest, self.labels_digest = first.recipe, first.recipe_digest, first.labels_digest
         self.synthetic = any(shard.synthetic for shard in shards)
         self.digest = concatenated_digest(shard.digest for shard in shards)

@@ -128,6 +128,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
             source=source, shard=shard, found=len(places), accepted=len(rows), rejected=len(rejects),
             synthetic=bool(records["synthetic"].any()), recipe=recipe.parameters(), recipe_digest=recipe.digest,
             rate=recipe.rate, unit=recipe.unit, dtype="float16", leads=leads, classes=labels.codes,
+            abbreviations=labels.abbreviations,
             labels_digest=labels.digest, digest=digest(identity), signals_sum=f"{signals.sum:016x}",
             digests=file_digests(temporary, ("records.parquet", "rejects.csv", "example.npy")),
             versions=provenance.versions(), example=example and example.record, licence=dataset.licence,

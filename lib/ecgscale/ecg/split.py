@@ -37,7 +37,7 @@ def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = Non
     frame = split_recordings(records, corpus.labels, method, seed, held_out)
     noted = [f"{shard.source}: {note}" for shard in corpus.shards for note in shard.notes]
     warnings = [*dict.fromkeys(noted), *unused_folds(records, method), *told_copies(records, frame),
-                *check_positives(records, corpus.labels, corpus.classes, frame)]
+                *check_positives(records, corpus.labels, corpus.abbreviations, frame)]
     info = SplitInfo(
         method=method if held_out is None or method != "leave-source-out" else f"{method}:{held_out}",
         seed=seed,

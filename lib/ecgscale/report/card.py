@@ -61,8 +61,8 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
         if len(corpus):
             drawings += [card_figures.lengths_and_rates(corpus.records, corpus.rate), card_figures.ages(corpus.records)]
         drawings = [drawing for drawing in drawings if drawing] + examples(corpus)
-    listings = [source_listing(table), class_listing(counts), reject_listing(rejects), flag_listing(corpus.records),
-                duplicate_listing(corpus.records)]
+    listings = [source_listing(table), note_listing(corpus, counts), class_listing(counts), reject_listing(rejects),
+                flag_listing(corpus.records), duplicate_listing(corpus.records)]
     with whole_folder(out, CARD_FILES) as folder:
         (folder / "figures").mkdir(parents=True)
         pictures = [(drawing, Markup(save(drawing, folder / "figures", corpus.synthetic))) for drawing in drawings]
@@ -141,6 +141,16 @@ def source_listing(table: pd.DataFrame) -> Listing:
 
 def whole_number(value: float) -> int | str:
     return "–" if pd.isna(value) else int(value)
+
+
+def note_listing(corpus: Corpus, counts: pd.DataFrame) -> Listing:
+    """What PREPARE chose, left out or found no match for, and the classes that nobody has."""
+    rows = list(dict.fromkeys((shard.source, note) for shard in corpus.shards for note in shard.notes))
+    totals = counts.groupby("abbreviation", sort=False)["recordings"].sum()
+    none = list(totals.index[totals == 0])
+    if none:
+        rows.append(("all", f"{len(none)} of {len(totals)} classes have no recording: {', '.join(none)}"))
+    return Listing("What was chosen, left out or does not match", ("source", "note"), rows)
 
 
 def class_listing(counts: pd.DataFrame) -> Listing:

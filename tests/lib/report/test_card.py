@@ -78,6 +78,8 @@ def test_the_page_says_what_was_found_and_works_offline(shards, tmp_path):
     page = (tmp_path / "card" / "card.html").read_text()
     words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
     assert "8 found, 6 accepted, 2 rejected" in words
+    assert re.search(r"all \d\d of 26 classes have no recording: ", words)
+    assert "What was chosen, left out or does not match" in words
     assert "truncated the signal file is shorter than the header says georgia 1" in words
     assert "georgia/A0, georgia/A1, own/A0, own/A1" in words       # the same samples, within and across sources
     assert "own 4 3 1 – unknown 500" in words
