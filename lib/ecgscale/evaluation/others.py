@@ -4,22 +4,26 @@ A table is a CSV with a first column `record` and one column for each class, nam
 arrays `records`, `classes` and `values` (recording, class). Truth may name `patient`, `source`, `sex` and `age` of a
 recording (CSV columns, or NPZ arrays). A folder of predictions holds a file a recording as PhysioNet/CinC 2020 and 2021
 write it: `#record`, a line of class codes, one of decisions, one of probabilities. A folder of truth holds WFDB headers
-with the comment `Dx:`. Nothing pickled is read.
+with the comment `Dx:`, or `Labels:` and `Chagas label:` of later Challenges. Nothing pickled is read.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.contracts.reading import LARGEST_TEXT, plain_file, read_arrays, read_text, reading
+from ecgscale.contracts.written import is_missing
 from ecgscale.ecg.datasets import challenge_comments
+from ecgscale.ecg.datasets.cinc_2024 import labels_of
 from ecgscale.ecg.datasets.wfdb_headers import headers_below
 from ecgscale.ecg.guards import Rejected
+from ecgscale.ecg.meaning import counted
 from ecgscale.ecg.wfdb_header import read_header
 from ecgscale.errors import UserError
 
@@ -79,16 +83,20 @@ def read_npz(path: Path) -> pd.DataFrame:
 
 
 def read_headers(folder: Path, label_set: LabelSet) -> pd.DataFrame:
-    """(record, class) 0 and 1 from the headers' comment Dx, a record by its file's name. Raises UserError."""
-    rows = {}
+    """(record, class) 0 and 1 from the headers' comments, a record by its file's name. Raises UserError."""
+    rows, unknown = {}, Counter()
     for name in headers_below(folder):
         try:
-            codes = challenge_comments(read_header(folder / name).comments).codes
+            comments = read_header(folder / name).comments
         except Rejected as error:
             raise UserError(str(error), file=folder / name) from None
         if Path(name).stem in rows:
             raise UserError(f"two headers are named {Path(name).stem!r}", file=folder, field="record")
+        codes = [code for told in (challenge_comments, labels_of) for code in told(comments).codes if code]
+        unknown.update(code for code in codes if not label_set.knows(code) and not is_missing(code))
         rows[Path(name).stem] = label_set.encode(codes).astype(float)
+    if unknown:
+        print(f"{folder}: codes that the label set does not know: {counted(unknown)}", file=sys.stderr)
     if not rows:
         raise UserError("no .hea file in this folder or below it", file=folder, field="truth")
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(label_set.codes)).rename_axis("record")

@@ -30,9 +30,12 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
                 valid: tuple[Path, Path] | None = None, against: Path | None = None) -> pd.DataFrame:
     """Read the tables, write `out`/metrics.csv, reliability.csv and, with `against`, differences.csv.
 
-    Gives the METRICS rows.
+    Gives the METRICS rows. Raises UserError where the truth holds no positive: every score of it would be 0.
     """
     known, guessed, name = read_truth(truth, label_set), read_table(predictions, label_set), predictions.stem
+    if not by_class(known, label_set, "truth", np.max).any():
+        raise UserError(f"none of the {len(known)} recordings belongs to a class of the label set", file=truth,
+                        field="truth", remedy="Give the label set that its codes belong to (--labels)")
     tuning = (read_truth(valid[0], label_set), read_table(valid[1], label_set)) if valid else None
     metrics, reliability, _ = tables(known, guessed, label_set, replicates, valid=tuning)
     if against is not None:

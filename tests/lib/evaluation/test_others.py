@@ -11,7 +11,8 @@ from ecgscale.contracts.labels import read_label_set
 from ecgscale.errors import UserError
 from ecgscale.evaluation.metrics import challenge_score
 from ecgscale.evaluation.others import DECISION, read_table, read_truth
-from ecgscale.evaluation.scoring import judge, score
+from ecgscale.evaluation.scoring import judge, score, score_files
+from ecgscale.paths import ASSETS
 from tests.tiny_records import write_record
 
 LABELS = read_label_set()
@@ -51,6 +52,27 @@ def test_headers_are_truth_and_decisions_are_scored_as_given(outputs, tmp_path):
     decided[0, PLACE["LBBB"]] = decided[1, PLACE["NSR"]] = True
     assert metrics["all", "challenge_score", "given"] == pytest.approx(challenge_score(labels, decided, LABELS))
     assert metrics["all", "accuracy", "given"] == 0.5
+
+
+def test_headers_of_later_challenges_are_truth(tmp_path, capsys):
+    """2024 and 2025 write `Labels:` and `Chagas label:`; what the label set does not know is counted aloud."""
+    for name, comment in (("r1", "# Labels: NORM, Old MI"), ("r2", "# Labels: Old MI"), ("r3", "# Labels: Flutter")):
+        write_record(tmp_path / "truth", name, dx="", extra=comment)
+    truth = read_truth(tmp_path / "truth", read_label_set(ASSETS / "labels" / "cinc-2024"))
+    assert truth["Old-MI"].tolist() == [1, 1, 0]
+    assert truth["NORM"].tolist() == [1, 0, 0]
+    assert "codes that the label set does not know: Flutter (1)" in capsys.readouterr().err
+    write_record(tmp_path / "chagas", "r1", dx="", extra="# Chagas label: True")
+    assert read_truth(tmp_path / "chagas", read_label_set(ASSETS / "labels" / "cinc-2025"))["Chagas"].tolist() == [1]
+
+
+def test_truth_without_a_positive_is_an_error(outputs, tmp_path):
+    """Scores of it would be 0.000 and undefined, and look like an answer."""
+    for name in ("r1", "r2"):
+        write_record(tmp_path / "truth", name, dx="", extra="# Labels: NORM")
+    with pytest.raises(UserError, match="truth: none of the 2 recordings belongs to a class of the label set"):
+        score_files(tmp_path / "truth", outputs, tmp_path / "out", LABELS, 0)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_class_is_decided_where_either_of_its_codes_is(tmp_path):
