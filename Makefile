@@ -7,10 +7,11 @@ ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/ecgscale/__init__.py)
 
 SIF_ARGS ?= --mksquashfs-args "-comp zstd -Xcompression-level 3"
+FUZZ ?= 60
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
-.PHONY: help demo test lint bench faults report images sif engines engine-local reference lock clean
+.PHONY: help demo test lint bench fuzz faults report images sif engines engine-local reference lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -26,6 +27,9 @@ lint: $(READY)   ## style and mistakes
 
 bench: $(READY)   ## speed and memory, as ratios against a baseline in the same run
 	.venv/bin/python -m pytest tests/benchmarks -m bench -q
+
+fuzz: $(READY)   ## damaged and hostile files for every reader and command, other ones each time: about half an hour of a core
+	ECGSCALE_FUZZ=$(FUZZ) .venv/bin/python -X faulthandler -m pytest tests/fuzz -q -s
 
 faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk: minutes
 	.venv/bin/python -m pytest tests/faults/faults.py

@@ -45,16 +45,18 @@ def plain_file(path: Path | str, largest: int | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def reading(path: Path | str, form: str, line: int | None = None) -> Iterator[None]:
-    """Around the calls of a library that reads `form`: what it raises becomes a ContractError."""
+def reading(path: Path | str, form: str, *, remedy: str = "", passing: tuple[type[Exception], ...] = ()
+            ) -> Iterator[None]:
+    """Around the calls of a library that reads `form`: what it raises becomes a ContractError, but a UserError and
+    what is in `passing`."""
     try:
         yield
-    except UserError:
+    except (UserError, *passing):
         raise
     except Exception as error:
         told = " ".join(str(error).split())[:300]
         raise ContractError(f"not a readable {form} ({type(error).__name__}{': ' + told if told else ''})", file=path,
-                            line=line) from None
+                            remedy=remedy) from None
 
 
 def read_text(path: Path | str, largest: int = LARGEST_DOCUMENT) -> str:

@@ -159,9 +159,7 @@ class Table:
 
     def from_parquet(self, path: Path, columns: list[str] | None) -> pa.Table:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            cells = file.metadata.num_rows * file.metadata.num_columns
-            if cells > MOST_CELLS:
-                raise ContractError(f"announces {cells} cells, at most {MOST_CELLS} are read", file=path)
+            check_cells(file.metadata, path)
             table = file.read(columns)
         found = (table.schema.metadata or {}).get(b"ecgscale", b"").decode() or datapackage.schema_of(path)
         if found not in (None, self.schema_id()):
@@ -193,6 +191,13 @@ class Table:
             raise ContractError(str(error.args[0]), file=path, field=self.schema_id()) from None
         tell_spoiled(table, path)
         return plainly(table.drop_columns([name for name in table.schema.names if not name]))
+
+
+def check_cells(announced: pq.FileMetaData, path: Path) -> None:
+    """Raises ContractError where a Parquet file announces more cells than are read."""
+    cells = announced.num_rows * announced.num_columns
+    if cells > MOST_CELLS:
+        raise ContractError(f"announces {cells} cells, at most {MOST_CELLS} are read", file=path)
 
 
 def read_all(table: Table, paths: Iterable[Path | str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from ecgscale.contracts.reading import read_text
 from ecgscale.errors import UserError
 
 LARGEST_FILE = 1_000_000        # bytes: files that a person writes are far below
@@ -36,14 +37,7 @@ def read(path: Path | str) -> tuple[Any, yaml.Node]:
     Raises UserError for a file that is missing, too large, no UTF-8, no YAML, or holds no mapping.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise UserError(f"larger than {LARGEST_FILE} bytes", file=path, remedy="Such a file is a page of YAML")
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
-        raise UserError("no such file", file=path) from None
-    except UnicodeDecodeError:
-        raise UserError("not UTF-8 text", file=path) from None
+    text = read_text(path, LARGEST_FILE)
     is_json = path.suffix == ".json"
     loader = None
     try:

@@ -310,10 +310,11 @@ def explained(error: ValidationError, tree: yaml.Node, path: Path) -> UserError:
     place, line = marked_yaml.located(tree, detail["loc"])
     field = ".".join(str(step) for step in place) or None
     if detail["type"] == "extra_forbidden":
-        wrong = str(place[-1])
-        near = difflib.get_close_matches(wrong, names_at(place[:-1]), n=1)
+        wrong = str(detail["loc"][-1])
+        known = names_at(place[:-1] if wrong in map(str, place[-1:]) else place)    # YAML may spell it another way
+        near = difflib.get_close_matches(wrong, known, n=1)
         return UserError(f"unknown key {wrong!r}", file=path, line=line, field=field,
-                         remedy=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(names_at(place[:-1])))
+                         remedy=f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(known))
     if detail["type"] == "missing":
         field = ".".join(str(step) for step in (*place, detail["loc"][-1]))
         return UserError("is missing", file=path, line=line, field=field)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ecgscale.contracts import LEADS
-from ecgscale.contracts.reading import plain_file
+from ecgscale.contracts.reading import plain_file, read_array, reading
 from ecgscale.ecg.guards import MOST_VALUES, Rejected, check_length, check_rate
 from ecgscale.ecg.leads import choose
 from ecgscale.ecg.wfdb_record import NO_MARK, Recording
@@ -23,6 +23,7 @@ from ecgscale.errors import UserError
 
 STEPS = 10_000          # a millivolt: values are kept to 0.1 uV
 LARGEST = 100_000.0     # mV: above, no step of an int32 is left
+MOST_UNPACKED, FREELY_UNPACKED = 100, 1 << 24   # times the bytes stored, and bytes more: 12 leads pack five times
 
 
 def recording_of(millivolts: np.ndarray, rate: float, wanted: Sequence[str], names: Sequence[str] = LEADS) -> Recording:
@@ -55,9 +56,9 @@ def by_time(values: np.ndarray, leads: int = len(LEADS)) -> np.ndarray:
 def read_npy(file: Path) -> np.ndarray:
     """A NPY file of numbers. Raises Rejected."""
     try:
-        mapped = np.load(plain_file(file), mmap_mode="r", allow_pickle=False)
-    except (UserError, OSError, ValueError) as error:
-        raise Rejected("unreadable", f"{file.name}: {error}"[:200]) from None
+        mapped = read_array(file)
+    except UserError as error:
+        raise Rejected("unreadable", f"{file.name}: {error.problem}"[:200]) from None
     check_values(mapped.shape, mapped.dtype)
     return np.asarray(mapped)
 
@@ -74,11 +75,8 @@ def opened_hdf5(file: Path) -> Iterator[Any]:
     """An HDF5 file for reading. Raises UserError."""
     import h5py  # slow to import, and only these datasets need it
 
-    try:
-        with h5py.File(plain_file(file), "r") as opened:
-            yield opened
-    except OSError as error:
-        raise UserError(f"not a readable HDF5 file ({str(error)[:120]})", file=file) from None
+    with reading(plain_file(file), "HDF5 file", passing=(Rejected,)), h5py.File(file, "r") as opened:
+        yield opened
 
 
 def hdf5_array(group: Any, name: str, file: Path) -> Any:
@@ -93,6 +91,9 @@ def hdf5_array(group: Any, name: str, file: Path) -> Any:
     if found.dtype.kind not in "fiu" or (found.chunks and prod(found.chunks) > MOST_VALUES):
         raise UserError(f"{found.dtype} in pieces of {found.chunks}: not numbers, or too many at once", file=file,
                         field=name)
+    if found.nbytes > MOST_UNPACKED * found.id.get_storage_size() + FREELY_UNPACKED:
+        raise UserError(f"announces {found.nbytes} bytes and stores {found.id.get_storage_size()}: no signals pack "
+                        "like that", file=file, field=name)
     return found
 
 

@@ -170,8 +170,8 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
             flags = inspect(recording)
             millivolts = brought(recording.millivolts(), recording.leads, told.leads)
             prepared = prepare(millivolts, recording.rate, recipe)
-        except (Rejected, OSError) as error:        # OSError: a disk that does not give what it lists
-            error = error if isinstance(error, Rejected) else Rejected("unreadable", f"{error.strerror or error}")
+        except (Rejected, UserError, OSError) as error:     # OSError: a disk that does not give what it lists
+            error = error if isinstance(error, Rejected) else Rejected("unreadable", told_by(error))
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
             facts = told.of(place)
@@ -189,6 +189,11 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
             print(f"{source}: {count} of {len(places)} recordings, {count / (spoken - started):.0f} a second, "
                   f"{len(rejects)} rejected", file=sys.stderr, flush=True)
     return rows, rejects, example
+
+
+def told_by(error: UserError | OSError) -> str:
+    """What a reader or the system says, without the path, which the record's name tells."""
+    return error.problem[:200] if isinstance(error, UserError) else f"{error.strerror or error}"
 
 
 def as_frame(rows: list[dict], labels: LabelSet, has_folds: bool) -> pd.DataFrame:

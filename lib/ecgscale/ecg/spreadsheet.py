@@ -7,23 +7,21 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ecgscale.contracts.reading import plain_file, reading
 from ecgscale.errors import UserError
 
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-LARGEST = 1 << 28       # bytes of an unpacked part
+LARGEST = 1 << 25       # bytes of an unpacked part; a tree of it takes ten times as many
 PLACE = re.compile(r"([A-Z]{1,3})\d+")
 
 
 def read_spreadsheet(file: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
     """Rows under the names in the first line. Raises UserError."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            strings = [text_of(one) for one in part(archive, "xl/sharedStrings.xml", file).iter(f"{MAIN}si")] \
-                if "xl/sharedStrings.xml" in archive.namelist() else []
-            rows = [cells(row, strings) for row in part(archive, "xl/worksheets/sheet1.xml", file).iter(f"{MAIN}row")]
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, ValueError) as error:
-        raise UserError(f"not a readable .xlsx ({str(error)[:120]})", file=file,
-                        remedy="Save it as CSV and give that") from None
+    with (reading(plain_file(file), ".xlsx", remedy="Save it as CSV and give that"),
+          zipfile.ZipFile(file) as archive):
+        strings = [text_of(one) for one in part(archive, "xl/sharedStrings.xml", file).iter(f"{MAIN}si")] \
+            if "xl/sharedStrings.xml" in archive.namelist() else []
+        rows = [cells(row, strings) for row in part(archive, "xl/worksheets/sheet1.xml", file).iter(f"{MAIN}row")]
     head = {column: name.strip() for column, name in rows[0].items()} if rows else {}
     missing = [name for name in required if name not in head.values()]
     if missing:

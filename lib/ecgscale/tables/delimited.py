@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecgscale.contracts.tables import OLD_FORM
+from ecgscale.contracts.reading import plain_file, reading
+from ecgscale.contracts.tables import OLD_FORM, check_cells
 from ecgscale.errors import UserError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -46,15 +46,11 @@ class Sheet:
 
 def read_sheet(path: Path) -> Sheet:
     """A CSV of any common delimiter and encoding, or a Parquet file. Raises UserError with file and line."""
-    if path.is_dir() or path.stat().st_size > MOST_BYTES:
-        raise UserError("a folder" if path.is_dir() else f"larger than {MOST_BYTES >> 30} GiB", file=path,
-                        remedy="Give one table")
-    content = path.read_bytes()
+    content = plain_file(path, MOST_BYTES).read_bytes()
     if content.startswith(PARQUET):
-        try:
-            return Sheet.of(pq.read_table(io.BytesIO(content)).to_pandas())
-        except pa.ArrowException as error:
-            raise UserError(f"not a readable Parquet file ({error})", file=path) from None
+        with reading(path, "Parquet file"), pq.ParquetFile(io.BytesIO(content)) as file:
+            check_cells(file.metadata, path)
+            return Sheet.of(file.read().to_pandas())
     text, notices = decoded(content, path)
     return parsed(text, path, notices)
 
@@ -116,7 +112,10 @@ def delimiter_of(text: str) -> str:
     lines = [line for line in text.split("\n", LOOKED_AT)[:LOOKED_AT] if line.strip()]
     best, score = ",", (0.0, 0)
     for delimiter in DELIMITERS:
-        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        try:        # a lone carriage return ends a line too
+            counts = [len(row) for row in csv.reader(io.StringIO("\n".join(lines), newline=""), delimiter=delimiter)]
+        except csv.Error:       # said with its line once the rows are read
+            continue
         fields = counts[0] if counts else 1
         same = sum(count in (fields, fields + 1) for count in counts) / max(len(counts), 1)
         if fields > 1 and (same, fields) > score and same > 0.5:
@@ -129,7 +128,7 @@ def delimiter_of(text: str) -> str:
 def records(text: str, delimiter: str, path: Path, skipped: int) -> tuple[list[list[str]], list[int]]:
     """Fields of each line that holds any, and the number of the line it begins in."""
     if delimiter == " ":
-        text = re.sub(r"[ \t]+", " ", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
+        text = re.sub(r"(?m)^ | $", "", re.sub(r"[ \t]+", " ", text))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     rows, lines, line = [], [], 0
     try:

@@ -119,7 +119,7 @@ def one_number(cell: str, decimal: str, units: bool) -> tuple[float, str]:
     number = plain_number(match["number"], decimal)
     if factor is None or number is None:
         return np.nan, "wrong"
-    return float(number) * factor * 10.0 ** int(match["power"] or 0), "number"
+    return float(number) * factor * float(f"1e{match['power'] or 0}"), "number"
 
 
 def plain_number(text: str, decimal: str) -> str | None:

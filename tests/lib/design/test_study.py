@@ -147,8 +147,16 @@ def test_a_file_without_sections(tmp_path, text):
 def test_missing_and_oversized_files(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_study(tmp_path / "none.yaml")
-    with pytest.raises(UserError, match="larger than"):
+    with pytest.raises(UserError, match="has 1000011 bytes, at most 1000000"):
         read_study(written(tmp_path, "name: x  #" + "x" * 1_000_001))
+
+
+@pytest.mark.parametrize("key", ["\\ud83d\\ude00", "a\\/b", "\\u0085"])
+def test_an_unknown_key_that_json_spells_otherwise_is_named(tmp_path, key):
+    """YAML, which tells the lines, and JSON read such a key as two different texts."""
+    (tmp_path / "study.json").write_text(f'{{"name": "x", "{key}": 1}}')
+    with pytest.raises(UserError, match="unknown key"):
+        read_study(tmp_path / "study.json")
 
 
 def test_endless_digits_end(tmp_path):

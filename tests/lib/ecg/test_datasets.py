@@ -291,11 +291,15 @@ def huge_pieces(group, secret):
     group.create_dataset("ecg", (12, 1 << 24), "f4", chunks=(12, 1 << 23))
 
 
+def announced(group, secret):
+    group.create_dataset("ecg", (12, 4_000_000), "f8", chunks=(12, 1000), fillvalue=1.0)
+
+
 def text(group, secret):
     group["ecg"] = "words"
 
 
-@pytest.mark.parametrize("make", [other_file, soft_link, external_storage, virtual, huge, huge_pieces, text])
+@pytest.mark.parametrize("make", [other_file, soft_link, external_storage, virtual, huge, huge_pieces, announced, text])
 def test_an_hdf5_file_that_is_not_what_it_seems_is_rejected(tmp_path, make):
     """Nothing outside the file is read, and nothing large is allocated; the recording is counted as rejected."""
     folder, secret = tmp_path / "sph", tmp_path / "secret.h5"
@@ -307,6 +311,47 @@ def test_an_hdf5_file_that_is_not_what_it_seems_is_rejected(tmp_path, make):
         make(file, secret)
     assert not len(prepared("sph", folder))
     assert list(REJECTS.read(tmp_path / "prepared" / "rejects.csv")["reason"]) in (["unreadable"], ["too-long"])
+
+
+def broken_hdf5(file):
+    """Its group's list of names is lost, which h5py tells with a RuntimeError, not an OSError."""
+    with h5py.File(file, "w") as opened:
+        opened["ecg"] = np.zeros((600, 12))
+    content = file.read_bytes()
+    assert content.count(b"HEAP") == 1
+    file.write_bytes(content.replace(b"HEAP", b"HELP"))
+
+
+@pytest.mark.parametrize(("name", "make"), [
+    ("b.npy", lambda file: file.write_bytes(b"")),
+    ("b.npy", lambda file: file.write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4' (\n")),
+    ("b.h5", broken_hdf5)], ids=["empty", "unclosed", "heap"])
+def test_a_broken_array_costs_its_own_recording_only(tmp_path, name, make):
+    """Whatever the library raises; the recording beside it is read."""
+    folder = tmp_path / "any"
+    folder.mkdir()
+    np.save(folder / "a.npy", millivolts(5000))
+    make(folder / name)
+    assert len(prepared("table", folder, rate=500.0)) == 1
+    assert list(REJECTS.read(tmp_path / "prepared" / "rejects.csv")["reason"]) == ["unreadable"]
+
+
+def test_a_part_that_breaks_after_it_was_opened_costs_its_rows_only(code_15):
+    """Damage inside the compressed samples is met when they are read, one recording after the other."""
+    file = code_15 / "exams_part0.hdf5"
+    with h5py.File(file) as part:
+        rows, exams = part["tracings"][()], part["exam_id"][()]
+    with h5py.File(file, "w") as part:
+        part["exam_id"] = exams
+        part.create_dataset("tracings", data=rows, chunks=(1, *rows.shape[1:]), compression="gzip")
+        place = part["tracings"].id.get_chunk_info(0)
+    with open(file, "r+b") as stream:
+        stream.seek(place.byte_offset)
+        stream.write(b"\0" * place.size)
+    made = prepared("code-15", code_15)
+    refused = REJECTS.read(code_15.parent / "prepared" / "rejects.csv")
+    assert list(refused["reason"]) == ["unreadable"]
+    assert len(made)
 
 
 def test_a_part_of_another_shape_is_refused(code_15):

@@ -21,6 +21,7 @@ def read(text: str, **reading):
 
 @pytest.mark.parametrize(("text", "params", "loss"), [
     ("Model Size,loss\n1.4B,2.5\n300 M,3\n7e9,2\n", [1.4e9, 3e8, 7e9], [2.5, 3, 2]),
+    ("params,loss\n1 x 10^4,2.5\n2·10^5,2\n3 x 10^999,1\n", [1e4, 2e5, np.inf], [2.5, 2, 1]),
     ("Params (M),val/loss\n1,2.5\n20,2\n", [1e6, 2e7], [2.5, 2]),
     ("n_params;loss\n1.000.000;2,51\n20.000.000;2,25\n", [1e6, 2e7], [2.51, 2.25]),
     ("params;loss\n100000;1,349\n143844;1,252\n", [100000, 143844], [1.349, 1.252]),
@@ -35,7 +36,7 @@ def read(text: str, **reading):
     ("params,loss\n1e6,2.5,\n2e6,2,\n", [1e6, 2e6], [2.5, 2]),
     ("params in millions,nll\n1,2.5\n2,2\n", [1e6, 2e6], [2.5, 2]),
     ("modelSize,testLoss\n1.5×10^6,2.5\n2·10^6,2\n", [1.5e6, 2e6], [2.5, 2]),
-], ids=range(15))
+], ids=range(16))
 def test_numbers_are_what_was_meant(text, params, loss):
     table = read(text)
     assert table.frame["params"].tolist() == pytest.approx(params)
@@ -97,6 +98,18 @@ def test_what_is_in_doubt_is_asked_about(tmp_path, text, said):
     (tmp_path / "table.csv").write_text(text)
     with pytest.raises(UserError, match=said):
         read_runs(tmp_path / "table.csv")
+
+
+def test_a_carriage_return_inside_a_line_and_a_field_without_end():
+    """The first ends a line, as old Macs wrote them; the second is refused with its line."""
+    assert len(read("params,loss\r1,2\r3,4\n5,6\n").frame) == 3
+    with pytest.raises(UserError, match=r":2: not a readable CSV \(field larger"):
+        read('params,loss\n1,"' + "2" * 200_000)
+
+
+def test_many_spaces_take_no_time():
+    """A pattern that tries every space as the last of its line took a minute."""
+    assert len(read("params loss\n1" + " " * 200_000 + "2\n3 4\n").frame) == 2
 
 
 def test_usual_columns_of_other_meaning_are_not_asked_about():

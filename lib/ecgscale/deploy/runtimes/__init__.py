@@ -15,7 +15,16 @@ from typing import Protocol
 
 import numpy as np
 
-from ecgscale.contracts import Artefact, Export, check_digests, digest, file_digest, read_array
+from ecgscale.contracts import (
+    Artefact,
+    Export,
+    check_digests,
+    digest,
+    file_digest,
+    plain_file,
+    read_array,
+    reading,
+)
 from ecgscale.errors import UserError
 
 MODULES = {name: f"ecgscale.deploy.runtimes.{name}_runtime" for name in ("torch", "onnxruntime", "openvino", "coreml")}
@@ -142,7 +151,8 @@ class DeployedModel:
         """Weights that multiply: tensors of more than one dimension."""
         from safetensors import safe_open
 
-        with safe_open(self.folder / "weights.safetensors", framework="np") as weights:
+        path = self.folder / "weights.safetensors"
+        with reading(plain_file(path), "tensor file"), safe_open(path, framework="np") as weights:
             return sum(len(weights.get_slice(name).get_shape()) > 1 for name in weights.keys())  # noqa: SIM118
 
     def windows(self, batch: int) -> np.ndarray:

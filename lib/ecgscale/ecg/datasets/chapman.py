@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow.csv
 
 from ecgscale.contracts import LEADS
+from ecgscale.contracts.reading import plain_file, reading
 from ecgscale.contracts.written import read_rows
 from ecgscale.ecg.arrays import recording_of
 from ecgscale.ecg.datasets import Asked, Dataset
 from ecgscale.ecg.facts import Facts, FactTable
-from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.spreadsheet import read_spreadsheet
 from ecgscale.ecg.wfdb_record import Recording
 from ecgscale.errors import UserError
@@ -41,16 +41,11 @@ def open_folder(folder: Path, asked: Asked) -> Dataset:
 
 
 def read_csv(file: Path, asked: Asked) -> Recording:
-    if file.stat().st_size > LARGEST:
-        raise Rejected("too-long", f"{file.stat().st_size} bytes")
-    with open(file, encoding="latin-1") as stream:
-        named = not re.fullmatch(r"[\d\s.,eE+-]+", stream.readline(10_000))
-    try:
-        table = pyarrow.csv.read_csv(file, read_options=pyarrow.csv.ReadOptions(
-            autogenerate_column_names=not named))
+    with reading(plain_file(file, LARGEST), "CSV"):
+        with open(file, encoding="latin-1") as stream:
+            named = not re.fullmatch(r"[\d\s.,eE+-]+", stream.readline(10_000))
+        table = pyarrow.csv.read_csv(file, read_options=pyarrow.csv.ReadOptions(autogenerate_column_names=not named))
         values = table.to_pandas().to_numpy(dtype=float)
-    except (pyarrow.ArrowInvalid, ValueError) as error:
-        raise Rejected("unreadable", str(error)[:200]) from None
     return recording_of(values * MICROVOLT, RATE, asked.leads, asked.names or (table.column_names if named else LEADS))
 
 

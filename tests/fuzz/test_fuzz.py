@@ -1,0 +1,67 @@
+"""Nearly valid files of every kind: each is read or refused with a UserError, in time, in memory, in its folder.
+
+A few hundred cases a target in `make test`, the same ones every time; `make fuzz` tries other ones for minutes
+(ECGSCALE_FUZZ: how many times as many; FUZZ_OUT: where the first file of each fault is kept).
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.fuzz import commands, models, recordings, tables
+from tests.fuzz.judge import judge
+
+MANY = int(os.environ.get("ECGSCALE_FUZZ", "1"))
+CASES = 80
+TARGETS = tables.TARGETS | recordings.TARGETS | models.TARGETS | commands.TARGETS
+OUTSIDE = b"0" * 4096
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """The case's own folder, beside files that it must not reach."""
+    (tmp_path / "outside.dat").write_bytes(OUTSIDE)
+    (tmp_path / "outside").write_bytes(OUTSIDE)
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    return tmp_path / "case"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_anything_is_read_or_refused(name, folder):
+    target, faults, tried = TARGETS[name], {}, 0
+
+    @settings(max_examples=round(CASES * MANY * target.share), deadline=None, database=None, derandomize=MANY == 1,
+              suppress_health_check=list(HealthCheck))
+    @given(target.files())
+    def case(files: dict[str, bytes]) -> None:
+        nonlocal tried
+        tried += 1
+        write(folder, files)
+        fault = judge(target, folder)
+        if fault and fault not in faults:
+            faults[fault] = {file: content[:300] for file, content in files.items()}
+            keep(folder, f"{name}-{len(faults)}", fault)
+
+    started = time.process_time()
+    case()
+    print(f"{name}: {tried} cases, {1000 * (time.process_time() - started) / tried:.1f} ms each, {len(faults)} faults")
+    assert not faults
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def keep(folder: Path, name: str, fault: str) -> None:
+    if out := os.environ.get("FUZZ_OUT"):
+        shutil.copytree(folder, Path(out) / name.replace(" ", "-"), dirs_exist_ok=True)
+        (Path(out) / name.replace(" ", "-") / "FAULT").write_text(fault + "\n")
