@@ -86,7 +86,7 @@ TARGETS = {
     "ecg-card": command("ecg-card", recordings.corpora, "--corpus", "shard", share=0.02, seconds=SECONDS),
     "ecg-collect": command("ecg-collect", collected, "--trained", "trained", "--evaluated", "evaluated"),
     "ecg-fit": command("ecg-fit", partial(damaged, **{"runs.csv": tables.RUN_TABLES[0]}), "--runs", "runs.csv",
-                       share=0.02, seconds=SECONDS),
+                       share=0.005, seconds=SECONDS),
     "ecg-extrapolate": command("ecg-extrapolate", partial(damaged, **{"curve.csv": tables.CURVES[0]}), "--curve",
                                "curve.csv"),
 }

@@ -17,7 +17,7 @@ from ecgscale.ecg.guards import Rejected
 from ecgscale.errors import UserError
 from tests.fuzz.target import Target
 
-MOST_WAITING = 60                   # seconds by the clock, for what sleeps as before a pipe
+MOST_WAITING = 600                  # seconds by the clock, for what sleeps as before a pipe
 MOST_BYTES = 512 << 20              # that a case may make the process grow by
 EXPECTED = (UserError, Rejected, SystemExit)
 ROOT = Path(__file__).parents[2]

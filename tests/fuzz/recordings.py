@@ -54,11 +54,12 @@ def wfdb_files() -> st.SearchStrategy[Files]:
 
 def check_recording(found: Recording) -> None:
     samples = len(found.digital)
-    assert found.digital.shape == (samples, 12)
+    assert found.digital.shape == (samples, len(found.leads))
+    assert set(found.leads) <= set(LEADS)
     assert found.digital.dtype.kind == "i"
     assert 100 <= found.rate <= min(10_000, samples)
     for values in (found.gain, found.baseline, found.factor):
-        assert values.shape == (12,)
+        assert values.shape == (len(found.leads),)
         assert np.isfinite(values).all()
     assert (found.gain != 0).all()
 

@@ -48,6 +48,8 @@ class Corpus:
         for folder, shard in zip(folders, shards, strict=True):
             check_digests(folder, shard.digests, "shard.json", ["records.parquet"])
         tables = [RECORDS.read(folder / "records.parquet").assign(shard=place) for place, folder in enumerate(folders)]
+        for folder, shard, table in zip(folders, shards, tables, strict=True):
+            check_rows(table, shard.classes, folder / "records.parquet")
         filled = [table for table in tables if len(table)] or tables[:1]
         records = pd.concat(filled, ignore_index=True).sort_values("record", ignore_index=True)
         if records["record"].duplicated().any():
@@ -102,6 +104,17 @@ class Corpus:
             raise UserError(f"record {name!r} is not in this corpus", field="record",
                             remedy="Use the split that was made of this corpus")
         return positions
+
+
+def check_rows(records: pd.DataFrame, classes: Sequence[str], file: Path) -> None:
+    """Raises UserError where a class has no column, or the recordings do not lie in signals.npy end to end."""
+    lacking = [f"y_{code}" for code in classes if f"y_{code}" not in records]
+    rows = records.sort_values("offset")
+    gap = (rows["length"] <= 0) | (rows["offset"] != rows["length"].cumsum() - rows["length"])
+    if lacking or gap.any():
+        raise UserError("is missing, though shard.json beside it names the class" if lacking else
+                        f"record {rows.loc[gap, 'record'].iloc[0]!r} does not begin where the one before it ends",
+                        file=file, field=lacking[0] if lacking else "offset", remedy="Prepare this shard again")
 
 
 def sum_of(signals: np.ndarray) -> int:

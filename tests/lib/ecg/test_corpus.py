@@ -101,6 +101,20 @@ def test_a_cut_signal_file_is_named(shards):
         Corpus.open(shards).signal(0)
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda table: table.drop(columns="y_164889003"), "y_164889003: is missing"),
+    (lambda table: table.assign(offset=table["offset"] + 7), "offset: record 'ptb/A0' does not begin"),
+    (lambda table: table.assign(offset=0), "offset: record 'ptb/A3' does not begin"),
+    (lambda table: table.assign(length=[0, table["length"].sum()]), "offset: record 'ptb/A0' does not begin")])
+def test_rows_that_are_not_those_of_the_shard_are_refused(shards, change, said):
+    """Without a digest in shard.json nothing else would say so: a view of other samples is no error."""
+    document = json.loads((shards[0] / "shard.json").read_text())
+    (shards[0] / "shard.json").write_text(json.dumps(document | {"digests": {}}))
+    RECORDS.write(change(RECORDS.read(shards[0] / "records.parquet")), shards[0] / "records.parquet")
+    with pytest.raises(UserError, match=said):
+        Corpus.open(shards)
+
+
 def test_no_folder_and_no_shard(tmp_path):
     with pytest.raises(UserError, match="no shard folder given"):
         Corpus.open([])
