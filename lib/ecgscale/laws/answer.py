@@ -153,6 +153,7 @@ def describe(question: Question, fit: Fit, boot: Bootstrap | None, made: Profile
         covariance=[[finite(value) for value in row] for row in covariance],
         statistics=diagnostics(fit) | told | {
             "aicc": finite(fit.aicc),
+            "huber": {name: told["losses"]["huber"]["estimates"][name] for name in fit.law.exponents if told["losses"]},
             "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
             "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
             "x_high": [float(np.exp(size.max())) for size in fit.log_x],

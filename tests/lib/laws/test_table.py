@@ -98,7 +98,7 @@ def test_no_difference_of_exponents_where_none_was_planted(laws):
 def test_every_fit_carries_what_a_reader_needs(laws, tmp_path):
     for fit in laws.fits:
         if fit.law != "average":
-            assert {"weight", "effect_p", "losses", "rmse_log", "held_out"} <= set(fit.statistics)
+            assert {"weight", "effect_p", "losses", "huber", "rmse_log", "held_out"} <= set(fit.statistics)
             assert bool(fit.reason) == (fit.verdict == "not identifiable")
     (average,) = fits(laws, law="average", subset="all", x=("train_flops",), y="test_loss")
     prediction = average.statistics["predictions"][1]
