@@ -9,20 +9,21 @@ from ecgscale.laws.columns import told_rows
 from ecgscale.laws.forms import LAWS
 
 LINES = 12          # of the table of laws
+UNEVEN = 0.01       # p value of Spearman's correlation of a size and the errors' size, below which noise is uneven
+FEW, HELD = 60, "0.82 to 0.88"      # runs below which the interval of a new run falls short there, and what it holds:
+                                    # docs/explanation/coverage.md
 HEAD = ("law", "of", "over", "runs", "n", "exponents with 90 % interval", "verdict")
 
 
 def summary(laws: Laws) -> str:
     """What a person who fitted a table wants to know first."""
-    told = [fit for fit in laws.fits if "=" not in fit.subset or fit.statistics.get("headline")]
-    fits = [preferred([fit for fit in fits if fit.law != "average"] or fits) for fits in by_question(told)]
-    fits.sort(key=lambda fit: (not fit.statistics.get("headline"), fit.verdict != "identified", -len(fit.x)))
+    fits = foremost(laws)
     parts = [*map(told_rows, laws.rows), f"read: {laws.columns.told()}" if laws.columns else ""]
     parts += [f"note: {notice}" for notice in laws.columns.notices] if laws.columns else []
     if fits:
         parts += ["", *aligned([HEAD, *(line(fit) for fit in fits[:LINES])])]
         parts += [f"and {len(fits) - LINES} more in laws.csv"] if len(fits) > LINES else []
-        parts += [f"note: {said}" for fit in fits[:LINES] for said in notes(fit)]
+        parts += [f"note: {said}" for said in notes(fits[:LINES])]
     parts += ["", *told_answers(laws)]
     if not any(fit.verdict == "identified" for fit in fits):
         parts += ["", *(todo(laws, fits))]
@@ -35,17 +36,31 @@ def line(fit: LawFit) -> tuple[str, ...]:
             fit.verdict + (f": {fit.reason}" if fit.reason else ""))
 
 
-def notes(fit: LawFit) -> list[str]:
-    """Why a headline's loss is not the squared one, on which run it hangs most, and what it pools."""
-    told, of = fit.statistics, f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}"
-    out = [f"{of}: {told['pooled']}, each has its own law"] if told.get("pooled") else []
-    if told.get("loss") != "huber":
-        return out
-    out.append(f"{of}: {told['loss_reason']}")
-    if told["influential"]:
-        most = told["influential"][0]
-        out.append(f"{of}: without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}")
-    return out
+def foremost(laws: Laws) -> list[LawFit]:
+    """The law that the data prefer for each question over all runs or the frontier, the headlines first."""
+    told = [fit for fit in laws.fits if "=" not in fit.subset or fit.statistics.get("headline")]
+    fits = [preferred([fit for fit in fits if fit.law != "average"] or fits) for fits in by_question(told)]
+    return sorted(fits, key=lambda fit: (not fit.statistics.get("headline"), fit.verdict != "identified", -len(fit.x)))
+
+
+def notes(fits: list[LawFit]) -> list[str]:
+    """What to know of laws beside their verdict: what they pool, why the loss is not the squared one, on which run they
+    hang most, and whether the noise changes along the sizes."""
+    return [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}" for fit in fits for said in said_of(fit)]
+
+
+def said_of(fit: LawFit) -> Iterable[str]:
+    told = fit.statistics
+    if told.get("pooled"):
+        yield f"{told['pooled']}, each has its own law"
+    if told.get("loss") == "huber":
+        yield told["loss_reason"]
+        for most in told["influential"][:1]:
+            yield f"without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}"
+    if told.get("quantile") is None and (told.get("spread_trend_p") or 1.0) < UNEVEN:
+        few = f"; from fewer than {FEW} runs, 90 % intervals of a new run held {HELD} of such" if fit.points < FEW else ""
+        yield (f"errors {'grow' if told['spread_trend'] > 0 else 'shrink'} along {fit.x[0]} (p = "
+               f"{told['spread_trend_p']:.1g}), which the intervals allow for{few}")
 
 
 def exponents(fit: LawFit) -> tuple[str, ...]:
