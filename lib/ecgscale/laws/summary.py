@@ -46,7 +46,8 @@ def foremost(laws: Laws) -> list[LawFit]:
 def notes(fits: list[LawFit]) -> list[str]:
     """What to know of laws beside their verdict: what they pool, why the loss is not the squared one, on which run they
     hang most, and whether the noise changes along the sizes."""
-    return [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}" for fit in fits for said in said_of(fit)]
+    return [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
+            for fit in fits for said in said_of(fit)]
 
 
 def said_of(fit: LawFit) -> Iterable[str]:
@@ -58,7 +59,8 @@ def said_of(fit: LawFit) -> Iterable[str]:
         for most in told["influential"][:1]:
             yield f"without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}"
     if told.get("quantile") is None and (told.get("spread_trend_p") or 1.0) < UNEVEN:
-        few = f"; from fewer than {FEW} runs, 90 % intervals of a new run held {HELD} of such" if fit.points < FEW else ""
+        few = ("" if fit.points >= FEW else
+               f"; from fewer than {FEW} runs, 90 % intervals of a new run held {HELD} of such")
         yield (f"errors {'grow' if told['spread_trend'] > 0 else 'shrink'} along {fit.x[0]} (p = "
                f"{told['spread_trend_p']:.1g}), which the intervals allow for{few}")
 
