@@ -16,6 +16,7 @@ from ecgscale.contracts import (
     CLASS_COUNTS,
     REJECTS,
     SOURCE_COUNTS,
+    check_digests,
     marked,
     read_all,
     read_array,
@@ -54,6 +55,8 @@ class Listing:
 def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
     """Write card.html, counts.csv, sources.csv and figures/*.svg, *.png into `out`."""
     corpus = Corpus.open(folders)
+    for folder, shard in zip(corpus.folders, corpus.shards, strict=True):
+        check_digests(folder, shard.digests, "shard.json", ("rejects.csv", "example.npy"))
     rejects = read_all(REJECTS, [folder / "rejects.csv" for folder in corpus.folders])
     counts, table = count_classes(corpus, labels), by_source(corpus)
     with mpl.rc_context(RC):

@@ -30,6 +30,7 @@ from ecgscale.contracts import (
     Shard,
     Speed,
     SplitInfo,
+    check_digests,
     file_digest,
     read_all,
 )
@@ -151,6 +152,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     if not shards:
         missing["shards"] = "no --shards were given"
     rejects = [path.with_name("rejects.csv") for path in shards if path.with_name("rejects.csv").is_file()]
+    for path in rejects:
+        check_digests(path.parent, Shard.read(path.with_name("shard.json")).digests, "shard.json", ("rejects.csv",))
     laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
     return Inputs(
         runs=read_runs(runs, laws.reading if laws else None).frame, laws=laws,

@@ -12,6 +12,7 @@ from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
+from ecgscale.errors import UserError
 from ecgscale.report import card, card_figures, tables
 from ecgscale.report.inputs import Inputs
 
@@ -60,6 +61,16 @@ def test_published_counts_are_those_of_the_official_table(shared, shards):
     for row in counts[counts["source"] == "georgia"].itertuples():
         codes = counts.loc[row.Index, "class"].split("|")
         assert row.published == sum(int(official[code][columns[row.source]]) for code in codes)
+
+
+@pytest.mark.parametrize("name", ["rejects.csv", "example.npy"])
+def test_a_reject_or_an_example_that_was_changed_is_refused(shards, tmp_path, name):
+    """The card would draw another recording, or count another reason, without a word."""
+    content = bytearray((shards[0] / name).read_bytes())
+    content[-20] ^= 1
+    (shards[0] / name).write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name}: is not what shard\.json beside it keeps a digest of"):
+        card.write_card(shards, LABELS, tmp_path / "card")
 
 
 def test_the_report_adds_the_sources_up(shards, tmp_path):
