@@ -170,6 +170,25 @@ def test_a_spreadsheet_that_declares_entities_is_refused(tmp_path):
         open_dataset(folder, "chapman")
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_a_damaged_workbook_is_refused_with_what_to_do(tmp_path, share):
+    """Zip, deflate and XML each raise errors of their own kind."""
+    folder, file = tmp_path / "chapman", tmp_path / "chapman" / "Diagnostics.xlsx"
+    (folder / "ECGData").mkdir(parents=True)
+    spreadsheet(file, DIAGNOSES)
+    with zipfile.ZipFile(file) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in held.items():
+            archive.writestr(name, content)
+    content = bytearray(file.read_bytes())
+    start = int(share * len(content))
+    content[start : start + 12] = b"\xff" * 12
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"Diagnostics\.xlsx: not a readable \.xlsx .*\. Save it as CSV and give that"):
+        open_dataset(folder, "chapman")
+
+
 # ------------------------------------------------------------------------------------------------------ MIMIC-IV-ECG
 
 
