@@ -30,6 +30,13 @@ def test_schema_equals_configuration(configured):
             assert value == default, name
 
 
+def test_devices_may_have_a_number():
+    for devices in ("cpu,gpu.1", "cuda.0,cuda.1"):
+        assert re.search(PROPERTIES["devices"]["pattern"], devices), devices
+    for devices in ("gpu.", "gpu.x", "1", "gpu.1;ls"):
+        assert not re.search(PROPERTIES["devices"]["pattern"], devices), devices
+
+
 WRONG = {       # as typed: what is said of it
     ("--inptu", "a.csv"): "--inptu: unknown parameter. Did you mean --input?",
     ("--train-batch", "3"): "--train-batch: unknown parameter. Did you mean --train_batch?",

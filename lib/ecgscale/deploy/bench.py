@@ -72,7 +72,7 @@ def plan(name: str, models: list[DeployedModel], devices: Iterable[str], deploy:
     for option in (further := deploy.options.get(name, ())):
         read_option(option, runtime.OPTIONS)
     wanted, missing = [], []
-    known = {device.device: device for device in runtime.devices()}
+    known = {device.device: device for device in runtime.devices(devices)}
     for device in (known[asked] for asked in devices if asked in known):
         if not device.available:
             missing += absent(device.device, device.reason)

@@ -8,6 +8,8 @@ in the words of its own library.
 from __future__ import annotations
 
 import importlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -69,12 +71,13 @@ class Request(Protocol):
 class Runtime(Protocol):
     """One model on one device. `load` and `compile` are timed apart; both raise Unavailable."""
 
-    DEVICES: tuple[str, ...]         # that this runtime knows, present or not
+    DEVICES: tuple[str, ...]         # kinds that this runtime knows, present or not
     OPTIONS: dict[str, tuple[str, ...] | None]     # that it knows: values of each, None for a whole number
     POOLED: bool                     # its threads serve all requests; otherwise each request has as many
 
     @staticmethod
-    def devices() -> list[Device]: ...
+    def devices(asked: Iterable[str] = ()) -> list[Device]:
+        """Those of all its kinds, and those that are asked for by number, as gpu.1."""
 
     @staticmethod
     def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
@@ -179,6 +182,17 @@ def runtime_class(name: str) -> type[Runtime]:
         return importlib.import_module(MODULES[name]).RUNTIME
     except ImportError as error:
         raise Unavailable(f"{type(error).__name__}: {error}") from None
+
+
+def kind_of(device: str) -> tuple[str, int]:
+    """"gpu.1", the second of several alike -> ("gpu", 1); "gpu" -> ("gpu", 0)."""
+    kind, _, number = device.partition(".")
+    return kind, int(number) if number.isdecimal() else 0
+
+
+def numbered(asked: Iterable[str], kinds: Iterable[str]) -> list[str]:
+    """Devices asked for by number whose kind counts its devices: ["gpu.1", "cpu.1"], ["gpu"] -> ["gpu.1"]."""
+    return [device for device in asked if re.fullmatch(rf"(?:{'|'.join(kinds)})\.[0-9]{{1,3}}", device)]
 
 
 def read_option(option: str, allowed: dict[str, tuple[str, ...] | None]) -> dict[str, str]:

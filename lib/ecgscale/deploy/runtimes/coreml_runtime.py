@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class CoremlRuntime:
     POOLED = True
 
     @staticmethod
-    def devices() -> list[Device]:
+    def devices(asked: Iterable[str] = ()) -> list[Device]:
         reason = why_not()
         return [Device("coreml", device, not reason, name=UNITS[device], reason=reason)
                 for device in CoremlRuntime.DEVICES]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 from ecgscale.contracts import Artefact
-from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
+from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, kind_of, numbered, one_line, read_option
 
 onnxruntime.disable_telemetry_events()      # on Windows; elsewhere the environment says so (machine.confined)
 
@@ -25,6 +26,7 @@ PROVIDERS = {
 OPTIONS = {"precision": ("float32", "float16"), "threads": None}
 PRECISIONS = {"float": "float32", "float16": "float16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}
 COMPUTE = ("Conv", "MatMul", "Gemm", "Attention")      # operators that multiply, fused or quantized ones end likewise
+COUNTED = ("cuda", "directml")       # kinds of which a machine may have several
 IDENTITY = bytes.fromhex(   # the smallest network: y = Identity(x), one number, operator set 17
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a"
     "0a08080112040a020801620f0a0179120a0a08080112040a02080142040a001011")
@@ -37,9 +39,10 @@ class OnnxRuntime:
     POOLED = False
 
     @staticmethod
-    def devices() -> list[Device]:
+    def devices(asked: Iterable[str] = ()) -> list[Device]:
         found = []
-        for device, provider in PROVIDERS.items():
+        for device in (*PROVIDERS, *numbered(asked, COUNTED)):
+            provider = PROVIDERS[kind_of(device)[0]]
             try:
                 started(IDENTITY, device, onnxruntime.SessionOptions())
             except Unavailable as reason:
@@ -55,7 +58,8 @@ class OnnxRuntime:
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:
         self.settings = read_option(option, OPTIONS)
         self.device, self.threads = device, threads
-        opset = DIRECTML_OPSET if device == "directml" else None
+        self.provider = PROVIDERS[kind_of(device)[0]]
+        opset = DIRECTML_OPSET if self.provider == PROVIDERS["directml"] else None
         self.artefact: Artefact = model.artefact("onnx", self.settings.get("precision", "float32"), batch, opset)
         self.content = model.path(self.artefact).read_bytes()
 
@@ -76,12 +80,15 @@ class OnnxRuntime:
         main = providers.most_common(1)[0][0] if nodes else self.session.get_providers()[0]
         types = [kind for operator, _, kind in nodes if operator.endswith(COMPUTE)]
         precision = Counter(types).most_common(1)[0][0] if types else None
-        moved = sum(provider != PROVIDERS[self.device] for _, provider, _ in nodes) / max(1, len(nodes))
+        moved = sum(provider != self.provider for _, provider, _ in nodes) / max(1, len(nodes))
         recast = sum(kind != asked for kind in types) / max(1, len(types))
         counted = Counter(f"{operator} {kind} on {provider}" for operator, provider, kind in nodes)
         names = {provider: device for device, provider in PROVIDERS.items()}
-        fallback = main != PROVIDERS[self.device] or precision not in (None, asked)
-        return Ran(names.get(main, main), precision, fallback, max(moved, recast),
+        kind = names.get(main, main)
+        number = self.session.get_provider_options()[main].get("device_id", "0") if kind in COUNTED else "0"
+        ran = kind if number == "0" else f"{kind}.{number}"
+        fallback = kind_of(ran) != kind_of(self.device) or precision not in (None, asked)
+        return Ran(ran, precision, fallback, max(moved, recast),
                    ", ".join(f"{name} x {count}" for name, count in counted.most_common()))
 
     def profiled(self) -> list[tuple[str, str, str]]:
@@ -121,14 +128,16 @@ class OnnxRequest:
 def started(content: bytes, device: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     """A session of the network on the device's provider. Raises Unavailable where that is not in this build or does
     not start: ONNX Runtime itself would say so on its log and take the CPU."""
-    provider, present = PROVIDERS[device], onnxruntime.get_available_providers()
+    kind, number = kind_of(device)
+    provider, present = PROVIDERS[kind], onnxruntime.get_available_providers()
     build = f"ONNX Runtime {onnxruntime.__version__}"
     if provider not in present:
         raise Unavailable(f"{provider} is not in this build of {build} (it has {', '.join(present)})")
-    if device == "cuda":
+    if kind == "cuda":
         onnxruntime.preload_dlls()      # NVIDIA's libraries as torch's packages bring them, wherever these lie
     options.log_severity_level = 3
-    providers = [provider] if device == "cpu" else [provider, PROVIDERS["cpu"]]
+    chosen = (provider, {"device_id": str(number)}) if kind in COUNTED else provider
+    providers = [chosen] if kind == "cpu" else [chosen, PROVIDERS["cpu"]]
     try:
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime raises its own untyped exceptions

@@ -7,12 +7,13 @@ without a word: hence the reading back.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import openvino
 
 from ecgscale.contracts import Artefact
-from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
+from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, kind_of, numbered, one_line, read_option
 
 OPTIONS = {
     "precision": ("float32", "float16", "bf16", "int8"),
@@ -31,13 +32,15 @@ COMPUTE = {  # layer types that multiply, as the CPU and the GPU plugin name the
 
 class OpenvinoRuntime:
     DEVICES = ("cpu", "gpu", "npu", "auto")
+    COUNTED = ("gpu", "npu")
     OPTIONS = OPTIONS
     POOLED = True
 
     @staticmethod
-    def devices() -> list[Device]:
+    def devices(asked: Iterable[str] = ()) -> list[Device]:
         core, found = openvino.Core(), []
-        for device in OpenvinoRuntime.DEVICES:
+        here = [device.lower() for device in core.available_devices]        # CPU, GPU.0, GPU.1 where there are two
+        for device in dict.fromkeys((*OpenvinoRuntime.DEVICES, *numbered((*here, *asked), OpenvinoRuntime.COUNTED))):
             try:
                 probe(core, device)
                 found.append(Device("openvino", device, True, name=full_name(core, device)))
@@ -48,7 +51,7 @@ class OpenvinoRuntime:
     @staticmethod
     def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
         precisions = {"cpu": ("float32", "bf16", "int8"), "gpu": ("float32", "float16", "int8"),
-                      "npu": ("float16", "int8"), "auto": ()}[device]
+                      "npu": ("float16", "int8"), "auto": ()}[kind_of(device)[0]]
         few = tuple(f"precision={precision}" for precision in precisions) or ("",)
         if scenario == "throughput":
             return tuple(";".join(filter(None, ("hint=throughput", option))) for option in few)

@@ -66,6 +66,21 @@ def test_a_missing_device_is_told_by_the_runtime_itself(model, name):
         assert str(caught.value) == device.reason
 
 
+@pytest.mark.parametrize(("name", "device"), [
+    ("openvino", "gpu.77"), ("openvino", "npu.77"), ("torch", "cuda.77"), ("onnxruntime", "cuda.77"),
+    ("onnxruntime", "directml.77")])
+def test_one_of_several_alike_is_asked_for_by_its_number(model, name, device):
+    """gpu.1 is the second. No machine has 78: the runtime itself says so, and no other device stands in."""
+    found = {each.device: each for each in runtime_class(name).devices([device, "cpu.1", "gpu.", "cuda.x", "gpu.-1"])}
+    assert not found[device].available
+    assert not {"cpu.1", "gpu.", "cuda.x", "gpu.-1"} & set(found)       # nobody counts those
+    with pytest.raises(Unavailable) as caught:
+        opened(model, name, "", device)
+    assert str(caught.value) == found[device].reason
+    assert runtime_class(name).options(device, "all", "stream") == runtime_class(name).options(
+        device.partition(".")[0], "all", "stream")
+
+
 def test_onnxruntime_never_falls_back_in_silence(model):
     """Asked for CUDA without CUDA, ONNX Runtime alone would warn and run on the CPU."""
     device = next(d for d in runtime_class("onnxruntime").devices() if d.device == "cuda")
