@@ -5,17 +5,12 @@ include { parameters; keep   } from './subworkflows/parameters'
 include { place; given; ensured; grounds } from './subworkflows/places'
 include { claim        } from './subworkflows/claim'
 include { ended; compared } from './subworkflows/published'
-include { CHECK        } from './modules/check'
+include { CHECK; section } from './modules/check'
 include { VERSIONS; codeDigest } from './subworkflows/versions'
 include { DATA         } from './subworkflows/data'
 include { MODELS       } from './subworkflows/models'
 include { DEPLOY       } from './subworkflows/deploy'
 include { ANALYSIS     } from './subworkflows/analysis'
-
-// The file of one section of the study, placed by its content: unchanged, it leaves finished tasks alone.
-def section(files, name) {
-    files.filter { each -> each.baseName == name }.collectFile { each -> [each.name, each.text] }.first()
-}
 
 workflow {
     if ('true' in [params.help.toString(), params.version.toString()]) {
@@ -35,10 +30,11 @@ workflow {
     VERSIONS(CHECK.out.versions, told.outdir)
     labels = CHECK.out.labels.map { named -> own ?: place("${projectDir}/assets/labels/${named.text.trim()}") }
     sections  = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...
+    analysis  = section(sections, 'analysis')
     elsewhere = channel.fromList(told.latency ? told.latency.tokenize(',').collect { folder -> given('--latency', place(folder)) } : [])
     if (told.runs) {
         table = given('--runs', place(told.runs))
-        ANALYSIS(section(sections, 'analysis').map { _checked -> table }, elsewhere.toList(), [], section(sections, 'analysis'), compared(table), [], [], [], [])
+        ANALYSIS(analysis.map { _checked -> table }, elsewhere.toList(), [], analysis, compared(table), [], [], [], [])
         published = ANALYSIS.out
     }
     else {
@@ -46,8 +42,9 @@ workflow {
         DATA(CHECK.out.rows, sheet, section(sections, 'data'), section(sections, 'split'), labels, told)
         MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), labels, classes, told)
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels, told)
-        ANALYSIS(MODELS.out.runs, DEPLOY.out.latency.mix(elsewhere).toList(), DEPLOY.out.models, section(sections, 'analysis'),
-                 MODELS.out.comparisons, DATA.out.split, MODELS.out.plan, DATA.out.corpus, DATA.out.card)
+        measured = DEPLOY.out.latency.mix(elsewhere).toSortedList { a, b -> a.toString() <=> b.toString() }
+        ANALYSIS(MODELS.out.runs, measured, DEPLOY.out.models, analysis, MODELS.out.comparisons, DATA.out.split,
+                 MODELS.out.plan, DATA.out.corpus, DATA.out.card)
         published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out)
     }
     made = Collections.synchronizedList([])

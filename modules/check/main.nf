@@ -28,6 +28,12 @@ process CHECK {
     checking(task.ext.code, project, named, recordings, study, sheet)
 }
 
+// The file of one section of the study, placed by its content: unchanged, it leaves finished tasks alone. Once a name:
+// of two files with one content, -resume would give both readers the one that was written last.
+def section(files, name) {
+    files.filter { each -> each.baseName == name }.collectFile { each -> [each.name, each.text] }.first()
+}
+
 // A stub run checks too. The code comes first: what an older image says of the study ("unknown key") may come from its
 // age, and the commands of a container are the image's own.
 def checking(code, project, named, recordings, study, sheet) {

@@ -15,22 +15,17 @@ def refused(run, *words):
     assert published == [], f"half-written output: {published}"
 
 
-def test_a_key_of_the_study_that_nobody_knows(tmp_path):
+def test_all_problems_of_study_and_sheet_at_once(tmp_path):
+    """A key that nobody knows and a missing column: told by the first task, under the names that the user gave."""
     (tmp_path / "my study.yaml").write_text("name: x\nsplit:\n  method: patients\n  sede: 3\n")
-    run = nextflow(tmp_path, "--study", "my study.yaml", "-stub-run")
-    refused(run, "my study.yaml:4: split.sede", "Did you mean 'seed'?")
+    (tmp_path / "sheet.csv").write_text("source,folder\nptb,here\n")
+    run = nextflow(tmp_path, "--study", "my study.yaml", "--input", "sheet.csv", "-stub-run")
+    refused(run, "my study.yaml:4: split.sede", "Did you mean 'seed'?",
+            "sheet.csv:1", "column 'path' is missing")
     assert run.tasks() == ["CHECK"]
 
 
-def test_impossible_range(tmp_path):
-    (tmp_path / "study.yaml").write_text(
-        "name: x\nruns:\n  - family: regnet\n    sampler: random\n    count: 2\n    optimizers:\n"
-        "      - name: sgd\n        lr: {low: 0.1, high: 0.01}\n")
-    refused(nextflow(tmp_path, "--study", "study.yaml", "-stub-run"), "study.yaml:8", "low 0.1 is above high 0.01")
-
-
 @pytest.mark.parametrize(("sheet", "words"), [
-    ("source,folder\nptb,here\n", ["sheet.csv:1", "column 'path' is missing"]),
     ("source,path\nptb,nowhere\n", ["sheet.csv:2: path", "nowhere does not exist"]),
     ("source,path\nptb,empty\n", ["empty", "no .hea file"]),
 ])

@@ -65,11 +65,15 @@ def test_wrong_parameters_are_named_before_anything_is_done(tmp_path):
 
 
 def test_numbers_and_switches_are_read_by_their_type(tmp_path):
-    """A folder 2024, an account 12345 and --help false are what they look like; a foreign name is told of."""
-    run = nextflow(tmp_path, "--account", "12345", "--help", "false", "--validate_params", "false", "--genome", "x",
-                   "-profile", "test", "-stub-run", "--train_batch", "1", outdir="2024")
+    """A folder 2024, an account 12345 and --help false are what they look like; a foreign name is told of. A file of
+    parameters is read beside the command line."""
+    (tmp_path / "params.json").write_text('{"shard_size": 7}')
+    run = nextflow(tmp_path, "-params-file", "params.json", "--account", "12345", "--help", "false",
+                   "--validate_params", "false", "--genome", "x", "-profile", "test", "-stub-run", "--train_batch", "1",
+                   outdir="2024")
     assert run.code == 0, run.text
     assert "--genome: unknown parameter" in run.text
     told = json.loads(next((tmp_path / "2024/pipeline_info").glob("params_*.json")).read_text())
     assert (told["account"], told["outdir"], told["help"], told["train_batch"]) == ("12345", "2024", False, 1)
+    assert told["shard_size"] == 7
     assert run.tasks().count("TRAIN") == 4

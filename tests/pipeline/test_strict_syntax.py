@@ -93,6 +93,13 @@ def test_parameters_are_used_in_the_entry_workflow_alone():
     assert set(outside) == {"main.nf"}
 
 
+def test_a_section_of_the_study_is_taken_once():
+    """Two would be two files of one content, and -resume knows the last of them only: a task that had the other would
+    run again, by chance."""
+    taken = re.findall(r"section\(sections, '(\w+)'\)", (ROOT / "main.nf").read_text())
+    assert len(taken) == len(set(taken)) > 4
+
+
 def test_what_the_configuration_has_read_is_held_against_what_a_run_is_told():
     """Every parameter that a configuration file uses stands in process.ext.seen (nextflow.config), and no other."""
     used = {name for path in CONFIGURATIONS for name in re.findall(r"\bparams\.(\w+)", path.read_text())}
