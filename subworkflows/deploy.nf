@@ -18,7 +18,7 @@ workflow DEPLOY {
     BENCH(EXPORT.out, study, settings.runtimes, settings.devices)
 
     emit:
-    models = EXPORT.out
+    models = EXPORT.out.ifEmpty([])     // the report is made without them, too
     latency = BENCH.out
     published = EXPORT.out.flatten().mix(BENCH.out).map { folder -> placed(folder) }
 }

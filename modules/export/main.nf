@@ -12,7 +12,7 @@ process EXPORT {
     path labels, stageAs: 'labels/*'
 
     output:
-    path 'models/*'            // one folder a model
+    path 'models/*', optional: true     // one folder a model; none with deploy.top 0
 
     script:
     """
