@@ -34,8 +34,8 @@ fuzz: $(READY)   ## damaged and hostile files for every reader and command, othe
 faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk: minutes
 	.venv/bin/python -m pytest tests/faults/faults.py
 
-report: $(READY)   ## every fit and figure again, from the committed run table, offline
-	./nextflow run . --runs assets/examples/runs.csv --outdir results/report
+report: $(READY)   ## every fit and figure again, from the committed run table of PTB-XL, offline
+	./nextflow run . --runs assets/examples/ptbxl/runs.csv --study assets/studies/ptbxl.yaml --outdir results/report
 
 images:   ## container images by podman or docker; TARGETS="cpu openvino cuda", BUILD_ARGS for the site
 	for target in $(TARGETS); do $(ENGINE) build -f containers/Containerfile --target $$target --build-arg VERSION=$(VERSION) \
