@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import ScalarFormatter
 from scipy.stats import linregress, t
 
 from ecgscale.contracts import RUNS
@@ -158,22 +159,28 @@ def best(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(runs: pd.DataFrame) -> None:
-    """Error against training recordings, a line a network, with what was foretold."""
+    """Error against training recordings, a line a network of several shares, with what was foretold. A family has a
+    colour; its larger network a whole line, its smaller one a broken line."""
     its, foretold = at_its_rate(runs), pd.read_json(FORETOLD)
-    picture = figure(9, 3.4)
+    its = its[its.groupby("network")["data_fraction"].transform("nunique").ge(LEAST_SHARES)]
+    picture = figure(10, 3.4)
     panels = picture.subplots(1, 3)
-    names = list(dict.fromkeys(its["network"]))
     for panel, name in zip(panels, RESPONSES, strict=True):
-        for network in names:
-            part = its[its["network"].eq(network)]
-            colour, marker, _ = look(network, names)
+        for network, part in its.groupby("network", sort=False):
+            family = part["family"].iloc[0]
+            colour, marker, _ = look(family, list(FAMILIES))
+            small = part["params"].iloc[0] < its[its["family"].eq(family)]["params"].max()
             middle = part.assign(y=errors(part, name)).groupby("train_records")["y"].mean()
-            panel.plot(middle.index, middle, color=colour, marker=marker, markersize=4, linewidth=1, label=network)
+            panel.plot(middle.index, middle, color=colour, marker=marker, markersize=4, linewidth=1, label=network,
+                       linestyle="--" if small else "-", markerfacecolor="white" if small else colour)
             for row in foretold[foretold["network"].eq(network) & foretold["response"].eq(name)].itertuples():
-                place = row.train_records * (1.06 + 0.05 * names.index(network))
+                place = row.train_records * (1.06 + 0.1 * (family == "resnet"))
                 panel.plot([place, place], [row.low, row.high], color=colour, linewidth=1.5, alpha=0.6)
-        panel.set(xscale="log", yscale="log", xlabel="training recordings", title=name)
-    panels[0].legend(fontsize=7)
+        panel.set(xscale="log", yscale="log", xlabel="training recordings", title=f"{name}, test part")
+        panel.yaxis.set_major_formatter(ScalarFormatter())
+        panel.yaxis.set_minor_formatter(ScalarFormatter())
+    handles, names = panels[0].get_legend_handles_labels()
+    picture.legend(handles, names, loc="outside right", fontsize=8)
     picture.savefig(IMAGES / "ptbxl-laws.png", dpi=150)
 
 

@@ -78,11 +78,11 @@ def optimizer(inputs: Inputs) -> Headline | None:
     apart = pd.notna(first["hypervolume_low"]) and first["hypervolume_low"] > second["hypervolume_high"]
     volumes = ", ".join(f"{label(row.group)} {interval(row.hypervolume, row.hypervolume_low, row.hypervolume_high)}"
                         for row in rows.itertuples())
-    answer = label(first["group"]) if apart else "not told apart"
     few = fewest < FEWEST
-    caution = f"As few as {fewest} configurations of an optimizer: this says little of others. " if few else ""
+    answer = "too few runs to tell" if few else label(first["group"]) if apart else "not told apart"
+    caution = f"As few as {fewest} configurations of an optimizer, {FEWEST} would do. " if few else ""
     return Headline(
-        "Which optimizer has the best front?", f"{answer}, in these runs" if few and apart else answer,
+        "Which optimizer has the best front?", answer,
         f"{caution}Hypervolume of score against forward FLOPs: {volumes}. Published order: AdamW > SGD-momentum > SGD, "
         "at untuned learning rates.")
 
