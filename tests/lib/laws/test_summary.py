@@ -28,4 +28,4 @@ def test_noise_that_changes_along_a_size_is_told(runs, growth, said):
     assert len(found) == bool(said)
     if said:
         assert said in found[0]
-        assert ("intervals of a new run held 0.82 to 0.88" in found[0]) == (runs < 60)
+        assert ("intervals of a new run held 0.82 to 0.89" in found[0]) == (runs < 60)
