@@ -1,6 +1,6 @@
 """Nearly valid files of every kind: each is read or refused with a UserError, in time, in memory, in its folder.
 
-A few hundred cases a target in `make test`, the same ones every time; `make fuzz` tries other ones for minutes
+80 cases a reader and fewer a command in `make test`, the same ones every time; `make fuzz` tries other ones for minutes
 (ECGSCALE_FUZZ: how many times as many; FUZZ_OUT: where the first file of each fault is kept).
 """
 

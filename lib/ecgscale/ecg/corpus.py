@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import RECORDS, Shard, changed, check_digests, concatenated_digest, read_array
-from ecgscale.ecg.normalize import word_sum, words_of
+from ecgscale.ecg.normalize import rows_sum
 from ecgscale.errors import UserError
 
 ROWS_AT_ONCE = 1 << 20      # of signals.npy: 24 MiB
@@ -118,12 +118,9 @@ def check_rows(records: pd.DataFrame, classes: Sequence[str], file: Path) -> Non
 
 
 def sum_of(signals: np.ndarray) -> int:
-    """`word_sum` of (samples, leads) float16, a stretch after the other."""
-    total = 0
-    for first in range(0, len(signals), ROWS_AT_ONCE):
-        words = words_of(signals[first : first + ROWS_AT_ONCE])
-        total += int(word_sum(words, first * words.size // len(signals[first : first + ROWS_AT_ONCE])))
-    return total % 2**64
+    """`rows_sum` of (samples, leads) float16, a stretch after the other."""
+    return sum(rows_sum(signals[first : first + ROWS_AT_ONCE], first)
+               for first in range(0, len(signals), ROWS_AT_ONCE)) % 2**64
 
 
 def mark_duplicates(records: pd.DataFrame) -> pd.DataFrame:

@@ -54,10 +54,12 @@ def half_bits(values, single, bits, out):
         out[i] = size | (np.uint32(0x8000) if values[i] < 0 else np.uint32(0))
 
 
-def words_of(rows: np.ndarray) -> np.ndarray:
-    """float16 rows as the widest words of which a row is made: one of 12 leads is three words of 64 bits."""
+def rows_sum(rows: np.ndarray, first: int) -> int:
+    """`word_sum` of (samples, leads) float16 that begin at row `first` of a file, in the widest words of which a row is
+    made: one of 12 leads is three words of 64 bits."""
     width = next(width for width in (8, 4, 2) if rows.shape[1] * 2 % width == 0)
-    return np.ascontiguousarray(rows).reshape(-1).view(f"u{width}")
+    words = np.ascontiguousarray(rows).reshape(-1).view(f"u{width}")
+    return int(word_sum(words, first * (rows.shape[1] * 2 // width)))
 
 
 @compiled

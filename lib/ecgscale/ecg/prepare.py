@@ -30,7 +30,7 @@ from ecgscale.ecg.facts import NOTHING, Facts, FactTable
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.leads import brought
 from ecgscale.ecg.meaning import unmatched_codes, unusual_leads
-from ecgscale.ecg.normalize import half, word_sum, words_of
+from ecgscale.ecg.normalize import half, rows_sum
 from ecgscale.ecg.people import age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare
 from ecgscale.ecg.wfdb_record import Recording
@@ -78,8 +78,7 @@ class SignalWriter:
     def append(self, block: np.ndarray) -> None:
         stored = half(block)
         self.stream.write(stored.data)
-        words = words_of(stored)
-        self.sum = (self.sum + int(word_sum(words, self.rows * words.size // len(stored)))) % 2**64
+        self.sum = (self.sum + rows_sum(stored, self.rows)) % 2**64
         self.rows += len(block)
 
     def finish(self) -> None:

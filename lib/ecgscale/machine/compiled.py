@@ -7,7 +7,8 @@ config.SLP_VECTORIZE = 1        # lets the compiler pack alike statements into v
 
 def compiled(function):
     """numba.njit, kept on disk where the installation or the user's cache folder can be written; divides as numpy."""
+    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
+        return njit(cache=True, **options)(function)
     except RuntimeError:        # no folder to keep it in: compile it in every process
-        return njit(nogil=True, error_model="numpy")(function)
+        return njit(**options)(function)

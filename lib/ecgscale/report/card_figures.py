@@ -25,7 +25,8 @@ PULSE = 10.0                                                # mm left of the lea
 def draw_ecg(millivolts: np.ndarray, rate: float, record: str, about: str, leads: Sequence[str] = LEADS) -> Drawing:
     """(samples, leads) mV on paper, a pulse of 1 mV before each row; to scale in the SVG file. Twelve leads: three rows
     of four leads of 2.5 s and lead II below; fewer: a row of 10 s each."""
-    whole, strips = tuple(leads) == LEADS, ("II",) if tuple(leads) == LEADS else tuple(leads)
+    whole = tuple(leads) == LEADS
+    strips = ("II",) if whole else leads
     count = len(strips) + (3 if whole else 0)
     kind = "Twelve-lead electrocardiogram" if whole else f"Electrocardiogram (lead {', '.join(leads)})"
     with mpl.rc_context(RC):

@@ -151,9 +151,11 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         missing["latency"] = "no --latency was given"
     if not shards:
         missing["shards"] = "no --shards were given"
-    rejects = [path.with_name("rejects.csv") for path in shards if path.with_name("rejects.csv").is_file()]
-    for path in rejects:
-        check_digests(path.parent, Shard.read(path.with_name("shard.json")).digests, "shard.json", ("rejects.csv",))
+    prepared, rejects = [Shard.read(path) for path in shards], []
+    for path, shard in zip(shards, prepared, strict=True):
+        if (beside_it := path.with_name("rejects.csv")).is_file():
+            check_digests(path.parent, shard.digests, path.name, (beside_it.name,))
+            rejects.append(beside_it)
     laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
     return Inputs(
         runs=read_runs(runs, laws.reading if laws else None).frame, laws=laws,
@@ -166,7 +168,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),
         split=document(SplitInfo, split / "split.json" if split else None, "split.json", "--split"),
         plan=document(Plan, plan, "plan.json", "--plan"),
-        shards=tuple(sorted((Shard.read(path) for path in shards), key=lambda one: (one.source, one.shard))),
+        shards=tuple(sorted(prepared, key=lambda one: (one.source, one.shard))),
         rejects=read_all(REJECTS, rejects),
         classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
