@@ -40,17 +40,24 @@ def test_real_recordings(tmp_path, shared):
 
 @pytest.mark.parametrize("table", ["ours", "foreign"])
 def test_a_run_table_alone(tmp_path, table):
-    """`--runs`: laws and report without recordings; a foreign table needs a score and one size column."""
+    """`--runs`: laws and report without recordings; a foreign table needs a score and one size column, of names that
+    the study explains where they do not speak for themselves."""
+    study = (ROOT / "assets/studies/test.yaml").read_text()             # few replicates
     if table == "ours":
         header, *rows = (ROOT / "assets/examples/runs.csv").read_text().splitlines()[::8]
     else:
-        header = "params,score"
-        rows = [f"{10 ** (4 + k / 4):.0f},{1 - 0.5 * 10 ** (-k / 12):.4f}" for k in range(12)]
+        header = "weights,quality,params"
+        rows = [f"{10 ** (4 + k / 4):.0f},{1 - 0.5 * 10 ** (-k / 12):.4f},see wiki" for k in range(12)]
+        study = study.replace("analysis: {", "analysis: {columns: {map: {params: weights}, response: [quality], "
+                                             "unused: [params]}, ")
     (tmp_path / "runs.csv").write_text("\n".join([header, *rows]) + "\n")
-    run = nextflow(tmp_path, "--runs", "runs.csv", "--study", str(ROOT / "assets/studies/test.yaml"))   # few replicates
+    (tmp_path / "study.yaml").write_text(study)
+    run = nextflow(tmp_path, "--runs", "runs.csv", "--study", "study.yaml")
     assert run.code == 0, run.text
     assert set(run.tasks()) == {"CHECK", "FIT", "REPORT"}
     laws = contracts.Laws.read(run.results / "fit/laws.json")
     assert laws.fits
     assert laws.runs == len(rows)
+    if table == "foreign":
+        assert laws.columns.told().startswith("params <- weights, response <- quality;")
     assert (run.results / "report/report.html").exists()

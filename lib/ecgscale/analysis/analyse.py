@@ -26,7 +26,7 @@ from ecgscale.contracts import (
     read_all,
 )
 from ecgscale.contracts.run_table import judged_by
-from ecgscale.design.study import Spending, Study, read_study
+from ecgscale.design.study import Spending, Study, TableColumns, read_study
 from ecgscale.errors import UserError
 from ecgscale.laws.columns import with_latency
 from ecgscale.laws.summary import summary
@@ -43,13 +43,14 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
     importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
     that models share, and the scores by source and class;
-    `budgets` come before those of the study; `reading`: what the user says of the columns;
+    `budgets` come before those of the study; `reading`: what the user says of the columns, before the study's words;
     `places` and `losses`: asked of the laws (laws/fitted.py); `huber`: threshold of the robust loss. Gives the exit
     code: 0, or NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size.
     """
     if huber is not None and not 0 < huber < np.inf:
         raise UserError(f"{huber:g} is no threshold", field="--huber", remedy="Give an error of log y above 0: 1e-3")
     asked = (read_study(study) if study else Study(name="table")).analysis
+    reading = as_asked(asked.columns, reading or Reading())
     read = read_runs(runs, reading)
     table = read.frame
     measured = read_all(LATENCY, latency) if latency else None
@@ -76,6 +77,14 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     print(summary(laws))
     print(f"{len(fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
     return 0 if laws.fits else NOTHING_ASKED
+
+
+def as_asked(columns: TableColumns, given: Reading) -> Reading:
+    """What the study says of the columns, and what was given beside it in its place."""
+    roles = columns.map | ({"seed": columns.seed_column} if columns.seed_column else {})
+    return Reading(roles=roles | given.roles, responses=given.responses or columns.response,
+                   configuration=given.configuration or columns.configuration,
+                   derived=columns.derive | given.derived, unused=given.unused or columns.unused)
 
 
 def write(out: Path, laws: Laws, frontier: pd.DataFrame, predictor: Predictor, importance: pd.DataFrame,

@@ -15,13 +15,15 @@ class Reading(Part):
     """How a run table is to be read, where the user says so: names of columns as they stand in the file."""
 
     roles: dict[str, str] = {}
-    """Our name (params, status, seed, "unused", ...): column."""
+    """Our name (params, status, seed, ...): column."""
     responses: tuple[str, ...] = ()
     """What is to be explained; none: the study's target, or every score and loss."""
     configuration: tuple[str, ...] = ()
     """Columns that define a run but for its seed; none: what is known of them."""
     derived: dict[str, str] = {}
     """Column to be made: arithmetic expression of others."""
+    unused: tuple[str, ...] = ()
+    """Columns that are not to be read."""
 
 
 class Columns(Part):

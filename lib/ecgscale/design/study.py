@@ -136,6 +136,24 @@ class Spending(Section):
         return self
 
 
+class TableColumns(Section):
+    """What the columns of a run table of anyone's mean (`--runs`), where their names do not say it. The same as the
+    options of `ecg-fit`, which go before it; see docs/reference/columns.md."""
+
+    map: dict[str, str] = Field({})
+    """Our name of a column: its name in the table."""
+    unused: tuple[str, ...] = ()
+    """Columns that are not to be read."""
+    response: tuple[str, ...] = ()
+    """Columns to explain. None: `target`, else every score and loss."""
+    seed_column: str | None = None
+    """Column of what alone differs between repeats."""
+    configuration: tuple[str, ...] = ()
+    """Columns that define a run but for its seed: rows that share these are repeats."""
+    derive: dict[str, str] = Field({})
+    """A column to be made: arithmetic of others, as `train_flops/6/params`."""
+
+
 class Analysis(Section):
     """Bootstrap replicates and target column of the laws and of the predictor; budgets for which the laws name the best
     model size, samples, epochs and optimizer."""
@@ -146,6 +164,8 @@ class Analysis(Section):
     """Column of the run table that the laws are about: a score, of which more is better."""
     budgets: tuple[Spending, ...] = ()
     """What could be spent on training."""
+    columns: TableColumns = TableColumns()
+    """What the columns of a given run table mean."""
 
     @field_validator("target")
     @classmethod

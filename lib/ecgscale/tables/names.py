@@ -37,6 +37,7 @@ RUN = {         # how a run is called, and how it ended
     "status": ("state", "run_status", "run_state", "trial_state", "job_state"),
 }
 ROLES = SIZES | SETTINGS | RUN
+UNUSED = "unused"       # said in the place of a role: the column is not to be read
 MEANINGS = {
     "params": "parameters of the model, N", "forward_flops": "FLOPs of one forward pass of one sample",
     "train_flops": "FLOPs of the whole training, C", "train_records": "unique samples in training",

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ecgscale.errors import UserError
-from ecgscale.tables.names import ROLES, listing
+from ecgscale.tables.names import UNUSED, listing
 
 if TYPE_CHECKING:
     from ecgscale.contracts import Reading
@@ -26,22 +26,29 @@ def add_reading(made: argparse.ArgumentParser) -> None:
 
 
 def reading(args: argparse.Namespace) -> Reading:
-    """Raises UserError for a pair without "=" and a role that is not known."""
+    """Raises UserError for a pair without "=" and for a name that is said twice."""
     from ecgscale.contracts import Reading  # not for --help: it takes a while
 
-    roles = pairs(args.map, "--map") | ({"seed": args.seed_column} if args.seed_column else {})
-    for role in roles:
-        if role not in ROLES and role != "unused":
-            raise UserError(f"no such role: {role!r}", field="--map", remedy=f"There are: {', '.join(ROLES)}, unused")
-    return Reading(roles=roles, responses=tuple(args.response), configuration=tuple(args.configuration),
-                   derived=pairs(args.derive, "--derive"))
+    said = pairs(args.map, "--map") + ([("seed", args.seed_column)] if args.seed_column else [])
+    return Reading(roles=once([pair for pair in said if pair[0] != UNUSED], "--map"),
+                   responses=tuple(args.response), configuration=tuple(args.configuration),
+                   derived=once(pairs(args.derive, "--derive"), "--derive"),
+                   unused=tuple(column for role, column in said if role == UNUSED))
 
 
-def pairs(texts: list[str], option: str) -> dict[str, str]:
-    found = {}
+def pairs(texts: list[str], option: str) -> list[tuple[str, str]]:
+    found = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not (equals and name.strip() and value.strip()):
             raise UserError(f"{text!r} is no NAME=VALUE", field=option)
-        found[name.strip()] = value.strip()
+        found.append((name.strip(), value.strip()))
     return found
+
+
+def once(said: list[tuple[str, str]], option: str) -> dict[str, str]:
+    for name, _ in said:
+        if len(values := [value for other, value in said if other == name]) > 1:
+            raise UserError(f"{name} is said {len(values)} times: {', '.join(values)}", field=option,
+                            remedy="Say it once")
+    return dict(said)

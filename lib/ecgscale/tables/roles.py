@@ -10,10 +10,8 @@ import numpy as np
 from ecgscale.contracts import Reading
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import Sheet
-from ecgscale.tables.names import ROLES, SIZES, Name, is_response, like, spelled, understand
+from ecgscale.tables.names import ROLES, SIZES, UNUSED, Name, is_response, like, spelled, understand
 from ecgscale.tables.numbers import as_numbers
-
-UNUSED = "unused"               # the role of a column that is not to be read
 
 
 def placed(sheet: Sheet, names: list[Name], reading: Reading, decimal: str | None, ours: bool) -> dict[str, int]:
@@ -34,8 +32,13 @@ def placed(sheet: Sheet, names: list[Name], reading: Reading, decimal: str | Non
 
 
 def claimed(sheet: Sheet, names: list[Name], reading: Reading) -> dict[str, list[int]]:
-    """Our name -> places of the columns that may stand for it; what the user said comes first."""
+    """Our name -> places of the columns that may stand for it; what the user said comes first. Raises UserError for a
+    role that is not known."""
+    for role in reading.roles:
+        if role not in ROLES:
+            raise UserError(f"no such role: {role!r}", field="map", remedy=f"There are: {', '.join(ROLES)}, {UNUSED}")
     given = {find(sheet, names, written): role for role, written in reading.roles.items()}
+    given |= {find(sheet, names, written): UNUSED for written in reading.unused}
     claims: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         if given.get(place) == UNUSED or (place not in given and is_index(sheet.names[place])):
@@ -92,7 +95,7 @@ def ask_near_names(sheet: Sheet, names: list[Name], places: dict[str, int], deci
     for ours, place in places.items():
         written = sheet.names[place]
         base, _, copy = written.rpartition(".")
-        told = {base, written} & {*reading.responses, *reading.roles.values()}
+        told = {base, written} & {*reading.responses, *reading.roles.values(), *reading.unused}
         twin = understand(base).role or understand(base).plain
         if copy.isdigit() and twin in places and (twin in SIZES or is_response(twin)) and not told:
             ask(sheet, names, twin, [places[twin], place])

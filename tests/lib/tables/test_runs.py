@@ -121,8 +121,8 @@ def test_usual_columns_of_other_meaning_are_not_asked_about():
 
 
 def test_what_the_user_says_of_columns_comes_first():
-    table = read("a,b,params,c,d2\n1e6,1,7,0.5,x\n2e6,2,7,0.4,x\n", roles={"params": "a", "seed": "b", "unused": "d2"},
-                 responses=("c",), configuration=("a",))
+    table = read("a,b,params,c,d2\n1e6,1,7,0.5,x\n2e6,2,7,0.4,x\n", roles={"params": "a", "seed": "b"},
+                 unused=("d2",), responses=("c",), configuration=("a",))
     assert table.frame["params"].tolist() == [1e6, 2e6]
     assert (table.columns.seed, table.columns.configuration) == ("b", ("params",))
     assert table.columns.told() == "params <- a, response <- c; configuration: params; seed: b; not used: params"
