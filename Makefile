@@ -59,7 +59,7 @@ engine-%: engine-local
 reference: $(READY)   ## write the generated pages of docs/reference again
 	PYTHONPATH=lib .venv/bin/python docs/reference/pages.py
 
-lock: $(READY)   ## renew requirements.lock after an edit of pyproject.toml
+lock: $(READY)   ## renew requirements.lock, with hashes, after an edit of pyproject.toml; then make reference
 	conf/launcher/lock.sh
 
 clean:   ## remove the environment, the fetched Nextflow and all results

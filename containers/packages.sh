@@ -1,15 +1,21 @@
 #!/bin/bash
-# Fills the environment /opt/ecgscale with the packages of requirements.lock, then takes out what nothing here runs:
-# a build of torch alone brings 200 MB of headers and test programs. $1: the torch that is wanted, cpu or cuda.
+# Fills the environment /opt/ecgscale with the packages of requirements.lock, whose hashes are checked, then takes out what
+# nothing here runs: a build of torch alone brings 200 MB of headers and test programs. $1: the torch that is wanted, cpu or cuda.
 set -euo pipefail
 export VIRTUAL_ENV=/opt/ecgscale UV_LINK_MODE=copy
 [ -n "${UV_TORCH_BACKEND:-}" ] || unset UV_TORCH_BACKEND     # empty: torch comes from the index and folder of the rest
 
 /opt/uv/bin/uv venv --quiet --python python3 "$VIRTUAL_ENV"
-onnxruntime=$(grep '^onnxruntime==' requirements.lock)
-[ "$1 $(uname -m)" != "cuda x86_64" ] || onnxruntime=onnxruntime-gpu==1.31.1     # the newest for CUDA 13, as torch's
-grep -vE '^(pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet)' requirements.lock |     # the test tools stay out
-    sed "s/^onnxruntime==.*/$onnxruntime/" | /opt/uv/bin/uv pip install --no-cache --quiet -r /dev/stdin
+others='pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet|hypothesis|sortedcontainers|uv='      # tools of development
+{
+    if [ "$1" = cpu ]; then
+        grep -vE "^($others|nvidia-|cuda-|triton)" requirements.lock | sed -E 's/^torch==[0-9.]+/&+cpu/'
+    elif [ "$(uname -m)" = x86_64 ]; then
+        grep -vE "^($others|onnxruntime=)" requirements.lock && cat onnxruntime-gpu.lock
+    else
+        grep -vE "^($others)" requirements.lock
+    fi
+} | /opt/uv/bin/uv pip install --no-cache --quiet --require-hashes -r /dev/stdin
 
 /opt/uv/bin/uv pip uninstall --quiet openvino-telemetry     # asks an analytics host; NNCF and OpenVINO go on without
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv with the locked versions. UV_FIND_LINKS may name a folder of wheels (a CPU build of torch, say).
+# Makes .venv of the files whose hashes requirements.lock holds. UV_FIND_LINKS may name a folder of wheels. With a CPU
+# build of torch among them, or with UV_TORCH_BACKEND=cpu, that build is taken, and no GPU library.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -13,8 +14,13 @@ done
 [ -n "${found:-}" ] || stop "no Python >= 3.11 found. Install one, as in: apt install python3 python3-venv, or brew install python; or set PYTHON"
 rm -rf .venv
 "$found" -m venv .venv 2>/dev/null || stop "$found cannot make environments. Install the module, as in: apt install python3-venv"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+grep '^uv==' requirements.lock | .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r /dev/stdin
 export VIRTUAL_ENV=$PWD/.venv
-.venv/bin/uv pip install --quiet --compile-bytecode -r requirements.lock
-.venv/bin/uv pip install --quiet --no-deps --editable .
+if [ "${UV_TORCH_BACKEND:-}" = cpu ] || compgen -G "${UV_FIND_LINKS:-/nowhere}/torch-*+cpu-*.whl" >/dev/null; then
+    chosen() { grep -vE '^(nvidia-|cuda-|triton)' requirements.lock | sed -E 's/^torch==[0-9.]+/&+cpu/'; }
+else
+    chosen() { cat requirements.lock; }
+fi
+chosen | .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes -r /dev/stdin
+.venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
 date > .venv/.ready

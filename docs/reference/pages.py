@@ -1,10 +1,10 @@
-"""What is generated of docs/reference: the tables of contracts.md, parameters.md, commands.md and study.md, below a
-mark in each.
+"""What is generated of docs/reference: the tables of contracts.md, parameters.md, commands.md, study.md, columns.md and
+licences.md, below a mark in each.
 
     make reference
 
 writes them again, from the declarations of lib/ecgscale/contracts/, nextflow_schema.json, the parsers of the commands
-in bin/, and the JSON Schema of a study.
+in bin/, the JSON Schema of a study, requirements.lock and what the installed packages say of themselves.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import re
 import runpy
 import textwrap
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -212,8 +213,32 @@ def wrapped(text: str, width: int = 100) -> str:
     return "\n\n".join(textwrap.fill(part, width, break_on_hyphens=False) for part in text.split("\n\n"))
 
 
+# --------------------------------------------------------------------------------------------------- licences.md
+
+
+def licences() -> str:
+    """Every package of requirements.lock with its licence. One that is not installed here keeps the row it has."""
+    page = (ROOT / "docs/reference/licences.md").read_text(encoding="utf-8")
+    kept = dict(re.findall(r"^\| (\S+) \| (.*) \|$", page, flags=re.MULTILINE))
+    locked = re.findall(r"^([\w.-]+)==", (ROOT / "requirements.lock").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    rows = []
+    for name in dict.fromkeys(locked):
+        try:
+            rows.append((name, licence(metadata.metadata(name))))
+        except metadata.PackageNotFoundError:
+            rows.append((name, kept.get(name, "").replace("\\|", "|")))
+    return "\n".join(table(("package", "licence"), rows)) + "\n"
+
+
+def licence(told: metadata.PackageMetadata) -> str:
+    """A package's licence: its SPDX expression, else its classifiers, else the first line of what it says."""
+    classifiers = [each.rsplit(" :: ", 1)[-1] for each in told.get_all("Classifier", []) if each.startswith("License ::")]
+    said = (told.get("License") or "").strip().split("\n")[0]
+    return told.get("License-Expression") or ", ".join(classifiers) or said or "not stated"
+
+
 PAGES = {"contracts.md": contracts, "parameters.md": parameters, "commands.md": commands, "study.md": study,
-         "columns.md": columns}
+         "columns.md": columns, "licences.md": licences}
 
 if __name__ == "__main__":
     for name, generated in PAGES.items():

@@ -38,6 +38,14 @@ def test_the_study_of_the_page_is_one():
     assert Study.model_validate(yaml.load(text, Loader)).runs[0].seeds == (0, 1)
 
 
+def test_every_package_of_the_lock_has_a_licence_and_the_hashes_of_its_files():
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.match(r"[\w.-]+==[\w.]+( ;.*)? --hash=sha256:[0-9a-f]{64}\b", line)] == []
+    rows = dict(re.findall(r"^\| (\S+) \| (.*) \|$", MADE["licences"](), flags=re.MULTILINE))
+    assert {line.split("==")[0] for line in lines} == rows.keys() - {"package", "---"}
+    assert [name for name, licence in rows.items() if licence in ("", "UNKNOWN", "not stated")] == ["cuda-toolkit"]
+
+
 @pytest.mark.parametrize(("rule", "words"), [
     ({"type": "integer", "minimum": 1, "maximum": 2000}, "whole number, 1 to 2,000"),
     ({"type": "number", "exclusiveMinimum": 0}, "number, above 0"),
