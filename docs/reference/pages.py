@@ -232,7 +232,8 @@ def licences() -> str:
 
 def licence(told: metadata.PackageMetadata) -> str:
     """A package's licence: its SPDX expression, else its classifiers, else the first line of what it says."""
-    classifiers = [each.rsplit(" :: ", 1)[-1] for each in told.get_all("Classifier", []) if each.startswith("License ::")]
+    classifiers = [each.rsplit(" :: ", 1)[-1] for each in told.get_all("Classifier", [])
+                   if each.startswith("License ::")]
     said = (told.get("License") or "").strip().split("\n")[0]
     return told.get("License-Expression") or ", ".join(classifiers) or said or "not stated"
 
