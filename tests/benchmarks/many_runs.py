@@ -3,7 +3,8 @@ of BENCH. The losses follow a planted law of parameters and recordings, the scor
 
     PYTHONPATH=lib python -m tests.benchmarks.many_runs --runs 5000 --latency 1000000 --out load
     ecg-collect --trained load/trained/* --evaluated load/evaluated/* --out load/table
-    ecg-fit --runs load/table/runs.parquet --latency load/latency/*/latency.parquet --comparisons load/table --out load/fit
+    ecg-fit --runs load/table/runs.parquet --latency load/latency/*/latency.parquet \\
+        --comparisons load/table --out load/fit
     ecg-report --runs load/table/runs.parquet --fit load/fit --latency load/latency/* --comparisons load/table \\
         --out load/report
 """
@@ -93,17 +94,17 @@ def latency(runs: list[RunResult], rows: int, machine: str, random: np.random.Ge
     batch = frame["scenario"].map(SCENARIOS).to_numpy()
     typical = (0.05 + flops * batch / 2e10 * 1e3) * np.exp(random.normal(0, 0.05, rows))
     spec = [one.spec for one in runs]
+    times = {"load_ms": 20, "compile_ms": 100, "first_ms": 3, "mean_ms": 1.02, "min_ms": 0.9, "p50_ms": 1.0,
+             "p50_low_ms": 0.99, "p50_high_ms": 1.01, "p90_ms": 1.1, "p99_ms": 1.4, "p999_ms": 2.0}
     frame = frame.assign(
         run_id=np.array([one.run_id for one in spec])[run], model=np.array([f"m-{one.run_id}" for one in spec])[run],
         family=np.array([one.model.family for one in spec])[run],
-        params=np.array([one.ledger.params for one in runs])[run],
-        forward_flops=flops, machine=machine, device="cpu", artefact_digest=None, batch=batch, threads=2,
+        params=np.array([one.ledger.params for one in runs])[run], forward_flops=flops,
+        machine=machine, device="cpu", artefact_digest=None, batch=batch, threads=2,
         repeat=place // len(runs) // len(settings) + 1, status="ok", reason="", ran_device="cpu",
-        ran_precision="float32", fallback=False, count=200, per_recording_ms=typical / batch, records_per_s=1e3 * batch / typical, drift=0.0,
-        synthetic=True, **{name: typical * factor for name, factor in {
-            "load_ms": 20, "compile_ms": 100, "first_ms": 3, "mean_ms": 1.02, "min_ms": 0.9, "p50_ms": 1.0,
-            "p50_low_ms": 0.99, "p50_high_ms": 1.01, "p90_ms": 1.1, "p99_ms": 1.4, "p999_ms": 2.0}.items()},
-        loop_us=0.1, peak_memory_bytes=1e8, energy_joules=None)
+        ran_precision="float32", fallback=False, count=200, per_recording_ms=typical / batch,
+        records_per_s=1e3 * batch / typical, drift=0.0, loop_us=0.1, peak_memory_bytes=1e8, energy_joules=None,
+        synthetic=True, **{name: typical * factor for name, factor in times.items()})
     return frame[list(LATENCY.columns)].astype({"params": float, "energy_joules": float})
 
 
