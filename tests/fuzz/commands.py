@@ -15,6 +15,7 @@ from ecgscale.design.study import read_study
 from ecgscale.paths import ASSETS
 from tests.fuzz import documents, models, recordings, tables
 from tests.fuzz.mutations import json_of, text
+from tests.fuzz.structures import csv_of, json_parts_of, yaml_of
 from tests.fuzz.target import Files, Target, one
 
 BIN = Path(__file__).parents[2] / "bin"
@@ -39,24 +40,26 @@ def command(name: str, files: Callable[[], st.SearchStrategy[Files]], *arguments
 
 
 def studies() -> st.SearchStrategy[Files]:
-    return one("study.json", text(STUDY.read_bytes()) | json_of(read_study(STUDY).model_dump(mode="json")))
+    body = read_study(STUDY).model_dump(mode="json")
+    return one("study.json", text(STUDY.read_bytes()) | json_of(body) | json_parts_of(body) | yaml_of(body))
 
 
 def checked() -> st.SearchStrategy[Files]:
     return studies().map(lambda files: files | {"sheet.csv": tables.SHEET}) | one(
-        "sheet.csv", text(tables.SHEET), **{"study.json": STUDY.read_bytes()})
+        "sheet.csv", csv_of(tables.SHEET), **{"study.json": STUDY.read_bytes()})
 
 
 def scored() -> st.SearchStrategy[Files]:
     seeds = models.predictions()
-    return one("guessed.csv", text(seeds["guessed.csv"]), **seeds) | one("truth.csv", text(seeds["truth.csv"]), **seeds)
+    return one("guessed.csv", csv_of(seeds["guessed.csv"]), **seeds) | one(
+        "truth.csv", csv_of(seeds["truth.csv"]), **seeds)
 
 
 def sources() -> st.SearchStrategy[Files]:
     """Two recordings, their people and their labels; one of these is damaged."""
     held = recordings.record_files() | {"A0002.hea": b"A0002 12 500 600\n"}
     seeds = {"people.csv": tables.PEOPLE[0], "labels.csv": tables.LABEL_TABLES[0], "A0001.hea": held["A0001.hea"]}
-    return st.sampled_from(sorted(seeds)).flatmap(lambda name: text(seeds[name]).map(
+    return st.sampled_from(sorted(seeds)).flatmap(lambda name: (csv_of if ".csv" in name else text)(seeds[name]).map(
         lambda content: {f"source/{file}": bytes_ for file, bytes_ in held.items()} | {
             file: bytes_ for file, bytes_ in seeds.items() if file.endswith(".csv")} | {
             name if name.endswith(".csv") else f"source/{name}": content}))
@@ -68,11 +71,11 @@ def collected() -> st.SearchStrategy[Files]:
     return st.builds(lambda body, table: {
         "trained/run.json": json.dumps(body).encode(),
         "evaluated/metrics.csv": table.replace(b"run a", body["spec"]["run_id"].encode()),
-    }, run_files, st.just(metrics) | text(metrics))
+    }, run_files, st.just(metrics) | csv_of(metrics))
 
 
 def damaged(**seeds: bytes) -> st.SearchStrategy[Files]:
-    return st.sampled_from(sorted(seeds)).flatmap(lambda name: one(name, text(seeds[name]), **seeds))
+    return st.sampled_from(sorted(seeds)).flatmap(lambda name: one(name, csv_of(seeds[name]), **seeds))
 
 
 TARGETS = {

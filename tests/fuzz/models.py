@@ -24,6 +24,7 @@ from ecgscale.errors import UserError
 from ecgscale.evaluation.others import read_table
 from ecgscale.paths import ASSETS
 from tests.fuzz.mutations import binary, json_of, text
+from tests.fuzz.structures import arrays, csv_of, json_parts_of, onnx_of, tensors_of
 from tests.fuzz.target import Files, Target, one
 
 LABELS = read_label_set()
@@ -47,12 +48,21 @@ def npz_files() -> st.SearchStrategy[Files]:
     held = {"records": np.array(["a", "b"]), "classes": np.array(LABELS.codes),
             "values": np.full((2, len(LABELS.codes)), 0.5)}
     members = st.sampled_from(("records", "classes", "values", "patient", "source", "age"))
-    arrays = st.sampled_from([np.array([1, 2]), np.array(["x", "y"]), np.array([[1.0, 2.0]]), np.zeros(0), np.array(3),
+    odd = st.sampled_from([np.array([1, 2]), np.array(["x", "y"]), np.array([[1.0, 2.0]]), np.zeros(0), np.array(3),
                               np.array([b"x", b"y"]), np.array(["2020", "2021"], dtype="datetime64[Y]"),
                               np.array([1j, 2j]), np.full((2, len(LABELS.codes)), np.nan)])
-    other = st.builds(lambda name, array: npz_of(**(held | {name: array})), members, arrays)
+    other = st.builds(lambda name, array: npz_of(**(held | {name: array})), members, odd)
     hollow = st.builds(npz_bomb, st.integers(0, 1 << 40), st.sampled_from(["<f8", "<U9999999", "|O", "<i1"]))
-    return one("guessed.npz", binary(npz_of(**held)) | other | hollow)
+    headed = st.builds(npz_of_files, arrays(), arrays(), arrays())
+    return one("guessed.npz", binary(npz_of(**held)) | other | hollow | headed)
+
+
+def npz_of_files(*members: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in zip(("records", "classes", "values"), members, strict=True):
+            archive.writestr(f"{name}.npy", content)
+    return stream.getvalue()
 
 
 def npz_bomb(rows: int, kind: str) -> bytes:
@@ -69,14 +79,14 @@ def output_files() -> st.SearchStrategy[Files]:
     """A folder of the Challenge's output files."""
     seed = b"#A0001\n" + b"\n".join(b",".join(row) for row in ([code.encode() for code in LABELS.codes],
                                     [b"1"] * len(LABELS.codes), [b"0.5"] * len(LABELS.codes))) + b"\n"
-    return one("out/A0001.csv", text(seed), **{"out/A0002.csv": seed.replace(b"A0001", b"A0002")})
+    return one("out/A0001.csv", csv_of(seed), **{"out/A0002.csv": seed.replace(b"A0001", b"A0002")})
 
 
 def tensor_files() -> st.SearchStrategy[Files]:
     seed = safetensors.numpy.save({"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(4, np.int64)},
                                   metadata={"ecgscale": json.dumps({"run_id": "x"})})
     long = struct.pack("<Q", 1 << 60) + seed[8:]
-    return one("weights.safetensors", binary(seed, long)) | one("weights.safetensors", text(seed))
+    return one("weights.safetensors", binary(seed, long)) | one("weights.safetensors", text(seed) | tensors_of(seed))
 
 
 def check_tensors(found: tuple[dict, dict]) -> None:
@@ -117,20 +127,27 @@ def onnx_files() -> st.SearchStrategy[Files]:
     outside = onnx.load_from_string(held["model.onnx"])
     onnx.external_data_helper.set_external_data(outside.graph.initializer[0], "../outside.dat", length=192)
     outside.graph.initializer[0].ClearField("raw_data")
+    body = json.loads(held["export.json"])
     return one("model.onnx", binary(held["model.onnx"], outside.SerializeToString()), **held) | one(
-        "export.json", json_of(json.loads(held["export.json"])), **held) | one(
-        "sample_input.npy", binary(held["sample_input.npy"]), **held)
+        "model.onnx", onnx_of(held["model.onnx"]), **held) | one(
+        "export.json", json_of(body) | json_parts_of(body), **held) | one(
+        "sample_input.npy", binary(held["sample_input.npy"]) | arrays(), **held)
 
 
-def read_model(folder: Path) -> np.ndarray:
-    """As BENCH: a runtime's refusal is a row with its reason."""
+def digest_again(folder: Path) -> None:
+    """The digest as whoever offers such a folder would write it."""
     document = folder / "export.json"
-    try:        # a digest as whoever offers such a folder would write it
+    try:
         body = json.loads(document.read_text())
         body["artefacts"][0]["digest"] = tree_digest(folder / "model.onnx")
         document.write_text(json.dumps(body))
     except (ValueError, LookupError, TypeError):
         pass
+
+
+def read_model(folder: Path) -> np.ndarray:
+    """As BENCH: a runtime's refusal is a row with its reason."""
+    digest_again(folder)
     model, runtime = DeployedModel.read(folder), OnnxRuntime()
     try:
         runtime.load(model, "cpu", "", 1, 1)
@@ -143,7 +160,7 @@ def read_model(folder: Path) -> np.ndarray:
 
 
 TARGETS = {
-    "predictions CSV": Target(lambda: one("guessed.csv", text(predictions()["guessed.csv"])),
+    "predictions CSV": Target(lambda: one("guessed.csv", csv_of(predictions()["guessed.csv"])),
                               lambda folder: read_table(folder / "guessed.csv", LABELS)),
     "predictions NPZ": Target(npz_files, lambda folder: read_table(folder / "guessed.npz", LABELS)),
     "predictions folder": Target(output_files, lambda folder: read_table(folder / "out", LABELS)),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import zipfile
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import recipe_named
 from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.evaluation.others import read_truth
-from tests.fuzz.mutations import binary, text
+from tests.fuzz.mutations import binary, json_of, text
+from tests.fuzz.structures import arrays, csv_of, filled, header_of, json_parts_of, odd_hdf5, parquet_of
 from tests.fuzz.target import Files, Target, one, written
 from tests.tiny_records import twelve_leads, write_record
 
@@ -44,12 +45,12 @@ def wfdb_files() -> st.SearchStrategy[Files]:
     piece = held["A0001.hea"].replace(b"A0001", b"A0002")
     pieces = b"A0001/2 12 500 1200\nA0002 600\nA0002 600\n"
     return st.one_of(
-        one("A0001.hea", text(held["A0001.hea"]), **{"A0001.mat": signals}),
-        one("A0001.hea", text(plain, *packed), **{"A0001.dat": raw}),
+        one("A0001.hea", text(held["A0001.hea"]) | header_of(held["A0001.hea"]), **{"A0001.mat": signals}),
+        one("A0001.hea", text(plain, *packed) | header_of(plain, *packed), **{"A0001.dat": raw}),
         one("A0001.mat", binary(signals), **{"A0001.hea": held["A0001.hea"]}),
         one("A0001.dat", binary(raw), **{"A0001.hea": packed[0]}),
         one("A0001.dat", binary(raw), **{"A0001.hea": packed[-1]}),
-        one("A0001.hea", text(pieces), **{"A0002.hea": piece, "A0002.mat": signals}))
+        one("A0001.hea", text(pieces) | header_of(pieces), **{"A0002.hea": piece, "A0002.mat": signals}))
 
 
 def check_recording(found: Recording) -> None:
@@ -70,7 +71,7 @@ def array_files() -> st.SearchStrategy[Files]:
     np.save(stream, millivolts.astype(np.float32))
     shapes = st.tuples(st.integers(0, 1 << 50), st.just(12)).map(
         lambda shape: npy_head(shape, "<f4") + b"\0" * 4800)
-    return one("A0001.npy", binary(stream.getvalue()) | shapes) | one("A0001.h5", binary(*hdf5_seeds()))
+    return one("A0001.npy", binary(stream.getvalue()) | shapes | arrays()) | one("A0001.h5", binary(*hdf5_seeds()))
 
 
 def npy_head(shape: tuple[int, ...], kind: str) -> bytes:
@@ -84,13 +85,7 @@ def hdf5_seeds() -> tuple[bytes, ...]:
     """Plain, in compressed pieces, and what must be refused: announced only, elsewhere, not numbers."""
     millivolts = (twelve_leads(600) / 1000).astype(np.float32)
 
-    def content(fill: Callable[[h5py.File], Any]) -> bytes:
-        stream = io.BytesIO()
-        with h5py.File(stream, "w") as file:
-            fill(file)
-        return stream.getvalue()
-
-    return tuple(map(content, (
+    return odd_hdf5(millivolts) + tuple(map(filled, (
         lambda file: file.create_dataset("ecg", data=millivolts),
         lambda file: file.create_dataset("ecg", data=millivolts, chunks=(100, 12), compression="gzip"),
         lambda file: file.create_dataset("ecg", shape=(4_000_000, 12), dtype="f8", chunks=(1000, 12), fillvalue=1.0),
@@ -126,7 +121,7 @@ def xlsx_files() -> st.SearchStrategy[Files]:
     entities = sheet.replace(b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet', 1)
     sheets = text(sheet, entities).map(packed) | binary(packed(sheet))
     return one("Diagnostics.xlsx", sheets, **{"ECGData/A0001.csv": table}) | one(
-        "ECGData/A0001.csv", text(table), **{"Diagnostics.xlsx": packed(sheet)})
+        "ECGData/A0001.csv", csv_of(table), **{"Diagnostics.xlsx": packed(sheet)})
 
 
 def read_chapman(folder: Path) -> Recording:
@@ -144,7 +139,7 @@ def code15_files() -> st.SearchStrategy[Files]:
         file.create_dataset("tracings", data=tracings, chunks=(1, 4096, 12), compression="gzip")
         file.create_dataset("exam_id", data=np.array([1, 0]))
     return one("exams_part0.hdf5", binary(stream.getvalue()), **{"exams.csv": exams}) | one(
-        "exams.csv", text(exams), **{"exams_part0.hdf5": stream.getvalue()})
+        "exams.csv", csv_of(exams), **{"exams_part0.hdf5": stream.getvalue()})
 
 
 def read_code15(folder: Path) -> Recording:
@@ -184,9 +179,14 @@ def shard_files() -> Files:
 def corpus_files() -> st.SearchStrategy[Files]:
     """A prepared shard with one of its files damaged."""
     held = {name.removeprefix("shard/"): content for name, content in shard_files().items()}
-    damaged = st.sampled_from(["shard.json", "records.parquet", "signals.npy"]).flatmap(
-        lambda name: st.tuples(st.just(name), (text if name.endswith(".json") else binary)(held[name])))
-    return damaged.map(lambda change: held | {change[0]: change[1]})
+    body, records = json.loads(held["shard.json"]), held["records.parquet"]
+    undigested = json.dumps(body | {"digests": {}, "signals_sum": None}).encode()      # as shards of earlier versions
+    return st.one_of(
+        one("shard.json", text(held["shard.json"]) | json_of(body) | json_parts_of(body), **held),
+        one("records.parquet", binary(records) | parquet_of(records), **held),
+        one("records.parquet", parquet_of(records), **held | {"shard.json": undigested}),
+        one("signals.npy", binary(held["signals.npy"]), **held),
+        one("signals.npy", binary(held["signals.npy"]) | arrays(), **held | {"shard.json": undigested}))
 
 
 def corpora() -> st.SearchStrategy[Files]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ from ecgscale.tables.curves import Curve, read_curve
 from ecgscale.tables.runs import RunTable, read_runs
 from tests.fuzz.documents import DOCUMENTS, body_of
 from tests.fuzz.mutations import ODD, PLACES, binary, changed, edited, edits, json_of, text
+from tests.fuzz.structures import csv_of, json_parts_of, parquet_of, yaml_of
 from tests.fuzz.target import Files, Target, one, written
 
 
@@ -31,7 +33,9 @@ def document_files() -> st.SearchStrategy[Files]:
     bodies = st.sampled_from(DOCUMENTS).flatmap(st.from_type).map(body_of)
     changes = st.lists(st.tuples(PLACES, st.sampled_from(["replace", "leave out", "add"]), ODD), max_size=2)
     odd = st.builds(changed, bodies, changes).map(lambda body: json.dumps(body).encode())
-    return one("document.json", odd | st.builds(edited, odd, edits(("token", "insert", "delete", "cut", "flip"))))
+    deep = bodies.flatmap(json_parts_of)
+    torn = st.builds(edited, odd, edits(("token", "insert", "delete", "cut", "flip")))
+    return one("document.json", odd | deep | torn)
 
 
 def read_document(folder: Path) -> list:
@@ -70,15 +74,18 @@ def csv_tables() -> st.SearchStrategy[Files]:
     def edit(table: Table) -> st.SearchStrategy:
         files = table_files(".csv")[table.name]
         package = files[datapackage.NAME]
-        return st.tuples(st.just(table), text(files[f"{table.name}.csv"]),
+        return st.tuples(st.just(table), csv_of(files[f"{table.name}.csv"]),
                          st.none() | st.just(package) | json_of(json.loads(package)))
 
     return st.sampled_from(TABLES).flatmap(edit).map(with_package)
 
 
 def parquet_tables() -> st.SearchStrategy[Files]:
-    return st.sampled_from(TABLES).flatmap(lambda table: one(
-        f"{table.name}.parquet", binary(table_files(".parquet")[table.name][f"{table.name}.parquet"])))
+    def edit(table: Table) -> st.SearchStrategy[Files]:
+        seed = table_files(".parquet")[table.name][f"{table.name}.parquet"]
+        return one(f"{table.name}.parquet", binary(seed) | parquet_of(seed))
+
+    return st.sampled_from(TABLES).flatmap(edit)
 
 
 def read_declared(folder: Path) -> tuple[Table, pd.DataFrame]:
@@ -103,8 +110,9 @@ def check_declared(found: tuple[Table, pd.DataFrame]) -> None:
 
 def studies() -> st.SearchStrategy[Files]:
     files = sorted((ASSETS / "studies").glob("*.yaml"))
-    return one("study.yaml", text(*(file.read_bytes() for file in files))) | one(
-        "study.json", json_of(*(read_study(file).model_dump(mode="json") for file in files)))
+    bodies = [read_study(file).model_dump(mode="json") for file in files]
+    return one("study.yaml", text(*(file.read_bytes() for file in files)) | yaml_of(*bodies)) | one(
+        "study.json", json_of(*bodies) | json_parts_of(*bodies))
 
 
 def check_study(study: Study) -> None:
@@ -143,16 +151,21 @@ def check_runs(found: RunTable) -> None:
     assert found.frame["run_id"].is_unique
 
 
+def run_tables() -> st.SearchStrategy[Files]:
+    ours, foreign = table_files(".parquet")["runs"]["runs.parquet"], pd.read_csv(io.BytesIO(RUN_TABLES[0])).to_parquet()
+    return one("runs.csv", csv_of(*RUN_TABLES)) | one("runs.parquet", parquet_of(ours, foreign) | binary(foreign))
+
+
 def label_sets() -> st.SearchStrategy[Files]:
     classes = (b"code,abbreviation,name,group,critical,codes\n426783006,SNR,sinus rhythm,rhythm,no,\n"
                b"7,AF,fibrillation,,yes,7|8\n")
     weights = b"code,426783006,7\n426783006,1,0.5\n7,0.5,1\n"
     unscored = b"code,name\n99,other\n"
     return st.one_of(
-        text(classes).map(lambda content: {"classes.csv": content, "weights.csv": weights, "unscored.csv": unscored}),
-        text(weights).map(lambda content: {"classes.csv": classes, "weights.csv": content}),
-        text(unscored).map(lambda content: {"classes.csv": classes, "unscored.csv": content}),
-        text(b"code,to\nAF,7\nSR,426783006\nx,\n").map(lambda content: {"classes.csv": classes, "from.csv": content}))
+        csv_of(classes).map(lambda content: {"classes.csv": content, "weights.csv": weights, "unscored.csv": unscored}),
+        csv_of(weights).map(lambda content: {"classes.csv": classes, "weights.csv": content}),
+        csv_of(unscored).map(lambda content: {"classes.csv": classes, "unscored.csv": content}),
+        csv_of(b"code,to\nAF,7\nSR,426783006\nx,\n").map(lambda content: {"classes.csv": classes, "from.csv": content}))
 
 
 def read_labels_of(folder: Path) -> LabelSet:
@@ -170,15 +183,14 @@ TARGETS = {
     "documents": Target(document_files, read_document, check_document),
     "CSV tables": Target(csv_tables, read_declared, check_declared),
     "Parquet tables": Target(parquet_tables, read_declared, check_declared),
-    "study": Target(studies, lambda folder: read_study(next(folder.glob("study.*"))), check_study, 0.5),
-    "sample sheet": Target(lambda: one("sheet.csv", text(SHEET)), lambda folder: read_sheet(folder / "sheet.csv")),
-    "labels table": Target(lambda: one("labels.csv", text(*LABEL_TABLES)),
+    "study": Target(studies, lambda folder: read_study(next(folder.glob("study.*"))), check_study, 0.3),
+    "sample sheet": Target(lambda: one("sheet.csv", csv_of(SHEET)), lambda folder: read_sheet(folder / "sheet.csv")),
+    "labels table": Target(lambda: one("labels.csv", csv_of(*LABEL_TABLES)),
                            lambda folder: read_labels(folder / "labels.csv"), check_people),
-    "people table": Target(lambda: one("people.csv", text(*PEOPLE)), lambda folder: read_people(folder / "people.csv"),
-                           check_people),
+    "people table": Target(lambda: one("people.csv", csv_of(*PEOPLE)),
+                           lambda folder: read_people(folder / "people.csv"), check_people),
     "label set": Target(label_sets, read_labels_of, check_label_set),
-    "run table": Target(lambda: one("runs.csv", text(*RUN_TABLES)), lambda folder: read_runs(folder / "runs.csv"),
-                        check_runs),
-    "curve": Target(lambda: one("curve.csv", text(*CURVES)), lambda folder: read_curve(folder / "curve.csv"),
+    "run table": Target(run_tables, lambda folder: read_runs(next(folder.iterdir())), check_runs),
+    "curve": Target(lambda: one("curve.csv", csv_of(*CURVES)), lambda folder: read_curve(folder / "curve.csv"),
                     check_curve),
 }

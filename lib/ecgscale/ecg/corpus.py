@@ -59,11 +59,17 @@ class Corpus:
         return cls(folders, shards, mark_duplicates(records))
 
     def checked(self) -> Corpus:
-        """This corpus, every signal of it read once and found to be what PREPARE wrote. Raises UserError."""
+        """This corpus, every signal of it read once and found to be what PREPARE wrote. Raises UserError.
+
+        Of a shard without sum: found to be finite.
+        """
         for place, (folder, shard) in enumerate(zip(self.folders, self.shards, strict=True)):
             if shard.signals_sum is None:
                 print(f"{folder}: keeps no sum of its signals, as shards of earlier versions: not checked",
                       file=sys.stderr, flush=True)
+                if not is_finite(self.map(place)):
+                    raise UserError("holds what is no finite number", file=folder / "signals.npy",
+                                    remedy="Prepare this shard again")
             elif f"{sum_of(self.map(place)):016x}" != shard.signals_sum:
                 raise changed(folder / "signals.npy", "shard.json")
         return self
@@ -121,6 +127,12 @@ def sum_of(signals: np.ndarray) -> int:
     """`rows_sum` of (samples, leads) float16, a stretch after the other."""
     return sum(rows_sum(signals[first : first + ROWS_AT_ONCE], first)
                for first in range(0, len(signals), ROWS_AT_ONCE)) % 2**64
+
+
+def is_finite(signals: np.ndarray) -> bool:
+    """Of (samples, leads), a stretch after the other."""
+    return all(np.isfinite(signals[first : first + ROWS_AT_ONCE]).all()
+               for first in range(0, len(signals), ROWS_AT_ONCE))
 
 
 def mark_duplicates(records: pd.DataFrame) -> pd.DataFrame:

@@ -96,8 +96,10 @@ def inline(svg: str, name: str, alt: str) -> str:
     return body.replace("@ALT@", safe)
 
 
-def label(text: str) -> str:
-    """A name of the tables as people write it: "optimizer=adamw" -> "AdamW"."""
+def label(text: str | None) -> str:
+    """A name of the tables as people write it: "optimizer=adamw" -> "AdamW", no name -> "–"."""
+    if not isinstance(text, str):
+        return "–"
     value = text.split("=", 1)[-1]
     part = part_of(value)
     name = NAMES.get(on_part(value, "test") or value) if part else NAMES.get(value, value)

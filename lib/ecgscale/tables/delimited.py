@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecgscale.contracts.reading import plain_file, reading
@@ -25,6 +26,7 @@ LOOKED_AT = 200             # lines that tell the delimiter
 MOST_BYTES = 1 << 30
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*")
 WORKBOOK, PARQUET = b"PK\x03\x04", b"PAR1"
+BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,18 @@ def read_sheet(path: Path) -> Sheet:
     if content.startswith(PARQUET):
         with reading(path, "Parquet file"), pq.ParquetFile(io.BytesIO(content)) as file:
             check_cells(file.metadata, path)
-            return Sheet.of(file.read().to_pandas())
+            return typed(file.read())
     text, notices = decoded(content, path)
     return parsed(text, path, notices)
+
+
+def typed(table: pa.Table) -> Sheet:
+    """Columns of numbers, texts, flags and times; of anything else, as lists, there is no cell."""
+    left_out = [place for place, column in enumerate(table.schema)
+                if pa.types.is_nested(column.type) or any(known(column.type) for known in BYTES)]
+    names = ", ".join(repr(table.column_names[place]) for place in left_out)
+    kept = table.select([place for place in range(table.num_columns) if place not in left_out])
+    return Sheet.of(kept.to_pandas(), (f"columns of lists, structures or bytes left out: {names}",) * bool(left_out))
 
 
 def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:

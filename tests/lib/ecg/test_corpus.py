@@ -156,6 +156,11 @@ def test_a_shard_of_an_earlier_version_is_read_with_a_word(tmp_path, capsys):
     place.write_text(json.dumps({**json.loads(place.read_text()), "signals_sum": None}))
     Corpus.open([tmp_path / "shard"]).checked()
     assert "keeps no sum of its signals" in capsys.readouterr().err
+    signals = np.load(tmp_path / "shard" / "signals.npy")
+    signals[-1, 3] = np.nan
+    np.save(tmp_path / "shard" / "signals.npy", signals)
+    with pytest.raises(UserError, match=r"signals\.npy: holds what is no finite number"):
+        Corpus.open([tmp_path / "shard"]).checked()
 
 
 def test_the_sum_does_not_depend_on_the_stretches(monkeypatch):

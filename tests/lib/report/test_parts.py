@@ -46,6 +46,7 @@ def test_the_part_is_read_in_one_place():
         "test", "validation", "training", "", ""]
     assert on_part("test_auroc", "validation") == "valid_auroc"
     assert on_part("accuracy", "validation") is None
+    assert [label(name) for name in (None, float("nan"))] == ["–", "–"]     # a cell of a table that holds nothing
     assert [label(name) for name in ("test_challenge_score", "valid_challenge_score", "accuracy")] == [
         "Challenge score (test)", "Challenge score (validation)", "accuracy"]
 

@@ -210,3 +210,12 @@ def test_a_run_table_of_the_old_form_says_how_to_renew_it():
     pd.testing.assert_frame_equal(old.frame, new.frame)
     assert [notice for notice in old.columns.notices if "delete that line to renew it" in notice]
     assert new.columns.notices == ()
+
+
+def test_columns_of_lists_structures_and_bytes_are_left_out_with_a_word(tmp_path):
+    frame = pd.DataFrame({"params": [1e3, 1e4, 1e5], "loss": [3.0, 2.5, 2.2], "losses": [[3.1, 3.0], [2.5], None],
+                          "about": [{"a": 1}] * 3, "digest": [b"\xff"] * 3})
+    frame.to_parquet(tmp_path / "runs.parquet")
+    table = read_runs(tmp_path / "runs.parquet")
+    assert table.frame["params"].tolist() == [1e3, 1e4, 1e5]
+    assert "columns of lists, structures or bytes left out: 'losses', 'about', 'digest'" in table.columns.notices

@@ -61,13 +61,16 @@ class OnnxRuntime:
         self.provider = PROVIDERS[kind_of(device)[0]]
         opset = DIRECTML_OPSET if self.provider == PROVIDERS["directml"] else None
         self.artefact: Artefact = model.artefact("onnx", self.settings.get("precision", "float32"), batch, opset)
-        self.content = model.path(self.artefact).read_bytes()
+        self.file = model.path(self.artefact)
+        self.content = self.file.read_bytes()
 
     def compile(self) -> None:
         self.session = self.open(onnxruntime.SessionOptions())
 
     def open(self, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+        # below a file lies nothing: tensors whose data lie in another file, which no digest covers, are refused
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.file))
         return started(self.content, self.device, options)
 
     def request(self) -> OnnxRequest:

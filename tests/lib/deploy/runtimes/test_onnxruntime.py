@@ -1,12 +1,15 @@
 """What really ran, node by node, from ONNX Runtime's own profile."""
 
+import json
+
 import onnx
 import onnxruntime
 import pytest
 
-from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class
+from ecgscale.contracts import Export
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class, tree_digest
 from ecgscale.deploy.runtimes.onnxruntime_runtime import IDENTITY
-from tests.tiny_models import compiled, exported_model
+from tests.tiny_models import compiled, copy_of_exported, exported_model
 
 
 def test_nodes_per_provider_are_counted():
@@ -53,3 +56,29 @@ def test_directml_takes_operator_set_17():
     model = DeployedModel.read(exported_model())
     assert model.artefact("onnx", "float32", 1, 17).opset == 17
     assert model.artefact("onnx", "float32").opset == 23
+
+
+@pytest.mark.parametrize("place", ["../outside.dat", "beside.dat", "link.dat", "absolute"])
+def test_tensors_whose_data_lie_outside_the_file_are_refused(tmp_path, monkeypatch, place):
+    """Also where they lie beside it or in the folder of the process: no digest covers them."""
+    folder = copy_of_exported(tmp_path)
+    artefact = next(one for one in Export.read(folder / "export.json").artefacts
+                    if (one.format, one.precision, one.status) == ("onnx", "float32", "ok"))
+    file = folder / artefact.file
+    model = onnx.load(file)
+    tensor = next(one for one in model.graph.initializer if len(one.raw_data) > 64)
+    for name in ("../outside.dat", "beside.dat"):
+        (file.parent / name).write_bytes(tensor.raw_data)
+    (file.parent / "link.dat").symlink_to(file.parent / "../outside.dat")
+    where = str(file.parent / "beside.dat") if place == "absolute" else place
+    onnx.external_data_helper.set_external_data(tensor, where, offset=0, length=len(tensor.raw_data))
+    tensor.ClearField("raw_data")
+    file.write_bytes(model.SerializeToString())
+    body = json.loads((folder / "export.json").read_text())
+    next(one for one in body["artefacts"] if one["file"] == artefact.file)["digest"] = tree_digest(file)
+    (folder / "export.json").write_text(json.dumps(body))
+    monkeypatch.chdir(file.parent)
+    runtime = runtime_class("onnxruntime")()
+    runtime.load(DeployedModel.read(folder), "cpu", "", 1, 1)
+    with pytest.raises(Unavailable, match=r"[Ee]xternal data"):
+        runtime.compile()
