@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "CHANGELOG.md", *sorted(
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", *sorted(
     p.relative_to(ROOT).as_posix() for folder in ("docs", "containers", "assets", "tests")
     for p in (ROOT / folder).rglob("*.md"))]
 WIDTH = 100
@@ -71,3 +71,15 @@ def test_no_page_is_named_where_it_is_not():
             for page in re.findall(r"(?<![\w/.])docs/[\w/-]+\.(?:md|py)", path.read_text(encoding="utf-8"))
             if not (ROOT / page).exists()}
     assert not lost
+
+
+def test_who_extends_it_is_led_to_files_and_tables_that_are_there():
+    """NAME stands for what is to be written; names in capitals are tables of the package."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files = [name for name in re.findall(r"`((?:lib|tests|assets)/[\w./-]+)`", text) if "NAME" not in name]
+    assert len(files) > 10
+    assert not [name for name in files if not (ROOT / name).exists()]
+    tables = set(re.findall(r"`([A-Z]{4,})`", text))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "lib/ecgscale").rglob("*.py"))
+    assert {"FAMILIES", "NETWORKS", "MODULES", "LAWS"} <= tables
+    assert not [name for name in tables if not re.search(rf"^(\w+, )?{name}\b.* = ", source, flags=re.MULTILINE)]
