@@ -18,6 +18,7 @@ class Run:
     text: str           # stdout and stderr
     folder: Path        # where it was started
     results: Path
+    alone: bool = False     # no network was there
 
     def tasks(self, word: str = "Submitted") -> list[str]:
         """Names of the processes that were submitted (or "Cached"), without their chapter."""
@@ -28,14 +29,24 @@ class Run:
         return sorted(p.relative_to(self.results).as_posix() for p in self.results.rglob("*") if p.is_file())
 
 
+APART = ("unshare", "--map-root-user", "--net")     # before a command: a network namespace without interfaces
+
+
+def kernel_sets_apart() -> bool:
+    try:
+        return subprocess.run([*APART, "true"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:       # not Linux
+        return False
+
+
 def nextflow(folder: Path, *arguments: str, project: Path = ROOT, outdir: str = "results",
-             environment: dict[str, str] | None = None) -> Run:
-    """`nextflow run` of the project, started in `folder`, results in its `outdir`."""
+             environment: dict[str, str] | None = None, alone: bool = False) -> Run:
+    """`nextflow run` of the project, started in `folder`, results in its `outdir`; `alone`: without a network."""
     done = subprocess.run(
-        [project / "nextflow", "run", project, "--outdir", outdir, *arguments], cwd=folder, text=True,
+        [*APART * alone, project / "nextflow", "run", project, "--outdir", outdir, *arguments], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
         env={**os.environ, "NXF_ANSI_LOG": "false", **(environment or {})})
-    return Run(done.returncode, done.stdout, folder, folder / outdir)
+    return Run(done.returncode, done.stdout, folder, folder / outdir, alone)
 
 
 def from_a_terminal(folder: Path, *arguments: str) -> subprocess.Popen:
@@ -52,8 +63,10 @@ def from_a_terminal(folder: Path, *arguments: str) -> subprocess.Popen:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory) -> Run:
-    """The test profile for real: a synthetic corpus through every process to the report."""
-    run = nextflow(tmp_path_factory.mktemp("small"), "-profile", "test")
+    """The test profile for real: a synthetic corpus through every process to the report. Without a network, where the
+    kernel allows that; only the launcher's first start may fetch Nextflow."""
+    subprocess.run([ROOT / "nextflow", "-v"], cwd=tmp_path_factory.mktemp("fetched"), capture_output=True, check=True)
+    run = nextflow(tmp_path_factory.mktemp("small"), "-profile", "test", alone=kernel_sets_apart())
     assert run.code == 0, run.text
     return run
 

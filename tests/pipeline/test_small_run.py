@@ -3,14 +3,18 @@
 import fnmatch
 import json
 import platform
+import subprocess
+import sys
 from importlib import metadata
 
 import pandas as pd
+import pytest
 import yaml
 
 from ecgscale import contracts
 from ecgscale.machine.provenance import code_digest
 from tests.data_packages import check_package
+from tests.pipeline.conftest import APART
 
 PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT",
              "BENCH", "FIT", "REPORT"}
@@ -19,6 +23,16 @@ PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TR
 def test_every_process_ran(small_run):
     assert set(small_run.tasks()) == PROCESSES
     assert "report/report.html" in small_run.text
+
+
+def test_no_network_was_needed(small_run):
+    """The run was made in a network namespace without interfaces. Whoever asks a host there is told so."""
+    if not small_run.alone:
+        pytest.skip("the kernel gives no network namespace: unshare --map-root-user --net")
+    asked = subprocess.run([*APART, sys.executable, "-c", "import socket; socket.create_connection(('192.0.2.1', 80))"],
+                           capture_output=True, text=True, check=False)
+    assert asked.returncode == 1
+    assert "Network is unreachable" in asked.stderr
 
 
 def test_published_files(small_run):

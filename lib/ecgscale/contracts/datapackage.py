@@ -1,7 +1,9 @@
-"""The Data Package beside our tables: one datapackage.json a folder says what each column of each file is.
+"""The Data Package beside our tables: one datapackage.json a folder says what each column of each file is, and keeps
+each file's digest.
 
 Frictionless Data Package and Table Schema (https://datapackage.org). A resource's `schema` carries, besides the fields,
 the `name` and `version` of our schema, and each field the `unit`: the standard leaves room for members of one's own.
+`hash` is the standard's: SHA-256 of the file.
 """
 
 from __future__ import annotations
@@ -10,23 +12,44 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ecgscale.contracts.files import file_digest
 from ecgscale.contracts.output import PACKAGE, write_text
 from ecgscale.contracts.reading import ContractError, plain_file, read_json, read_text
 
 NAME = PACKAGE
+ALGORITHM = "sha256"
 LARGEST = 1 << 26       # bytes: far above what the files of one folder need
 
 
-def schema_of(file: Path) -> str | None:
-    """Schema and version ("ecgscale.runs/1") that the package beside a file gives it, None where none does.
+def described(file: Path) -> dict[str, Any] | None:
+    """What the package beside a file says of it, None where there is none. A link without a package beside it, as
+    Nextflow makes them, has that of the file it leads to.
 
     Raises ContractError where there is a package that cannot be read.
     """
-    for resource in read(file.parent)["resources"]:
-        schema = resource.get("schema") if isinstance(resource, dict) and resource.get("path") == file.name else None
-        if isinstance(schema, dict) and "name" in schema and "version" in schema:
-            return f"{schema['name']}/{schema['version']}"
+    if file.is_symlink() and not (file.parent / NAME).is_file():
+        file = file.resolve()
+    found = [one for one in read(file.parent)["resources"] if isinstance(one, dict) and one.get("path") == file.name]
+    return found[0] if found else None
+
+
+def schema_of(file: Path) -> str | None:
+    """Schema and version ("ecgscale.runs/1") that the package gives a file, None where none does."""
+    schema = (described(file) or {}).get("schema")
+    if isinstance(schema, dict) and "name" in schema and "version" in schema:
+        return f"{schema['name']}/{schema['version']}"
     return None
+
+
+def digest_of(file: Path) -> str:
+    """As a resource's `hash`."""
+    return f"{ALGORITHM}:{file_digest(file, 64)}"
+
+
+def is_changed(file: Path) -> bool:
+    """Whether the package keeps a digest of ours that is not the file's."""
+    kept = (described(file) or {}).get("hash")
+    return isinstance(kept, str) and kept.startswith(ALGORITHM) and kept != digest_of(file)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -114,16 +114,17 @@ class Table:
     # ------------------------------------------------------------------------------------------------------- writing
 
     def write(self, frame: pd.DataFrame, path: Path | str) -> None:
-        """The file, and its entry in the datapackage.json beside it."""
+        """The file, and its entry in the datapackage.json beside it, with its digest."""
         path = Path(path)
         table = self.arrow(frame, path)
-        package = datapackage.add(datapackage.read(path.parent), self.resource(path, table.schema.names))
+        package = datapackage.read(path.parent)
         with whole(path, self.wrote) as temporary:
             if path.suffix == ".csv":
                 write_csv(table, temporary)
             else:
                 pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-        datapackage.write(package, path.parent)
+            kept = {"hash": datapackage.digest_of(temporary), "bytes": temporary.stat().st_size}
+        datapackage.write(datapackage.add(package, self.resource(path, table.schema.names) | kept), path.parent)
 
     def resource(self, path: Path, names: Iterable[str]) -> dict[str, Any]:
         """The file as a resource of a Data Package."""
@@ -148,8 +149,10 @@ class Table:
 
     def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
         """The table, or some of its columns. Raises ContractError where the file is of another schema or version (as
-        far as it says), is damaged, or a column is missing, unknown or of another type."""
+        far as it says), is not the one that the package beside it keeps a digest of, is damaged, or a column is
+        missing, unknown or of another type."""
         path = plain_file(path, LARGEST_TEXT if Path(path).suffix == ".csv" else None)
+        check_unchanged(path)
         with reading(path, "CSV file" if path.suffix == ".csv" else "Parquet file"):
             table = (self.from_csv if path.suffix == ".csv" else self.from_parquet)(path, columns)
             frame = table.to_pandas()
@@ -191,6 +194,13 @@ class Table:
             raise ContractError(str(error.args[0]), file=path, field=self.schema_id()) from None
         tell_spoiled(table, path)
         return plainly(table.drop_columns([name for name in table.schema.names if not name]))
+
+
+def check_unchanged(path: Path) -> None:
+    if datapackage.is_changed(path):
+        raise ContractError(f"is not what {datapackage.NAME} beside it keeps a digest of: it was changed or cut short",
+                            file=path, remedy="Make it again. Where the change is meant, delete the file's \"hash\" in "
+                                              f"{datapackage.NAME}")
 
 
 def check_cells(announced: pq.FileMetaData, path: Path) -> None:

@@ -13,12 +13,23 @@ from ecgscale.contracts import METRICS, REAL, RUNS, RunResult, digest
 from ecgscale.errors import UserError
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
-BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss")     # of scores.parquet: kinds and metrics
+BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss", "challenge_score")      # kinds and metrics
 CHOSEN = ("temperature", "threshold")               # on validation: no scores
 
 
-def collect(trained: Iterable[Path], evaluated: Iterable[Path]) -> pd.DataFrame:
-    """RUNS rows, sorted by run_id, from folders with run.json and folders with metrics.csv.
+def read_metrics(evaluated: Iterable[Path]) -> pd.DataFrame:
+    """The METRICS rows that COLLECT's tables are made of, indexed by folder, every file read once: those of the whole
+    folds, and of the test part by source and class."""
+    tables = {}
+    for folder in map(Path, evaluated):
+        table = METRICS.read(folder / "metrics.csv")
+        by_group = table["part"].eq("test") & table["group"].isin(BY_GROUP) & table["metric"].isin(OF_GROUP)
+        tables[folder] = table[by_group | table["group"].eq("all")]
+    return pd.concat(tables, names=["folder"]).droplevel(1) if tables else METRICS.empty()
+
+
+def collect(trained: Iterable[Path], metrics: pd.DataFrame) -> pd.DataFrame:
+    """RUNS rows, sorted by run_id, from folders with run.json and the rows of `read_metrics`.
 
     A finished run without metrics gets the status "unevaluated"; a run that did not finish has null numbers.
     Raises UserError when a run is given twice or metrics belong to no run.
@@ -29,15 +40,12 @@ def collect(trained: Iterable[Path], evaluated: Iterable[Path]) -> pd.DataFrame:
         if result.spec.run_id in rows:
             raise UserError("a run that was given before", file=folder, field="run_id", remedy="Give every run once")
         rows[result.spec.run_id] = row_of(result)
-    scored: set[str] = set()
-    for folder in map(Path, evaluated):
-        metrics = METRICS.read(folder / "metrics.csv")
-        for run_id, table in metrics.groupby("run_id"):
-            if run_id not in rows:
-                raise UserError(f"metrics of the run {run_id}, which is not among the trained ones", file=folder,
-                                remedy="Give its folder with --trained")
-            rows[run_id] = summary(table) | rows[run_id]
-            scored.add(run_id)
+    scored = dict(iter(metrics.groupby("run_id")))
+    for run_id, table in scored.items():
+        if run_id not in rows:
+            raise UserError(f"metrics of the run {run_id}, which is not among the trained ones", file=table.index[0],
+                            remedy="Give its folder with --trained")
+        rows[run_id] = summary(table) | rows[run_id]
     for run_id, row in rows.items():
         if row["status"] == "finished" and run_id not in scored:
             row |= {"status": "unevaluated", "reason": "no metrics were given for this run"}
@@ -81,13 +89,10 @@ def summary(metrics: pd.DataFrame) -> dict[str, float]:
     return values
 
 
-def scores(evaluated: Iterable[Path]) -> pd.DataFrame:
+def scores(metrics: pd.DataFrame) -> pd.DataFrame:
     """METRICS rows of the test part by source and class, of every run: what the laws by group are fitted to."""
-    tables = [METRICS.read(Path(folder) / "metrics.csv") for folder in evaluated]
-    kept = [table[table["part"].eq("test") & table["group"].isin(BY_GROUP) & table["metric"].isin(OF_GROUP)]
-            for table in tables]
-    frame = pd.concat(kept, ignore_index=True) if kept else METRICS.empty()
-    return frame.sort_values(["run_id", "group", "value", "metric"], ignore_index=True)
+    kept = metrics[metrics["group"].isin(BY_GROUP) & metrics["metric"].isin(("auroc", "loss"))]
+    return kept.sort_values(["run_id", "group", "value", "metric"], ignore_index=True)
 
 
 def ordered(frame: pd.DataFrame) -> pd.DataFrame:

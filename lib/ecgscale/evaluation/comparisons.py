@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import DIFFERENCES, METRICS, NOISE, PREDICTIONS, SOURCES
+from ecgscale.contracts import DIFFERENCES, NOISE, PREDICTIONS, SOURCES
 from ecgscale.contracts.run_table import recording_deviation, seed_deviation
 from ecgscale.evaluation.bootstrap import clusters_of, interval, ratio_replicates
 from ecgscale.evaluation.metrics import challenge_ratio
@@ -95,22 +95,21 @@ def spread(group: pd.DataFrame, target: str) -> dict:
             "sampling_error": pd.Series(recording_deviation(group, target)).mean()}
 
 
-def sources(runs: pd.DataFrame, evaluated: Iterable[Path]) -> pd.DataFrame:
-    """SOURCES: Challenge score and AUROC of each run on each source of its test part, and two published scores."""
+def sources(runs: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
+    """SOURCES: Challenge score and AUROC of each run on each source of its test part, and two published scores.
+    metrics: METRICS rows of the runs."""
     known = runs.set_index("run_id")
-    tables = []
-    for folder in evaluated:
-        metrics = METRICS.read(Path(folder) / "metrics.csv")
-        metrics = metrics[metrics["metric"].isin(["challenge_score", "auroc"]) & metrics["threshold"].isin(["", "0.5"])]
-        valid = metrics[(metrics["part"] == "valid") & (metrics["group"] == "all")].set_index("metric")["estimate"]
-        rows = metrics[(metrics["part"] == "test") & (metrics["group"] == "source")].rename(columns={"value": "source"})
-        left_out = rows["note"].str.contains(LEFT_OUT, regex=False)
-        tables.append(rows.assign(left_out=left_out.astype(bool), internal=rows["metric"].map(valid),
-                                  configuration=rows["run_id"].map(known["configuration"]),
-                                  synthetic=rows["run_id"].map(known["synthetic"])))
+    metrics = metrics[metrics["metric"].isin(["challenge_score", "auroc"]) & metrics["threshold"].isin(["", "0.5"])]
+    whole = metrics[metrics["part"].eq("valid") & metrics["group"].eq("all")]
+    valid = whole.set_index(["run_id", "metric"])["estimate"]
+    rows = metrics[metrics["part"].eq("test") & metrics["group"].eq("source")].rename(columns={"value": "source"})
+    rows = rows.assign(
+        left_out=rows["note"].str.contains(LEFT_OUT, regex=False).astype(bool),
+        internal=valid.reindex(pd.MultiIndex.from_frame(rows[["run_id", "metric"]])).to_numpy(),
+        configuration=rows["run_id"].map(known["configuration"]), synthetic=rows["run_id"].map(known["synthetic"]))
     published = pd.DataFrame([
         {"run_id": name, "left_out": left_out, "metric": "challenge_score", "estimate": estimate, "note": note}
         for name, left_out, estimate, note in PUBLISHED])
-    found = pd.concat([table for table in tables if len(table)] + [published], ignore_index=True)
+    found = pd.concat([rows, published] if len(rows) else [published], ignore_index=True)
     found = found.reindex(columns=[*SOURCES.columns, "synthetic"])
     return found.astype({"n": "Int64"}).sort_values(["metric", "left_out", "source", "run_id"], ignore_index=True)

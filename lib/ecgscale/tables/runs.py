@@ -6,15 +6,15 @@ read them in `Columns.told`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, wrong_schema
-from ecgscale.contracts.tables import named_in, whole_lines
+from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
+from ecgscale.contracts.tables import check_unchanged, named_in, whole_lines
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
@@ -27,6 +27,8 @@ TRAINING_RATIO = (0.5, 1e5)     # of a column "flops" to params x samples, when 
 NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch", "runtime", "created", "user", "notes",
                 "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
                 "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
+
+CHANGED = "the file was changed since it was written (its digest is another one): read as it stands"
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,13 @@ def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
     path = Path(path)
     with open(path, "rb") as stream:
         typed = stream.read(4) == PARQUET
-    if not typed:
-        check_name(path)
-    sheet = Sheet.of(RUNS.read(path)) if typed and is_ours(path) else read_sheet(path)
+    if typed and is_ours(path):
+        sheet = Sheet.of(RUNS.read(path))
+    else:
+        (check_unchanged if typed else check_name)(path)
+        sheet = read_sheet(path)
+        if not typed and datapackage.is_changed(path):
+            sheet = replace(sheet, notices=(*sheet.notices, CHANGED))
     try:
         return run_table(sheet, reading)
     except UserError as error:

@@ -1,11 +1,25 @@
 """What has a digest is not read once it was changed: splits, weights, tables."""
 
+import hashlib
+import json
+
 import pandas as pd
 import pytest
 import safetensors.torch
 import torch
 
-from ecgscale.contracts import SPLIT, ContractError, SplitInfo, read_split, read_tensors, write_split, write_tensors
+from ecgscale.contracts import (
+    METRICS,
+    RUNS,
+    SPLIT,
+    ContractError,
+    SplitInfo,
+    read_split,
+    read_tensors,
+    write_split,
+    write_tensors,
+)
+from ecgscale.tables.runs import read_runs
 
 ROWS = pd.DataFrame({"record": list("abcd"), "source": "s", "patient": None, "fold": [0, 1, 2, 3],
                      "part": ["train", "train", "valid", "test"]})
@@ -69,10 +83,75 @@ def test_weights_of_an_earlier_version_are_read_with_a_word_and_those_of_others_
 
 
 def test_a_flipped_byte_of_a_parquet_page_is_found(tmp_path):
+    """Also where the file stands alone."""
     rows = pd.concat([ROWS] * 2000, ignore_index=True)
     SPLIT.write(rows.assign(record=[f"r{k * 7919 % 99991}" for k in range(len(rows))]), tmp_path / "split.parquet")
     content = bytearray((tmp_path / "split.parquet").read_bytes())
     content[len(content) // 3] ^= 0x10
     (tmp_path / "split.parquet").write_bytes(content)
+    (tmp_path / "datapackage.json").unlink()
     with pytest.raises(ContractError, match="not a readable Parquet file"):
         SPLIT.read(tmp_path / "split.parquet")
+
+
+CHANGED = r"is not what datapackage\.json beside it keeps a digest of.*Make it again"
+
+
+def example(table):
+    values = {"string": "a", "integer": 3, "number": 0.25, "boolean": True}
+    return pd.DataFrame({name: [values[column.kind.name]] * 3 for name, column in table.columns.items()})
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "metrics.parquet"])
+def test_a_number_that_was_changed_in_a_table_is_found(tmp_path, name):
+    """By hand in a CSV, or by a program that writes a whole and readable Parquet file."""
+    METRICS.write(example(METRICS), tmp_path / name)
+    assert METRICS.read(tmp_path / name)["estimate"].tolist() == [0.25] * 3
+    package = (tmp_path / "datapackage.json").read_bytes()
+    METRICS.write(example(METRICS).assign(estimate=0.75), tmp_path / name)
+    (tmp_path / "datapackage.json").write_bytes(package)
+    with pytest.raises(ContractError, match=CHANGED) as refused:
+        METRICS.read(tmp_path / name)
+    assert str(tmp_path / name) in str(refused.value)
+    with pytest.raises(ContractError, match=CHANGED):
+        METRICS.read(tmp_path / name, columns=["estimate"])
+    kept = json.loads(package)
+    del kept["resources"][0]["hash"]            # as the message says
+    (tmp_path / "datapackage.json").write_text(json.dumps(kept))
+    assert METRICS.read(tmp_path / name)["estimate"].tolist() == [0.75] * 3
+
+
+def test_the_digest_is_what_sha256sum_says(tmp_path):
+    METRICS.write(example(METRICS), tmp_path / "metrics.csv")
+    [resource] = json.loads((tmp_path / "datapackage.json").read_text())["resources"]
+    content = (tmp_path / "metrics.csv").read_bytes()
+    assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert resource["bytes"] == len(content)
+
+
+def test_a_table_that_was_linked_is_held_against_the_package_of_its_own_folder(tmp_path):
+    """Nextflow links runs.parquet alone into the task of FIT."""
+    (tmp_path / "table").mkdir()
+    (tmp_path / "task").mkdir()
+    link = tmp_path / "task/runs.parquet"
+    rows = example(RUNS).assign(run_id=list("abc"))
+    RUNS.write(rows, tmp_path / "table/runs.parquet")
+    link.symlink_to(tmp_path / "table/runs.parquet")
+    assert len(read_runs(link).frame) == 3
+    rows.assign(params=1.0).to_parquet(tmp_path / "table/runs.parquet")     # no longer ours, by its metadata
+    with pytest.raises(ContractError, match=CHANGED):
+        read_runs(link)
+
+
+def test_a_run_table_that_a_person_edited_is_read_and_said_to_be_another_one(tmp_path):
+    """runs.csv is for people: they leave rows out and add columns. A table without a package has no digest."""
+    rows = example(RUNS).assign(run_id=list("abc"), test_loss=0.5)
+    RUNS.write(rows, tmp_path / "runs.csv")
+    assert not [each for each in read_runs(tmp_path / "runs.csv").columns.notices if "digest" in each]
+    lines = (tmp_path / "runs.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "runs.csv").write_text("".join(lines[:-1]))
+    read = read_runs(tmp_path / "runs.csv")
+    assert len(read.frame) == 2
+    assert [each for each in read.columns.notices if "its digest is another one" in each]
+    (tmp_path / "datapackage.json").unlink()
+    assert not [each for each in read_runs(tmp_path / "runs.csv").columns.notices if "digest" in each]

@@ -37,6 +37,9 @@ def test_a_table_that_was_cut_off_is_refused(tmp_path, name):
     contracts.REJECTS.write(REJECTED, tmp_path / name)
     whole_file = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(whole_file[:-3])
+    with pytest.raises(ContractError, match="changed or cut short"):
+        contracts.REJECTS.read(tmp_path / name)
+    (tmp_path / "datapackage.json").unlink()
     with pytest.raises(ContractError, match=r"cut off|not a readable Parquet file"):
         contracts.REJECTS.read(tmp_path / name)
 

@@ -6,7 +6,7 @@ import pytest
 
 from ecgscale.contracts import METRICS, RUNS, RunResult
 from ecgscale.errors import UserError
-from ecgscale.evaluation.collect import collect
+from ecgscale.evaluation.collect import collect, read_metrics
 from tests.tiny_folders import rewrite
 from tests.tiny_models import trained_run
 
@@ -31,7 +31,7 @@ def metrics(folder, run_id, score):
 
 def test_numbers_come_from_the_runs_own_files(runs, tmp_path):
     evaluated = [metrics(tmp_path / f"e{k}", run.name, 0.4 + 0.1 * k) for k, run in enumerate(runs)]
-    table = collect(runs, evaluated).set_index("run_id")
+    table = collect(runs, read_metrics(evaluated)).set_index("run_id")
     for k, run in enumerate(runs):
         row, result = table.loc[run.name], RunResult.read(run / "run.json")
         assert row["status"] == "finished"
@@ -52,21 +52,21 @@ def test_numbers_come_from_the_runs_own_files(runs, tmp_path):
 
 
 def test_runs_that_differ_by_seed_share_their_configuration(runs):
-    table = collect(runs, []).set_index("run_id")["configuration"]
+    table = collect(runs, read_metrics([])).set_index("run_id")["configuration"]
     assert table[runs[0].name] == table[runs[1].name] != table[runs[2].name]
 
 
 def test_runs_of_another_study_share_the_configuration_too(runs):
     spec = RunResult.read(runs[0] / "run.json").spec
-    before = collect(runs, []).set_index("run_id").loc[runs[0].name, "configuration"]
+    before = collect(runs, read_metrics([])).set_index("run_id").loc[runs[0].name, "configuration"]
     rewrite(runs[0], spec=spec.model_copy(update={"study": "another"}))
-    assert collect(runs, []).set_index("run_id").loc[runs[0].name, "configuration"] == before
+    assert collect(runs, read_metrics([])).set_index("run_id").loc[runs[0].name, "configuration"] == before
 
 
 def test_table_is_written_and_read_and_does_not_depend_on_the_order_given(runs, tmp_path):
     evaluated = [metrics(tmp_path / f"e{k}", run.name, 0.5) for k, run in enumerate(runs)]
-    table = collect(runs, evaluated)
-    pd.testing.assert_frame_equal(table, collect(runs[::-1], evaluated[::-1]))
+    table = collect(runs, read_metrics(evaluated))
+    pd.testing.assert_frame_equal(table, collect(runs[::-1], read_metrics(evaluated[::-1])))
     for name in ("runs.parquet", "runs.csv"):
         RUNS.write(table, tmp_path / name)
         assert RUNS.read(tmp_path / name)["test_auroc"].tolist() == table["test_auroc"].tolist()
@@ -76,7 +76,8 @@ def test_a_run_that_did_not_finish_or_was_not_evaluated_is_a_row(runs, tmp_path)
     rewrite(runs[0], status="diverged", reason="training loss is not finite", best_epoch=None, train_loss=None,
             valid_loss=None)
     METRICS.write(METRICS.empty(), tmp_path / "e0" / "metrics.csv")
-    table = collect(runs, [tmp_path / "e0", metrics(tmp_path / "e1", runs[1].name, 0.5)]).set_index("run_id")
+    table = collect(runs, read_metrics([tmp_path / "e0", metrics(tmp_path / "e1", runs[1].name, 0.5)]))
+    table = table.set_index("run_id")
     assert table.loc[[run.name for run in runs], "status"].tolist() == ["diverged", "finished", "unevaluated"]
     assert table.loc[runs[0].name, "reason"] == "training loss is not finite"
     assert table.loc[runs[0].name, ["valid_loss", "test_challenge_score"]].isna().all()
@@ -85,6 +86,6 @@ def test_a_run_that_did_not_finish_or_was_not_evaluated_is_a_row(runs, tmp_path)
 
 def test_runs_given_twice_and_metrics_of_no_run_are_refused(runs, tmp_path):
     with pytest.raises(UserError, match="given before"):
-        collect([*runs, runs[0]], [])
+        collect([*runs, runs[0]], read_metrics([]))
     with pytest.raises(UserError, match="not among the trained"):
-        collect(runs, [metrics(tmp_path / "e", "elsewhere", 0.5)])
+        collect(runs, read_metrics([metrics(tmp_path / "e", "elsewhere", 0.5)]))

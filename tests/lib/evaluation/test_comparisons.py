@@ -68,8 +68,7 @@ def test_sources_tell_which_ones_training_did_not_know(tmp_path):
             ("test", "source", "georgia", 0.5, "few cases; source not in training")]
     frame = pd.DataFrame(rows, columns=["part", "group", "value", "estimate", "note"]).assign(
         run_id="a", threshold="0.5", metric="challenge_score", low=0.4, high=0.8, n=20, positives=None)
-    METRICS.write(frame[list(METRICS.columns)], tmp_path / "a" / "metrics.csv")
-    table = comparisons.sources(RUNS, [tmp_path / "a"])
+    table = comparisons.sources(RUNS, frame[list(METRICS.columns)])
     ours = table[table["run_id"] == "a"].set_index("source")
     assert ours["left_out"].to_dict() == {"ptb": False, "georgia": True}
     assert set(ours["internal"]) == {0.7}
