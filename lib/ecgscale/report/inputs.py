@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -93,6 +94,13 @@ class Inputs:
         judged = judged_by(self.runs, self.asked)
         others = sorted((name for name in self.runs if SCORES.search(name)), key=lambda name: part_of(name) != "test")
         return judged if judged in self.runs or not others else others[0]
+
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """Every run, best first, those without a score last; the index is a run's place in the page's table."""
+        if self.target not in self.runs:
+            return self.runs.reset_index(drop=True)
+        return self.runs.sort_values(self.target, ascending=False, na_position="last", kind="stable", ignore_index=True)
 
     @property
     def scored(self) -> pd.DataFrame:

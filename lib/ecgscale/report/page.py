@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,23 +17,26 @@ from ecgscale.paths import ASSETS
 from ecgscale.report import (
     allocation,
     analysis_tables,
+    budgets,
+    charts,
+    explore,
     figures,
     latency_figures,
     latency_tables,
     learning_rates,
+    plots,
     predictor_figures,
     tables,
 )
+from ecgscale.report.charts import Chart
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, save
 
-MODELS = ("random forest", "gradient boosting")
-
 
 @dataclass
 class Section:
-    """`notices` are warnings set off from the text; `parts` are Drawings and DataTables in reading order."""
+    """`notices` are warnings set off from the text; `parts` are figures and DataTables in reading order."""
 
     id: str
     title: str
@@ -48,20 +52,35 @@ class Section:
 def write(inputs: Inputs, out: Path) -> None:
     """Write report.html and figures/*.svg, *.png below `out`. The same inputs give the same bytes."""
     sections = [make(inputs) for make in SECTIONS]
+    parts = [part for section in sections for part in section.parts]
     with whole_folder(out / "figures", FIGURES) as folder:
         folder.mkdir()
-        pictures = {part.name: Markup(save(part, folder, inputs.synthetic))
-                    for section in sections for part in section.parts if isinstance(part, Drawing)}
+        pictures = {part.name: picture(part, folder, inputs.synthetic) for part in parts
+                    if isinstance(part, Drawing | Chart)}
     folder = ASSETS / "report"
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     environment.tests["drawing"] = lambda part: isinstance(part, Drawing)
+    environment.tests["chart"] = lambda part: isinstance(part, Chart)
+    environment.tests["explorer"] = lambda part: part.explorer
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
+    scripts = explore.scripts()
+    document = explore.document(inputs, [part for part in parts if isinstance(part, Chart)])
+    answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
     page = environment.get_template("page.html.j2").render(
         name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
-        headlines=headlines(inputs), findings=analysis_tables.findings(inputs),
+        headlines=headlines(inputs), answers=answers, data=Markup(charts.script_safe(document)),
+        scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")))
     write_text(out / "report.html", page, marked(GENERATOR))
+
+
+def picture(part: Drawing | Chart, folder: Path, synthetic: bool) -> str:
+    """Write the files of a figure; give what stands in the page: SVG, or of a chart the address of its first view."""
+    if isinstance(part, Drawing):
+        return Markup(save(part, folder, synthetic))
+    first = next(iter(charts.save(part, folder, synthetic).values()))
+    return f"data:image/png;base64,{base64.b64encode(first).decode()}"
 
 
 def without(section: Section, inputs: Inputs, *names: str) -> Section:
@@ -122,7 +141,7 @@ def laws(inputs: Inputs) -> Section:
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
                         "they cannot tell. Intervals are profile likelihoods; runs that differ only by seed count as "
                         "one cluster.")
-    section.add(figures.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
+    section.add(plots.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
                 analysis_tables.laws(inputs))
     if inputs.laws:
         section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
@@ -143,11 +162,9 @@ def frontier(inputs: Inputs) -> Section:
     section = Section("frontier", "Frontier: the best score for each cost")
     section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
                         "The probability of standing on the front resamples the scores within their intervals.")
-    for axes in dict.fromkeys(inputs.frontier["axes"]):
-        draw = figures.front_of_two_costs if "," in axes else figures.front
-        section.add(draw(inputs, axes), analysis_tables.front(inputs, axes))
-    section.add(analysis_tables.hypervolumes(inputs),
-                analysis_tables.published_findings(1, "Published, figure 1 of the study"))
+    section.add(plots.fronts(inputs),
+                *(analysis_tables.front(inputs, axes) for axes in dict.fromkeys(inputs.frontier["axes"])),
+                analysis_tables.hypervolumes(inputs))
     return without(section, inputs, "frontier.csv")
 
 
@@ -165,11 +182,9 @@ def predictor(inputs: Inputs) -> Section:
                                    f"{', '.join(pairs[:12])}{more}.")
         section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
-    section.add(*(predictor_figures.true_against_predicted(inputs, model) for model in MODELS),
-                analysis_tables.predictor(inputs), analysis_tables.predictor_results(inputs),
-                analysis_tables.published_findings(2, "Published, figure 2 of the study"))
-    section.add(*(predictor_figures.importance(inputs, measure) for measure in predictor_figures.MEASURES),
-                analysis_tables.published_findings(3, "Published, figure 3 of the study"),
+    section.add(plots.predicted(inputs), analysis_tables.predictor(inputs), analysis_tables.predictor_results(inputs),
+                *(predictor_figures.importance(inputs, measure) for measure in predictor_figures.MEASURES
+                  if measure != "gini"),
                 predictor_figures.dependence(inputs), analysis_tables.importance(inputs))
     return without(section, inputs, "predictor.json", "importance.csv", "predicted.csv")
 
@@ -186,12 +201,30 @@ def latency(inputs: Inputs) -> Section:
                         for name in unknown]
     section.notices += not_done({f"{name} of latency": why for one in inputs.speeds
                                  for name, why in one.disabled.items()})
-    section.add(latency_figures.latency(inputs), latency_tables.latency(inputs), latency_tables.unavailable(inputs),
-                latency_tables.controls(inputs), latency_figures.against_size(inputs), latency_tables.laws(inputs),
-                latency_tables.predictor(inputs), latency_figures.speedup(inputs),
-                latency_figures.published_latency(predictor_figures.published(4)), tables.machines(inputs))
+    section.add(plots.latency_by_setting(inputs), latency_tables.latency(inputs), latency_tables.unavailable(inputs),
+                latency_tables.controls(inputs), plots.latency_by_size(inputs), latency_tables.laws(inputs),
+                latency_tables.predictor(inputs), tables.machines(inputs))
     named = [name for name in inputs.missing if name == "latency" or name.endswith("latency")]
     return without(section, inputs, *named)
+
+
+def study(inputs: Inputs) -> Section:
+    """The four figures of the published study in its own form, ours beside its values."""
+    section = Section("study", "The study's figures, here and published")
+    section.text.append(
+        "Each figure in the form that the study gave it, of these runs, with the published values beside it. The study "
+        "sampled 500 architectures (its abstract counts 30 labels, 26 remain after equal classes are merged), trained "
+        "them at rates drawn from one range, reports the maximum over epochs on its validation fold, averages scores "
+        "over batches, counts FLOPs on an input of length 1, and names SHAP as the method of its importances. None of "
+        "that is done here, so shapes and orders compare, heights do not.")
+    return section.add(
+        figures.front(inputs, "score~forward_flops"),
+        analysis_tables.published_findings(1, "Published, figure 1 of the study"),
+        predictor_figures.true_against_predicted(inputs, "random forest"),
+        analysis_tables.published_findings(2, "Published, figure 2 of the study"),
+        predictor_figures.importance(inputs, "gini"),
+        analysis_tables.published_findings(3, "Published, figure 3 of the study"),
+        latency_figures.speedup(inputs), latency_figures.published_latency(predictor_figures.published(4)))
 
 
 def provenance(inputs: Inputs) -> Section:
@@ -199,4 +232,5 @@ def provenance(inputs: Inputs) -> Section:
         tables.digests(inputs), tables.versions(inputs), tables.devices(inputs))
 
 
-SECTIONS: tuple[Callable[[Inputs], Section], ...] = (data, runs, laws, frontier, predictor, latency, provenance)
+SECTIONS: tuple[Callable[[Inputs], Section], ...] = (data, runs, laws, frontier, predictor, latency, study,
+                                                     provenance)

@@ -102,6 +102,8 @@ def label(text: str | None) -> str:
         return "–"
     value = text.split("=", 1)[-1]
     part = part_of(value)
+    if part and value.endswith("_tuned"):
+        return label(value.removesuffix("_tuned")).replace(" (", " at tuned thresholds (")
     name = NAMES.get(on_part(value, "test") or value) if part else NAMES.get(value, value)
     return f"{name} ({part})" if part and name else name or value
 

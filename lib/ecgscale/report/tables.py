@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,8 @@ from ecgscale.report.style import interval, label, number, score
 class DataTable:
     """Rows are texts; `numeric` says which columns are set flush right. More than `shown` rows fold away.
 
-    `ours` is False for what others published: it is never synthetic.
+    `ours` is False for what others published: it is never synthetic. The page's script makes an `explorer` sort, filter
+    and download.
     """
 
     caption: str
@@ -29,6 +30,7 @@ class DataTable:
     numeric: tuple[bool, ...]
     ours: bool = True
     shown: int = 15
+    explorer: bool = False
 
 
 def table(caption: str, head: dict[str, bool], rows: Iterable[Iterable], ours: bool = True) -> DataTable | None:
@@ -115,9 +117,7 @@ def statuses(inputs: Inputs) -> DataTable | None:
 
 def runs(inputs: Inputs) -> DataTable | None:
     """Every run, best first; runs without a score last, with their status."""
-    frame, target = inputs.runs, inputs.target
-    if target in frame:
-        frame = frame.sort_values(target, ascending=False, na_position="last")
+    frame, target = inputs.ranked, inputs.target
     part = part_of(target) or "score"
     valid = on_part(target, "validation") if part == "test" else None
     hyper = varying_hyperparameters(frame)
@@ -135,9 +135,10 @@ def runs(inputs: Inputs) -> DataTable | None:
             "hyperparameters that vary": False}
     told = [place for place in range(len(head)) if any(row[place] not in ("–", "") for row in rows)]
     names = {"chosen by": "validation", "judged by": part}
-    return table(f"Every run, best first ({label(target)}, 95 % interval)",
+    made = table(f"Every run, best first ({label(target)}, 95 % interval)",
                  {names.get(name, name): numeric for name, numeric in (list(head.items())[place] for place in told)},
                  [[row[place] for place in told] for row in rows])
+    return made and replace(made, explorer=True)
 
 
 def differences(inputs: Inputs) -> DataTable | None:

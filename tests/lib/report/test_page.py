@@ -3,6 +3,8 @@
 References: HTML's rule of unique ids, WCAG 2.2 (text alternatives, table captions, headings), Okabe and Ito's palette.
 """
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -142,9 +144,9 @@ class Reader(HTMLParser):
 
     def __init__(self, text: str):
         super().__init__()
-        self.ids, self.links, self.headings, self.tags, self.svg = [], [], [], [], []
-        self.tables = text.count("<table>")
+        self.ids, self.links, self.headings, self.tags, self.svg, self.images, self.scripts = [], [], [], [], [], [], []
         self.feed(text)
+        self.tables = self.tags.count("table")
 
     def handle_starttag(self, tag, attrs):
         attributes = dict(attrs)
@@ -153,6 +155,8 @@ class Reader(HTMLParser):
         self.links += [value for name, value in attrs if name in ("href", "src", "xlink:href") and value]
         self.headings += [int(tag[1])] if tag in ("h1", "h2", "h3") else []
         self.svg += [attributes] if tag == "svg" else []
+        self.images += [attributes] if tag == "img" else []
+        self.scripts += [attributes] if tag == "script" else []
 
 
 @pytest.fixture(scope="module")
@@ -165,9 +169,21 @@ def written(tmp_path_factory):
 def test_one_file_that_needs_nothing_else(written):
     _, text = written
     read = Reader(text)
-    assert not {"script", "link", "iframe", "img", "object"} & set(read.tags)
+    assert not {"link", "iframe", "object", "base", "form"} & set(read.tags)
+    assert [one.get("type") for one in read.scripts] == ["application/json", None, None]
     assert all(link.startswith(("#", INSIDE)) for link in read.links)
-    assert not re.findall(r"url\((?!#)|@import", text)
+    assert not re.findall(r"url\((?!#)|@import", text[:text.index('<script type="application/json"')])
+
+
+def test_no_script_but_the_page_s_own_may_run_nor_ask_the_network(written):
+    """The policy names each script by its digest, and allows neither eval nor any address."""
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', written[1])[1].replace("&#39;", "'")
+    rules = dict(one.split(" ", 1) for one in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    assert "connect-src" not in rules
+    bodies = re.findall(r"<script>(.*?)</script>", written[1], flags=re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(body.encode()).digest()).decode() for body in bodies]
+    assert rules["script-src"].split() == [f"'sha256-{one}'" for one in digests]
 
 
 def test_ids_are_unique_and_every_link_leads_somewhere(written):
@@ -179,10 +195,12 @@ def test_ids_are_unique_and_every_link_leads_somewhere(written):
 def test_headings_alternatives_and_captions(written):
     read = Reader(written[1])
     assert read.headings == [1] + [2] * (1 + len(page.SECTIONS))
-    assert len(read.svg) >= 10
+    assert len(read.images) >= 5
+    assert len(read.svg) + len(read.images) >= 10
     assert all(one["role"] == "img" and len(one["aria-label"]) > 20 for one in read.svg)
-    assert written[1].count("<caption>") == read.tables > 10
-    assert read.tags.count("figcaption") == len(read.svg)
+    assert all(len(one["alt"]) > 20 for one in read.images)
+    assert read.tags.count("caption") == read.tables > 10
+    assert read.tags.count("figcaption") == read.tags.count("figure") == len(read.svg) + len(read.images)
 
 
 def test_synthetic_is_said_at_the_top_in_every_figure_and_every_table(written):
@@ -200,7 +218,8 @@ def test_real_data_is_not_called_synthetic(tmp_path):
 
 
 def test_text_of_others_stays_text(written):
-    assert "<script" not in written[1]
+    assert "<script>alert" not in written[1]
+    assert len(Reader(written[1]).scripts) == 3
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in written[1]
 
 

@@ -1,0 +1,337 @@
+// The page's own script: draws the figures, keeps one set of marked runs and one filter for all of them and the table.
+(() => {
+"use strict";
+const page = JSON.parse(document.getElementById("page-data").textContent);
+const runs = page.runs, count = Object.values(runs)[0]?.length ?? 0;
+const FILTERS = { family: "family", optimizer: "optimizer", size: "parameters", status: "status", device: "trained on" };
+const ROWS_SHOWN = 500, VALUES_SHOWN = 12, TOLD = 14;
+const state = { marked: new Set(), off: {}, sort: null, down: true, text: "" };
+const drawn = new Map();            // name of a figure -> { view, rows, sets }
+const errors = [];
+const coarse = matchMedia("(pointer: coarse)").matches;
+
+const element = (tag, text, attributes = {}) => {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+};
+
+// 1234567 -> "1.23 M", as the tables of the page write it
+function number(value, digits = 3) {
+  if (value === null || value === undefined) return "–";
+  if (typeof value !== "number") return String(value);
+  const size = Math.abs(value);
+  for (const [factor, unit] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
+    if (size >= factor) return `${+(value / (unit === "k" ? 1e3 : factor)).toPrecision(digits)} ${unit}`;
+  }
+  if (Number.isInteger(value)) return String(value);
+  return size >= 1e-3 ? String(+value.toPrecision(size >= 1000 ? 4 : digits)) : value.toExponential(1);
+}
+
+const rowsOf = columns => {
+  const names = Object.keys(columns), length = names.length ? columns[names[0]].length : 0;
+  return Array.from({ length }, (_, i) => Object.fromEntries(names.map(name => [name, columns[name][i]])));
+};
+
+// ------------------------------------------------------------------------------------------------------ filter
+const measuredOn = [...new Set(Object.values(page.charts).flatMap(one => Object.values(one.rows))
+  .flatMap(columns => columns.on ?? []))].sort();
+
+const runShown = i => Object.keys(FILTERS).every(name => !state.off[name]?.has(runs[name]?.[i] ?? "unknown"));
+const rowShown = row => (row.run === undefined || row.run === null || runShown(row.run))
+  && !(row.on !== undefined && state.off.on?.has(row.on));
+
+function valuesOf(name) {
+  if (name === "on") return measuredOn;
+  const counts = new Map();
+  for (const value of runs[name] ?? []) counts.set(value ?? "unknown", (counts.get(value ?? "unknown") ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([value]) => value);
+}
+
+function makeFilters() {
+  const place = document.getElementById("filters");
+  for (const [name, title] of Object.entries({ ...FILTERS, on: "measured on" })) {
+    const values = valuesOf(name);
+    if (values.length < 2) continue;
+    const group = element("fieldset");
+    group.append(element("legend", title));
+    for (const value of values.slice(0, VALUES_SHOWN)) {
+      const button = element("button", value, { type: "button", "aria-pressed": "true", "data-filter": name });
+      button.addEventListener("click", () => {
+        const off = state.off[name] ??= new Set();
+        off.has(value) ? off.delete(value) : off.add(value);
+        button.setAttribute("aria-pressed", String(!off.has(value)));
+        refresh();
+      });
+      group.append(button);
+    }
+    if (values.length > VALUES_SHOWN) group.append(element("span", `and ${values.length - VALUES_SHOWN} more`));
+    place.append(group);
+  }
+  document.getElementById("unmark").addEventListener("click", () => mark([], false));
+  document.getElementById("unfilter").addEventListener("click", () => {
+    state.off = {};
+    for (const button of place.querySelectorAll("button")) button.setAttribute("aria-pressed", "true");
+    refresh();
+  });
+}
+
+// ----------------------------------------------------------------------------------------------------- figures
+// A specification with linear axes in the place of logarithmic ones
+const linear = spec => JSON.parse(JSON.stringify(spec), (key, value) =>
+  key === "scale" && value?.type === "log" ? { zero: false, domain: value.domain } : value);
+
+// Without the rectangle that selects, which would catch the finger that scrolls
+const still = spec => JSON.parse(JSON.stringify(spec), (key, value) =>
+  key === "params" && value?.[0]?.select ? undefined : value);
+
+function tip(handler, event, item, value) {
+  const box = document.getElementById("tip");
+  if (!value || typeof value !== "object") { box.hidden = true; return; }
+  box.replaceChildren(...facts(value).map(([name, text]) => {
+    const line = element("div");
+    line.append(element("span", name), element("b", text));
+    return line;
+  }));
+  box.hidden = false;
+  const { clientX: x, clientY: y } = event, { offsetWidth: w, offsetHeight: h } = box;
+  box.style.left = `${Math.max(4, Math.min(x + 14, innerWidth - w - 8))}px`;
+  box.style.top = `${y + h + 20 > innerHeight ? Math.max(4, y - h - 12) : y + 14}px`;
+}
+
+function facts(row) {
+  const told = Object.entries(row).filter(([name, value]) => value !== null && !["run", "front", "named"].includes(name)
+    && (row.run === undefined || row.run === null || !["low", "high"].includes(name))).map(([name, value]) =>
+    [name, typeof value === "object" ? "" : number(value)]);
+  if (row.run === undefined || row.run === null) return told;
+  const run = page.heads.filter(head => runs[head.name][row.run] !== null && !["low", "high"].includes(head.name))
+    .map(head => [head.label, head.name === "target" ? withInterval(row.run) : number(runs[head.name][row.run])]);
+  return [...run.slice(0, TOLD), ...told.filter(([name]) => ["probability", "fold", "model", "on", "p99"].includes(name))];
+}
+
+const withInterval = i => {
+  const [value, low, high] = ["target", "low", "high"].map(name => runs[name]?.[i]);
+  const score = one => one.toFixed(3);
+  if (value === null || value === undefined) return "–";
+  return low === undefined || low === null ? score(value) : `${score(value)} [${score(low)}, ${score(high)}]`;
+};
+
+async function draw(name, key, straight = false) {
+  const chart = page.charts[name], figure = document.getElementById(`figure-${name}`);
+  const view = chart.views.find(one => one.key === key) ?? chart.views[0];
+  const place = figure.querySelector(".live");
+  drawn.get(name)?.view.finalize();
+  const names = [...new Set([...JSON.stringify(view.spec).matchAll(/"data":\{"name":"((?:[^"\\]|\\.)*)"\}/g)]
+    .map(found => JSON.parse(`"${found[1]}"`)))];
+  const sets = Object.fromEntries(names.map(one => [one, rowsOf(chart.rows[one])]));
+  let spec = { ...view.spec, width: "container", autosize: { type: "fit-x", contains: "padding" },
+    datasets: Object.fromEntries(names.map(one => [one, sets[one].filter(rowShown).map(row => ({ ...row }))])) };
+  if (straight) spec = linear(spec);
+  if (coarse) spec = still(spec);
+  const many = Object.values(sets).some(rows => rows.length > 1500);
+  try {
+    const made = await vegaEmbed(place, spec, { actions: false, ast: true, renderer: many ? "canvas" : "svg",
+      config: page.theme, tooltip: tip, mode: "vega-lite", logLevel: 1 });
+    drawn.set(name, { view: made.view, sets, key: view.key });
+    listen(made.view, sets);
+    marks(made.view);
+    figure.dataset.drawn = view.key;
+  } catch (error) {
+    errors.push(`${name}: ${error}`);
+    figure.classList.add("failed");
+  }
+}
+
+// A click marks or unmarks a run, a rectangle marks those within
+function listen(view, sets) {
+  view.addEventListener("click", (_event, item) => {
+    const run = item?.datum?.run;
+    if (run !== undefined && run !== null) mark([run], true);
+  });
+  let waiting;
+  try {
+    view.addSignalListener("picked", (_name, ranges) => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        const fields = Object.entries(ranges ?? {});
+        if (!fields.length) return;
+        const within = row => fields.every(([name, [a, b]]) => row[name] >= Math.min(a, b) && row[name] <= Math.max(a, b));
+        const found = Object.values(sets).flat().filter(row => row.run !== undefined && row.run !== null
+          && fields.every(([name]) => typeof row[name] === "number") && within(row) && rowShown(row));
+        mark(found.map(row => row.run), false);
+      }, 120);
+    });
+  } catch { /* a figure without a rectangle */ }
+}
+
+function mark(chosen, toggled) {
+  if (toggled) chosen.forEach(run => state.marked.has(run) ? state.marked.delete(run) : state.marked.add(run));
+  else state.marked = new Set(chosen);
+  for (const { view } of drawn.values()) marks(view);
+  showTable();
+  tell();
+}
+
+function marks(view) {
+  const marked = Object.fromEntries([...state.marked].map(run => [run, true]));
+  view.signal("marked", marked).signal("any", state.marked.size > 0).runAsync();
+}
+
+function refresh() {
+  for (const { view, sets } of drawn.values()) {
+    for (const [name, rows] of Object.entries(sets)) {
+      view.data(name, rows.filter(rowShown).map(row => ({ ...row })));
+    }
+    view.runAsync();
+  }
+  showTable();
+  tell();
+}
+
+function tell() {
+  const shown = Array.from({ length: count }, (_, i) => i).filter(runShown).length;
+  document.getElementById("told").textContent = `${shown} of ${count} runs, ${state.marked.size} marked`;
+  document.getElementById("unmark").disabled = state.marked.size === 0;
+  document.getElementById("unfilter").disabled = shown === count && !Object.values(state.off).some(off => off.size);
+}
+
+function makeFigure(name) {
+  const chart = page.charts[name], figure = document.getElementById(`figure-${name}`);
+  const bar = figure.querySelector(".controls");
+  let straight = false, key = chart.views[0].key;
+  if (chart.views.length > 1) {
+    const label = element("label", "Show "), choice = element("select");
+    for (const view of chart.views) choice.append(element("option", view.label, { value: view.key }));
+    choice.addEventListener("change", () => { key = choice.value; draw(name, key, straight); });
+    label.append(choice);
+    bar.append(label);
+  }
+  if (JSON.stringify(chart.views).includes('"type":"log"')) {
+    const button = element("button", "Linear axes", { type: "button", "aria-pressed": "false" });
+    button.addEventListener("click", () => {
+      straight = !straight;
+      button.setAttribute("aria-pressed", String(straight));
+      draw(name, key, straight);
+    });
+    bar.append(button);
+  }
+  const save = element("button", "Rows as CSV", { type: "button" });
+  save.addEventListener("click", () => {
+    const rows = Object.entries(drawn.get(name)?.sets ?? {}).flatMap(([set, found]) =>
+      found.map(({ run, ...rest }) => ({ set, run: runs.run_id?.[run] ?? null, ...rest })));
+    const heads = [...new Set(rows.flatMap(Object.keys))];
+    download(`${name}-${key}.csv`, heads, rows.map(row => heads.map(head => row[head])));
+  });
+  bar.append(save);
+  let first;
+  return () => first ??= draw(name, key, straight);
+}
+
+// ------------------------------------------------------------------------------------------------------- table
+function ordered() {
+  const text = state.text.toLowerCase();
+  const found = Array.from({ length: count }, (_, i) => i).filter(i => runShown(i)
+    && (!text || page.heads.some(head => String(runs[head.name][i] ?? "").toLowerCase().includes(text))));
+  const values = state.sort && runs[state.sort];
+  if (values) {
+    found.sort((a, b) => {
+      if (values[a] === null || values[b] === null) return (values[a] === null) - (values[b] === null) || a - b;
+      const order = typeof values[a] === "number" ? values[a] - values[b] : String(values[a]).localeCompare(values[b]);
+      return (state.down ? -order : order) || a - b;
+    });
+  }
+  return [...found.filter(i => state.marked.has(i)), ...found.filter(i => !state.marked.has(i))];
+}
+
+function showTable() {
+  const table = document.getElementById("explorer");
+  if (!table) return;
+  const rows = ordered(), heads = page.heads.filter(head => !["low", "high"].includes(head.name));
+  const top = element("tr");
+  for (const head of heads) {
+    const cell = element("th", undefined, { scope: "col", "aria-sort": state.sort === head.name
+      ? (state.down ? "descending" : "ascending") : "none" });
+    const button = element("button", head.label, { type: "button", "data-sort": head.name });
+    button.addEventListener("click", () => {
+      state.down = state.sort === head.name ? !state.down : head.number;
+      state.sort = head.name;
+      showTable();
+    });
+    if (head.number) cell.className = "n";
+    cell.append(button);
+    top.append(cell);
+  }
+  table.tHead.replaceChildren(top);
+  table.tBodies[0].replaceChildren(...rows.slice(0, ROWS_SHOWN).map(i => {
+    const line = element("tr", undefined, { "data-run": i });
+    if (state.marked.has(i)) line.className = "marked";
+    for (const [place, head] of heads.entries()) {
+      const value = head.name === "target" ? withInterval(i) : number(runs[head.name][i]);
+      const cell = element("td", place ? value : undefined, head.number ? { class: "n" } : {});
+      if (!place) {
+        const button = element("button", value, { type: "button", "aria-pressed": String(state.marked.has(i)) });
+        button.addEventListener("click", () => mark([i], true));
+        cell.append(button);
+      }
+      line.append(cell);
+    }
+    return line;
+  }));
+  document.getElementById("rows-told").textContent = rows.length > ROWS_SHOWN
+    ? `The first ${ROWS_SHOWN} of ${rows.length} rows; sort or filter for others, the CSV holds all.` : `${rows.length} rows`;
+}
+
+function download(name, heads, rows) {
+  // a cell that a spreadsheet would take for a formula stays text
+  const cell = value => {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "number") return String(value);
+    const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const text = [heads, ...rows].map(row => row.map(cell).join(",")).join("\n") + "\n";
+  const link = element("a", undefined, { download: name });
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function makeTable() {
+  document.getElementById("find").addEventListener("input", event => { state.text = event.target.value; showTable(); });
+  document.getElementById("save").addEventListener("click", () => download("runs.csv",
+    page.heads.map(head => head.label), ordered().map(i => page.heads.map(head => runs[head.name][i]))));
+}
+
+// -------------------------------------------------------------------------------------------------------- index
+function followScroll() {
+  const links = new Map([...document.querySelectorAll("nav a")].map(link => [link.hash.slice(1), link]));
+  const watcher = new IntersectionObserver(entries => {
+    for (const entry of entries) {
+      if (!entry.isIntersecting) continue;
+      for (const link of links.values()) link.removeAttribute("aria-current");
+      links.get(entry.target.id)?.setAttribute("aria-current", "true");
+    }
+  }, { rootMargin: "-15% 0px -75% 0px" });
+  for (const section of document.querySelectorAll("main > section")) watcher.observe(section);
+}
+
+document.documentElement.classList.add("alive");
+const makers = new Map(Object.keys(page.charts).map(name => [name, makeFigure(name)]));
+makeFilters();
+makeTable();
+showTable();
+tell();
+followScroll();
+const near = new IntersectionObserver(entries => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    near.unobserve(entry.target);
+    makers.get(entry.target.id.replace(/^figure-/, ""))();
+  }
+}, { rootMargin: "600px 0px" });
+for (const name of makers.keys()) near.observe(document.getElementById(`figure-${name}`));
+addEventListener("keydown", event => { if (event.key === "Escape") mark([], false); });
+// For a person in the console, and for tests
+window.ecgscale = { draw: () => Promise.all([...makers.values()].map(make => make())), mark, state, drawn, errors };
+})();

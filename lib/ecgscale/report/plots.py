@@ -1,0 +1,310 @@
+"""Fronts, laws, predictions and latency as figures that answer to the reader (Charts), or None without rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ecgscale.analysis.frontier import COSTS
+from ecgscale.contracts import LawFit
+from ecgscale.laws import LAWS
+from ecgscale.laws.columns import responses
+from ecgscale.laws.summary import by_question, preferred
+from ecgscale.report.charts import THINNED, Chart, View, axis, bars, colour, layered, points
+from ecgscale.report.figures import OTHER_SCALE, POOLED, axis_title, quantity
+from ecgscale.report.inputs import Inputs
+from ecgscale.report.latency_figures import flagged, order, standing, subset
+from ecgscale.report.style import KNOWN, label
+
+LEVEL = 1.645           # half width of a 90 % interval in standard deviations
+GRID = 60
+FOREMOST = ("random forest",)       # of the models that predict: the study's
+
+
+def places(inputs: Inputs) -> dict[str, int]:
+    """run_id -> its place in the page's table of runs."""
+    found = {}
+    for place, run in enumerate(inputs.ranked["run_id"].astype(str)) if "run_id" in inputs.ranked else ():
+        found.setdefault(run, place)
+    return found
+
+
+def look_places(names: list[str]) -> list[int]:
+    """Known optimizers have colours of their own, whichever of them a table holds."""
+    own = [name.split("=", 1)[-1] for name in names]
+    if not set(own) & set(KNOWN):
+        return list(range(len(names)))
+    order = [*KNOWN, *sorted(set(own) - set(KNOWN))]
+    return [order.index(name) for name in own]
+
+
+def thinned(rows: pd.DataFrame, kept: pd.Series) -> tuple[pd.DataFrame, str]:
+    """All rows that are to be kept and every so-manieth of the others; what was left out, in words."""
+    if len(rows) <= THINNED:
+        return rows, ""
+    step = -(-int((~kept).sum()) // THINNED)
+    chosen = kept | (np.cumsum(~kept) % step == 0)
+    return rows[chosen], f" {len(rows) - chosen.sum()} of {len(rows)} points off the front are not drawn."
+
+
+def fronts(inputs: Inputs) -> Chart | None:
+    """Score against every cost, one front per optimizer; two costs at once; the published points by themselves."""
+    run, views, rows, told, left = places(inputs), [], {}, [], ""
+    for axes in dict.fromkeys(inputs.frontier["axes"]):
+        found = inputs.frontier[inputs.frontier["axes"].eq(axes)]
+        costs = axes.split("~")[1].split(",")
+        grouped = found[found["group"].str.startswith("optimizer=")] if len(costs) == 1 else found.iloc[:0]
+        ours = grouped if len(grouped) else found[found["group"].eq("all")]
+        if ours.empty:
+            continue
+        ours, less = thinned(ours, ours["on_front"].astype(bool))
+        left = left or less
+        names = sorted(ours["group"].unique())
+        rows[axes] = [{
+            "run": run.get(str(row.run_id)), "x": row.x, "y": row.y, "z": getattr(row, "z", None),
+            "low": getattr(row, "y_low", None), "high": getattr(row, "y_high", None), "front": bool(row.on_front),
+            "probability": row.probability, "group": label(row.group)} for row in ours.sort_values("x").itertuples()]
+        key = "-".join(costs).replace("_", "-")
+        views.append(View(key, " and ".join(COSTS[cost].title for cost in costs), two_costs(axes, costs, inputs)
+                          if len(costs) == 2 else one_cost(axes, costs[0], names, inputs)))
+        best = ours.loc[ours["y"].idxmax()]
+        told.append(f"{COSTS[costs[0]].title}: best score {best['y']:.3f} at {best['x']:.3g} {COSTS[costs[0]].unit}")
+    published = inputs.frontier[inputs.frontier["group"].eq("published")
+                                & inputs.frontier["axes"].eq("score~forward_flops")]
+    if views and len(published):
+        rows["published"] = [{"x": row.x, "y": row.y, "group": label(row.run_id.removeprefix("published-"))}
+                             for row in published.itertuples()]
+        views.append(View("published", "published best networks, on a scale of their own", published_points(
+            [row["group"] for row in rows["published"]])))
+    if not views:
+        return None
+    sure = inputs.frontier["probability"].notna().any()
+    return Chart(
+        "fronts", "The best score for each cost",
+        "Filled and joined: the Pareto front of each optimizer; bars: 95 % intervals of the score over recordings (and "
+        "seeds, where repeated). " + ("Hover tells the probability of standing on the front. " if sure else
+        "How sure membership is cannot be told: the table has neither intervals nor repeated seeds. ")
+        + (OTHER_SCALE if len(published) else "") + left, "; ".join(told), tuple(views), rows)
+
+
+def one_cost(axes: str, cost: str, names: list[str], inputs: Inputs) -> dict:
+    looks = colour("group", [label(name) for name in names], look_places(names))
+    x = axis("x", axis_title(cost), log=True)
+    y = axis("y", f"{label(inputs.target)}")
+    line = {"data": {"name": axes}, "transform": [{"filter": "datum.front"}],
+            "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8},
+            "encoding": {"x": x, "y": y, "color": looks["color"]}}
+    return layered(bars(axes, x, "low", "high", looks), line, points(axes, x, y, looks, "datum.front"))
+
+
+def two_costs(axes: str, costs: list[str], inputs: Inputs) -> dict:
+    """Two costs on log axes, the score as colour, the members of the front ringed."""
+    score = {"field": "y", "type": "quantitative", "scale": {"scheme": "cividis"},
+             "legend": {"title": label(inputs.target), "gradientLength": 180}}
+    layer = points(axes, axis("x", axis_title(costs[0]), log=True), axis("z", axis_title(costs[1]), log=True),
+                   {"color": score}, "true")
+    layer["encoding"]["fill"] = layer["encoding"].pop("color")
+    layer["encoding"]["stroke"] = {"condition": {"test": "datum.front", "value": "currentColor"},
+                                   "value": "transparent"}
+    return layered(layer)
+
+
+def published_points(names: list[str]) -> dict:
+    looks = colour("group", names, look_places([{"AdamW": "adamw", "SGD-momentum": "sgdm", "SGD": "sgd"}.get(one, one)
+                                                for one in names]))
+    return layered(points("published", axis("x", axis_title("forward_flops"), log=True),
+                          axis("y", "published score (another scale)"), looks, size=90))
+
+
+def law(inputs: Inputs) -> Chart | None:
+    """The runs, the laws identified on all of them and on each optimizer with their bands, and what lies beyond."""
+    fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
+    fits = [fit for fit in fits
+            if fit.subset in POOLED or (fit.subset.startswith("optimizer=") and "," not in fit.subset)]
+    ranked = inputs.ranked
+    ys = {one.name: one.y for one in responses(ranked, inputs.asked, asked=inputs.explained)}
+    sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in ranked and key[1] in ys]
+    views, rows, told = [], {}, []
+    for x, y in sizes:
+        chosen = [fit for fit in fits if (fit.x[0], fit.y) == (x, y)]
+        spec = law_view(ranked, x, y, ys[y], chosen, rows)
+        if spec:            # those with a law come first
+            views.append(View(f"{x}-{y}".replace("_", "-").replace(" ", ""),
+                              f"{quantity(y)} over {x.replace('_', ' ')}", spec))
+            told += [f"{fit.law} over {x} of {label(fit.subset)}" for fit in chosen
+                     if fit.verdict == "identified" and fit.law in LAWS]
+    views.sort(key=lambda view: -len(view.spec["layer"]))
+    return Chart(
+        "laws", "Scaling laws",
+        "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (ink), their frontier "
+        "(dashed) and each optimizer, with the pointwise 90 % band of the fitted curve (from the covariance of its "
+        "parameters); none is drawn where none is identified. Squares and bars: the laws' weighted average at 1, 2, 4 "
+        "and 10 times the largest size with the 90 % interval of a new run, where it has ends.",
+        "Identified: " + ("; ".join(told) or "none"), tuple(views), rows) if views else None
+
+
+def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: list[LawFit], rows: dict) -> dict | None:
+    """One size: runs by optimizer, the preferred identified law of each subset, the average beyond; adds to `rows`."""
+    size = ranked[x].to_numpy(float)
+    kept = np.isfinite(size) & np.isfinite(values) & (size > 0) & (values > 0)
+    if not kept.any():
+        return None
+    optimizer = ranked["optimizer"].astype(str).to_numpy() if "optimizer" in ranked else np.full(len(ranked), "runs")
+    names = sorted(set(optimizer[kept]))
+    key = f"{x}~{y}"
+    rows[f"runs {key}"] = [{"run": int(i), "x": size[i], "y": values[i], "group": label(optimizer[i])}
+                           for i in np.flatnonzero(kept)]
+    looks = colour("group", [label(name) for name in names], look_places(names))
+    across, up = axis("x", x.replace("_", " "), log=True), axis("y", quantity(y), log=True)
+    up["axis"] = {"format": "~g", "tickCount": 6}
+    up["scale"]["domain"] = [float(values[kept].min()), float(values[kept].max())]
+    up["scale"]["clamp"] = True
+    drawn = []
+    for sure in by_question(fit for fit in fits if fit.verdict == "identified" and fit.law in LAWS):
+        fit = preferred(sure)
+        among = kept if fit.subset in POOLED else kept & (optimizer == fit.subset.removeprefix("optimizer="))
+        if not among.any():
+            continue
+        data = f"law {key} {fit.subset}"
+        rows[data] = curve(fit, np.geomspace(size[among].min(), size[among].max(), GRID))
+        ink = "currentColor" if fit.subset in POOLED else looks["color"]["scale"]["range"][
+            names.index(fit.subset.removeprefix("optimizer="))]
+        named = GRID * (2 + len(drawn) // 3 % 3) // 5         # where its name stands: not where the one before has it
+        rows[data][named]["named"] = True
+        drawn += law_layers(data, across, up, ink, fit.subset == "frontier",
+                            POOLED.get(fit.subset) or f"law of {label(fit.subset)}")
+    ahead = [one for fit in fits if fit.subset == "all" for one in fit.statistics.get("predictions") or ()
+             if one.get("run_low") and one.get("run_high") is not None]
+    if ahead:
+        rows[f"ahead {key}"] = [{"x": one["x"], "y": one["y"], "low": one["run_low"], "high": one["run_high"]}
+                                for one in ahead]
+        ends = [one["y"] for one in ahead]
+        up["scale"]["domain"] = [min(*up["scale"]["domain"], *ends), max(*up["scale"]["domain"], *ends)]
+        for mark, encoding in ((("rule", {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}})),
+                               ("square", {"y": up})):
+            drawn.append({"data": {"name": f"ahead {key}"}, "mark": {"type": mark, "color": "#CC79A7", "clip": True},
+                          "encoding": {"x": across, **encoding}})
+    return layered(points(f"runs {key}", across, up, looks, size=22), *drawn)
+
+
+def law_layers(data: str, x: dict, y: dict, ink: str, dashed: bool, name: str) -> list[dict]:
+    """Band, line, and its name."""
+    line = {"type": "line", "color": ink, "strokeWidth": 2.2, "clip": True} | ({"strokeDash": [6, 4]} if dashed else {})
+    band = {"type": "area", "color": ink, "opacity": 0.15, "clip": True}
+    return [{"data": {"name": data}, "mark": band, "transform": [{"filter": "isValid(datum.low)"}],
+             "encoding": {"x": x, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}},
+            {"data": {"name": data}, "mark": line, "encoding": {"x": x, "y": y}},
+            {"data": {"name": data}, "transform": [{"filter": "datum.named"}],
+             "mark": {"type": "text", "align": "left", "dy": -9, "color": ink, "text": name, "fontWeight": "bold"},
+             "encoding": {"x": x, "y": y}}]
+
+
+def curve(fit: LawFit, grid: np.ndarray) -> list[dict]:
+    """A law on a grid of sizes with its pointwise 90 % band: the covariance carried to log y (delta method)."""
+    y = LAWS[fit.law](grid, **fit.estimates)
+    low, high = band(fit, grid, y)
+    return [dict(zip(("x", "y", "low", "high"), map(float, row), strict=True))
+            for row in zip(grid, y, low, high, strict=True)]
+
+
+def band(fit: LawFit, grid: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper end; NaN where the fit has no covariance."""
+    none = np.full(len(grid), np.nan)
+    if fit.covariance is None or any(cell is None for row in fit.covariance for cell in row):
+        return none, none
+    slopes = []
+    for name, value in fit.estimates.items():
+        step = 1e-5 * max(abs(value), 1e-12)
+        slopes.append((np.log(LAWS[fit.law](grid, **fit.estimates | {name: value + step})) - np.log(y)) / step)
+    jacobian = np.array(slopes)
+    variance = np.einsum("pg,pq,qg->g", jacobian, np.array(fit.covariance, float), jacobian)
+    half = LEVEL * np.sqrt(np.where(variance >= 0, variance, np.nan))
+    with np.errstate(over="ignore"):
+        return y * np.exp(-half), y * np.exp(half)
+
+
+def predicted(inputs: Inputs, scheme: str = "3-fold") -> Chart | None:
+    """True against predicted score out of fold, a view a model."""
+    frame, run = inputs.predicted[inputs.predicted["scheme"].eq(scheme)], places(inputs)
+    views, rows, told = [], {}, []
+    for model in sorted(frame["model"].unique(), key=lambda name: (name not in FOREMOST, name)):
+        found = frame[frame["model"].eq(model)]
+        names = sorted(found["group"].unique())
+        rows[model] = [{"run": run.get(str(row.run_id)), "x": row.truth, "y": row.prediction, "fold": row.fold + 1,
+                        "group": label(row.group)} for row in found.itertuples()]
+        ends = [float(found[["truth", "prediction"]].min().min()), float(found[["truth", "prediction"]].max().max())]
+        rows[f"{model} equal"] = [{"x": end, "y": end} for end in ends]
+        x, y = axis("x", f"true {label(inputs.target)}"), axis("y", "predicted, out of fold")
+        views.append(View(model.replace(" ", "-"), model, layered(
+            {"data": {"name": f"{model} equal"}, "encoding": {"x": x, "y": y},
+             "mark": {"type": "line", "color": "currentColor", "opacity": 0.5, "strokeDash": [2, 3]}},
+            points(model, x, y, colour("group", [label(name) for name in names], look_places(names))))))
+        told.append(f"{model}: {len(found)} runs, r = {found['truth'].corr(found['prediction']):.2f} pooled")
+    return Chart("predictions", "True against predicted score",
+                 f"{scheme} cross-validation. Dotted: perfect prediction. Groups of different means lift the pooled "
+                 "r: the table tells r within them.", "; ".join(told), tuple(views), rows) if views else None
+
+
+def latency_by_size(inputs: Inputs) -> Chart | None:
+    """Median latency against FLOPs and parameters, a colour a setting, with the power laws that are identified."""
+    frame = standing(inputs)
+    frame = frame[~frame["fallback"].eq(True)]
+    if frame["model"].nunique() < 2:
+        return None
+    run, settings = places(inputs), order(frame, "p50_ms")
+    powers = {(one.subset, one.x[0]): one for speed in inputs.speeds for one in speed.laws
+              if one.law == "power" and one.verdict == "identified"}
+    looks, views, rows = colour("group", settings), [], {}
+    for cost in ("forward_flops", "params"):
+        rows[cost] = [{"run": run.get(str(row.run_id)), "x": getattr(row, cost), "y": row.p50_ms, "group": row.setting,
+                       "low": row.p50_low_ms, "high": row.p50_high_ms, "on": f"{row.machine} · {row.device}"}
+                      for row in frame.itertuples()]
+        x, y = axis("x", COSTS[cost].title, log=True), axis("y", "median latency of one window (ms)", log=True)
+        y["axis"]["format"] = "~g"
+        lines = []
+        for name in settings:
+            chosen = frame[frame["setting"].eq(name)]
+            if one := powers.get((subset(chosen.iloc[0]), cost)):
+                grid = np.geomspace(chosen[cost].min(), chosen[cost].max(), 2)
+                lines += [{"x": float(at), "y": float(one.estimates["factor"] * at ** one.estimates["exponent"]),
+                           "group": name} for at in grid]
+        rows[f"{cost} laws"] = lines
+        views.append(View(cost.replace("_", "-"), COSTS[cost].title, layered(
+            bars(cost, x, "low", "high", looks), {"data": {"name": f"{cost} laws"}, "mark": "line", "encoding": {
+                "x": x, "y": y, "color": looks["color"]}}, points(cost, x, y, looks, size=35))))
+    told = "; ".join(f"{one}: ms ~ {cost} ^ {found.estimates['exponent']:.2f}" for (one, cost), found in powers.items())
+    return Chart("latency-size", "Latency against FLOPs and parameters",
+                 f"One point a repeat of each of {frame['model'].nunique()} networks; bars: 95 % interval of the "
+                 "median. Lines: fitted powers of the cost, where their exponent is identified; the table has their "
+                 "intervals and the error on networks left out.", told or "No law is identified: too few networks",
+                 tuple(views), rows)
+
+
+def latency_by_setting(inputs: Inputs) -> Chart | None:
+    """Median latency of one window of every model on every runtime, with interval and 99th percentile."""
+    frame = standing(inputs)
+    if frame.empty:
+        return None
+    run, settings = places(inputs), order(frame, "p50_ms")
+    rows = [{"run": run.get(str(row.run_id)), "x": row.p50_ms, "y": row.setting, "low": row.p50_low_ms,
+             "high": row.p50_high_ms, "p99": row.p99_ms, "group": label(row.runtime), "model": row.model,
+             "fell": flagged(row), "on": f"{row.machine} · {row.device}"} for row in frame.itertuples()]
+    looks = colour("group", sorted({row["group"] for row in rows}))
+    x = axis("x", "latency of one window (ms)", log=True)
+    x["axis"]["format"] = "~g"
+    y = axis("y", None, "nominal", sort=settings, axis={"labelLimit": 260, "grid": True})
+    made = points("latency", x, y, looks, "!datum.fell")
+    made["encoding"]["fill"] = {"condition": {"test": "datum.fell", "value": "transparent"}, **made["encoding"]["fill"]}
+    spans = [{"data": {"name": "latency"}, "mark": {"type": "rule", "strokeWidth": width, "opacity": 0.4},
+              "encoding": {"x": {"field": low, "type": "quantitative"}, "x2": {"field": high}, "y": y,
+                           "color": looks["color"]}} for low, high, width in (("x", "p99", 1), ("low", "high", 4))]
+    crosses = {"data": {"name": "latency"}, "transform": [{"filter": "datum.fell"}], "encoding": {"x": x, "y": y},
+               "mark": {"type": "point", "shape": "M-1,-1L1,1M-1,1L1,-1", "size": 90, "color": "currentColor"}}
+    fastest = frame.loc[frame["p50_ms"].idxmin()]
+    return Chart("latency-runtime", "Latency by runtime",
+                 "Marker: median of one model; thick bar: its 95 % interval; thin line: to the 99th percentile where "
+                 f"enough samples lie beyond it; {len(rows)} measurements. A crossed hollow marker fell back: what ran "
+                 "was not what was asked.",
+                 f"Fastest: {fastest['model']} on {fastest['setting']}, {fastest['p50_ms']:.3g} ms",
+                 (View("all", "all models", layered(*spans, made, crosses, height=60 + 34 * len(settings))),),
+                 {"latency": rows})

@@ -1,0 +1,161 @@
+"""The page in a browser: figures are drawn, what is marked or filtered in one is so in all, nothing complains or calls.
+
+Reference: Chromium itself, of Debian's package; the page's own pictures are looked at by size and colour.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecgscale.report import page
+from ecgscale.report.inputs import Inputs
+from tests.browser import CHROMIUM, Page
+from tests.lib.report.test_page import make_inputs, run_table
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)")
+SHOWN = "[...document.querySelectorAll('#explorer tbody tr')].map(row => +row.dataset.run)"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    made = Page(tmp_path_factory.mktemp("browser"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(page, "picture", lambda *_: "data:,")       # stills have tests of their own
+        page.write(make_inputs(), folder)
+    browser.open(folder / "report.html")
+    browser.ask("ecgscale.draw().then(() => 0)")
+    return browser
+
+
+def quiet(browser) -> None:
+    """No figure failed, nothing was said to the console, and no address but the page's own was asked for."""
+    assert browser.ask("ecgscale.errors") == []
+    assert browser.complaints == []
+    assert [one for one in browser.requests if not one.startswith(("file://", "data:"))] == []
+
+
+def test_every_figure_is_drawn_and_nothing_is_asked_of_the_network(opened):
+    quiet(opened)
+    drawn = opened.ask("Object.fromEntries([...document.querySelectorAll('figure.interactive')].map(one => "
+                       "[one.id, one.querySelectorAll('.live svg path, .live canvas').length]))")
+    assert set(drawn) == {"figure-laws", "figure-fronts", "figure-predictions", "figure-latency-runtime",
+                          "figure-latency-size"}
+    assert all(count > 5 for count in drawn.values()), drawn
+
+
+def test_every_setting_of_a_switch_draws(opened):
+    views = "#figure-fronts select"
+    for place in range(opened.ask(f"document.querySelector('{views}').options.length")):
+        opened.ask(f"(() => {{ const one = document.querySelector('{views}'); one.selectedIndex = {place}; "
+                   "one.dispatchEvent(new Event('change')); })()")
+        opened.ask("new Promise(done => setTimeout(done, 300))")
+        assert opened.ask(f"document.getElementById('figure-fronts').dataset.drawn === "
+                          f"document.querySelector('{views}').value")
+    opened.ask("ecgscale.draw().then(() => 0)")
+    quiet(opened)
+
+
+def test_a_run_marked_in_one_figure_is_marked_in_all_and_in_the_table(opened):
+    opened.ask("ecgscale.mark([3, 5], false)")
+    assert opened.ask("[...ecgscale.drawn.values()].map(one => Object.keys(one.view.signal('marked')).join())") == [
+        "3,5"] * 5
+    assert opened.ask(f"{SHOWN}.slice(0, 2)") == [3, 5]
+    assert opened.ask("document.querySelectorAll('#explorer tr.marked').length") == 2
+    assert opened.ask("document.getElementById('told').textContent") == "24 of 24 runs, 2 marked"
+    opened.ask("dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}))")
+    assert opened.ask("ecgscale.state.marked.size") == 0
+
+
+def test_a_rectangle_over_points_marks_them(opened):
+    """Dragged over the whole of a figure it marks every run that is drawn there."""
+    opened.ask("document.getElementById('figure-predictions').scrollIntoView("
+               "{behavior: 'instant', block: 'center'})")
+    box = opened.ask("(() => { const one = document.querySelector('#figure-predictions .live svg')"
+                     ".getBoundingClientRect(); return [one.left, one.top, one.right, one.bottom]; })()")
+    start, end = (box[0] + 90, box[1] + 40), (box[2] - 30, box[3] - 110)
+    within = (start[0] + 40, start[1] + 40)
+    for kind, (x, y), button in (("mouseMoved", within, "none"), ("mouseMoved", start, "none"),
+                                 ("mousePressed", start, "left"), ("mouseMoved", within, "left"),
+                                 ("mouseMoved", end, "left"), ("mouseReleased", end, "left")):
+        opened("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1,
+               buttons=int(button == "left"))
+        opened.ask("new Promise(done => setTimeout(done, 50))")
+    opened.ask("new Promise(done => setTimeout(done, 1000))")
+    assert opened.ask("ecgscale.state.marked.size") > 10
+    opened.ask("ecgscale.mark([], false)")
+
+
+def test_a_filter_leaves_its_runs_in_every_figure_and_in_the_table(opened):
+    opened.ask("[...document.querySelectorAll('[data-filter=optimizer]')]"
+               ".find(one => one.textContent === 'SGD').click()")
+    ranked = make_inputs().ranked
+    left = [i for i, name in enumerate(ranked["optimizer"]) if name != "sgd"]
+    assert opened.ask(SHOWN) == left
+    drawn = opened.ask("[...ecgscale.drawn.values()].flatMap(one => Object.keys(one.sets).flatMap(name => "
+                       "one.view.data(name))).filter(row => row.run !== undefined).map(row => row.run)")
+    assert set(drawn) <= set(left)
+    assert len(drawn) > 20
+    opened.ask("document.getElementById('unfilter').click()")
+    assert len(opened.ask(SHOWN)) == 24
+
+
+def test_the_table_sorts_and_finds(opened):
+    opened.ask("document.querySelector('[data-sort=params]').click()")
+    params = make_inputs().ranked["params"].to_numpy()
+    assert opened.ask(SHOWN) == list(np.argsort(-params, kind="stable"))
+    opened.ask("(() => { const one = document.getElementById('find'); one.value = 'run07'; "
+               "one.dispatchEvent(new Event('input')); })()")
+    assert opened.ask("document.querySelector('#explorer td').textContent") == "run07"
+    assert len(opened.ask(SHOWN)) == 1
+    opened.ask("(() => { const one = document.getElementById('find'); one.value = ''; "
+               "one.dispatchEvent(new Event('input')); })()")
+
+
+def test_linear_axes(opened):
+    opened.ask("[...document.querySelectorAll('#figure-latency-size .controls button')]"
+               ".find(one => one.textContent === 'Linear axes').click()")
+    opened.ask("new Promise(done => setTimeout(done, 500))")
+    assert opened.ask("ecgscale.drawn.get('latency-size').view.scale('x').type") == "linear"
+    quiet(opened)
+
+
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 1280), (False, 390)])
+def test_dark_and_phone(opened, tmp_path_factory, dark, width, tmp_path):
+    file = opened.ask("decodeURI(location.pathname)")
+    opened.open(Path(file), width=width, dark=dark, phone=width < 500)
+    opened.ask("ecgscale.draw().then(() => 0)")
+    quiet(opened)
+    assert opened.ask("document.documentElement.scrollWidth") <= width + 8          # wide tables scroll by themselves
+    opened.picture(tmp_path / "page.png")
+    corner = np.asarray(Image.open(tmp_path / "page.png").convert("L"))[-40:, :6]
+    assert (corner.mean() < 60) == dark
+
+
+
+
+
+@pytest.mark.parametrize("name", ["only a run table", "failed runs alone", "one optimizer", "without latency"])
+def test_a_page_of_less(browser, tmp_path, name, monkeypatch):
+    monkeypatch.setattr(page, "picture", lambda *_: "data:,")
+    whole = make_inputs()
+    runs = run_table(synthetic=False)
+    less = {"only a run table": Inputs(runs=runs),
+            "failed runs alone": Inputs(runs=runs.assign(status="failed", test_challenge_score=np.nan)),
+            "one optimizer": replace(whole, runs=runs[runs["optimizer"].eq("adamw")].reset_index(drop=True)),
+            "without latency": replace(whole, latency=whole.latency.iloc[:0], speeds=(), environments=(),
+                                       controls=())}[name]
+    page.write(less, tmp_path)
+    browser.open(tmp_path / "report.html")
+    browser.ask("ecgscale.draw().then(() => 0)")
+    quiet(browser)
+    assert len(browser.ask(SHOWN)) == len(less.runs)
