@@ -35,6 +35,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 
 VERSIONS = "versions.yml"
+MOST_SOURCES = 5_000       # rows of a sample sheet
 
 
 def wrote_versions(file: Path) -> bool:
@@ -129,6 +130,9 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
     schema = json.loads((ASSETS / "schema_input.json").read_text())
     rules = schema["items"]["properties"]
     rows = read_rows(sheet, tuple(schema["items"]["required"]))
+    if len(rows) > MOST_SOURCES:
+        raise UserError(f"has {len(rows)} rows, at most {MOST_SOURCES} are read", file=sheet,
+                        remedy="Give a row a source, not one a recording")
     for error in Draft202012Validator(schema).iter_errors(rows):
         line = error.path[0] + 2
         if error.validator == "additionalProperties":

@@ -52,6 +52,7 @@ def edited(content: bytes, edits: Sequence[tuple[str, int, bytes]]) -> bytes:
     return content
 
 
+DEEPEST = 20
 PLACES = st.integers(0, 1 << 20) | st.integers(0, 200)
 OF_BYTES = ("flip", "insert", "overwrite", "delete", "cut", "repeat")
 
@@ -79,8 +80,10 @@ ODD = st.one_of(
 
 
 def places_of(value: Any, path: tuple = ()) -> list[tuple]:
-    """The way to every value below this one."""
+    """The way to every value below this one, some steps deep."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if len(path) > DEEPEST:
+        return [path]
     return [path, *(place for key, one in inner for place in places_of(one, (*path, key)))]
 
 

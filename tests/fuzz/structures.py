@@ -144,7 +144,7 @@ def parquet_of(*seeds: bytes) -> st.SearchStrategy[bytes]:
 # ----------------------------------------------------------------------------------------------------- JSON and YAML
 
 DEEP: Any = 0
-for _ in range(300):
+for _ in range(150):
     DEEP = [DEEP] if _ % 2 else {"a": DEEP}
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{after}: &{after} [*{one},*{one},*{one},*{one},*{one},*{one},*{one},*{one},*{one}]\n"

@@ -60,6 +60,7 @@ def test_a_split_must_fit_the_sheet(tmp_path, split, sheet, words):
     ("source,path,patient\nptb,a,b\n", "unknown column 'patient'"),
     ("source,path\nptb,a\nptb,b\n", ":3: source: source 'ptb' stands in line 2 already"),
     ("source,path\nptb,\n", ":2: path: "), ("source,path,patients\nptb,a,b.txt\n", ":2: patients: "),
+    ("source,path\n" + "1,2\n" * 5001, "has 5001 rows, at most 5000 are read"),
     ("source,path,leads\nptb,a,II\nown,a,II ECG2\n", ":3: leads: 'ECG2' is no lead"),
 ])
 def test_sheets(tmp_path, text, words):

@@ -23,6 +23,7 @@ LARGEST_TEXT = 256 * MEBI       # bytes of a table or of lines of JSON that are 
 LARGEST_DOCUMENT = 32 * MEBI    # bytes of one JSON document
 LARGEST_ARRAYS = 1024 * MEBI    # bytes of what an NPZ file holds, unpacked
 MOST_CELLS = 200_000_000        # rows x columns of a Parquet file
+MOST_COLUMNS = 2_000            # of a table of others: names are held against each other
 
 
 class ContractError(UserError):
@@ -57,6 +58,13 @@ def reading(path: Path | str, form: str, *, remedy: str = "", passing: tuple[typ
         told = " ".join(str(error).split())[:300]
         raise ContractError(f"not a readable {form} ({type(error).__name__}{': ' + told if told else ''})", file=path,
                             remedy=remedy) from None
+
+
+def check_width(columns: int, path: Path | str) -> None:
+    """Raises ContractError where a table of others has more columns than are read."""
+    if columns > MOST_COLUMNS:
+        raise ContractError(f"has {columns} columns, at most {MOST_COLUMNS} are read", file=path,
+                            remedy="Leave out those that are not needed")
 
 
 def read_text(path: Path | str, largest: int = LARGEST_DOCUMENT) -> str:

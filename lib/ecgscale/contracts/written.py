@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def unmatchable(code: str, member: bool = False) -> str:
     return ""
 
 
+SMALL = 1_000_000       # cells that lines may leave out
+
+
 def read_rows(file: Path, required: tuple[str, ...], known: tuple[str, ...] = ()) -> list[dict[str, str]]:
     """Rows of a CSV written by a person, parted by `,`, `;` or tabs, values stripped.
 
@@ -62,11 +66,14 @@ def read_rows(file: Path, required: tuple[str, ...], known: tuple[str, ...] = ()
         if missing:
             raise UserError(f"column {missing[0]!r} is missing", file=file, line=1,
                             remedy=f"The first line must name {', '.join(required)}")
-        twice = [name for place, name in enumerate(head) if name and name in head[:place]]
+        twice = next((name for name, count in Counter(head).items() if name and count > 1), None)
         if twice:
-            raise UserError(f"column {twice[0]!r} stands twice", file=file, line=1, remedy="Leave one of them")
-        rows = []
+            raise UserError(f"column {twice!r} stands twice", file=file, line=1, remedy="Leave one of them")
+        rows, room = [], file.stat().st_size + SMALL
         for fields in filter(None, reader):
+            if (room := room - len(head)) < 0:      # an honest cell takes a byte, if only for the comma behind it
+                raise UserError(f"the first line names {len(head)} columns, and the lines below are shorter", file=file,
+                                line=reader.line_num, remedy="Give each line a field for each column")
             if any(field.strip() for field in fields[len(head) :]):
                 raise UserError(f"{len(fields)} fields, and the first line names {len(head)}", file=file,
                                 line=reader.line_num, remedy=f"Put quotes around a field that holds {delimiter!r}")

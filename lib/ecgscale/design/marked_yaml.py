@@ -10,12 +10,19 @@ import yaml
 from ecgscale.contracts.reading import read_text
 from ecgscale.errors import UserError
 
-LARGEST_FILE = 1_000_000        # bytes: files that a person writes are far below
+LARGEST_FILE = 200_000          # bytes, of which two seconds are read: files that a person writes are far below
+DEEPEST = 50                    # brackets within brackets: the time of looking for keys grows with their square
 LARGEST_TREE = 100_000          # values once aliases are written out
 
 
 class Loader(yaml.SafeLoader):
     """SafeLoader that reads 1e-3 as a number, as YAML 1.2 and JSON do, and refuses a key named twice."""
+
+    def fetch_flow_collection_start(self, token: type[yaml.Token]) -> None:
+        if self.flow_level >= DEEPEST:
+            raise yaml.scanner.ScannerError(None, None, f"more than {DEEPEST} brackets within brackets",
+                                            self.get_mark())
+        super().fetch_flow_collection_start(token)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen: set[str] = set()

@@ -12,12 +12,13 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
 from ecgscale.contracts.labels import LabelSet
-from ecgscale.contracts.reading import LARGEST_TEXT, plain_file, read_arrays, read_text, reading
+from ecgscale.contracts.reading import LARGEST_TEXT, check_width, plain_file, read_arrays, read_text, reading
 from ecgscale.contracts.written import is_missing
 from ecgscale.ecg.datasets import challenge_comments
 from ecgscale.ecg.datasets.cinc_2024 import labels_of
@@ -51,8 +52,10 @@ def read_csv(path: Path) -> pd.DataFrame:
     with reading(plain_file(path, LARGEST_TEXT), "CSV"):
         with open(path, encoding="utf-8-sig") as stream:
             commented = stream.readline().startswith("#")
-        frame = pd.read_csv(path, dtype=text, skiprows=int(commented), encoding="utf-8-sig")
+            stream.seek(0)
+            check_width(max((line.count(",") for line in islice(stream, 2)), default=0) + 1, path)
         names = pd.read_csv(path, header=None, nrows=1, skiprows=int(commented), dtype=str, encoding="utf-8-sig")
+        frame = pd.read_csv(path, dtype=text, skiprows=int(commented), encoding="utf-8-sig")
     if len(names.columns) == len(frame.columns):     # a code that is given twice keeps its name
         frame.columns = names.iloc[0].fillna("").str.strip()
     if not len(frame.columns) or frame.columns[0] != "record":

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecgscale.contracts.reading import plain_file, reading
+from ecgscale.contracts.reading import check_width, plain_file, reading
 from ecgscale.contracts.tables import OLD_FORM, check_cells
 from ecgscale.errors import UserError
 
@@ -52,6 +52,7 @@ def read_sheet(path: Path) -> Sheet:
     if content.startswith(PARQUET):
         with reading(path, "Parquet file"), pq.ParquetFile(io.BytesIO(content)) as file:
             check_cells(file.metadata, path)
+            check_width(file.metadata.num_columns, path)
             return typed(file.read())
     text, notices = decoded(content, path)
     return parsed(text, path, notices)
@@ -88,10 +89,11 @@ def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
     rows, lines = records(body, delimiter, path, skipped)
     if not rows:
         raise UserError("not a readable CSV: it holds no line", file=path)
-    comments = [i for i, row in enumerate(rows) if len(row) == 1 and row[0].lstrip().startswith("#")]
+    check_width(max(map(len, rows)), path)
+    comments = {i for i, row in enumerate(rows) if len(row) == 1 and row[0].lstrip().startswith("#")}
     if len(comments) < len(rows) and max(map(len, rows)) > 1:
-        rows = [row for i, row in enumerate(rows) if i not in set(comments)]
-        lines = [line for i, line in enumerate(lines) if i not in set(comments)]
+        rows = [row for i, row in enumerate(rows) if i not in comments]
+        lines = [line for i, line in enumerate(lines) if i not in comments]
         notices += [f"{len(comments)} line(s) of comment left out"] if comments else []
     header = not all(NUMBER.fullmatch(cell) for cell in rows[0] if cell.strip())
     names = [cell.strip() for cell in rows.pop(0)] if header else []

@@ -63,9 +63,10 @@ def find(sheet: Sheet, names: list[Name], written: str) -> int:
 
 def role_beside(sheet: Sheet, names: list[Name], place: int) -> str | None:
     """A name's role; D beside a T, or beside tokens, counts unique samples, alone it counts samples seen."""
+    if sheet.names[place].strip().casefold() != "d":
+        return names[place].role
     others = [one.role for i, one in enumerate(names) if i != place]
-    d = sheet.names[place].strip().casefold() == "d"
-    return "train_records" if d and "samples_seen" in others else names[place].role
+    return "train_records" if "samples_seen" in others else names[place].role
 
 
 def rank(ours: str, written: str) -> int:

@@ -2,10 +2,12 @@
 
 import pytest
 
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.written import is_missing, read_rows
 from ecgscale.ecg.label_table import read_labels
 from ecgscale.ecg.people import read_people
 from ecgscale.errors import UserError
+from ecgscale.evaluation.others import read_table
 
 ROWS = [{"record": "A1", "patient": "p1", "note": "a, b"}, {"record": "A2", "patient": "", "note": ""}]
 
@@ -70,3 +72,17 @@ def test_words_for_missing(word):
 @pytest.mark.parametrize("word", ["0", "1", "Nancy", "naN1", "x", "unknown-17"])
 def test_names_that_are_none(word):
     assert not is_missing(word)
+
+
+def test_short_lines_below_a_long_first_one_do_not_make_cells_of_nothing(table):
+    """300 kB that name 10,000 columns would become 600 million cells."""
+    head = ",".join(["record", *(f"c{number}" for number in range(10_000))])
+    with pytest.raises(UserError, match=r"table\.csv:\d+: the first line names 10001 columns, and "):
+        read_rows(table(head + "\n" + "A1,x\n" * 60_000), ("record",))
+    few = read_rows(table(head + "\nA1,x\n"), ("record",))
+    assert (len(few), few[0]["c0"], few[0]["c9999"]) == (1, "x", "")
+
+
+def test_predictions_of_too_many_columns_are_refused(table):
+    with pytest.raises(UserError, match=r"has 5002 columns, at most 2000 are read\. Leave out those"):
+        read_table(table("record," + "," * 5000 + "\nA1,1\n"), read_label_set())

@@ -147,8 +147,8 @@ def test_a_file_without_sections(tmp_path, text):
 def test_missing_and_oversized_files(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         read_study(tmp_path / "none.yaml")
-    with pytest.raises(UserError, match="has 1000011 bytes, at most 1000000"):
-        read_study(written(tmp_path, "name: x  #" + "x" * 1_000_001))
+    with pytest.raises(UserError, match="has 200011 bytes, at most 200000"):
+        read_study(written(tmp_path, "name: x  #" + "x" * 200_001))
 
 
 @pytest.mark.parametrize("key", ["\\ud83d\\ude00", "a\\/b", "\\u0085"])
@@ -160,9 +160,9 @@ def test_an_unknown_key_that_json_spells_otherwise_is_named(tmp_path, key):
 
 
 def test_endless_digits_end(tmp_path):
-    """Half a million digits that never become a number: a pattern that tried them two ways took hours."""
+    """Digits without end that never become a number: a pattern that tried them two ways took hours."""
     with pytest.raises(UserError, match="seed"):
-        read_study(written(tmp_path, f"name: long\nseed: {'9' * 500_000}x\n"))
+        read_study(written(tmp_path, f"name: long\nseed: {'9' * 150_000}x\n"))
 
 
 @pytest.mark.parametrize("target", ["loss", "test_loss", "valid_loss", "error"])
@@ -171,6 +171,13 @@ def test_a_target_of_which_less_is_better_is_refused(tmp_path, target):
     with pytest.raises(UserError, match=r"no score: less of it is better. Give a score") as found:
         read_study(written(tmp_path, f"name: less\nanalysis:\n  target: {target}\n"))
     assert (found.value.line, found.value.field) == (3, "analysis.target")
+
+
+def test_brackets_within_brackets_are_refused_before_their_keys_are_looked_for(tmp_path):
+    """2,000 of them took two seconds."""
+    (tmp_path / "study.json").write_text('{"name": "x", "runs": ' + "[" * 2000)
+    with pytest.raises(UserError, match=r"study\.json:1: not valid YAML: more than 50 brackets within brackets"):
+        read_study(tmp_path / "study.json")
 
 
 def test_aliases_that_unfold_are_refused_before_they_do(tmp_path):

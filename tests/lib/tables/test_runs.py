@@ -219,3 +219,17 @@ def test_columns_of_lists_structures_and_bytes_are_left_out_with_a_word(tmp_path
     table = read_runs(tmp_path / "runs.parquet")
     assert table.frame["params"].tolist() == [1e3, 1e4, 1e5]
     assert "columns of lists, structures or bytes left out: 'losses', 'about', 'digest'" in table.columns.notices
+
+
+def test_many_comments_are_left_out_one_by_one():
+    """Sixty thousand of them took minutes."""
+    table = read("params,loss\n" + "# a note\n1e3,2.5\n" * 60_000)
+    assert len(table.frame) == 60_000
+    assert "60000 line(s) of comment left out" in table.columns.notices
+
+
+@pytest.mark.parametrize("save", [pd.DataFrame.to_csv, pd.DataFrame.to_parquet])
+def test_a_table_of_very_many_columns_is_refused(tmp_path, save):
+    save(pd.DataFrame(1.0, index=[0], columns=[f"c{number}" for number in range(2100)]), tmp_path / "runs")
+    with pytest.raises(UserError, match=r"has 210\d columns, at most 2000 are read"):
+        read_runs(tmp_path / "runs")
