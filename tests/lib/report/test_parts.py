@@ -1,8 +1,11 @@
 """No figure of one part is shown as another's: planted scores that differ in each part, with and without weights."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from ecgscale.analysis.frontier import fronts
 from ecgscale.contracts.run_table import judged_by, on_part, part_of
 from ecgscale.report import tables
 from ecgscale.report.headlines import headlines
@@ -55,3 +58,21 @@ def test_what_a_table_is_judged_by():
     assert judged_by(["test_auroc", "test_challenge_score"], "test_challenge_score") == "test_challenge_score"
     assert judged_by(["test_auroc", "valid_auroc"], "test_challenge_score") == "test_auroc"
     assert judged_by(["loss"], "test_challenge_score") == "test_challenge_score"
+
+
+@pytest.mark.parametrize(("gain", "answer"), [(0.05, "AdamW"), (0.0, "not told apart")])
+def test_few_networks_tell_the_optimizers_by_pairs(gain, answer):
+    """Four networks are no fronts, but each was trained with both: what AdamW gains on all of them is told."""
+    wobble = [0.004, -0.003, 0.002, -0.003]
+    table = pd.DataFrame([{"run_id": f"{optimizer}{k}", "status": "finished", "family": "regnet",
+                           "optimizer": optimizer, "params": 1e4 * 2**k, "forward_flops": 1e6 * 2**k, "valid_loss": 0.3,
+                           "test_challenge_score": 0.3 + 0.05 * k + (gain + wobble[k]) * (optimizer == "adamw")}
+                          for k in range(4) for optimizer in ("sgd", "adamw")])
+    inputs = Inputs(table, frontier=fronts(table, None, bootstrap=20))
+    told = next(one for one in headlines(inputs) if "optimizer" in one.question)
+    assert (told.question, told.answer) == ("Which optimizer is best on the same networks?", answer)
+    assert "AdamW over SGD by" in told.detail
+    assert "(n = 4)" in told.detail
+    alone = next(one for one in headlines(replace(inputs, runs=table.drop(columns="valid_loss")))
+                 if "optimizer" in one.question)
+    assert alone.answer == "too few runs to tell"
