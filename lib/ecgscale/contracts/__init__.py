@@ -57,7 +57,7 @@ from ecgscale.contracts.files import (
     file_digests,
     wrong_schema,
 )
-from ecgscale.contracts.output import Wrote, marked, remove_folder, whole, whole_folder, write_text
+from ecgscale.contracts.output import Wrote, marked, remove_folder, whole, whole_folder, write_array, write_text
 from ecgscale.contracts.reading import ContractError, plain_file, read_array, read_arrays, read_json, read_text, reading
 from ecgscale.contracts.runs import (
     HISTORY,
@@ -86,5 +86,5 @@ __all__ = [
     "RunSpec", "ScheduleSpec", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "Wrote", "changed", "check_digests",
     "concatenated_digest", "digest", "file_digest", "file_digests", "marked", "plain_file", "read_all", "read_array",
     "read_arrays", "read_json", "read_split", "read_tensors", "read_text", "reading", "remove_folder", "whole",
-    "whole_folder", "write_split", "write_tensors", "write_text", "wrong_schema",
+    "whole_folder", "write_array", "write_split", "write_tensors", "write_text", "wrong_schema",
 ]

@@ -33,9 +33,9 @@ def described(file: Path) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def schema_of(file: Path) -> str | None:
-    """Schema and version ("ecgscale.runs/1") that the package gives a file, None where none does."""
-    schema = (described(file) or {}).get("schema")
+def schema_of(resource: dict[str, Any] | None) -> str | None:
+    """Schema and version ("ecgscale.runs/1") that a resource has, None where it says none."""
+    schema = (resource or {}).get("schema")
     if isinstance(schema, dict) and "name" in schema and "version" in schema:
         return f"{schema['name']}/{schema['version']}"
     return None
@@ -46,9 +46,9 @@ def digest_of(file: Path) -> str:
     return f"{ALGORITHM}:{file_digest(file, 64)}"
 
 
-def is_changed(file: Path) -> bool:
-    """Whether the package keeps a digest of ours that is not the file's."""
-    kept = (described(file) or {}).get("hash")
+def is_changed(file: Path, resource: dict[str, Any] | None) -> bool:
+    """Whether its resource keeps a digest of ours that is not the file's."""
+    kept = (resource or {}).get("hash")
     return isinstance(kept, str) and kept.startswith(ALGORITHM) and kept != digest_of(file)
 
 

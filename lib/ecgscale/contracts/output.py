@@ -7,12 +7,15 @@ is such a file, or a folder that holds nothing else; anything else is refused an
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+
+import numpy as np
 
 from ecgscale.errors import UserError
 
@@ -134,3 +137,10 @@ def kinds_of(place: PurePosixPath, members: Mapping[str, Wrote | None], folder: 
 def write_text(path: Path | str, text: str, wrote: Wrote = never) -> None:
     with whole(path, wrote) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_array(path: Path, values: np.ndarray) -> None:
+    """A small .npy file. NumPy itself, given a path, tells nobody that the disk is full: its error has no number."""
+    content = io.BytesIO()
+    np.save(content, values, allow_pickle=False)
+    path.write_bytes(content.getbuffer())

@@ -123,8 +123,10 @@ class Table:
                 write_csv(table, temporary)
             else:
                 pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-            kept = {"hash": datapackage.digest_of(temporary), "bytes": temporary.stat().st_size}
-        datapackage.write(datapackage.add(package, self.resource(path, table.schema.names) | kept), path.parent)
+            resource = self.resource(path, table.schema.names) | {
+                "hash": datapackage.digest_of(temporary), "bytes": temporary.stat().st_size}
+            # before the table takes its place: one that nothing describes would not be known as ours
+            datapackage.write(datapackage.add(package, resource), path.parent)
 
     def resource(self, path: Path, names: Iterable[str]) -> dict[str, Any]:
         """The file as a resource of a Data Package."""
@@ -152,26 +154,32 @@ class Table:
         far as it says), is not the one that the package beside it keeps a digest of, is damaged, or a column is
         missing, unknown or of another type."""
         path = plain_file(path, LARGEST_TEXT if Path(path).suffix == ".csv" else None)
-        check_unchanged(path)
+        resource = datapackage.described(path)
+        check_unchanged(path, resource)
+        said = datapackage.schema_of(resource)
         with reading(path, "CSV file" if path.suffix == ".csv" else "Parquet file"):
-            table = (self.from_csv if path.suffix == ".csv" else self.from_parquet)(path, columns)
+            table = (self.from_csv if path.suffix == ".csv" else self.from_parquet)(path, columns, said)
             frame = table.to_pandas()
             if columns is None:
-                self.arrow(frame, path)
+                self.check(table.schema.names, path)
+                if any(column.type != self.type_of(column.name).arrow for column in table.schema):
+                    self.arrow(frame, path)
         return frame
 
-    def from_parquet(self, path: Path, columns: list[str] | None) -> pa.Table:
+    def from_parquet(self, path: Path, columns: list[str] | None, said: str | None) -> pa.Table:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             check_cells(file.metadata, path)
             table = file.read(columns)
-        found = (table.schema.metadata or {}).get(b"ecgscale", b"").decode() or datapackage.schema_of(path)
+        found = (table.schema.metadata or {}).get(b"ecgscale", b"").decode() or said
         if found not in (None, self.schema_id()):
             raise wrong_schema(found, self.schema_id(), path)
         return table
 
-    def from_csv(self, path: Path, columns: list[str] | None) -> pa.Table:
-        """Also one that another program saved: whole numbers as 3.0, NA, TRUE, a column of row numbers without name."""
-        found, old = named_in(path), old_form(path)
+    def from_csv(self, path: Path, columns: list[str] | None, said: str | None) -> pa.Table:
+        """Also one that another program saved: whole numbers as 3.0, NA, TRUE, a column of row numbers without name.
+        `said`: the schema that the package beside it gives it."""
+        old = old_form(path)
+        found = old or said
         if found not in (None, self.schema_id()):
             raise wrong_schema(found, self.schema_id(), path, line=1 if old else None)
         if old:
@@ -196,8 +204,9 @@ class Table:
         return plainly(table.drop_columns([name for name in table.schema.names if not name]))
 
 
-def check_unchanged(path: Path) -> None:
-    if datapackage.is_changed(path):
+def check_unchanged(path: Path, resource: dict[str, Any] | None) -> None:
+    """Raises ContractError where the resource keeps another digest than this file's."""
+    if datapackage.is_changed(path, resource):
         raise ContractError(f"is not what {datapackage.NAME} beside it keeps a digest of: it was changed or cut short",
                             file=path, remedy="Make it again. Where the change is meant, delete the file's \"hash\" in "
                                               f"{datapackage.NAME}")
@@ -283,4 +292,4 @@ def old_form(path: Path) -> str | None:
 
 def named_in(path: Path) -> str | None:
     """The schema that a CSV is said to have: by its old first line, else by the package beside it."""
-    return old_form(path) or datapackage.schema_of(path)
+    return old_form(path) or datapackage.schema_of(datapackage.described(path))

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, file_digests, whole_folder
+from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, file_digests, whole_folder, write_array
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.contracts.written import as_whole, is_missing
 from ecgscale.ecg import guards
@@ -121,7 +121,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
         refused = pd.DataFrame(rejects, columns=list(REJECTS.columns))
         REJECTS.write(refused.assign(synthetic=bool(records["synthetic"].any())), temporary / "rejects.csv")
         if example:
-            np.save(temporary / "example.npy", example.millivolts)
+            write_array(temporary / "example.npy", example.millivolts)
         identity = [signals.sum, recipe.digest, labels.digest, *labels.translation.items(), *map(digest, rows)]
         made = Shard(
             source=source, shard=shard, found=len(places), accepted=len(rows), rejected=len(rejects),

@@ -40,12 +40,13 @@ def collect(trained: Iterable[Path], metrics: pd.DataFrame) -> pd.DataFrame:
         if result.spec.run_id in rows:
             raise UserError("a run that was given before", file=folder, field="run_id", remedy="Give every run once")
         rows[result.spec.run_id] = row_of(result)
-    scored = dict(iter(metrics.groupby("run_id")))
-    for run_id, table in scored.items():
-        if run_id not in rows:
-            raise UserError(f"metrics of the run {run_id}, which is not among the trained ones", file=table.index[0],
-                            remedy="Give its folder with --trained")
-        rows[run_id] = summary(table) | rows[run_id]
+    unknown = metrics[~metrics["run_id"].isin(list(rows))]
+    if len(unknown):
+        raise UserError(f"metrics of the run {unknown['run_id'].iloc[0]}, which is not among the trained ones",
+                        file=unknown.index[0], remedy="Give its folder with --trained")
+    scored = set(metrics["run_id"])
+    for run_id, values in summaries(metrics).items():
+        rows[run_id] = values | rows[run_id]
     for run_id, row in rows.items():
         if row["status"] == "finished" and run_id not in scored:
             row |= {"status": "unevaluated", "reason": "no metrics were given for this run"}
@@ -79,13 +80,14 @@ def row_of(result: RunResult) -> dict:
     }
 
 
-def summary(metrics: pd.DataFrame) -> dict[str, float]:
-    """<part>_<metric>[_tuned][_low|_high] of the whole fold."""
-    whole = metrics[(metrics["group"] == "all") & metrics["threshold"].isin(ENDINGS) & ~metrics["metric"].isin(CHOSEN)]
-    values = {}
-    for row in whole.itertuples():
-        name = f"{row.part}_{row.metric}{ENDINGS[row.threshold]}"
-        values |= {name: row.estimate, f"{name}_low": row.low, f"{name}_high": row.high}
+def summaries(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """<part>_<metric>[_tuned][_low|_high] of the whole fold, by run."""
+    whole = metrics[metrics["group"].eq("all") & metrics["threshold"].isin(ENDINGS) & ~metrics["metric"].isin(CHOSEN)]
+    columns = [whole[name].tolist() for name in ("run_id", "part", "metric", "threshold", "estimate", "low", "high")]
+    values: dict[str, dict[str, float]] = {}
+    for run_id, part, metric, threshold, estimate, low, high in zip(*columns, strict=True):
+        name = f"{part}_{metric}{ENDINGS[threshold]}"
+        values.setdefault(run_id, {}).update({name: estimate, f"{name}_low": low, f"{name}_high": high})
     return values
 
 

@@ -47,9 +47,13 @@ def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
     if typed and is_ours(path):
         sheet = Sheet.of(RUNS.read(path))
     else:
-        (check_unchanged if typed else check_name)(path)
+        resource = datapackage.described(path)
+        if typed:
+            check_unchanged(path, resource)
+        else:
+            check_name(path)
         sheet = read_sheet(path)
-        if not typed and datapackage.is_changed(path):
+        if not typed and datapackage.is_changed(path, resource):
             sheet = replace(sheet, notices=(*sheet.notices, CHANGED))
     try:
         return run_table(sheet, reading)

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ecgscale.contracts import Artefact, Export, RunResult, file_digests, whole_folder, write_tensors
+from ecgscale.contracts import Artefact, Export, RunResult, file_digests, whole_folder, write_array, write_tensors
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
@@ -129,7 +129,7 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
     truth = held_out(network, result, task)
     calibration = training_windows(result, task)
     for name, values in zip(SAMPLE, (next(truth.batches(1)), truth.logits[:1]), strict=True):
-        np.save(folder / name, values)
+        write_array(folder / name, values)
     description = Export(
         run_id=spec.run_id, label=label, chosen_for=why, spec=spec, ledger=result.ledger,
         input_shape=(1, len(spec.leads), spec.window), rate=corpus.rate, unit=corpus.unit, recipe=corpus.recipe,

@@ -1,0 +1,74 @@
+"""A command on a disk that is full when it writes its first file, its second one, and so on.
+
+    unshare --map-root-user --mount python -m tests.full_disk DISK COMMAND ARGUMENT...
+
+runs a command of bin/ with `--out DISK/out`, where DISK is a file system in memory: first with room enough, then once
+for each file that it left, with room for those before it only, then there again with room enough. Prints a line of JSON
+for each: what ended it, what it said, and what lies on the disk.
+"""
+
+import hashlib
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENOUGH, PAGE = 1 << 28, 4096
+LOADED = ("ecgscale.evaluation.evaluate", "ecgscale.evaluation.comparisons", "ecgscale.ecg.prepare")   # before a fork
+
+
+def mount(disk: Path, size: int, *again: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join([*again, f"size={size}"]), "tmpfs", disk], check=True)
+
+
+def files(disk: Path) -> list[Path]:
+    """In the order in which they were written."""
+    return sorted((file for file in disk.rglob("*") if file.is_file()), key=lambda file: file.stat().st_mtime_ns)
+
+
+def run(command: str, arguments: list[str], disk: Path, said: Path) -> dict:
+    """The command in a child; what it says goes into a file of another disk."""
+    child = os.fork()
+    if not child:
+        with open(said, "w") as stream:
+            os.dup2(stream.fileno(), 1)
+            os.dup2(stream.fileno(), 2)
+        sys.argv = [command, *arguments, "--out", str(disk / "out")]
+        try:
+            runpy.run_path(str(ROOT / "bin" / command), run_name="__main__")
+        except SystemExit as end:
+            sys.stdout.flush()
+            os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            sys.stderr.flush()
+            os._exit(1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    held = {file.relative_to(disk).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files(disk)}
+    return {"code": status, "said": said.read_text(), "files": held}
+
+
+def main(disk: Path, command: str, *arguments: str) -> None:
+    from ecgscale.machine.confined import confine
+    confine()
+    for module in LOADED:
+        __import__(module)
+    said = disk.with_name("said.txt")
+    mount(disk, ENOUGH)
+    print(json.dumps(run(command, list(arguments), disk, said)))
+    ends, total = [], 0
+    for file in files(disk):
+        total += -(-file.stat().st_size // PAGE) * PAGE
+        ends.append(total)
+    for end in ends:
+        mount(disk, end - PAGE or 1)       # over the one before: an empty disk; size=0 would be without limit
+        print(json.dumps(run(command, list(arguments), disk, said)))
+        mount(disk, ENOUGH, "remount")
+        print(json.dumps(run(command, list(arguments), disk, said)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])
