@@ -5,7 +5,7 @@ const page = JSON.parse(document.getElementById("page-data").textContent);
 const runs = page.runs, count = Object.values(runs)[0]?.length ?? 0;
 const FILTERS = { family: "family", optimizer: "optimizer", size: "parameters", status: "status", device: "trained on" };
 const ROWS_SHOWN = 500, VALUES_SHOWN = 12, TOLD = 14;
-const state = { marked: new Set(), off: {}, sort: null, down: true, text: "" };
+const state = { marked: new Set(), off: {}, sort: null, down: true, text: "", table: false };
 const drawn = new Map();            // name of a figure -> { view, rows, sets }
 const errors = [];
 const coarse = matchMedia("(pointer: coarse)").matches;
@@ -246,7 +246,7 @@ function ordered() {
 
 function showTable() {
   const table = document.getElementById("explorer");
-  if (!table) return;
+  if (!table || !state.table) return;
   const rows = ordered(), heads = page.heads.filter(head => !["low", "high"].includes(head.name));
   const top = element("tr");
   for (const head of heads) {
@@ -297,6 +297,12 @@ function download(name, heads, rows) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+// Thousands of cells wait until somebody comes near
+function firstTable() {
+  state.table = true;
+  showTable();
+}
+
 function makeTable() {
   document.getElementById("find").addEventListener("input", event => { state.text = event.target.value; showTable(); });
   document.getElementById("save").addEventListener("click", () => download("runs.csv",
@@ -320,18 +326,19 @@ document.documentElement.classList.add("alive");
 const makers = new Map(Object.keys(page.charts).map(name => [name, makeFigure(name)]));
 makeFilters();
 makeTable();
-showTable();
 tell();
 followScroll();
 const near = new IntersectionObserver(entries => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
     near.unobserve(entry.target);
-    makers.get(entry.target.id.replace(/^figure-/, ""))();
+    if (entry.target.classList.contains("explorer")) firstTable();
+    else makers.get(entry.target.id.replace(/^figure-/, ""))();
   }
 }, { rootMargin: "600px 0px" });
+for (const place of document.querySelectorAll(".explorer")) near.observe(place);
 for (const name of makers.keys()) near.observe(document.getElementById(`figure-${name}`));
 addEventListener("keydown", event => { if (event.key === "Escape") mark([], false); });
 // For a person in the console, and for tests
-window.ecgscale = { draw: () => Promise.all([...makers.values()].map(make => make())), mark, state, drawn, errors };
+window.ecgscale = { draw: () => { firstTable(); return Promise.all([...makers.values()].map(make => make())); }, mark, state, drawn, errors };
 })();

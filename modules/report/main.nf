@@ -17,6 +17,7 @@ process REPORT {
     output:
     path 'report/report.html', emit: page
     path 'report/figures', emit: figures
+    path 'report/tables', optional: true, emit: tables
 
     script:
     """

@@ -18,9 +18,16 @@ def standing(inputs: Inputs) -> pd.DataFrame:
     """Single-stream rows that stand, with what was measured in words. Rows of several machines name theirs."""
     rows = inputs.latency
     rows = rows[rows["status"].eq("ok") & rows["p50_ms"].notna() & rows["scenario"].eq("single")]
-    several = len(inputs.latency["machine"].unique()) > 1
-    names = [setting(row) + (f" · {row.machine}" if several else "") for row in rows.itertuples()]
-    return rows.assign(setting=names)
+    return rows.assign(setting=settings(rows, len(inputs.latency["machine"].unique()) > 1))
+
+
+def settings(rows: pd.DataFrame, several: bool = False) -> pd.Series:
+    """What each row measured, in words; with its machine where there are `several`."""
+    keys = ["runtime", "device", "ran_precision", "option", "machine"]
+    which = rows.groupby(keys, dropna=False, sort=False).ngroup()
+    names = {group: setting(row) + (f" · {row.machine}" if several else "") for group, row in
+             zip(which[~which.duplicated()], rows[~which.duplicated()].itertuples(), strict=True)}
+    return which.map(names)
 
 
 def setting(row) -> str:
@@ -38,7 +45,7 @@ def flagged(row) -> bool:
 
 def order(rows: pd.DataFrame, value: str) -> list[str]:
     """Settings by their median, the slowest first."""
-    return sorted(rows["setting"].unique(), key=lambda one: -rows.loc[rows["setting"].eq(one), value].median())
+    return list(rows.groupby("setting")[value].median().sort_values(ascending=False, kind="stable").index)
 
 
 @mpl.rc_context(RC)

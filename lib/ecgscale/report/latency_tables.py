@@ -5,14 +5,18 @@ from __future__ import annotations
 import pandas as pd
 
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.latency_figures import flagged, setting
+from ecgscale.report.latency_figures import flagged, setting, settings
 from ecgscale.report.style import interval, label, number
 from ecgscale.report.tables import DataTable, percent, table
 
+LISTED = 2000           # measurements that are listed one by one
 NEIGHBOURS = 0.2       # processors; more is said in the report
 
 
 def latency(inputs: Inputs) -> DataTable | None:
+    """Every measurement; of more than LISTED, one row a setting over all its networks."""
+    if len(inputs.latency) > LISTED:
+        return by_setting(inputs)
     rows = inputs.latency[inputs.latency["status"].eq("ok")].sort_values(["model", "p50_ms"])
     return table("Measured latency", {
         "model": False, "machine": False, "what ran": False, "scenario": False, "batch": True, "threads": True,
@@ -25,6 +29,21 @@ def latency(inputs: Inputs) -> DataTable | None:
          for row in rows.itertuples(index=False)])
 
 
+def by_setting(inputs: Inputs) -> DataTable | None:
+    rows = inputs.latency[inputs.latency["status"].eq("ok")]
+    rows = rows.assign(setting=settings(rows), fell=rows["fallback"].eq(True))
+    found = rows.groupby(["setting", "machine", "scenario", "batch", "threads"], dropna=False).agg(
+        n=("p50_ms", "size"), models=("model", "nunique"), median=("p50_ms", "median"),
+        low=("p50_ms", lambda one: one.quantile(0.05)), high=("p50_ms", lambda one: one.quantile(0.95)),
+        fell=("fell", "sum")).reset_index()
+    return table(f"Measured latency by setting: median of the medians, and where 90 % of them lie; the {len(rows)} "
+                 "rows stand in latency.parquet of each machine", {
+        "what ran": False, "machine": False, "scenario": False, "batch": True, "threads": True, "models": True,
+        "rows": True, "median ms [5 %, 95 %]": True, "fell back": True},
+        [(row.setting, row.machine, row.scenario, row.batch, row.threads, row.models, row.n,
+          interval(row.median, row.low, row.high, number), row.fell) for row in found.itertuples()])
+
+
 def differs(row) -> str:
     """ "asked cpu precision=float16, ran cpu bf16 (100% of compute layers)"."""
     asked = " ".join(one for one in (row.device, row.option) if isinstance(one, str) and one)
@@ -35,7 +54,7 @@ def differs(row) -> str:
 
 def fallbacks(inputs: Inputs) -> str:
     """What fell back, in one sentence; empty where nothing did."""
-    rows = [row for row in inputs.latency.itertuples() if flagged(row)]
+    rows = list(inputs.latency[inputs.latency["fallback"].eq(True)].itertuples())
     kinds = dict.fromkeys(f"{label(row.runtime)} on {row.machine}: {differs(row)}" for row in rows)
     more = f" and {len(kinds) - 6} more" if len(kinds) > 6 else ""
     return (f"{len(rows)} measurements fell back: what ran is not what was asked. They are marked in figure and table, "

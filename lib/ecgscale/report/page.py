@@ -31,7 +31,10 @@ from ecgscale.report import (
 from ecgscale.report.charts import Chart
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
+from ecgscale.report.long_tables import shortened
 from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, save
+
+HEAVY = 300_000         # letters of a drawing beyond which the page holds it as pixels
 
 
 @dataclass
@@ -52,7 +55,9 @@ class Section:
 def write(inputs: Inputs, out: Path) -> None:
     """Write report.html and figures/*.svg, *.png below `out`. The same inputs give the same bytes."""
     sections = [make(inputs) for make in SECTIONS]
-    parts = [part for section in sections for part in section.parts]
+    answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
+    parts = [*answers, *(part for section in sections for part in section.parts)]
+    shorter = shortened(parts, out)
     with whole_folder(out / "figures", FIGURES) as folder:
         folder.mkdir()
         pictures = {part.name: picture(part, folder, inputs.synthetic) for part in parts
@@ -66,10 +71,10 @@ def write(inputs: Inputs, out: Path) -> None:
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
     scripts = explore.scripts()
     document = explore.document(inputs, [part for part in parts if isinstance(part, Chart)])
-    answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
     page = environment.get_template("page.html.j2").render(
         name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
-        headlines=headlines(inputs), answers=answers, data=Markup(charts.script_safe(document)),
+        headlines=headlines(inputs), answers=answers, shown=lambda part: shorter.get(id(part), part),
+        data=Markup(charts.script_safe(document)),
         scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")))
     write_text(out / "report.html", page, marked(GENERATOR))
@@ -77,10 +82,17 @@ def write(inputs: Inputs, out: Path) -> None:
 
 def picture(part: Drawing | Chart, folder: Path, synthetic: bool) -> str:
     """Write the files of a figure; give what stands in the page: SVG, or of a chart the address of its first view."""
-    if isinstance(part, Drawing):
-        return Markup(save(part, folder, synthetic))
-    first = next(iter(charts.save(part, folder, synthetic).values()))
-    return f"data:image/png;base64,{base64.b64encode(first).decode()}"
+    if isinstance(part, Chart):
+        return address(next(iter(charts.save(part, folder, synthetic).values())))
+    svg = save(part, folder, synthetic)
+    if len(svg) <= HEAVY:
+        return Markup(svg)
+    png = (folder / f"{part.name}.png").read_bytes()
+    return Markup('<img class="still" alt="{}" src="{}">').format(part.alt, address(png))
+
+
+def address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def without(section: Section, inputs: Inputs, *names: str) -> Section:

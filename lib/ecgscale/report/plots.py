@@ -47,6 +47,15 @@ def thinned(rows: pd.DataFrame, kept: pd.Series) -> tuple[pd.DataFrame, str]:
     return rows[chosen], f" {len(rows) - chosen.sum()} of {len(rows)} points off the front are not drawn."
 
 
+def every_so_many(rows: pd.DataFrame, by: str) -> tuple[pd.DataFrame, str]:
+    """At most THINNED rows, evenly over each group and along their order; what was left out, in words."""
+    if len(rows) <= THINNED:
+        return rows, ""
+    step = -(-len(rows) // THINNED)
+    chosen = rows[rows.groupby(by, dropna=False).cumcount() % step == 0]
+    return chosen, f" One point in {step} is drawn, {len(chosen)} of {len(rows)}."
+
+
 def fronts(inputs: Inputs) -> Chart | None:
     """Score against every cost, one front per optimizer; two costs at once; the published points by themselves."""
     run, views, rows, told, left = places(inputs), [], {}, [], ""
@@ -139,7 +148,8 @@ def law(inputs: Inputs) -> Chart | None:
         "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (ink), their frontier "
         "(dashed) and each optimizer, with the pointwise 90 % band of the fitted curve (from the covariance of its "
         "parameters); none is drawn where none is identified. Squares and bars: the laws' weighted average at 1, 2, 4 "
-        "and 10 times the largest size with the 90 % interval of a new run, where it has ends.",
+        "and 10 times the largest size with the 90 % interval of a new run, where it has ends."
+        + (f" One run in {-(-len(ranked) // THINNED)} is drawn." if len(ranked) > THINNED else ""),
         "Identified: " + ("; ".join(told) or "none"), tuple(views), rows) if views else None
 
 
@@ -152,8 +162,9 @@ def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: lis
     optimizer = ranked["optimizer"].astype(str).to_numpy() if "optimizer" in ranked else np.full(len(ranked), "runs")
     names = sorted(set(optimizer[kept]))
     key = f"{x}~{y}"
+    step = -(-int(kept.sum()) // THINNED)               # the table's order is that of the score
     rows[f"runs {key}"] = [{"run": int(i), "x": size[i], "y": values[i], "group": label(optimizer[i])}
-                           for i in np.flatnonzero(kept)]
+                           for i in np.flatnonzero(kept)[::step]]
     looks = colour("group", [label(name) for name in names], look_places(names))
     across, up = axis("x", x.replace("_", " "), log=True), axis("y", quantity(y), log=True)
     up["axis"] = {"format": "~g", "tickCount": 6}
@@ -226,9 +237,9 @@ def band(fit: LawFit, grid: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.n
 def predicted(inputs: Inputs, scheme: str = "3-fold") -> Chart | None:
     """True against predicted score out of fold, a view a model."""
     frame, run = inputs.predicted[inputs.predicted["scheme"].eq(scheme)], places(inputs)
-    views, rows, told = [], {}, []
+    views, rows, told, less = [], {}, [], ""
     for model in sorted(frame["model"].unique(), key=lambda name: (name not in FOREMOST, name)):
-        found = frame[frame["model"].eq(model)]
+        found, less = every_so_many(frame[frame["model"].eq(model)], "group")
         names = sorted(found["group"].unique())
         rows[model] = [{"run": run.get(str(row.run_id)), "x": row.truth, "y": row.prediction, "fold": row.fold + 1,
                         "group": label(row.group)} for row in found.itertuples()]
@@ -242,7 +253,7 @@ def predicted(inputs: Inputs, scheme: str = "3-fold") -> Chart | None:
         told.append(f"{model}: {len(found)} runs, r = {found['truth'].corr(found['prediction']):.2f} pooled")
     return Chart("predictions", "True against predicted score",
                  f"{scheme} cross-validation. Dotted: perfect prediction. Groups of different means lift the pooled "
-                 "r: the table tells r within them.", "; ".join(told), tuple(views), rows) if views else None
+                 "r: the table tells r within them." + less, "; ".join(told), tuple(views), rows) if views else None
 
 
 def latency_by_size(inputs: Inputs) -> Chart | None:
@@ -254,11 +265,12 @@ def latency_by_size(inputs: Inputs) -> Chart | None:
     run, settings = places(inputs), order(frame, "p50_ms")
     powers = {(one.subset, one.x[0]): one for speed in inputs.speeds for one in speed.laws
               if one.law == "power" and one.verdict == "identified"}
+    shown, less = every_so_many(frame.sort_values("params", kind="stable"), "setting")
     looks, views, rows = colour("group", settings), [], {}
     for cost in ("forward_flops", "params"):
         rows[cost] = [{"run": run.get(str(row.run_id)), "x": getattr(row, cost), "y": row.p50_ms, "group": row.setting,
                        "low": row.p50_low_ms, "high": row.p50_high_ms, "on": f"{row.machine} · {row.device}"}
-                      for row in frame.itertuples()]
+                      for row in shown.itertuples()]
         x, y = axis("x", COSTS[cost].title, log=True), axis("y", "median latency of one window (ms)", log=True)
         y["axis"]["format"] = "~g"
         lines = []
@@ -276,7 +288,7 @@ def latency_by_size(inputs: Inputs) -> Chart | None:
     return Chart("latency-size", "Latency against FLOPs and parameters",
                  f"One point a repeat of each of {frame['model'].nunique()} networks; bars: 95 % interval of the "
                  "median. Lines: fitted powers of the cost, where their exponent is identified; the table has their "
-                 "intervals and the error on networks left out.", told or "No law is identified: too few networks",
+                 "intervals and the error on networks left out." + less, told or "No law is identified",
                  tuple(views), rows)
 
 
@@ -286,9 +298,10 @@ def latency_by_setting(inputs: Inputs) -> Chart | None:
     if frame.empty:
         return None
     run, settings = places(inputs), order(frame, "p50_ms")
+    shown, less = every_so_many(frame.sort_values("params", kind="stable"), "setting")
     rows = [{"run": run.get(str(row.run_id)), "x": row.p50_ms, "y": row.setting, "low": row.p50_low_ms,
              "high": row.p50_high_ms, "p99": row.p99_ms, "group": label(row.runtime), "model": row.model,
-             "fell": flagged(row), "on": f"{row.machine} · {row.device}"} for row in frame.itertuples()]
+             "fell": flagged(row), "on": f"{row.machine} · {row.device}"} for row in shown.itertuples()]
     looks = colour("group", sorted({row["group"] for row in rows}))
     x = axis("x", "latency of one window (ms)", log=True)
     x["axis"]["format"] = "~g"
@@ -303,8 +316,8 @@ def latency_by_setting(inputs: Inputs) -> Chart | None:
     fastest = frame.loc[frame["p50_ms"].idxmin()]
     return Chart("latency-runtime", "Latency by runtime",
                  "Marker: median of one model; thick bar: its 95 % interval; thin line: to the 99th percentile where "
-                 f"enough samples lie beyond it; {len(rows)} measurements. A crossed hollow marker fell back: what ran "
-                 "was not what was asked.",
+                 f"enough samples lie beyond it; {len(frame)} measurements. A crossed hollow marker fell back: what "
+                 "ran was not what was asked." + less,
                  f"Fastest: {fastest['model']} on {fastest['setting']}, {fastest['p50_ms']:.3g} ms",
                  (View("all", "all models", layered(*spans, made, crosses, height=60 + 34 * len(settings))),),
                  {"latency": rows})
