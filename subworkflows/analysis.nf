@@ -20,5 +20,5 @@ workflow ANALYSIS {
     REPORT(runs, FIT.out, latency, models, comparisons, split, plan, shards, card)
 
     emit:
-    FIT.out.mix(REPORT.out.page, REPORT.out.figures, REPORT.out.tables).map { each -> placed(each) }
+    FIT.out.mix(REPORT.out.page, REPORT.out.answers, REPORT.out.figures, REPORT.out.tables).map { each -> placed(each) }
 }

@@ -74,5 +74,9 @@ def ended(run, made, outdir) {
         log.warn "Results of an earlier run are still in ${outdir}, and in no table of this one: ${some(others)} " +
             "(pipeline_info/earlier_results.txt). Remove them, or give each run an --outdir of its own"
     }
+    def answers = place("${outdir}/report/answers.txt")
+    if (answers.exists()) {
+        log.info "\n${answers.text.trim()}"
+    }
     log.info "\nReport: ${place(outdir).toAbsolutePath()}/report/report.html"
 }

@@ -16,6 +16,7 @@ process REPORT {
 
     output:
     path 'report/report.html', emit: page
+    path 'report/answers.txt', emit: answers        // for the terminal
     path 'report/figures', emit: figures
     path 'report/tables', optional: true, emit: tables
 
@@ -29,6 +30,6 @@ process REPORT {
 
     stub:
     """
-    mkdir -p report/figures && touch report/report.html
+    mkdir -p report/figures && touch report/report.html report/answers.txt
     """
 }

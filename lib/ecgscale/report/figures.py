@@ -13,13 +13,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ecgscale.analysis import distribution
 from ecgscale.analysis.frontier import COSTS
-from ecgscale.laws import LAWS
-from ecgscale.laws.columns import responses
-from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import COLOURS, INK, LOOKS, MUTED, RC, Drawing, figure, label, look, number
+from ecgscale.report.style import INK, LOOKS, MUTED, RC, Drawing, figure, label, look, number
 
-BEYOND = 5.0        # how far a panel of laws reaches beyond its runs and predictions, as a factor
 POOLED = {"all": "law of all runs", "frontier": "law of the frontier"}
 OTHER_SCALE = ("Published scores stand on a scale of their own (averaged over batches, another label order, maximum "
                "over epochs): compare shapes and orders, never heights, with ours.")
@@ -113,30 +109,6 @@ def front_words(rows: pd.DataFrame, name: str, cost: str) -> str:
 
 
 @mpl.rc_context(RC)
-def front_of_two_costs(inputs: Inputs, axes: str) -> Drawing | None:
-    """Two costs on log axes, the score as colour, the members of the front ringed."""
-    rows = inputs.frontier[inputs.frontier["axes"].eq(axes) & inputs.frontier["group"].eq("all")].sort_values("y")
-    first, second = axes.split("~")[1].split(",")
-    if rows.empty:
-        return None
-    fig = figure(9.0, 4.6)
-    panel = fig.subplots()
-    ringed = rows["on_front"].to_numpy()
-    drawn = panel.scatter(rows["x"], rows["z"], c=rows["y"], s=np.where(ringed, 70, 26), cmap="cividis",
-                          edgecolors=np.where(ringed, INK, "none"), linewidths=1.4)
-    score_axes(panel, first, "", f"n = {len(rows)}, {ringed.sum()} on the front")
-    panel.set_yscale("log")
-    plain_ticks(panel, "y")
-    panel.set_ylabel(axis_title(second))
-    fig.colorbar(drawn, ax=panel, label=label(inputs.target), fraction=0.05)
-    return Drawing(f"frontier-{first}-{second}".replace("_", "-"),
-                   f"Score against {COSTS[first].title} and {COSTS[second].title}",
-                   "Colour: score. Large ringed markers stand on the front of all three: nothing is at least as good "
-                   "on score and both costs, and better on one.",
-                   f"{ringed.sum()} of {len(rows)} configurations stand on the front of three axes.", fig)
-
-
-@mpl.rc_context(RC)
 def scores(inputs: Inputs) -> Drawing | None:
     """Share of models with at least a score, per family and optimizer, as in the RegNet papers."""
     groups = distribution.groups(inputs.runs, inputs.target)
@@ -175,81 +147,6 @@ def scores(inputs: Inputs) -> Drawing | None:
 def words(group: str) -> str:
     """ "family=regnet,optimizer=adamw" -> "RegNet with AdamW"."""
     return " with ".join(label(part) for part in group.split(","))
-
-
-@mpl.rc_context(RC)
-def law(inputs: Inputs) -> Drawing | None:
-    """The runs, the laws identified on all of them and on each optimizer, and what is predicted beyond the largest."""
-    fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
-    fits = [fit for fit in fits
-            if fit.subset in POOLED or (fit.subset.startswith("optimizer=") and "," not in fit.subset)]
-    ys = {one.name: one.y for one in responses(inputs.runs, inputs.asked, asked=inputs.explained)}
-    sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in inputs.runs and key[1] in ys]
-    sizes = [key for key in sizes if key[1] == sizes[0][1]][:6]
-    if not sizes:
-        return None
-    columns = min(3, len(sizes))
-    fig = figure(9.0, 0.9 + 3.0 * -(-len(sizes) // columns))
-    panels = fig.subplots(-(-len(sizes) // columns), columns, squeeze=False).ravel()
-    for panel in panels[len(sizes):]:
-        panel.set_axis_off()
-    for panel, (x, y) in zip(panels, sizes, strict=False):
-        draw_law(panel, inputs.runs, x, y, ys[y], [fit for fit in fits if (fit.x[0], fit.y) == (x, y)])
-    legend = {name: handle for panel in panels for handle, name in zip(*panel.get_legend_handles_labels(), strict=True)}
-    fig.legend(legend.values(), legend.keys(), loc="outside lower left", ncols=4)
-    told = [f"{fit.law} over {fit.x[0]} of {label(fit.subset)}" for fit in fits
-            if fit.verdict == "identified" and fit.law in LAWS]
-    return Drawing("laws", f"Scaling laws of {quantity(sizes[0][1])}",
-                   "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (black) and "
-                   "for an optimizer; none is drawn where none is identified. Squares: the laws' weighted average over "
-                   "all runs at 1, 2, 4 and 10 times the largest size, where the interval of a new run has ends; "
-                   "one that leaves the frame goes on.",
-                   "Identified: " + ("; ".join(told) or "none"), fig)
-
-
-def draw_law(panel: Axes, runs: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: list) -> None:
-    """One size: runs by optimizer, the preferred identified law of each subset, the average beyond."""
-    size = runs[x].to_numpy(float)
-    kept = np.isfinite(size) & np.isfinite(values) & (size > 0)
-    optimizer = runs["optimizer"].to_numpy() if "optimizer" in runs else np.full(len(runs), "runs")
-    names = sorted(set(optimizer[kept]))
-    for name in names:
-        colour, marker, _ = look(name, names)
-        chosen = kept & (optimizer == name)
-        panel.plot(size[chosen], values[chosen], marker, color=colour, markersize=3.5, alpha=0.5, markeredgewidth=0,
-                   label=label(name))
-    for sure in by_question(fit for fit in fits if fit.verdict == "identified" and fit.law in LAWS):
-        fit = preferred(sure)
-        among = kept if fit.subset in POOLED else kept & (optimizer == fit.subset.removeprefix("optimizer="))
-        grid = np.geomspace(size[among].min(), size[among].max(), 100)
-        panel.plot(grid, LAWS[fit.law](grid, **fit.estimates), "--" if fit.subset == "frontier" else "-", linewidth=2,
-                   color=INK if fit.subset in POOLED else look(fit.subset, names)[0],
-                   label=POOLED.get(fit.subset) or f"law of {label(fit.subset)}")
-    foretold = draw_average(panel, [fit for fit in fits if fit.subset == "all"])
-    panel.set_xscale("log")
-    panel.set_yscale("log")
-    seen = np.array([*values[kept][values[kept] > 0], *foretold])
-    low, high = panel.get_ylim()            # a few runs can leave an interval of many decades
-    panel.set_ylim(max(low, seen.min() / BEYOND), min(high, seen.max() * BEYOND))
-    plain_ticks(panel)
-    plain_ticks(panel, "y")
-    panel.set_title(f"n = {kept.sum()}", fontsize=9, fontweight="normal")
-    panel.set_xlabel(x.replace("_", " "))
-    panel.set_ylabel(quantity(y))
-
-
-def draw_average(panel: Axes, fits: list) -> list[float]:
-    """What the average of the laws predicts for new runs, with interval; nothing where that has no end.
-
-    Returns the predictions.
-    """
-    rows = [one for fit in fits for one in fit.statistics.get("predictions") or ()
-            if one.get("run_low") and one.get("run_high") is not None]
-    for one in rows:
-        panel.plot([one["x"]] * 2, [one["run_low"], one["run_high"]], color=COLOURS["purple"], linewidth=1.2)
-        panel.plot(one["x"], one["y"], "s", color=COLOURS["purple"], markersize=4.5, markerfacecolor="white",
-                   label="average law, new run" if one is rows[0] else None)
-    return [one["y"] for one in rows]
 
 
 def quantity(name: str) -> str:

@@ -30,6 +30,11 @@ def headlines(inputs: Inputs) -> list[Headline]:
     return [made for ask in (size, best, optimizer, laws, predictor, latency) if (made := ask(inputs))]
 
 
+def spoken(inputs: Inputs) -> str:
+    """The answers for a terminal: a line each, beginning with what was asked."""
+    return "\n".join(f"{one.question} {one.answer}" for one in headlines(inputs)) + "\n"
+
+
 def size(inputs: Inputs) -> Headline:
     counts = inputs.runs["status"].value_counts() if "status" in inputs.runs else pd.Series({"rows": len(inputs.runs)})
     planned = f"{inputs.plan.runs} planned; " if inputs.plan else ""

@@ -26,14 +26,16 @@ from ecgscale.report import (
     learning_rates,
     plots,
     predictor_figures,
+    recipe,
     tables,
 )
 from ecgscale.report.charts import Chart
-from ecgscale.report.headlines import headlines
+from ecgscale.report.headlines import headlines, spoken
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.long_tables import shortened
 from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, save
 
+SIGNED = "(ecgscale: intervals, protocol and rows are in report.html)"
 HEAVY = 300_000         # letters of a drawing beyond which the page holds it as pixels
 
 
@@ -46,6 +48,7 @@ class Section:
     text: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     parts: list = field(default_factory=list)
+    code: str = ""          # to be copied
 
     def add(self, *parts) -> Section:
         self.parts += [part for part in parts if part is not None]
@@ -53,7 +56,7 @@ class Section:
 
 
 def write(inputs: Inputs, out: Path) -> None:
-    """Write report.html and figures/*.svg, *.png below `out`. The same inputs give the same bytes."""
+    """Write report.html, figures/*.svg, *.png and answers.txt below `out`. The same inputs give the same bytes."""
     sections = [make(inputs) for make in SECTIONS]
     answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
     parts = [*answers, *(part for section in sections for part in section.parts)]
@@ -78,6 +81,7 @@ def write(inputs: Inputs, out: Path) -> None:
         scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")))
     write_text(out / "report.html", page, marked(GENERATOR))
+    write_text(out / "answers.txt", f"{spoken(inputs)}{SIGNED}\n", marked(SIGNED.encode()))
 
 
 def picture(part: Drawing | Chart, folder: Path, synthetic: bool) -> str:
@@ -142,7 +146,7 @@ def runs(inputs: Inputs) -> Section:
                             f"constraint: {rejected}; duplicates: {inputs.plan.duplicates}.")
         section.add(analysis_tables.listing("Estimated time of the study", inputs.plan.hours))
     section.notices += learning_rates.alarm(inputs)
-    section.add(tables.statuses(inputs), figures.scores(inputs), tables.good_shares(inputs),
+    section.add(tables.statuses(inputs), tables.costs(inputs), figures.scores(inputs), tables.good_shares(inputs),
                 learning_rates.rates(inputs), tables.runs(inputs),
                 tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
     return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv")
@@ -174,7 +178,7 @@ def frontier(inputs: Inputs) -> Section:
     section = Section("frontier", "Frontier: the best score for each cost")
     section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
                         "The probability of standing on the front resamples the scores within their intervals.")
-    section.add(plots.fronts(inputs),
+    section.add(plots.fronts(inputs), plots.qualities(inputs),
                 *(analysis_tables.front(inputs, axes) for axes in dict.fromkeys(inputs.frontier["axes"])),
                 analysis_tables.hypervolumes(inputs))
     return without(section, inputs, "frontier.csv")
@@ -220,6 +224,17 @@ def latency(inputs: Inputs) -> Section:
     return without(section, inputs, *named)
 
 
+def recipe_of_best(inputs: Inputs) -> Section:
+    section = Section("recipe", "Recipe: train this, deploy so", code=recipe.study(inputs))
+    section.text.append(
+        "The run that validation chose, as a study file with three seeds. Schedule, clipping, details of the loss and "
+        "string-valued settings of the network are not in the run table: where its study changed them, copy them from "
+        "there." if section.code else
+        "No study file can be written: this table does not tell the settings of its best run, or has no such run.")
+    section.text += [told] if (told := recipe.deployment(inputs)) else []
+    return section
+
+
 def study(inputs: Inputs) -> Section:
     """The four figures of the published study in its own form, ours beside its values."""
     section = Section("study", "The study's figures, here and published")
@@ -244,5 +259,5 @@ def provenance(inputs: Inputs) -> Section:
         tables.digests(inputs), tables.versions(inputs), tables.devices(inputs))
 
 
-SECTIONS: tuple[Callable[[Inputs], Section], ...] = (data, runs, laws, frontier, predictor, latency, study,
-                                                     provenance)
+SECTIONS: tuple[Callable[[Inputs], Section], ...] = (recipe_of_best, data, runs, laws, frontier, predictor, latency,
+                                                     study, provenance)

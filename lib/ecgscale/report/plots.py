@@ -96,6 +96,40 @@ def fronts(inputs: Inputs) -> Chart | None:
         + (OTHER_SCALE if len(published) else "") + left, "; ".join(told), tuple(views), rows)
 
 
+QUALITIES = ("auroc", "auprc", "f1_tuned", "ece", "brier", "critical_miss_rate", "loss")
+
+
+def qualities(inputs: Inputs) -> Chart | None:
+    """Every other measure of quality against forward FLOPs: ranking, calibration, what is missed."""
+    ranked, part = inputs.ranked, "test"
+    if "forward_flops" not in ranked or not pd.api.types.is_numeric_dtype(ranked["forward_flops"]):
+        return None
+    group = ranked["optimizer"].map(lambda one: label(str(one))) if "optimizer" in ranked else pd.Series(
+        "runs", ranked.index)
+    names, views, rows = sorted(group.unique()), [], {}
+    keys = sorted(ranked["optimizer"].astype(str).unique(), key=label) if "optimizer" in ranked else names
+    looks, told = colour("group", names, look_places(keys)), []
+    for name in QUALITIES:
+        column = f"{part}_{name}"
+        if column == inputs.target or column not in ranked or not pd.api.types.is_numeric_dtype(ranked[column]):
+            continue
+        found = pd.DataFrame({"run": ranked.index, "x": ranked["forward_flops"], "y": ranked[column], "group": group,
+                              "low": ranked.get(f"{column}_low"), "high": ranked.get(f"{column}_high")})
+        found = found[found["x"].gt(0) & found["y"].notna()]
+        if found.empty:
+            continue
+        shown, less = every_so_many(found, "group")
+        rows[column] = shown.to_dict("records")
+        x, y = axis("x", axis_title("forward_flops"), log=True), axis("y", quantity(column))
+        views.append(View(name.replace("_", "-"), quantity(column), layered(
+            bars(column, x, "low", "high", looks), points(column, x, y, looks))))
+        told.append(f"{quantity(column)} from {found['y'].min():.3g} to {found['y'].max():.3g}{less}")
+    return Chart("qualities", "Other measures of quality against forward FLOPs",
+                 "Runs on the test part, bars: 95 % intervals over recordings. ECE is the expected calibration error "
+                 "of the probabilities; smaller is better for it, Brier score, critical misses and loss.",
+                 "; ".join(told), tuple(views), rows) if views else None
+
+
 def one_cost(axes: str, cost: str, names: list[str], inputs: Inputs) -> dict:
     looks = colour("group", [label(name) for name in names], look_places(names))
     x = axis("x", axis_title(cost), log=True)

@@ -115,6 +115,28 @@ def statuses(inputs: Inputs) -> DataTable | None:
                  [(*(label(str(one)) for one in np.atleast_1d(key)), count) for key, count in counts.items()])
 
 
+def costs(inputs: Inputs) -> DataTable | None:
+    """What training took, by family and optimizer: FLOPs, hours, energy; beside what was planned for all."""
+    sums = {name: column for name, column in (("training FLOPs", "train_flops"), ("hours", "seconds"),
+                                              ("energy (kWh)", "energy_joules"))
+            if column in inputs.runs and pd.api.types.is_numeric_dtype(inputs.runs[column])
+            and inputs.runs[column].notna().any()}
+    keys = [name for name in ("family", "optimizer") if name in inputs.runs]
+    if not sums or not keys:
+        return None
+    scale = {"hours": 3600, "energy (kWh)": 3.6e6}
+    rows = [(*(label(str(one)) for one in key), len(part), *(number(part[column].sum() / scale.get(name, 1))
+                                                            for name, column in sums.items()))
+            for key, part in inputs.runs.fillna(dict.fromkeys(keys, "–")).groupby(keys)]
+    blank = [""] * (len(keys) - 1)
+    rows.append(("all", *blank, len(inputs.runs), *(number(inputs.runs[column].sum() / scale.get(name, 1))
+                                                   for name, column in sums.items())))
+    if inputs.plan and inputs.plan.train_flops:
+        planned = {"training FLOPs": number(inputs.plan.train_flops)}
+        rows.append(("planned", *blank, inputs.plan.runs, *(planned.get(name, "–") for name in sums)))
+    return table("What training cost", {**dict.fromkeys(keys, False), "runs": True, **dict.fromkeys(sums, True)}, rows)
+
+
 def runs(inputs: Inputs) -> DataTable | None:
     """Every run, best first; runs without a score last, with their status."""
     frame, target = inputs.ranked, inputs.target

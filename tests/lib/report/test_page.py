@@ -28,10 +28,10 @@ from ecgscale.contracts import (
     Speed,
     SplitInfo,
 )
-from ecgscale.report import analysis_tables, figures, latency_figures, page
+from ecgscale.report import analysis_tables, figures, page, plots
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import COLOURS, INK, LOOKS, interval, look, number
+from ecgscale.report.style import COLOURS, LOOKS, interval, look, number
 
 INSIDE = "data:image/png;base64,"  # the colour bars' own pixels
 EVIL = "<script>alert(1)</script> & $\\frac$"
@@ -242,8 +242,7 @@ def test_rows_of_another_machine_stand_beside_ours_under_its_name(written):
     assert "<td>Ann&#39;s Mac</td>" in written[1]
     assert "Nothing is known of the machine Ann&#39;s Mac: no environment.json" in written[1]
     assert "Nothing is known of the machine box" not in written[1]
-    drawing = latency_figures.latency(make_inputs())
-    names = [text.get_text() for text in drawing.figure.axes[0].get_yticklabels()]
+    names = {row["y"] for row in plots.latency_by_setting(make_inputs()).rows["latency"]}
     assert "Core ML · cpu float32 · Ann's Mac" in names
     assert "OpenVINO · cpu float32 · box" in names
 
@@ -253,18 +252,22 @@ def test_a_busy_machine_is_named(written):
 
 
 def test_a_fallback_has_a_marker_of_its_own():
-    drawing = latency_figures.latency(make_inputs())
-    crosses = [line for line in drawing.figure.axes[0].get_lines() if line.get_marker() == "x"]
-    assert len(crosses) == 1                                   # one model of two a panel, one of its runtimes
-    assert {line.get_color() for line in crosses} == {INK}
+    """Hollow, and crossed in ink: of two models on three runtimes, those on torch."""
+    chart = plots.latency_by_setting(make_inputs())
+    layers = chart.views[0].spec["layer"]
+    assert sum(row["fell"] for row in chart.rows["latency"]) == 2
+    crosses = next(one for one in layers if one.get("transform") == [{"filter": "datum.fell"}])
+    assert crosses["mark"]["color"] == "currentColor"
+    filled = [one["encoding"]["fillOpacity"]["condition"]["test"] for one in layers if "fillOpacity" in one["encoding"]]
+    assert filled == ["!datum.fell"]
 
 
 def test_laws_of_latency_are_drawn_where_they_are_identified(written):
-    panels = latency_figures.against_size(make_inputs()).figure.axes
-    curves = [[line for line in panel.get_lines() if len(line.get_xdata()) == 50] for panel in panels]
-    assert [len(found) for found in curves] == [1, 0]          # of FLOPs; none of parameters was fitted
-    x, y = curves[0][0].get_data()
-    assert np.allclose(y, 1e-6 * np.asarray(x) ** 0.8)
+    rows = plots.latency_by_size(make_inputs()).rows
+    x, y = np.array([[row["x"], row["y"]] for row in rows["forward_flops laws"]]).T
+    assert len(x) == 2
+    assert np.allclose(y, 1e-6 * x**0.8)
+    assert rows["params laws"] == []                           # none of parameters was fitted
     assert "exponent = 0.8 [0.7, 0.9]" in written[1]
     assert "<td>median error</td><td class=\"n\">12%</td>" in written[1]
 
@@ -299,9 +302,10 @@ def test_an_interval_of_many_decades_does_not_flatten_the_runs():
     average = LawFit(law="average", subset="all", x=("params",), y="1 - test_challenge_score", points=12, level=0.9,
                      formula="", verdict="not identifiable", estimates={}, statistics={"predictions": [ahead]})
     inputs = replace(inputs, laws=inputs.laws.model_copy(update={"fits": (*inputs.laws.fits, average)}))
-    low, high = figures.law(inputs).figure.axes[0].get_ylim()
+    (view,) = plots.law(inputs).views
+    low, high = next(one for one in view.spec["layer"] if "params" in one)["encoding"]["y"]["scale"]["domain"]
     errors = 1 - inputs.scored["test_challenge_score"]
-    assert errors.min() / 10 < low < errors.min() < errors.max() < high < 10 * errors.max()
+    assert errors.min() / 10 < low <= errors.min() < errors.max() <= high < 10 * errors.max()
     assert "0.4 [0.3, 62 G]" in {row[7] for row in analysis_tables.law_answers(inputs).rows}
 
 
@@ -364,8 +368,21 @@ def test_interval_is_left_out_where_there_is_none():
 
 def test_only_an_identified_law_is_drawn_and_as_its_formula_says():
     inputs = make_inputs()
-    panel = figures.law(inputs).figure.axes[0]
-    lines = {str(line.get_label()): line for line in panel.lines}
-    curve = lines["law of all runs"]
-    np.testing.assert_allclose(curve.get_ydata(), curve.get_xdata() ** -0.05)  # y = b x^(-c), b = 1, c = 0.05
-    assert [name for name in lines if name.startswith("law of")] == ["law of all runs"]
+    chart = plots.law(inputs)
+    (curve,) = (rows for name, rows in chart.rows.items() if name.startswith("law "))
+    x, y = np.array([[row["x"], row["y"]] for row in curve]).T
+    np.testing.assert_allclose(y, x**-0.05)         # y = b x^(-c), b = 1, c = 0.05
+    texts = [one["mark"]["text"] for one in chart.views[0].spec["layer"] if one["mark"].get("text")]
+    assert texts == ["law of all runs"]
+
+
+def test_the_band_of_a_power_law_is_that_of_a_line_in_logs():
+    """log y = log b - c log x: its variance at x is v_bb/b² - 2 v_bc log(x)/b + v_cc log²(x)."""
+    fit = LawFit(law="power", subset="all", x=("params",), y="loss", points=9, verdict="identified", formula="",
+                 estimates={"b": 2.0, "c": 0.3}, covariance=[[0.04, 0.003], [0.003, 0.0004]])
+    grid = np.geomspace(10, 1e4, 7)
+    low, high = plots.band(fit, grid, 2 * grid**-0.3)
+    half = 1.645 * np.sqrt(0.04 / 4 - 2 * 0.003 * np.log(grid) / 2 + 0.0004 * np.log(grid) ** 2)
+    np.testing.assert_allclose(np.log(high / (2 * grid**-0.3)), half, rtol=1e-3)
+    np.testing.assert_allclose(low * high, (2 * grid**-0.3) ** 2)
+    assert np.isnan(plots.band(fit.model_copy(update={"covariance": None}), grid, grid)[0]).all()
