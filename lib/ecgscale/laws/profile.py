@@ -262,8 +262,10 @@ def satterthwaite(basis: np.ndarray, lever: np.ndarray, clusters: np.ndarray) ->
     for row in lever / np.maximum(np.linalg.norm(lever, axis=1, keepdims=True), 1e-300):
         square = np.bincount(clusters, weights=row**2)
         seen = np.array([np.bincount(clusters, weights=part, minlength=len(square)) for part in basis * row])
-        gram = np.diag(square) - seen.T @ seen
-        out.append(np.trace(gram) ** 2 / max((gram**2).sum(), 1e-300))
+        # trace and squared norm of diag(square) - seen' seen, which is never made: a run has a row and a column in it
+        own = (seen**2).sum(axis=0)
+        norm = (square**2 - 2 * square * own).sum() + ((seen @ seen.T) ** 2).sum()
+        out.append((square - own).sum() ** 2 / max(norm, 1e-300))
     return np.maximum(out, 1.0)
 
 
