@@ -1,15 +1,18 @@
 """Files between stages: written whole, read back as they were, refused by name when they are another version."""
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from ecgscale import contracts
 from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec
+from ecgscale.contracts.reading import read_arrays, read_json
 from tests.data_packages import check_package
 
 ROOT = Path(__file__).parents[3]
@@ -202,3 +205,37 @@ def test_no_cell_is_a_formula_and_every_text_comes_back(tmp_path, text):
     cells = pd.read_csv(tmp_path / "rejects.csv", keep_default_na=False, dtype=str).to_numpy().ravel()
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
     assert set(contracts.REJECTS.read(tmp_path / "rejects.csv")["detail"]) == {text}
+
+
+def test_a_parquet_file_is_of_the_schema_that_it_says_itself(tmp_path):
+    """Also where the package beside it is gone, or says another."""
+    replace(contracts.REJECTS, version=2).write(REJECTED, tmp_path / "rejects.parquet")
+    (tmp_path / "datapackage.json").unlink()
+    with pytest.raises(ContractError, match=r"ecgscale\.rejects/2"):
+        contracts.REJECTS.read(tmp_path / "rejects.parquet")
+
+
+def test_digests_are_the_first_of_sha256():
+    """Of the canonical JSON {"a":1}; run ids and recipes are known by them, so they never change."""
+    known = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862"
+    assert [contracts.digest({"a": 1}), contracts.digest({"a": 1}, 12)] == [known[:16], known[:12]]
+    assert len(RunSpec.make(**SPEC).run_id) == 12
+
+
+@pytest.mark.parametrize("text", ["NaN", "[-Infinity]", "1e999", '{"a": -1e999}'])
+def test_numbers_that_are_not_finite_are_no_json(text):
+    with pytest.raises(ContractError, match="is not a finite number"):
+        read_json(text, "document.json")
+
+
+def test_arrays_of_either_order_and_version(tmp_path):
+    values = np.arange(12.0).reshape(3, 4)
+    with zipfile.ZipFile(tmp_path / "arrays.npz", "w") as archive:
+        for name, array, version in (("rows", values, (1, 0)), ("columns", np.asfortranarray(values), (1, 0)),
+                                     ("second", values, (2, 0))):
+            with archive.open(f"{name}.npy", "w") as stream:
+                np.lib.format.write_array(stream, array, version)
+    found = read_arrays(tmp_path / "arrays.npz", ("rows", "columns", "second"))
+    for array in found.values():
+        np.testing.assert_array_equal(array, values)
+    assert len(found) == 3

@@ -60,6 +60,7 @@ def test_seed_noise_stands_beside_sampling_noise(tmp_path):
     assert table.loc["", "seed_deviation"] == pytest.approx(table.loc["x", "seed_deviation"])
     NOISE.write(table.reset_index(), tmp_path / "noise.csv")
     assert comparisons.noise(RUNS[RUNS["seed"] == 0]).empty
+    assert comparisons.noise(RUNS.assign(status=RUNS["status"].where(RUNS["seed"] == 0, "diverged"))).empty
     assert comparisons.noise(RUNS.assign(split_digest=["s", "t", "s", "s"])).empty  # on other splits: no repeats
 
 

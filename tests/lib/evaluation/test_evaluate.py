@@ -201,3 +201,9 @@ def test_a_label_set_without_weights_has_no_challenge_score_but_all_else(folders
 def test_a_label_set_with_other_classes_is_refused(folders, inputs):
     with pytest.raises(UserError, match="classes 1 are missing"):
         evaluate_run(folders.runs[0], *inputs[:3], replace(LABELS, codes=("1", *LABELS.codes[1:])), FEW)
+
+
+def test_a_split_without_a_part_that_is_judged_is_refused(folders, inputs):
+    corpus, split, info, label_set = inputs
+    with pytest.raises(UserError, match="no recording in the parts 'valid' and 'test'"):
+        evaluate_run(folders.runs[0], corpus, split.assign(part="train"), info, label_set, FEW)
