@@ -7,11 +7,13 @@ ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/ecgscale/__init__.py)
 
 SIF_ARGS ?= --mksquashfs-args "-comp zstd -Xcompression-level 3"
-FUZZ ?= 60
+FUZZ ?= 75
+SAMPLE ?= 50
+SEED ?= 1
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
-.PHONY: help demo test lint bench fuzz faults report images sif engines engine-local reference lock clean
+.PHONY: help demo test lint bench fuzz mutants faults report images sif engines engine-local reference lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -30,6 +32,9 @@ bench: $(READY)   ## speed and memory, as ratios against a baseline in the same 
 
 fuzz: $(READY)   ## damaged and hostile files for every reader and command, other ones each time: about half an hour of a core
 	ECGSCALE_FUZZ=$(FUZZ) .venv/bin/python -X faulthandler -m pytest tests/fuzz -q -s
+
+mutants: $(READY)   ## do the tests notice mistakes? 50 a package, the same each time; SAMPLE and SEED say others: an hour or more
+	.venv/bin/python -m tests.mutants.mutants --sample $(SAMPLE) --seed $(SEED)
 
 faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk: minutes
 	.venv/bin/python -m pytest tests/faults/faults.py

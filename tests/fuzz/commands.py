@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 from collections.abc import Callable
 from functools import cache, partial
@@ -29,9 +30,9 @@ def main(command: str) -> Callable[[list[str]], None]:
 
 
 def run(command: str, *arguments: str | Path, folder: Path) -> None:
-    """Arguments without a slash that name a file of the case stand for it."""
-    main(command)([str(folder / word) if (folder / word).exists() else str(word) for word in
-                   (*arguments, "--out", folder / "out")])
+    """Arguments that name a file of the case, as os.listdir tells them, stand for it."""
+    here = set(os.listdir(folder))
+    main(command)([str(folder / word) if word in here else str(word) for word in (*arguments, "--out", folder / "out")])
 
 
 def command(name: str, files: Callable[[], st.SearchStrategy[Files]], *arguments: str | Path, share: float = 0.1,
@@ -92,5 +93,5 @@ TARGETS = {
     "ecg-fit": command("ecg-fit", partial(damaged, **{"runs.csv": tables.RUN_TABLES[0]}), "--runs", "runs.csv",
                        share=0.005, seconds=SECONDS),
     "ecg-extrapolate": command("ecg-extrapolate", partial(damaged, **{"curve.csv": tables.CURVES[0]}), "--curve",
-                               "curve.csv"),
+                               "curve.csv", seconds=10),
 }

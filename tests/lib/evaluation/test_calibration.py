@@ -84,3 +84,10 @@ def test_temperature_finds_the_planted_one(planted):
     found = calibration.temperature(labels, given)
     assert found == pytest.approx(planted, rel=0.05)
     np.testing.assert_allclose(calibration.tempered(given, planted), 1 / (1 + np.exp(-logits)), atol=1e-9)
+
+
+def test_ten_positives_are_enough_for_an_isotonic_map():
+    labels = np.zeros((100, 2), dtype=bool)
+    labels[:10, 0], labels[:9, 1] = True, True
+    probabilities = np.linspace(0.9, 0.1, 200).reshape(100, 2)
+    assert set(calibration.isotonic(labels, probabilities, ("ten", "nine"))["value"]) == {"ten"}

@@ -5,6 +5,7 @@ is, its probability is the mean of those that are numbers, and a class that a fi
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecgscale.contracts.labels import read_label_set
@@ -109,3 +110,11 @@ def test_a_file_that_is_no_output_of_the_challenge(tmp_path, text, words):
     (tmp_path / "r1.csv").unlink()
     with pytest.raises(UserError, match=r"no \.csv file in this folder"):
         read_table(tmp_path, LABELS)
+
+
+def test_a_probability_of_a_half_is_decided():
+    records = pd.Index(["a", "b"], name="record")
+    truth = pd.DataFrame(0, index=records, columns=LABELS.codes)
+    decided = judge(truth, pd.DataFrame(0.5, index=records, columns=LABELS.codes), LABELS).decisions["0.5"]
+    assert decided.all()
+    assert not judge(truth, pd.DataFrame(0.499, index=records, columns=LABELS.codes), LABELS).decisions["0.5"].any()
