@@ -2,6 +2,7 @@
 
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py             # prints the tables, draws ptbxl-laws.png
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py foretell    # what the smaller shares say of all data
+    PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py sizes       # what the smaller networks say of larger ones
 
 A network is a family with its number of parameters; its laws are read from its AdamW runs at the study's rate for it.
 """
@@ -16,13 +17,13 @@ from matplotlib.ticker import ScalarFormatter
 from scipy.stats import linregress, t
 
 from ecgscale.contracts import RUNS
-from ecgscale.laws import extrapolate
+from ecgscale.laws import extrapolate, fit
 from ecgscale.laws.table import fit_run_table
 from ecgscale.report.style import figure, look
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE, IMAGES = ROOT / "assets/examples/ptbxl", ROOT / "docs/images"
-FORETOLD = EXAMPLE / "foretold.json"
+FORETOLD, FORETOLD_SIZES = EXAMPLE / "foretold.json", EXAMPLE / "foretold-sizes.json"
 SCORE, AUROC, LOSS = "test_challenge_score_tuned", "test_auroc", "test_loss"
 RESPONSES = {"1 - score": SCORE, "1 - AUROC": AUROC, "loss": LOSS}
 GUESSING = {"1 - score": 1.0, "1 - AUROC": 0.5, "loss": None}
@@ -31,6 +32,8 @@ KNOWN = 0.25                # the largest share of the training recordings that 
 SIXTEENTH = 0.0625          # the share that the learning rates were chosen on
 AHEAD = {0.5: 8_709, 1.0: 17_418}   # share -> training recordings, for which predictions are made
 LEAST_SHARES = 5
+LARGER = {"regnet": (179_882, 590_682, 2_008_250), "resnet": (189_670, 596_076, 1_998_174),
+          "convnext": (203_593, 609_848, 2_036_218), "vit": (220_506, 638_626, 1_907_066)}   # to be trained on all data
 
 
 def finished() -> pd.DataFrame:
@@ -69,6 +72,26 @@ def foretell(runs: pd.DataFrame) -> pd.DataFrame:
                 rows.append({"network": network, "response": name, "runs": len(its), "data_fraction": share,
                              "train_records": records, "estimate": ahead.y[place], "low": ahead.low[place],
                              "high": ahead.high[place]})
+    return pd.DataFrame(rows).round(5)
+
+
+def foretell_sizes(runs: pd.DataFrame) -> pd.DataFrame:
+    """What each family's joint law of parameters and recordings says of LARGER networks on all recordings, 90 % of a
+    new run. Of each network, share and seed the AdamW run at the rate that validation chose."""
+    its = runs[runs["optimizer"].eq("adamw")].sort_values("valid_loss").drop_duplicates(
+        ["network", "data_fraction", "seed"])
+    rows = []
+    for family, networks in LARGER.items():
+        part = its[its["family"].eq(family)]
+        for name in RESPONSES:
+            table = pd.DataFrame({"params": part["params"], "train_records": part["train_records"],
+                                  "loss": errors(part, name)})
+            law = fit(table, response="loss", over=("params", "train_records"))
+            for params in networks:
+                ahead = law.predict(params=params, train_records=AHEAD[1.0])
+                rows.append({"family": family, "response": name, "runs": len(part), "params": params,
+                             "largest_seen": int(part["params"].max()), "train_records": AHEAD[1.0],
+                             "estimate": ahead["y"], "low": ahead["run_low"], "high": ahead["run_high"]})
     return pd.DataFrame(rows).round(5)
 
 
@@ -188,6 +211,9 @@ def main() -> None:
     runs = finished()
     if sys.argv[1:] == ["foretell"]:
         foretell(runs).to_json(FORETOLD, orient="records", indent=1)
+        return
+    if sys.argv[1:] == ["sizes"]:
+        foretell_sizes(runs).to_json(FORETOLD_SIZES, orient="records", indent=1)
         return
     pd.set_option("display.precision", 4)
     tables = [rates(runs), exponents(runs), slower(runs), verdicts(runs), optimizers(runs), best(runs),
