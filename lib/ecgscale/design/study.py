@@ -111,11 +111,11 @@ class Deploy(Section):
     """`stream`: one call after the other. `throughput`: several at a time."""
     batch: tuple[Annotated[int, Field(ge=1)], ...] = (1,)
     """Windows a call; a file is made for each."""
-    repeats: int = Field(2, ge=1)
+    repeats: int = Field(2, ge=1, le=1000)
     """Rounds in which everything is measured, each in a new random order."""
-    min_count: int = Field(50, ge=1)
+    min_count: int = Field(50, ge=1, le=1_000_000)
     """Fewest timed calls of a measurement."""
-    min_seconds: float = Field(0.5, ge=0)
+    min_seconds: float = Field(0.5, ge=0, le=3600)
     """Shortest duration of a measurement, in seconds."""
 
 

@@ -107,6 +107,8 @@ def test_json_is_read_too(tmp_path):
     ("log: true}}", "log: true}}\n    leads: [I, II, V9]", 13, "runs.0.leads.2", "'V6'"),
     ("log: true}}", "log: true}}\n    leads: [[I, I]]", 13, "runs.0.leads.0", "a lead is named twice"),
     ("name: example", "name: example\ndata: {leads: [II, MLII]}", 2, "data.leads.1", "'aVR'"),
+    ("name: example", "name: example\ndeploy: {min_seconds: 1e9}", 2, "deploy.min_seconds", "equal to 3600"),
+    ("name: example", "name: example\ndeploy: {repeats: 1000000}", 2, "deploy.repeats", "equal to 1000"),
     ("log: true}}", "log: true}}\n    leads: 2\ndata: {leads: [II, V5]}", 13, "runs.0.leads", "data.leads has no I"),
     ("log: true}}", "log: true}}\n    models: [regnet-20k]", 3, "runs.0", "either a space or a list of models"),
     ("name: example", "name: example\nname: again", 2, None, "given twice"),
