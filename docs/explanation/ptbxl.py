@@ -148,12 +148,12 @@ def verdicts(runs: pd.DataFrame) -> pd.DataFrame:
     """What ecg-fit says of the power and the floor law of all these runs together."""
     rows = []
     for name, column in RESPONSES.items():
-        for fit in fit_run_table(at_its_rate(runs), target=column, replicates=0).fits:
-            if fit.subset == "all" and len(fit.x) == 1 and fit.law in ("power", "floor") and fit.y.endswith(column):
-                low, high = fit.intervals.get("c", (None, None))
-                rows.append({"response": name, "x": fit.x[0], "law": fit.law, "n": fit.points, "c": fit.estimates["c"],
-                             "low": low, "high": high, "floor": fit.estimates.get("E"), "verdict": fit.verdict,
-                             "reason": fit.reason})
+        for one in fit_run_table(at_its_rate(runs), target=column, replicates=0).fits:
+            if one.subset == "all" and len(one.x) == 1 and one.law in ("power", "floor") and one.y.endswith(column):
+                low, high = one.intervals.get("c", (None, None))
+                rows.append({"response": name, "x": one.x[0], "law": one.law, "n": one.points, "c": one.estimates["c"],
+                             "low": low, "high": high, "floor": one.estimates.get("E"), "verdict": one.verdict,
+                             "reason": one.reason})
     return pd.DataFrame(rows).drop_duplicates()
 
 
