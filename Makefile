@@ -22,7 +22,7 @@ demo: $(READY)   ## the whole thread on a small synthetic corpus: about six minu
 	./nextflow run . --outdir $(OUT) -work-dir $(OUT)/work -resume
 
 test: $(READY)   ## unit tests, every command, and the pipeline; ends with what was skipped and why
-	.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --benchmark-disable --durations=10 -m "not bench"
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --benchmark-disable --durations=10 -m "not bench"
 
 lint: $(READY)   ## style and mistakes
 	.venv/bin/ruff check lib bin tests docs

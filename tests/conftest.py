@@ -23,16 +23,9 @@ def pytest_configure():
     os.environ.update(before)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """How `make test` deals the tests to its two processes: file by file, the pipeline's first as they take longest.
-
-    All that looks at the one small run of the pipeline stays together, so that it is made once.
-    """
+    """`make test` deals whole files to its two processes in this order: the pipeline's first, as they take longest."""
     items.sort(key=lambda item: "tests/pipeline" not in item.nodeid)
-    for item in items:
-        together = "small_run" if "small_run" in item.fixturenames else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session")

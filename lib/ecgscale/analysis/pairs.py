@@ -1,4 +1,4 @@
-"""Optimizers side by side on the same networks: what one gains over another where nothing else differs.
+"""Optimizers side by side: what one gains over another on the same network and data, where nothing else differs.
 
 A front needs many configurations (findings.FEWEST). Pairs need few: three networks that were trained with each
 optimizer tell an order already, where the gain is much the same on all of them.

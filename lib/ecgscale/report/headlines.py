@@ -74,7 +74,7 @@ def best_run(inputs: Inputs) -> pd.Series | None:
 
 
 def optimizer(inputs: Inputs) -> Headline | None:
-    """By fronts where each optimizer has configurations enough for one, else by networks that all of them trained."""
+    """By fronts where each optimizer has configurations enough, else by pairs of runs that differ in nothing else."""
     rows = inputs.frontier
     rows = rows[rows["axes"].eq("score~forward_flops") & rows["group"].str.startswith("optimizer=")]
     if "hypervolume" not in rows or rows["group"].nunique() < 2:
@@ -100,9 +100,9 @@ def optimizer(inputs: Inputs) -> Headline | None:
     ahead = pairs[pairs["better"].eq(best)]
     sure = len(ahead) == len(set(pairs["better"]) | set(pairs["worse"])) - 1 and (ahead["low"] > 0).all()
     return Headline(
-        "Which optimizer is best on the same networks?", label(best) if sure else "not told apart",
-        f"{label(inputs.target)}, each at the best of its rates by validation, 95 % by Student's t over pairs: "
-        f"{gains}. {caution} {published}")
+        "Which optimizer is best, all else equal?", label(best) if sure else "not told apart",
+        f"{label(inputs.target)}, each at the best of its rates by validation, 95 % by Student's t over n pairs "
+        f"of runs that differ in nothing else: {gains}. {caution} {published}")
 
 
 def laws(inputs: Inputs) -> Headline | None:

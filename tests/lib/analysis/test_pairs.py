@@ -1,4 +1,4 @@
-"""Optimizers on the same networks, against planted gains and SciPy's paired t test."""
+"""Optimizers where nothing else differs, against planted gains and SciPy's paired t test."""
 
 import numpy as np
 import pandas as pd

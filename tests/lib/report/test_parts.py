@@ -70,7 +70,7 @@ def test_few_networks_tell_the_optimizers_by_pairs(gain, answer):
                           for k in range(4) for optimizer in ("sgd", "adamw")])
     inputs = Inputs(table, frontier=fronts(table, None, bootstrap=20))
     told = next(one for one in headlines(inputs) if "optimizer" in one.question)
-    assert (told.question, told.answer) == ("Which optimizer is best on the same networks?", answer)
+    assert (told.question, told.answer) == ("Which optimizer is best, all else equal?", answer)
     assert "AdamW over SGD by" in told.detail
     assert "(n = 4)" in told.detail
     alone = next(one for one in headlines(replace(inputs, runs=table.drop(columns="valid_loss")))
