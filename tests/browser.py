@@ -32,8 +32,9 @@ class Page:
             os.dup2(103, 3)
             os.dup2(104, 4)
 
+        home = {"HOME": str(folder)} | {f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in ("CONFIG", "CACHE")}
         self.process = subprocess.Popen(command, preexec_fn=connect, close_fds=False, start_new_session=True,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                        env=os.environ | home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(here[0])
         os.close(browser[1])
         self.session = None
