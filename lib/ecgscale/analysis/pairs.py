@@ -9,10 +9,9 @@ from __future__ import annotations
 from itertools import combinations
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 from scipy.stats import ttest_rel
 
-from ecgscale.contracts.run_table import SPECIFICATION, finished, hyperparameters
+from ecgscale.contracts.run_table import finished, specification
 
 LEAST = 3                   # pairs
 OF_THE_OPTIMIZER = ("optimizer", "lr", "weight_decay")
@@ -25,17 +24,14 @@ def optimizer_pairs(runs: pd.DataFrame, target: str, chosen_by: str = "valid_los
     Runs are a pair that share all but optimizer, learning rate and weight decay; of several rates the one with the
     smallest `chosen_by` counts. Seeds of one network are averaged: they are no pairs of their own.
     """
-    columns = {"better": str, "worse": str, "pairs": int, "gain": float, "low": float, "high": float}
-    nothing = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+    nothing = pd.DataFrame(columns=["better", "worse", "pairs", "gain", "low", "high"])
     if not {"optimizer", target, chosen_by} <= set(runs):
         return nothing
-    measured = {"loss"} if "loss" in runs and is_numeric_dtype(runs["loss"]) else set()     # not the name of a setting
-    same = [name for name in (*SPECIFICATION, *hyperparameters(runs))
-            if name in runs and name not in {*OF_THE_OPTIMIZER, *measured}]
+    keys = specification(runs)
+    same = [name for name in keys if name not in OF_THE_OPTIMIZER]
     if not same:
         return nothing
-    rates = [name for name in OF_THE_OPTIMIZER if name in runs]
-    mean = finished(runs, target).groupby([*same, *rates], dropna=False)[[target, chosen_by]].mean().reset_index()
+    mean = finished(runs, target).groupby(keys, dropna=False)[[target, chosen_by]].mean().reset_index()
     best = mean.sort_values(chosen_by).drop_duplicates([*same, "optimizer"])
     scores = best.pivot_table(index=best.groupby(same, dropna=False).ngroup(), columns="optimizer", values=target)
     rows = []

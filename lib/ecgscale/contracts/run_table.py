@@ -58,13 +58,18 @@ def hyperparameters(runs: pd.DataFrame) -> list[str]:
     return [name for name in runs if name.startswith("hp_") and pd.api.types.is_numeric_dtype(runs[name])]
 
 
+def specification(runs: pd.DataFrame) -> list[str]:
+    """The columns that define a run but for its seed. A column `loss` of numbers is measured, no setting's name."""
+    measured = "loss" in runs and pd.api.types.is_numeric_dtype(runs["loss"])
+    keys = [name for name in SPECIFICATION if name in runs and not (name == "loss" and measured)]
+    return keys + hyperparameters(runs)
+
+
 def configurations(runs: pd.DataFrame) -> np.ndarray:
     """(run,) number of each run's configuration: runs that differ in nothing but the seed share it."""
     if "configuration" in runs and runs["configuration"].notna().all():
         return runs.groupby("configuration", sort=False).ngroup().to_numpy()
-    measured = "loss" in runs and pd.api.types.is_numeric_dtype(runs["loss"])    # not the name of a setting
-    keys = [name for name in SPECIFICATION if name in runs and not (name == "loss" and measured)]
-    keys += hyperparameters(runs)
+    keys = specification(runs)
     if not keys:
         return np.arange(len(runs))
     return runs.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()

@@ -145,7 +145,8 @@ class Table:
         name = f"ecgscale.{self.name}/"
         if path.suffix != ".csv":
             return marked(name.encode())(path)
-        return (named_in(path) or "").startswith(name) and bool(set(header(path)) & set(self.columns))
+        said = named_in(path, datapackage.described(path)) or ""
+        return said.startswith(name) and bool(set(header(path)) & set(self.columns))
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -290,6 +291,6 @@ def old_form(path: Path) -> str | None:
     return found[1].decode() if found else None
 
 
-def named_in(path: Path) -> str | None:
-    """The schema that a CSV is said to have: by its old first line, else by the package beside it."""
-    return old_form(path) or datapackage.schema_of(datapackage.described(path))
+def named_in(path: Path, resource: dict[str, Any] | None) -> str | None:
+    """The schema that a CSV is said to have: by its old first line, else by its resource in the package beside it."""
+    return old_form(path) or datapackage.schema_of(resource)

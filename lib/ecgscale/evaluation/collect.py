@@ -13,7 +13,8 @@ from ecgscale.contracts import METRICS, REAL, RUNS, RunResult, digest
 from ecgscale.errors import UserError
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
-BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss", "challenge_score")      # kinds and metrics
+BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss")     # of scores.parquet: kinds and metrics
+READ = (*OF_GROUP, "challenge_score")               # by group: the last for sources.csv alone
 CHOSEN = ("temperature", "threshold")               # on validation: no scores
 
 
@@ -23,7 +24,7 @@ def read_metrics(evaluated: Iterable[Path]) -> pd.DataFrame:
     tables = {}
     for folder in map(Path, evaluated):
         table = METRICS.read(folder / "metrics.csv")
-        by_group = table["part"].eq("test") & table["group"].isin(BY_GROUP) & table["metric"].isin(OF_GROUP)
+        by_group = table["part"].eq("test") & table["group"].isin(BY_GROUP) & table["metric"].isin(READ)
         tables[folder] = table[by_group | table["group"].eq("all")]
     return pd.concat(tables, names=["folder"]).droplevel(1) if tables else METRICS.empty()
 
@@ -93,7 +94,7 @@ def summaries(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 def scores(metrics: pd.DataFrame) -> pd.DataFrame:
     """METRICS rows of the test part by source and class, of every run: what the laws by group are fitted to."""
-    kept = metrics[metrics["group"].isin(BY_GROUP) & metrics["metric"].isin(("auroc", "loss"))]
+    kept = metrics[metrics["group"].isin(BY_GROUP) & metrics["metric"].isin(OF_GROUP)]
     return kept.sort_values(["run_id", "group", "value", "metric"], ignore_index=True)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ecgscale.analysis.frontier import COSTS
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import interval, label, number
+from ecgscale.report.style import interval, label, network, number
 from ecgscale.report.tables import DataTable, table
 
 ASKED = ("forward_flops", "params", "train_flops", "latency")
@@ -26,7 +26,7 @@ def best_for_budgets(inputs: Inputs) -> DataTable | None:
         for group, front in groups.groupby("group"):
             where = "" if group == "all" else " on " + " · ".join(label(one) for one in group.split(","))
             made += [(f"{COSTS[cost].title}{where}", f"{number(budget)} {COSTS[cost].unit}".strip(),
-                      described(known.get(str(row.run_id), {})), str(row.run_id),
+                      network(known.get(str(row.run_id), {})) or "–", str(row.run_id),
                       interval(row.y, getattr(row, "y_low", None), getattr(row, "y_high", None)), number(row.x),
                       "unknown" if pd.isna(row.probability) else f"{row.probability:.2f}")
                      for budget, row in winners(front)]
@@ -47,10 +47,3 @@ def winners(front: pd.DataFrame) -> list[tuple[float, tuple]]:
         if place >= 0 and (not made or made[-1][1].run_id != rows[place].run_id):
             made.append((budget, rows[place]))
     return made
-
-
-def described(run: dict) -> str:
-    """ "RegNet with AdamW, 1.4 M parameters"."""
-    made = " with ".join(label(str(run[name])) for name in ("family", "optimizer") if pd.notna(run.get(name)))
-    size = f"{number(run['params'])} parameters" if pd.notna(run.get("params")) else ""
-    return ", ".join(filter(None, (made, size))) or "–"

@@ -15,7 +15,7 @@ from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
 from ecgscale.report.predictor_figures import statistic
-from ecgscale.report.style import interval, label, number
+from ecgscale.report.style import interval, label, network, number
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ def headlines(inputs: Inputs) -> list[Headline]:
     return [made for ask in (size, best, optimizer, laws, predictor, latency) if (made := ask(inputs))]
 
 
-def spoken(inputs: Inputs) -> str:
-    """The answers for a terminal: a line each, beginning with what was asked."""
-    return "\n".join(f"{one.question} {one.answer}" for one in headlines(inputs)) + "\n"
+def spoken(answers: list[Headline]) -> str:
+    """For a terminal: a line each, beginning with what was asked."""
+    return "\n".join(f"{one.question} {one.answer}" for one in answers) + "\n"
 
 
 def size(inputs: Inputs) -> Headline:
@@ -54,9 +54,7 @@ def best(inputs: Inputs) -> Headline | None:
     n = f", {inputs.split.counts['test']} recordings" if inputs.split and "test" in inputs.split.counts else ""
     chosen = f"Chosen on the validation part, scored once on the test part{n}" if chosen_by(inputs) != target else \
         "Chosen by the same score that is reported, so it is flattered"
-    made = " with ".join(label(str(run[name])) for name in ("family", "optimizer") if pd.notna(run.get(name)))
-    size = f"{number(run['params'])} parameters" if pd.notna(run.get("params")) else ""
-    about = ", ".join(filter(None, (made, size, f"run {run['run_id']}")))
+    about = ", ".join(filter(None, (network(run), f"run {run['run_id']}")))
     certainty = "95 % interval over recordings" if pd.notna(low) else "no interval: the table has none"
     return Headline(
         f"Which model is best, and how good ({label(target)})?",

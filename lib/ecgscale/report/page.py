@@ -57,7 +57,7 @@ class Section:
 
 def write(inputs: Inputs, out: Path) -> None:
     """Write report.html, figures/*.svg, *.png and answers.txt below `out`. The same inputs give the same bytes."""
-    sections = [make(inputs) for make in SECTIONS]
+    sections, asked = [make(inputs) for make in SECTIONS], headlines(inputs)
     answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
     parts = [*answers, *(part for section in sections for part in section.parts)]
     shorter = shortened(parts, out)
@@ -76,12 +76,12 @@ def write(inputs: Inputs, out: Path) -> None:
     document = explore.document(inputs, [part for part in parts if isinstance(part, Chart)])
     page = environment.get_template("page.html.j2").render(
         name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
-        headlines=headlines(inputs), answers=answers, shown=lambda part: shorter.get(id(part), part),
+        headlines=asked, answers=answers, shown=lambda part: shorter.get(id(part), part),
         data=Markup(charts.script_safe(document)),
         scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts),
         style=Markup((folder / "style.css").read_text(encoding="utf-8")))
     write_text(out / "report.html", page, marked(GENERATOR))
-    write_text(out / "answers.txt", f"{spoken(inputs)}{SIGNED}\n", marked(SIGNED.encode()))
+    write_text(out / "answers.txt", f"{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
 
 
 def picture(part: Drawing | Chart, folder: Path, synthetic: bool) -> str:

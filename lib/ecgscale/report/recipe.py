@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import yaml
 
+from ecgscale.models.complexity import FAMILIES
 from ecgscale.report.headlines import best_run
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
 from ecgscale.report.style import interval, number
 
-FAMILIES = ("regnet", "convnext", "vit", "resnet")
 DERIVED = ("hp_stages",)        # counted of the network, not given
 SEEDS = [0, 1, 2]
 

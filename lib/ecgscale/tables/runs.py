@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,14 +47,14 @@ def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
         typed = stream.read(4) == PARQUET
     if typed and is_ours(path):
         sheet = Sheet.of(RUNS.read(path))
+    elif typed:
+        check_unchanged(path, datapackage.described(path))
+        sheet = read_sheet(path)
     else:
         resource = datapackage.described(path)
-        if typed:
-            check_unchanged(path, resource)
-        else:
-            check_name(path)
+        check_name(path, resource)
         sheet = read_sheet(path)
-        if not typed and datapackage.is_changed(path, resource):
+        if datapackage.is_changed(path, resource):
             sheet = replace(sheet, notices=(*sheet.notices, CHANGED))
     try:
         return run_table(sheet, reading)
@@ -61,9 +62,9 @@ def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
         raise UserError(error.problem, file=path, line=error.line, field=error.field, remedy=error.remedy) from None
 
 
-def check_name(path: Path) -> None:
+def check_name(path: Path, resource: dict[str, Any] | None) -> None:
     """A CSV that is said to be a table of ours must be of this version, and whole."""
-    found = named_in(path)
+    found = named_in(path, resource)
     if found not in (None, RUNS.schema_id()):
         raise wrong_schema(found, RUNS.schema_id(), path)
     if found and not whole_lines(path):
