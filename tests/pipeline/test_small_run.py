@@ -38,7 +38,8 @@ def test_no_network_was_needed(small_run):
 def test_published_files(small_run):
     """The results tree of docs/reference/output.md."""
     files = small_run.files()
-    for name in ("table/runs.parquet", "table/runs.csv", "table/tuning.csv", "fit/laws.json", "fit/laws.csv",
+    for name in ("table/runs.parquet", "table/runs.csv", "table/tuning.csv", "table/histories.parquet",
+                 "fit/laws.json", "fit/laws.csv",
                  "fit/frontier.csv", "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet",
                  "latency/times.parquet", "latency/control.json",
                  "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",

@@ -214,6 +214,9 @@ HISTORY = Table("history", 1, "trained/<run_id>/history.csv", "An epoch of train
     "data_wait_share": REAL("share of training's time spent waiting for data", "1"),
 }, prefixes={"valid_": REAL("of validation; valid_seconds: its time", "of the metric")})
 
+HISTORIES = Table("histories", 1, "table/histories.parquet", "An epoch of a run, of all runs that kept a history", {
+    "run_id": TEXT("as in runs"), **HISTORY.columns}, prefixes=HISTORY.prefixes)
+
 TUNING = Table("tuning", 1, "table/tuning.csv", "A trial of a learning rate", {
     "group": TEXT("digest of what is tuned together"), "family": TEXT("as in runs"), "optimizer": TEXT("as in runs"),
     "params": REAL("parameters of the model that was tried", "parameters"),

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import METRICS, REAL, RUNS, RunResult, digest
+from ecgscale.contracts import HISTORIES, HISTORY, METRICS, REAL, RUNS, RunResult, digest
 from ecgscale.errors import UserError
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
 BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss")     # of scores.parquet: kinds and metrics
 READ = (*OF_GROUP, "challenge_score")               # by group: the last for sources.csv alone
+NAMED = 5           # runs in a line of warning
 CHOSEN = ("temperature", "threshold")               # on validation: no scores
 
 
@@ -96,6 +97,24 @@ def scores(metrics: pd.DataFrame) -> pd.DataFrame:
     """METRICS rows of the test part by source and class, of every run: what the laws by group are fitted to."""
     kept = metrics[metrics["group"].isin(BY_GROUP) & metrics["metric"].isin(OF_GROUP)]
     return kept.sort_values(["run_id", "group", "value", "metric"], ignore_index=True)
+
+
+def histories(trained: Iterable[Path]) -> pd.DataFrame:
+    """HISTORIES rows of run folders, sorted by run_id and epoch. Folders without history.csv are named."""
+    tables, without = [HISTORIES.empty()], []
+    for folder in map(Path, trained):
+        run_id = RunResult.read(folder / "run.json").spec.run_id
+        if (folder / "history.csv").is_file():
+            tables.append(HISTORY.read(folder / "history.csv"))
+            tables[-1].insert(0, "run_id", run_id)
+        else:
+            without.append(run_id)
+    if without:
+        more = f" and {len(without) - NAMED} more" if len(without) > NAMED else ""
+        print(f"{len(without)} runs have no history.csv, so no learning curve: {', '.join(without[:NAMED])}{more}",
+              file=sys.stderr)
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled, ignore_index=True).sort_values(["run_id", "epoch"], ignore_index=True)
 
 
 def ordered(frame: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from ecgscale.contracts import (
     CLASS_COUNTS,
     DIFFERENCES,
     FRONTIER,
+    HISTORIES,
     IMPORTANCE,
     LATENCY,
     NOISE,
@@ -67,6 +68,7 @@ class Inputs:
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
     optima: pd.DataFrame = field(default_factory=OPTIMA.empty)
     tuning: pd.DataFrame = field(default_factory=TUNING.empty)
+    histories: pd.DataFrame = field(default_factory=HISTORIES.empty)
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
 
@@ -184,5 +186,6 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),
         optima=table(OPTIMA, "optima.csv"),
         tuning=table(TUNING, "tuning.csv", comparisons, "--comparisons"),
+        histories=table(HISTORIES, "histories.parquet", comparisons, "--comparisons"),
         files=files, missing=missing,
     )

@@ -23,6 +23,7 @@ from ecgscale.report import (
     figures,
     latency_figures,
     latency_tables,
+    learning_curves,
     learning_rates,
     plots,
     predictor_figures,
@@ -147,9 +148,10 @@ def runs(inputs: Inputs) -> Section:
         section.add(analysis_tables.listing("Estimated time of the study", inputs.plan.hours))
     section.notices += learning_rates.alarm(inputs)
     section.add(tables.statuses(inputs), tables.costs(inputs), figures.scores(inputs), tables.good_shares(inputs),
-                learning_rates.rates(inputs), tables.runs(inputs),
+                learning_rates.rates(inputs), learning_curves.chart(inputs), tables.runs(inputs),
                 tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
-    return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv")
+    return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv",
+                   "histories.parquet")
 
 
 def laws(inputs: Inputs) -> Section:

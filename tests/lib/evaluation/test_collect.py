@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import METRICS, RUNS, RunResult
+from ecgscale.contracts import HISTORY, METRICS, RUNS, RunResult
 from ecgscale.errors import UserError
-from ecgscale.evaluation.collect import collect, read_metrics
+from ecgscale.evaluation.collect import collect, histories, read_metrics
 from tests.tiny_folders import rewrite
 from tests.tiny_models import trained_run
 
@@ -89,3 +89,18 @@ def test_runs_given_twice_and_metrics_of_no_run_are_refused(runs, tmp_path):
         collect([*runs, runs[0]], read_metrics([]))
     with pytest.raises(UserError, match="not among the trained"):
         collect(runs, read_metrics([metrics(tmp_path / "e", "elsewhere", 0.5)]))
+
+
+def test_histories_are_put_together_and_runs_without_one_are_named(runs, capsys):
+    """Two runs keep a history, of which one has a score; the third is of a version that kept none."""
+    epochs = pd.DataFrame({"epoch": [0, 1], "lr": [0.1, 0.05], "train_loss": [0.4, 0.3], "valid_loss": [0.5, 0.2],
+                           "clipped_share": [1.0, 0.25], "samples": 64, "seconds": 2.0, "data_wait_share": 0.1})
+    HISTORY.write(epochs, runs[0] / "history.csv")
+    HISTORY.write(epochs.iloc[:1].assign(valid_auroc=0.7), runs[2] / "history.csv")
+    table = histories(runs)
+    assert table["run_id"].tolist() == sorted([runs[0].name] * 2 + [runs[2].name])
+    first = table[table["run_id"].eq(runs[0].name)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(first[list(epochs)], epochs)
+    assert table.loc[table["run_id"].eq(runs[2].name), "valid_auroc"].item() == 0.7
+    assert capsys.readouterr().err == f"1 runs have no history.csv, so no learning curve: {runs[1].name}\n"
+    assert list(histories([runs[1]])) == list(histories(runs))[:9]

@@ -49,7 +49,7 @@ def test_every_figure_is_drawn_and_nothing_is_asked_of_the_network(opened):
     drawn = opened.ask("Object.fromEntries([...document.querySelectorAll('figure.interactive')].map(one => "
                        "[one.id, one.querySelectorAll('.live svg path, .live canvas').length]))")
     assert set(drawn) == {f"figure-{name}" for name in (
-        "laws", "fronts", "qualities", "predictions", "latency-runtime", "latency-size")}
+        "laws", "fronts", "qualities", "predictions", "latency-runtime", "latency-size", "learning")}
     assert all(count > 5 for count in drawn.values()), drawn
 
 
@@ -68,7 +68,7 @@ def test_every_setting_of_a_switch_draws(opened):
 def test_a_run_marked_in_one_figure_is_marked_in_all_and_in_the_table(opened):
     opened.ask("ecgscale.mark([3, 5], false)")
     assert opened.ask("[...ecgscale.drawn.values()].map(one => Object.keys(one.view.signal('marked')).join())") == [
-        "3,5"] * 6
+        "3,5"] * 7
     assert opened.ask(f"{SHOWN}.slice(0, 2)") == [3, 5]
     assert opened.ask("document.querySelectorAll('#explorer tr.marked').length") == 2
     assert opened.ask("document.getElementById('told').textContent") == "24 of 24 runs, 2 marked"
@@ -92,6 +92,23 @@ def test_a_rectangle_over_points_marks_them(opened):
         opened.ask("new Promise(done => setTimeout(done, 50))")
     opened.ask("new Promise(done => setTimeout(done, 1000))")
     assert opened.ask("ecgscale.state.marked.size") > 10
+    opened.ask("ecgscale.mark([], false)")
+
+
+def test_a_line_that_is_clicked_marks_its_run(opened):
+    """Where the first run's planted validation loss stands after its last epoch but one."""
+    opened.ask("document.getElementById('figure-learning').scrollIntoView({behavior: 'instant', block: 'center'})")
+    row = opened.ask("ecgscale.drawn.get('learning').sets.history.find(row => row.x === 5)")
+    x, y = opened.ask(
+        "(() => { const view = ecgscale.drawn.get('learning').view, [left, top] = view.origin(), pad = view.padding(), "
+        "box = document.querySelector('#figure-learning .live svg').getBoundingClientRect(); return ["
+        f"box.left + pad.left + left + view.scale('x')({row['x']}), "
+        f"box.top + pad.top + top + view.scale('y')({row['valid_loss']})]; }})()")
+    for kind, button in (("mouseMoved", "none"), ("mousePressed", "left"), ("mouseReleased", "left")):
+        opened("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1,
+               buttons=int(kind == "mousePressed"))
+    opened.ask("new Promise(done => setTimeout(done, 300))")
+    assert opened.ask("[...ecgscale.state.marked]") == [row["run"]]
     opened.ask("ecgscale.mark([], false)")
 
 
@@ -139,8 +156,6 @@ def test_dark_and_phone(opened, tmp_path_factory, dark, width, tmp_path):
     opened.picture(tmp_path / "page.png")
     corner = np.asarray(Image.open(tmp_path / "page.png").convert("L"))[-40:, :6]
     assert (corner.mean() < 60) == dark
-
-
 
 
 

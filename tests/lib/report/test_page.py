@@ -16,6 +16,7 @@ from PIL import Image
 
 from ecgscale.analysis import frontier
 from ecgscale.contracts import (
+    HISTORIES,
     IMPORTANCE,
     LATENCY,
     PREDICTED,
@@ -92,6 +93,17 @@ def control_document() -> Control:
                    drift=1.0, disturbed=1, tolerance=0.1, reason="disturbed run: 50% of the looks", synthetic=True)
 
 
+def history_table(runs: pd.DataFrame, epochs: int = 6) -> pd.DataFrame:
+    """Losses that halve every two epochs; the first run ends after three of them."""
+    run, epoch = (grid.ravel() for grid in np.meshgrid(np.arange(len(runs)), np.arange(epochs), indexing="ij"))
+    loss = (1 + run) * 0.5 ** (epoch / 2)
+    frame = pd.DataFrame({
+        "run_id": runs["run_id"].to_numpy()[run], "epoch": epoch, "lr": 0.01 * 0.9**epoch, "train_loss": 0.9 * loss,
+        "valid_loss": loss, "clipped_share": 0.5, "samples": 100, "seconds": 1.0, "data_wait_share": 0.0,
+        "valid_auroc": 0.5 + 0.05 * epoch, "valid_seconds": 0.1})
+    return HISTORIES.arrow(frame[(run > 0) | (epoch < 3)], "test").to_pandas()
+
+
 def make_inputs(synthetic: bool = True) -> Inputs:
     runs = run_table(synthetic)
     latency = latency_table(runs, synthetic)
@@ -135,7 +147,7 @@ def make_inputs(synthetic: bool = True) -> Inputs:
                         synthetic=synthetic),
         plan=Plan(study="small", seed=1, runs=24, rejected={"stages": 2}, duplicates=0, forward_flops={}, params={},
                   train_flops=None, hours=[]),
-        speeds=(speed_document(),), controls=(control_document(),),
+        speeds=(speed_document(),), controls=(control_document(),), histories=history_table(runs),
         missing={"shards": "no --shards were given"})
 
 
