@@ -68,7 +68,9 @@ def results(count: int, template: RunResult, random: np.random.Generator) -> lis
 def evaluated(result: RunResult, pattern: Evaluated, random: np.random.Generator) -> Evaluated:
     """The tables of a run: those of `pattern`, better by as much as its loss is lower, and noisy."""
     if result.status != "finished":
-        return Evaluated(*(table.iloc[:0] for table in vars(pattern).values()))
+        tables = (pattern.predictions, pattern.metrics, pattern.reliability, pattern.recalibration, pattern.strips)
+        *empty, strips = (table.iloc[:0] for table in tables)
+        return Evaluated(*empty, None, strips)
     metrics = pattern.metrics.assign(run_id=result.spec.run_id)
     lossy = metrics["metric"].eq("loss")
     gain = np.where(lossy, 0.0, 0.5 - 2 * result.valid_loss + random.normal(0, 0.01, len(metrics)))
@@ -79,7 +81,8 @@ def evaluated(result: RunResult, pattern: Evaluated, random: np.random.Generator
     predictions = pattern.predictions.copy()
     predictions["gained"] += random.normal(0, 0.1, len(predictions))
     run = {"run_id": result.spec.run_id}
-    return Evaluated(predictions, metrics, pattern.reliability.assign(**run), pattern.recalibration.assign(**run))
+    return Evaluated(predictions, metrics, pattern.reliability.assign(**run), pattern.recalibration.assign(**run),
+                     pattern.examples.model_copy(update=run), pattern.strips)
 
 
 def latency(runs: list[RunResult], rows: int, machine: str, random: np.random.Generator) -> pd.DataFrame:

@@ -45,6 +45,10 @@ from ecgscale.contracts.evaluation import (
     RELIABILITY,
     RUNS,
     SOURCES,
+    STRIPS,
+    Example,
+    Examples,
+    ScoredClass,
 )
 from ecgscale.contracts.files import (
     Document,
@@ -81,12 +85,12 @@ from ecgscale.contracts.tensors import read_tensors, write_tensors
 __all__ = [
     "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORIES", "HISTORY", "IMPORTANCE", "LATENCY",
     "LAW_TABLE", "LEADS", "METRICS", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL",
-    "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "TEXT",
-    "TIMES", "TUNING", "WHOLE", "Artefact", "Columns", "ContractError", "Control", "Document", "Environment",
-    "Export", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun",
-    "Predictor", "Reading", "RunResult", "RunSpec", "ScheduleSpec", "Shard", "Speed", "SplitInfo", "Table",
-    "Tuning", "Wrote", "changed", "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests",
-    "marked", "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_split", "read_tensors",
-    "read_text", "reading", "remove_folder", "whole", "whole_folder", "write_array", "write_split", "write_tensors",
-    "write_text", "wrong_schema",
+    "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "STRIPS",
+    "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Columns", "ContractError", "Control", "Document",
+    "Environment", "Example", "Examples", "Export", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec",
+    "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "RunResult", "RunSpec", "ScheduleSpec",
+    "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "Wrote", "changed", "check_digests",
+    "concatenated_digest", "digest", "file_digest", "file_digests", "marked", "plain_file", "read_all",
+    "read_array", "read_arrays", "read_json", "read_split", "read_tensors", "read_text", "reading", "remove_folder",
+    "whole", "whole_folder", "write_array", "write_split", "write_tensors", "write_text", "wrong_schema",
 ]

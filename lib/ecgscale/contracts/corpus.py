@@ -31,7 +31,8 @@ RECORDS = Table("records", 1, "corpus/<source>-<k>of<n>/records.parquet", "An ac
     "content": TEXT("digest of the samples as recorded: finds duplicates"),
     "synthetic": SYNTHETIC,
 }, optional={"fold": WHOLE("fold that the patients table gives the recording", "1")},
-    prefixes={"y_": FLAG("whether the recording is of the class, by its code")})
+    prefixes={"y_": FLAG("whether the recording is of the class, by its code"),
+              "mv_": REAL("one unit of a lead of signals.npy, by its name; none where signals are in mV", "mV")})
 
 REJECTS = Table("rejects", 1, "corpus/<source>-<k>of<n>/rejects.csv", "A rejected recording", {
     "record": TEXT("as in records"), "source": TEXT("name of the source"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
 # ---------------------------------------------------------------------------- EVALUATE: one folder a run (run_id)/
@@ -16,7 +19,7 @@ PREDICTIONS = Table("predictions", 1, "evaluated/<run_id>/predictions.parquet", 
     "possible": REAL("what a perfect answer would gain", "1"),
 }, prefixes={"p_": REAL("probability of the class, by its code, for the whole recording", "1")})
 
-METRICS = Table("metrics", 1, "evaluated/<run_id>/metrics.csv, table/scores.parquet",
+METRICS = Table("metrics", 1, "evaluated/<run_id>/metrics.csv, table/scores.parquet, table/chosen/metrics.csv",
                 "A metric of one part, group and threshold", {
     "run_id": TEXT("digest of the run's specification"),
     "part": TEXT("valid or test"),
@@ -32,7 +35,8 @@ METRICS = Table("metrics", 1, "evaluated/<run_id>/metrics.csv, table/scores.parq
     "note": TEXT("what to know of it"),
 })
 
-RELIABILITY = Table("reliability", 1, "evaluated/<run_id>/reliability.csv", "A bin of predicted probabilities", {
+RELIABILITY = Table("reliability", 1, "evaluated/<run_id>/reliability.csv, table/chosen/reliability.csv",
+                    "A bin of predicted probabilities", {
     "run_id": TEXT("as in metrics"), "part": TEXT("valid or test"),
     "value": TEXT("class code; empty for all classes together"),
     "bin": WHOLE("number of the bin", "1"),
@@ -47,6 +51,68 @@ RECALIBRATION = Table("recalibration", 1, "evaluated/<run_id>/recalibration.csv"
     "run_id": TEXT("as in metrics"), "value": TEXT("class code"),
     "probability": REAL("as predicted", "1"), "calibrated": REAL("as recalibrated", "1"),
 })
+
+STRIPS = Table("strips", 1, "evaluated/<run_id>/strips.parquet, table/chosen/strips.parquet",
+               "A sample of the recordings of examples.json", {
+    "record": TEXT("as in records"),
+}, prefixes={"uv_": WHOLE("a lead, by its name: as prepared, before it was normalized", "uV")})
+
+
+class ScoredClass(Part):
+    """A class of the label set, and the probability from which on it counts as predicted."""
+
+    code: str
+    """Its code."""
+    abbreviation: str
+    """Its abbreviation."""
+    name: str
+    """Its name."""
+    critical: bool
+    """Whether to overlook it is dangerous."""
+    threshold: float
+    """Tuned on validation; 0.5 where there is none."""
+
+
+class Example(Part):
+    """A test recording to be looked at."""
+
+    record: str
+    """As in records."""
+    kind: Literal["right", "wrong", "least sure"]
+    """Why it was taken: surely right, surely wrong, or closest to a threshold."""
+    source: str
+    """Name of the source."""
+    age: float | None
+    """Years."""
+    sex: str | None
+    """Female or male."""
+    seconds: float
+    """Length of the whole recording."""
+    truth: tuple[str, ...]
+    """Codes of its classes."""
+    predicted: tuple[str, ...]
+    """Codes of the predicted ones."""
+    probabilities: dict[str, float]
+    """Of those classes, and of the one closest to its threshold."""
+
+
+class Examples(Document):
+    """Classes of a run, and the few test recordings whose signals stand in strips.parquet beside it."""
+
+    NAME = "examples"
+    PLACE = "evaluated/<run_id>/examples.json, table/chosen/examples.json"
+    run_id: str
+    """As in metrics."""
+    synthetic: bool
+    """Synthetic recordings."""
+    rate: float
+    """Of the strips, in Hz."""
+    classes: tuple[ScoredClass, ...]
+    """In the order of the label set."""
+    recordings: tuple[Example, ...] = ()
+    """In the order of strips.parquet."""
+    reason: str = ""
+    """Why there are none."""
 
 
 # ---------------------------------------------------------------------------------------------------------- COLLECT

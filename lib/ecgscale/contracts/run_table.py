@@ -21,6 +21,7 @@ SPECIFICATION = (
 
 PART_NAMES = {"test_": "test", "valid_": "validation", "train_": "training"}      # prefix of a column -> its part
 SCORES = ("test_challenge_score", "test_auroc")     # what runs are judged by: the first that a table holds
+CHOOSING = ("valid_challenge_score", "valid_auroc")     # what runs are chosen by: the test part has no say
 
 
 def part_of(column: str) -> str:
@@ -43,6 +44,11 @@ def judged_by(columns: Iterable[str], asked: str) -> str:
     weights, the first of SCORES that it holds."""
     columns = set(columns)
     return asked if asked in columns else next((name for name in SCORES if name in columns), asked)
+
+
+def chosen_by(runs: pd.DataFrame) -> str | None:
+    """The column that chooses among the runs of a table: the first of CHOOSING that holds a value; None without one."""
+    return next((name for name in CHOOSING if name in runs and runs[name].notna().any()), None)
 
 
 def finished(runs: pd.DataFrame, target: str) -> pd.DataFrame:

@@ -82,6 +82,9 @@ class Evaluation(Section):
     """Specificity on validation at which sensitivities are given."""
     stride: int | None = Field(None, ge=1)
     """Samples from one window to the next. null: one window's length."""
+    examples: int = Field(2, ge=0, le=6)
+    """Test recordings each, surely right, surely wrong and least sure, whose first 10 s the report draws as ECGs. 0: no
+    signal leaves the corpus."""
 
 
 RuntimeName = Literal["torch", "onnxruntime", "openvino", "coreml"]

@@ -93,6 +93,16 @@ class Corpus:
             views.append(self.maps[shard][offset : offset + length])
         return views
 
+    def units(self, index: int) -> np.ndarray | None:
+        """(leads,) millivolts of one unit of the signals of record `index`; None where its shard does not tell."""
+        if self.unit == "mV":
+            return np.ones(len(self.leads))
+        columns = [f"mv_{lead}" for lead in self.leads]
+        if any(name not in self.records for name in columns):
+            return None
+        values = self.records.loc[index, columns].to_numpy(float)
+        return values if np.isfinite(values).all() else None
+
     def map(self, shard: int) -> np.ndarray:
         file = self.folders[shard] / "signals.npy"
         array = read_array(file)

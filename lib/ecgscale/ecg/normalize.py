@@ -9,7 +9,8 @@ from ecgscale.machine.compiled import compiled
 
 @compiled
 def z_score(signal, together, epsilon):
-    """In place: (x - mean of the lead) / (standard deviation over n + epsilon), the lead's or that of all leads."""
+    """In place: (x - mean of the lead) / (standard deviation over n + epsilon), the lead's or that of all leads. Gives
+    (leads,) what it divided by."""
     samples, leads = signal.shape
     mean, variance = np.zeros(leads), np.zeros(leads)
     for i in range(samples):
@@ -26,6 +27,7 @@ def z_score(signal, together, epsilon):
     for i in range(samples):
         for k in range(leads):
             signal[i, k] = (signal[i, k] - mean[k]) * scale[k]
+    return 1 / scale
 
 
 def half(values: np.ndarray) -> np.ndarray:

@@ -32,7 +32,7 @@ from ecgscale.ecg.leads import brought
 from ecgscale.ecg.meaning import unmatched_codes, unusual_leads
 from ecgscale.ecg.normalize import half, rows_sum
 from ecgscale.ecg.people import age_of, sex_of
-from ecgscale.ecg.recipe import Recipe, prepare
+from ecgscale.ecg.recipe import Recipe, prepare_scaled
 from ecgscale.ecg.wfdb_record import Recording
 from ecgscale.errors import UserError
 from ecgscale.machine import provenance
@@ -112,9 +112,11 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     with whole_folder(out, SHARD_FILES) as temporary:
         temporary.mkdir()
         with growing_array(temporary / "signals.npy", len(leads)) as signals:
-            rows, rejects, example = prepare_places(places, source, recipe, signals, told)
+            rows, rejects, units, example = prepare_places(places, source, recipe, signals, told)
         check_share(rejects, len(places), max_rejected, folder)
         records = mark_duplicates(as_frame(rows, labels, told.has_folds))
+        if recipe.unit != "mV":
+            records[[f"mv_{lead}" for lead in leads]] = np.reshape(units, (len(rows), len(leads)))
         spoken = [*(notes if number == 1 else ()),      # each shard finds the same
                   *unusual_leads(records), *unmatched_codes(records, labels)]
         RECORDS.write(records, temporary / "records.parquet")
@@ -158,9 +160,10 @@ class Told(NamedTuple):
 
 
 def prepare_places(places: list[str], source: str, recipe: Recipe, signals: SignalWriter, told: Told
-                   ) -> tuple[list[dict], list[dict], Example | None]:
-    """Rows of records.parquet and of rejects.csv, every place in one of them; the first accepted without a flag."""
-    rows, rejects, example = [], [], None
+                   ) -> tuple[list[dict], list[dict], list[np.ndarray], Example | None]:
+    """Rows of records.parquet and of rejects.csv, every place in one of them; of each accepted one the millivolts of a
+    lead's unit; the first accepted without a flag."""
+    rows, rejects, units, example = [], [], [], None
     started = spoken = time.monotonic()
     for count, place in enumerate(places, 1):
         named = {"record": f"{source}/{os.fsencode(place).decode('utf-8', 'backslashreplace')}", "source": source}
@@ -168,7 +171,7 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
             recording = told.dataset.read(place)
             flags = inspect(recording)
             millivolts = brought(recording.millivolts(), recording.leads, told.leads)
-            prepared = prepare(millivolts, recording.rate, recipe)
+            prepared, unit = prepare_scaled(millivolts, recording.rate, recipe)
         except (Rejected, UserError, OSError) as error:     # OSError: a disk that does not give what it lists
             error = error if isinstance(error, Rejected) else Rejected("unreadable", told_by(error))
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
@@ -179,6 +182,7 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
                                  "offset": signals.rows, "length": len(prepared)}
                         | describe(recording, flags, told.labels,
                                      facts.before(told.dataset.header(recording.comments))) | fold)
+            units.append(unit)
             signals.append(prepared)
             if example is None or (example.flags and not rows[-1]["flags"]):
                 seconds = millivolts[: round(EXAMPLE_SECONDS * recording.rate)].astype(np.float32)
@@ -187,7 +191,7 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
             spoken = time.monotonic()
             print(f"{source}: {count} of {len(places)} recordings, {count / (spoken - started):.0f} a second, "
                   f"{len(rejects)} rejected", file=sys.stderr, flush=True)
-    return rows, rejects, example
+    return rows, rejects, units, example
 
 
 def told_by(error: UserError | OSError) -> str:

@@ -65,11 +65,16 @@ def recipe_named(name: str) -> Recipe:
 
 def prepare(millivolts: np.ndarray, rate: float, recipe: Recipe) -> np.ndarray:
     """(samples, leads) float64 millivolts at `rate` Hz -> (samples', leads) float64 at the recipe's rate and scale."""
+    return prepare_scaled(millivolts, rate, recipe)[0]
+
+
+def prepare_scaled(millivolts: np.ndarray, rate: float, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """`prepare`, and (leads,) the millivolts of one unit of its result."""
     from ecgscale.ecg.filters import band_pass, resample  # compiled code: a recipe's name is checked without it
     from ecgscale.ecg.normalize import z_score
 
     high = recipe.high if recipe.high is not None and recipe.high < OPEN_ABOVE * rate else None
     made = resample(band_pass(millivolts, rate, recipe.low, high, recipe.order), rate, recipe.rate)
-    if recipe.normalize != "none":
-        z_score(made, recipe.normalize == "record", EPSILON)
-    return made
+    if recipe.normalize == "none":
+        return made, np.ones(made.shape[1])
+    return made, z_score(made, recipe.normalize == "record", EPSILON)

@@ -22,6 +22,8 @@ from ecgscale.contracts import (
     PREDICTIONS,
     RECALIBRATION,
     RELIABILITY,
+    STRIPS,
+    Examples,
     RunResult,
     RunSpec,
     SplitInfo,
@@ -31,6 +33,7 @@ from ecgscale.contracts.labels import LabelSet
 from ecgscale.design.study import Evaluation
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
+from ecgscale.evaluation.examples import examples, thresholds_of
 from ecgscale.evaluation.fold import Judged, age_bands
 from ecgscale.evaluation.metrics import challenge_terms, decide, has_challenge_score
 from ecgscale.evaluation.protocol import LEFT_OUT, measure
@@ -43,7 +46,8 @@ from ecgscale.training.loss import terms
 BATCH = {"cpu": 64, "mps": 256, "cuda": 1024}  # windows
 JUDGED_PARTS = ("valid", "test")
 EVALUATED_FILES = {"predictions.parquet": PREDICTIONS.wrote, "metrics.csv": METRICS.wrote,
-                   "reliability.csv": RELIABILITY.wrote, "recalibration.csv": RECALIBRATION.wrote}
+                   "reliability.csv": RELIABILITY.wrote, "recalibration.csv": RECALIBRATION.wrote,
+                   "examples.json": Examples.wrote, "strips.parquet": STRIPS.wrote}
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Evaluated:
     metrics: pd.DataFrame
     reliability: pd.DataFrame
     recalibration: pd.DataFrame
+    examples: Examples | None
+    strips: pd.DataFrame
 
     def write(self, folder: Path) -> None:
         with whole_folder(folder, EVALUATED_FILES) as temporary:
@@ -62,6 +68,9 @@ class Evaluated:
             METRICS.write(self.metrics, temporary / "metrics.csv")
             RELIABILITY.write(self.reliability, temporary / "reliability.csv")
             RECALIBRATION.write(self.recalibration, temporary / "recalibration.csv")
+            if self.examples:
+                self.examples.write(temporary / "examples.json")
+                STRIPS.write(self.strips, temporary / "strips.parquet")
 
 
 def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo,
@@ -73,10 +82,13 @@ def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, spl
         started = time.perf_counter()
         result = RunResult.read(Path(run_dir) / "run.json")
         told = f"{result.status}, nothing to evaluate"
-        done = Evaluated(PREDICTIONS.empty(), METRICS.empty(), RELIABILITY.empty(), RECALIBRATION.empty())
+        done = Evaluated(PREDICTIONS.empty(), METRICS.empty(), RELIABILITY.empty(), RECALIBRATION.empty(),
+                         None, STRIPS.empty())
         if result.status == "finished":
             done = evaluate_run(run_dir, corpus, split, split_info, label_set, evaluation, chosen)
             told = headline(done.metrics)
+            if done.examples.reason:
+                told += f"; no recordings to look at: {done.examples.reason}"
         done.write(Path(out) / result.spec.run_id)
         print(f"run {number}/{len(run_dirs)} {result.spec.run_id} {told} ({time.perf_counter() - started:.1f} s)",
               file=sys.stderr, flush=True)
@@ -115,7 +127,10 @@ def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info:
     foreign = metrics["group"].eq("source") & ~metrics["value"].isin(split.loc[split["part"] == "train", "source"])
     metrics.loc[foreign, "note"] = [f"{note}; {LEFT_OUT}".strip("; ") for note in metrics.loc[foreign, "note"]]
     predictions = predicted(records, parts, judged, label_set).assign(synthetic=corpus.synthetic)
-    return Evaluated(predictions, metrics, reliability, recalibration)
+    test = parts == "test"
+    return Evaluated(predictions, metrics, reliability, recalibration, *examples(
+        result.spec.run_id, corpus, positions[test], judged.labels[test], judged.probabilities[test],
+        thresholds_of(metrics, label_set), label_set, evaluation.examples))
 
 
 def named(table: pd.DataFrame, run_id: str, synthetic: bool) -> pd.DataFrame:

@@ -29,8 +29,8 @@ from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.guards import FLAGS, REASONS
 from ecgscale.ecg.synthetic import SOURCES
 from ecgscale.paths import ASSETS
-from ecgscale.report import card_figures
-from ecgscale.report.style import FIGURES, GENERATOR, RC, Drawing, save
+from ecgscale.report import card_figures, ecg_paper
+from ecgscale.report.style import FIGURES, GENERATOR, RC, save
 
 UNITS = {"lead": "standard deviations of the lead", "record": "standard deviations of the recording", "none": "mV"}
 CARD_FILES = {"card.html": marked(GENERATOR), "counts.csv": CLASS_COUNTS.wrote, "sources.csv": SOURCE_COUNTS.wrote,
@@ -63,12 +63,14 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
         drawings = [card_figures.sources(table), card_figures.class_counts(counts)]
         if len(corpus):
             drawings += [card_figures.lengths_and_rates(corpus.records, corpus.rate), card_figures.ages(corpus.records)]
-        drawings = [drawing for drawing in drawings if drawing] + examples(corpus)
+        drawings = [drawing for drawing in drawings if drawing]
     listings = [source_listing(table), note_listing(corpus, counts), class_listing(counts), reject_listing(rejects),
                 flag_listing(corpus.records), duplicate_listing(corpus.records)]
     with whole_folder(out, CARD_FILES) as folder:
         (folder / "figures").mkdir(parents=True)
         pictures = [(drawing, Markup(save(drawing, folder / "figures", corpus.synthetic))) for drawing in drawings]
+        pictures += [(sheet, Markup(ecg_paper.save(sheet, folder / "figures", corpus.synthetic)))
+                     for sheet in examples(corpus)]
         template = ASSETS / "report"
         environment = Environment(loader=FileSystemLoader(template), autoescape=True, undefined=StrictUndefined,
                                   trim_blocks=True, lstrip_blocks=True)
@@ -191,9 +193,9 @@ def duplicate_listing(records: pd.DataFrame, most: int = 50) -> Listing:
     return Listing(f"Recordings that hold the same samples ({count})", ("records",), rows)
 
 
-def examples(corpus: Corpus) -> list[Drawing]:
+def examples(corpus: Corpus) -> list[ecg_paper.Sheet]:
     """One recording of each source on ECG paper."""
-    drawn: dict[str, Drawing] = {}
+    drawn: dict[str, ecg_paper.Sheet] = {}
     rows = corpus.records.set_index("record")
     for shard, folder in zip(corpus.shards, corpus.folders, strict=True):
         if shard.example is None or shard.source in drawn:
@@ -203,7 +205,7 @@ def examples(corpus: Corpus) -> list[Drawing]:
                                              "" if pd.isna(row["sex"]) else row["sex"]) if part)
         codes = f"codes {row['codes'].replace(';', ', ')}" if row["codes"] else "no diagnosis"
         millivolts = read_array(folder / "example.npy")
-        drawn[shard.source] = card_figures.draw_ecg(
+        drawn[shard.source] = ecg_paper.draw(
             millivolts, row["rate"], shard.example, f"{person or 'Age and sex unknown'}; {codes}.",
-            corpus.leads)
+            "As recorded, not filtered.", corpus.leads)
     return list(drawn.values())

@@ -1,71 +1,14 @@
-"""Figures of the data card: counts beside the published ones, lengths, ages, and recordings on ECG paper."""
+"""Figures of the data card: counts beside the published ones, lengths, ages."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axis import Axis
-from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ecgscale.contracts import LEADS
-from ecgscale.report.style import COLOURS, INK, RC, Drawing, figure
-
-PAPER_SPEED, PAPER_GAIN = 25.0, 10.0                        # mm/s, mm/mV: the standard of diagnostic ECGs
-COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
-COLUMN_SECONDS, ROW_HEIGHT, HEADROOM, MARGIN = 2.5, 30.0, 10.0, 12.0      # s, mm, mm, mm
-PULSE = 10.0                                                # mm left of the leads, for the pulse of 1 mV and 0.2 s
-
-
-def draw_ecg(millivolts: np.ndarray, rate: float, record: str, about: str, leads: Sequence[str] = LEADS) -> Drawing:
-    """(samples, leads) mV on paper, a pulse of 1 mV before each row; to scale in the SVG file. Twelve leads: three rows
-    of four leads of 2.5 s and lead II below; fewer: a row of 10 s each."""
-    whole = tuple(leads) == LEADS
-    strips = ("II",) if whole else leads
-    count = len(strips) + (3 if whole else 0)
-    kind = "Twelve-lead electrocardiogram" if whole else f"Electrocardiogram (lead {', '.join(leads)})"
-    with mpl.rc_context(RC):
-        width, rows = PULSE + 4 * COLUMN_SECONDS * PAPER_SPEED, count * ROW_HEIGHT
-        height = rows + HEADROOM
-        size = ((width + 2 * MARGIN) / 25.4, (height + 2 * MARGIN) / 25.4)
-        sheet = Figure(figsize=size, layout="constrained")
-        sheet.set_layout_engine("none")     # the paper stays where it is put, to scale
-        paper = sheet.add_axes((MARGIN / 25.4 / size[0], MARGIN / 25.4 / size[1], width / 25.4 / size[0],
-                                height / 25.4 / size[1]))
-        paper.set(xlim=(-PULSE, width - PULSE), ylim=(0, height), xticks=[], yticks=[])
-        paper.grid(False)
-        for every, line in ((1.0, 0.25), (5.0, 0.7)):
-            ticks = [[(x, 0), (x, height)] for x in np.arange(-PULSE, width - PULSE + every, every)]
-            ticks += [[(-PULSE, y), (width - PULSE, y)] for y in np.arange(0, height + every, every)]
-            paper.add_collection(LineCollection(ticks, colors="#e8a9a0", linewidths=line))
-        pulse = np.array([[-9, 0], [-7, 0], [-7, PAPER_GAIN], [-2, PAPER_GAIN], [-2, 0], [0, 0]])
-        paper.add_collection(LineCollection([pulse + np.array([0, (row + 0.5) * ROW_HEIGHT]) for row in range(count)],
-                                            colors=INK, linewidths=0.7))
-        held = dict(zip(leads, millivolts.T, strict=True))
-        for column, names in enumerate(COLUMNS if whole else ()):
-            for row, name in enumerate(names):
-                start, middle = column * COLUMN_SECONDS, rows - (row + 0.5) * ROW_HEIGHT
-                draw_lead(paper, held[name], rate, name, start, start + COLUMN_SECONDS, middle)
-        for place, name in enumerate(reversed(strips)):
-            draw_lead(paper, held[name], rate, name, 0.0, 4 * COLUMN_SECONDS, (place + 0.5) * ROW_HEIGHT)
-    return Drawing(
-        name="ecg-" + "".join(letter if letter.isalnum() else "-" for letter in record), title=record, figure=sheet,
-        caption=f"{about} {PAPER_SPEED:g} mm/s, {PAPER_GAIN:g} mm/mV; small squares are 1 mm (40 ms, 0.1 mV). As "
-                "recorded, not filtered.",
-        alt=f"{kind} of recording {record} on standard paper")
-
-
-def draw_lead(paper, samples: np.ndarray, rate: float, name: str, start: float, stop: float, middle: float) -> None:
-    """One lead from `start` to `stop` seconds around the height `middle` (mm)."""
-    values = samples[round(start * rate) : round(stop * rate)]
-    seconds = start + np.arange(len(values)) / rate
-    paper.plot(seconds * PAPER_SPEED, middle + values * PAPER_GAIN, color=INK, linewidth=0.7)
-    paper.text(start * PAPER_SPEED + 1, middle + 0.5 * ROW_HEIGHT - 4, name, fontsize=8, color=INK)
+from ecgscale.report.style import COLOURS, INK, Drawing, figure
 
 
 def class_counts(counts: pd.DataFrame) -> Drawing:

@@ -16,15 +16,19 @@ from ecgscale.contracts import (
     HISTORIES,
     IMPORTANCE,
     LATENCY,
+    METRICS,
     NOISE,
     OPTIMA,
     PREDICTED,
     REJECTS,
+    RELIABILITY,
     SOURCES,
+    STRIPS,
     TUNING,
     Control,
     Document,
     Environment,
+    Examples,
     Export,
     Laws,
     Plan,
@@ -69,6 +73,10 @@ class Inputs:
     optima: pd.DataFrame = field(default_factory=OPTIMA.empty)
     tuning: pd.DataFrame = field(default_factory=TUNING.empty)
     histories: pd.DataFrame = field(default_factory=HISTORIES.empty)
+    chosen: pd.DataFrame = field(default_factory=METRICS.empty)       # of the run that validation chose
+    reliability: pd.DataFrame = field(default_factory=RELIABILITY.empty)
+    examples: Examples | None = None
+    strips: pd.DataFrame = field(default_factory=STRIPS.empty)
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
 
@@ -187,5 +195,10 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         optima=table(OPTIMA, "optima.csv"),
         tuning=table(TUNING, "tuning.csv", comparisons, "--comparisons"),
         histories=table(HISTORIES, "histories.parquet", comparisons, "--comparisons"),
+        chosen=table(METRICS, "chosen/metrics.csv", comparisons, "--comparisons"),
+        reliability=table(RELIABILITY, "chosen/reliability.csv", comparisons, "--comparisons"),
+        examples=document(Examples, comparisons / "chosen/examples.json" if comparisons else None,
+                          "chosen/examples.json", "--comparisons"),
+        strips=table(STRIPS, "chosen/strips.parquet", comparisons, "--comparisons"),
         files=files, missing=missing,
     )

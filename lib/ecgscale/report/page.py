@@ -19,6 +19,8 @@ from ecgscale.report import (
     analysis_tables,
     budgets,
     charts,
+    clinic,
+    ecg_paper,
     explore,
     figures,
     latency_figures,
@@ -31,6 +33,7 @@ from ecgscale.report import (
     tables,
 )
 from ecgscale.report.charts import Chart
+from ecgscale.report.ecg_paper import Sheet
 from ecgscale.report.headlines import headlines, spoken
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.long_tables import shortened
@@ -65,11 +68,11 @@ def write(inputs: Inputs, out: Path) -> None:
     with whole_folder(out / "figures", FIGURES) as folder:
         folder.mkdir()
         pictures = {part.name: picture(part, folder, inputs.synthetic) for part in parts
-                    if isinstance(part, Drawing | Chart)}
+                    if isinstance(part, Drawing | Sheet | Chart)}
     folder = ASSETS / "report"
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
-    environment.tests["drawing"] = lambda part: isinstance(part, Drawing)
+    environment.tests["drawing"] = lambda part: isinstance(part, Drawing | Sheet)
     environment.tests["chart"] = lambda part: isinstance(part, Chart)
     environment.tests["explorer"] = lambda part: part.explorer
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
@@ -85,10 +88,12 @@ def write(inputs: Inputs, out: Path) -> None:
     write_text(out / "answers.txt", f"{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
 
 
-def picture(part: Drawing | Chart, folder: Path, synthetic: bool) -> str:
+def picture(part: Drawing | Sheet | Chart, folder: Path, synthetic: bool) -> str:
     """Write the files of a figure; give what stands in the page: SVG, or of a chart the address of its first view."""
     if isinstance(part, Chart):
         return address(next(iter(charts.save(part, folder, synthetic).values())))
+    if isinstance(part, Sheet):
+        return Markup(ecg_paper.save(part, folder, synthetic))
     svg = save(part, folder, synthetic)
     if len(svg) <= HEAVY:
         return Markup(svg)
@@ -152,6 +157,15 @@ def runs(inputs: Inputs) -> Section:
                 tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
     return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv",
                    "histories.parquet")
+
+
+def clinic_of_best(inputs: Inputs) -> Section:
+    section = Section("clinic", "Clinic: what the chosen model finds, and what it misses")
+    section.text += clinic.words(inputs)
+    section.notices += clinic.notices(inputs)
+    section.add(clinic.by_class(inputs), clinic.class_table(inputs), *clinic.group_tables(inputs),
+                clinic.calibration(inputs), *clinic.electrocardiograms(inputs))
+    return without(section, inputs, "chosen/metrics.csv", "chosen/reliability.csv", "chosen/examples.json")
 
 
 def laws(inputs: Inputs) -> Section:
@@ -261,5 +275,5 @@ def provenance(inputs: Inputs) -> Section:
         tables.digests(inputs), tables.versions(inputs), tables.devices(inputs))
 
 
-SECTIONS: tuple[Callable[[Inputs], Section], ...] = (recipe_of_best, data, runs, laws, frontier, predictor, latency,
-                                                     study, provenance)
+SECTIONS: tuple[Callable[[Inputs], Section], ...] = (
+    recipe_of_best, data, runs, clinic_of_best, laws, frontier, predictor, latency, study, provenance)

@@ -7,6 +7,7 @@ import wfdb
 
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
 from ecgscale.contracts.labels import read_label_set
+from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.datasets.wfdb_headers import headers_below
 from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.ecg.guards import FLAGS, REASONS
@@ -63,6 +64,23 @@ def test_signals_are_the_prepared_recordings_end_to_end(source, tmp_path, signal
         expected = prepare(signal(2500, seed=int(row.record[-1])) / 1000, 500.0, RECIPES["study"])
         found = signals[row.offset : row.offset + row.length].astype(float)
         np.testing.assert_allclose(found, expected, rtol=2**-11, atol=2**-24)       # half precision
+
+
+def test_records_keep_what_a_unit_of_each_lead_is_in_millivolts(source, tmp_path, signal):
+    """The stored signals times these are the filtered recording. Corpora of other recipes, and of earlier versions, say
+    so or have none; the identity of a corpus is that of what is trained on."""
+    for recipe in ("study", "study-millivolt"):
+        made(source, tmp_path / recipe, recipe=recipe)
+        corpus = Corpus.open([tmp_path / recipe])
+        for place, name in enumerate(corpus.records["record"]):
+            expected = prepare(signal(2500, seed=int(name[-1])) / 1000, 500.0, RECIPES["study-millivolt"])
+            found = corpus.signal(place).astype(float) * corpus.units(place)
+            np.testing.assert_allclose(found, expected - (recipe == "study") * expected.mean(axis=0), rtol=2**-10,
+                                       atol=1e-4)
+    assert not [name for name in RECORDS.read(tmp_path / "study-millivolt" / "records.parquet") if "mv_" in name]
+    corpus = Corpus.open([tmp_path / "study"])
+    corpus.records = corpus.records.drop(columns="mv_V6")
+    assert corpus.units(0) is None
 
 
 def test_an_example_without_flags_is_kept_as_recorded(record, tmp_path, signal):

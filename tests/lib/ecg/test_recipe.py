@@ -9,7 +9,7 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from ecgscale.ecg.filters import band_pass
 from ecgscale.ecg.normalize import half
-from ecgscale.ecg.recipe import RECIPES, Recipe, prepare, recipe_named
+from ecgscale.ecg.recipe import RECIPES, Recipe, prepare, prepare_scaled, recipe_named
 from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
 
@@ -43,6 +43,14 @@ def test_normalizations(signal):
     centred = filtered - filtered.mean(axis=0)
     np.testing.assert_allclose(by_record, centred / (np.sqrt(centred.var(axis=0).mean()) + 1e-6), atol=1e-9)
     np.testing.assert_array_equal(prepare(millivolts, 500.0, RECIPES["study-millivolt"]), filtered)
+
+
+@pytest.mark.parametrize("name", ["study", "study-record", "study-millivolt"])
+def test_a_prepared_signal_times_its_unit_is_the_filtered_one_in_millivolts(signal, name):
+    millivolts = signal(5000) / 1000
+    made, unit = prepare_scaled(millivolts, 500.0, RECIPES[name])
+    filtered = band_pass(millivolts, 500.0, 1.0, 47.0, 3)
+    np.testing.assert_allclose(made * unit, filtered - (name != "study-millivolt") * filtered.mean(axis=0), atol=1e-9)
 
 
 def test_half_precision_equals_numpys():

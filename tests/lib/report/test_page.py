@@ -33,6 +33,7 @@ from ecgscale.report import analysis_tables, figures, page, plots
 from ecgscale.report.headlines import headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, LOOKS, interval, look, number
+from tests.lib.report.chosen_run import chosen_run
 
 INSIDE = "data:image/png;base64,"  # the colour bars' own pixels
 EVIL = "<script>alert(1)</script> & $\\frac$"
@@ -148,6 +149,7 @@ def make_inputs(synthetic: bool = True) -> Inputs:
         plan=Plan(study="small", seed=1, runs=24, rejected={"stages": 2}, duplicates=0, forward_flops={}, params={},
                   train_flops=None, hours=[]),
         speeds=(speed_document(),), controls=(control_document(),), histories=history_table(runs),
+        **chosen_run(str(runs.loc[runs["valid_challenge_score"].idxmax(), "run_id"]), synthetic),
         missing={"shards": "no --shards were given"})
 
 

@@ -19,6 +19,7 @@ from torch import nn
 
 from ecgscale.contracts import Artefact, Export, RunResult, file_digests, whole_folder, write_array, write_tensors
 from ecgscale.contracts.labels import LabelSet
+from ecgscale.contracts.run_table import CHOOSING, chosen_by
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
 from ecgscale.deploy.runtimes import SAMPLE, DeployedModel, one_line, tree_digest, tree_files
@@ -29,7 +30,6 @@ from ecgscale.machine import provenance
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.models.build import load
 
-SCORES = ("valid_challenge_score", "valid_auroc")   # what models are chosen by: the first that the table holds
 CALIBRATION_WINDOWS = 300
 ANY_BATCH = 32           # windows a call where the file leaves it open
 TORCH_MODES = ("frozen", "compiled")
@@ -49,9 +49,9 @@ def choose(runs: pd.DataFrame, top: int) -> list[tuple[str, str]]:
 
     The test fold has no say. Raises UserError when no run has a validation score.
     """
-    score = next((name for name in SCORES if name in runs and runs[name].notna().any()), None)
+    score = chosen_by(runs)
     if score is None:
-        raise UserError("no run has a validation score", field=" or ".join(SCORES),
+        raise UserError("no run has a validation score", field=" or ".join(CHOOSING),
                         remedy="Give the table that ecg-collect made of evaluated runs")
     ranked = runs[(runs["status"] == "finished") & runs[score].notna()]
     ranked = ranked.sort_values([score, "run_id"], ascending=[False, True], kind="stable")
