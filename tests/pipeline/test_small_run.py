@@ -1,8 +1,13 @@
-"""The test profile, for real: every process, every published file, and what the files say."""
+"""The test profile, for real: every process, every published file, and what the files say.
+
+At the end the comparison that `make engines` makes between a local run and an engine's: it must be able to say no. It
+is here because each process of the tests that opens a file with `small_run` makes the run anew.
+"""
 
 import fnmatch
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -14,6 +19,7 @@ import yaml
 from ecgscale import contracts
 from ecgscale.machine.provenance import code_digest
 from tests.data_packages import check_package
+from tests.engines.compare import check_run, compare
 from tests.pipeline.conftest import APART
 
 PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT",
@@ -162,3 +168,48 @@ def test_csv_and_parquet_agree(small_run):
     parquet = contracts.RUNS.read(small_run.results / "table/runs.parquet")
     csv = contracts.RUNS.read(small_run.results / "table/runs.csv")
     pd.testing.assert_frame_equal(parquet[["run_id", "params", "valid_loss"]], csv[["run_id", "params", "valid_loss"]])
+
+
+@pytest.fixture
+def copy(small_run, tmp_path):
+    return shutil.copytree(small_run.results, tmp_path / "copy")
+
+
+def test_same_tree_is_the_same(small_run, copy, capsys):
+    assert compare(small_run.results, copy) == []
+    assert check_run(copy, "none") == []
+    assert "probability: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("change", "problem"), [
+    (1e-7, []), (1e-3, ["probability: 0.001 apart, and the tolerance is 1e-05"])])
+def test_probabilities_within_the_tolerance(small_run, copy, change, problem):
+    path = next(copy.glob("evaluated/*/predictions.parquet"))
+    table = contracts.PREDICTIONS.read(path)
+    column = next(name for name in table if name.startswith("p_"))
+    table.loc[0, column] += change
+    contracts.PREDICTIONS.write(table, path)
+    assert compare(small_run.results, copy) == problem
+
+
+def test_missing_number_is_no_equality(small_run, copy):
+    path = next(copy.glob("evaluated/*/metrics.csv"))
+    table = contracts.METRICS.read(path)
+    table.loc[table["estimate"].first_valid_index(), "estimate"] = None
+    contracts.METRICS.write(table, path)
+    [problem] = compare(small_run.results, copy)
+    assert problem.startswith("metric: inf apart")
+
+
+def test_other_split_and_other_runs_are_named(small_run, copy):
+    split = contracts.SPLIT.read(copy / "corpus/split/split.parquet")
+    contracts.SPLIT.write(split.assign(part=split["part"].iloc[::-1].to_numpy()), copy / "corpus/split/split.parquet")
+    runs = (copy / "plan/runs.jsonl").read_text().splitlines()
+    (copy / "plan/runs.jsonl").write_text("\n".join(runs[1:]))
+    assert compare(small_run.results, copy) == ["split: not the same", "planned runs: not the same"]
+
+
+def test_other_engine_or_no_report_is_named(copy):
+    (copy / "report/report.html").unlink()
+    assert check_run(copy, "podman") == [
+        "no report/report.html", "ran with none: tasks run in the project's own environment, and podman was asked for"]
