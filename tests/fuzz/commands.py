@@ -12,6 +12,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from ecgscale.contracts import METRICS
+from ecgscale.design.space import plan_study
 from ecgscale.design.study import read_study
 from ecgscale.paths import ASSETS
 from tests.fuzz import documents, models, recordings, tables
@@ -80,6 +81,14 @@ def damaged(**seeds: bytes) -> st.SearchStrategy[Files]:
     return st.sampled_from(sorted(seeds)).flatmap(lambda name: one(name, csv_of(seeds[name]), **seeds))
 
 
+def next_runs() -> st.SearchStrategy[Files]:
+    """A plan of three runs, and a run table of anyone's; one of them is damaged."""
+    runs = plan_study(read_study(STUDY), 26)[0][:3]
+    plan = "".join(run.to_line() + "\n" for run in runs).encode()
+    return damaged(**{"runs.csv": tables.RUN_TABLES[0]}).map(lambda files: files | {"runs.jsonl": plan}) | one(
+        "runs.jsonl", text(plan), **{"runs.csv": tables.RUN_TABLES[0]})
+
+
 TARGETS = {
     "ecg-check": command("ecg-check", checked, "--study", "study.json", "--sheet", "sheet.csv"),
     "ecg-sample": command("ecg-sample", studies, "--study", "study.json"),
@@ -92,6 +101,9 @@ TARGETS = {
     "ecg-collect": command("ecg-collect", collected, "--trained", "trained", "--evaluated", "evaluated"),
     "ecg-fit": command("ecg-fit", partial(damaged, **{"runs.csv": tables.RUN_TABLES[0]}), "--runs", "runs.csv",
                        share=0.005, seconds=SECONDS),
+    "ecg-next": command("ecg-next", next_runs, "--runs", "runs.csv", "--plan", "runs.jsonl", "--records", "1000",
+                        "--family", "regnet", "--at", "params=1e7,train_records=1000", "--budget", "1e20", share=0.01,
+                        seconds=SECONDS),
     "ecg-extrapolate": command("ecg-extrapolate", partial(damaged, **{"curve.csv": tables.CURVES[0]}), "--curve",
                                "curve.csv", seconds=10),
 }

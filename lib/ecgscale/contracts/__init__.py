@@ -14,6 +14,7 @@ from ecgscale.contracts.analysis import (
     FRONTIER,
     IMPORTANCE,
     LAW_TABLE,
+    NEXT,
     PREDICTED,
     Columns,
     LawFit,
@@ -84,7 +85,7 @@ from ecgscale.contracts.tensors import read_tensors, write_tensors
 
 __all__ = [
     "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORIES", "HISTORY", "IMPORTANCE", "LATENCY",
-    "LAW_TABLE", "LEADS", "METRICS", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL",
+    "LAW_TABLE", "LEADS", "METRICS", "NEXT", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL",
     "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "STRIPS",
     "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Columns", "ContractError", "Control", "Document",
     "Environment", "Example", "Examples", "Export", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec",

@@ -205,6 +205,19 @@ AHEAD = Table("ahead", 1, "of ecg-extrapolate --out", "A size at which one learn
 })
 
 
+NEXT = Table("next", 1, "of ecg-next: next.csv", "A run that is worth its cost, in order of choice", {
+    "order": WHOLE("of the choice, from 1; runs that differ in rate or optimizer alone share it", "1"),
+    "run_id": TEXT("as in the plan"), "family": TEXT("of the network"), "optimizer": TEXT("as in the plan"),
+    "lr": REAL("learning rate", "1"), "seed": WHOLE("as in the plan", "1"),
+    "params": REAL("parameters", "parameters"), "train_records": REAL("unique recordings", "recordings"),
+    "samples_seen": REAL("windows, all epochs", "windows"), "train_flops": REAL("of the run", "FLOP"),
+    "response": TEXT("what is predicted"), "y": REAL("predicted for this run", "of the response"),
+    "run_low": REAL("lower end of the 90 % interval of a run", "of the response"),
+    "run_high": REAL("upper end of the 90 % interval of a run", "of the response"),
+    "half_width": REAL("of the 90 % interval of log y at the sizes asked for, expected after this choice", "1"),
+})
+
+
 class Predictor(Document):
     """predictor.json: how well hyperparameters predict the score."""
 

@@ -1,0 +1,89 @@
+"""A law with what it misses: scikit-learn's Gaussian process, plain fits where the law is right, and truths that are
+not quite the law."""
+
+import numpy as np
+import pytest
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+from ecgscale.errors import UserError
+from ecgscale.laws import fit_law
+from ecgscale.laws.forms import LAWS
+from ecgscale.laws.kriging import MOST, covariance, krige
+from ecgscale.laws.planted import TRUTH, Noise, planted
+from ecgscale.laws.profile import profile
+
+AHEAD = 4.0             # beyond the largest sizes
+
+
+def test_the_miss_is_that_of_scikit_learn():
+    """With the law's parameters known, what is left is an ordinary Gaussian process."""
+    rng = np.random.default_rng(5)
+    n, d = np.exp(rng.uniform(9, 16, (2, 30)))
+    made = krige("joint", n, d, y=LAWS["joint"](n, d, **TRUTH["joint"]) * np.exp(0.05 * np.sin(np.log(n))))
+    one = next(member for member in made.members if member.miss > 0)
+    at = rng.uniform(-6, 6, (2, 7))
+    kernel = ConstantKernel(one.miss**2, "fixed") * Matern(one.reach, "fixed", nu=1.5)
+    theirs = GaussianProcessRegressor(kernel, alpha=one.noise**2).fit(made.log_x.T, one.root @ one.residual)
+    mean, spread = theirs.predict(at.T, return_cov=True)
+    known = type(one)(**{**vars(one), "spread": np.zeros_like(one.spread)})
+    ours = made.of_member(known, at)
+    np.testing.assert_allclose(ours[0], made.law.form(one.theta[None], at[:, None])[0][0] + mean, atol=1e-8)
+    np.testing.assert_allclose(ours[1], spread, atol=1e-8)
+    np.testing.assert_allclose(covariance(made.log_x, at, one.miss, one.reach), kernel(made.log_x.T, at.T), atol=1e-12)
+
+
+def test_where_the_law_is_right_it_predicts_as_the_law_does():
+    table = planted("joint", 40, Noise(0.02), np.random.default_rng(3), "factorial")
+    sizes, y = np.exp(table.log_x), np.exp(table.log_y)
+    at = sizes.max(axis=1) * AHEAD
+    told = krige("joint", *sizes, y=y).predict(*at[:, None])
+    plain = fit_law("joint", *sizes, y=y).predict(*at[:, None])
+    truth = LAWS["joint"](*at, **TRUTH["joint"])
+    assert told["run_low"] < truth < told["run_high"]
+    assert abs(np.log(told["y"] / plain)) < 0.5 * np.log(told["run_high"] / told["run_low"])
+
+
+def broken(n, d):
+    """A law that nobody fits: from some 2,000 recordings on, data help more."""
+    return 0.05 + 1.2 * n**-0.15 + 3.0 * d**-0.1 * (1 + (d / 2000) ** 3) ** -0.08
+
+
+@pytest.mark.parametrize(("truth", "alone"), [
+    (broken, (0.0, 0.4)), (lambda n, d: LAWS["joint"](n, d, **TRUTH["joint"]), (0.8, 1.0))])
+def test_intervals_hold_where_the_law_is_right_and_where_it_is_not(truth, alone):
+    """24 tables of 24 runs, half of them designed, Student's t with 3 degrees of freedom; 90 % intervals of the curve
+    at four times the largest network. The profile's intervals of the law alone hold it only where the law is right."""
+    at, inside, inside_alone = (np.array([3e6 * AHEAD]), np.array([2e4])), [], []
+    for seed in range(24):
+        random = np.random.default_rng(seed)
+        n, d = np.exp(random.uniform(np.log([[1e4], [300]]), np.log([[3e6], [2e4]]), (2, 24)))
+        if seed % 2:
+            n, d = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e4, 3e6, 6), np.geomspace(300, 2e4, 4)))
+        y = truth(n, d) * np.exp(0.03 * random.standard_t(3, 24) / np.sqrt(3))
+        told = krige("joint", n, d, y=y).predict(*at)
+        inside.append(told["y_low"] <= truth(*at) <= told["y_high"])
+        low, high = profile(fit_law("joint", n, d, y=y, polish=False), np.log(at), np.arange(24)).curve[0]
+        inside_alone.append(low <= np.log(truth(*at)[0]) <= high)
+    assert np.mean(inside) >= 0.85
+    assert alone[0] <= np.mean(inside_alone) <= alone[1]
+
+
+def test_neither_the_order_of_the_rows_nor_the_unit_changes_an_answer():
+    rng = np.random.default_rng(1)
+    table = planted("joint", 25, Noise(0.03), rng)
+    sizes, y = np.exp(table.log_x), np.exp(table.log_y)
+    order = rng.permutation(25)
+    told = krige("joint", *sizes, y=y).predict([1e9], [1e7])
+    again = krige("joint", *(sizes[:, order] * np.array([[1e-3], [1.0]])), y=y[order]).predict([1e6], [1e7])
+    for name, value in told.items():
+        np.testing.assert_allclose(again[name], value, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("law", "runs", "y", "problem"), [
+    ("broken1", 9, 0.5, "broken1 cannot be kriged"), ("joint", MOST + 1, 0.5, f"{MOST + 1} runs are more than"),
+    ("joint", 9, -0.5, "not a positive number")])
+def test_what_cannot_be_is_refused(law, runs, y, problem):
+    sizes = np.geomspace(1, 1e6, runs)
+    with pytest.raises(UserError, match=problem):
+        krige(law, *[sizes] * len(LAWS[law].sizes), y=np.full(runs, y))
