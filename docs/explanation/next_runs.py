@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import r2_score
 
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.kriging import krige
@@ -73,13 +74,14 @@ def main() -> None:
                 told = krige(law, *np.exp(x[:, taken]), y=np.exp(y[taken])).predict(*np.exp(log_at))
                 off = np.log(told["y"]) - truth
                 inside = (told["run_low"] <= np.exp(truth)) & (np.exp(truth) <= told["run_high"])
-                unexplained = ((told["y"] - np.exp(truth)) ** 2).sum() / ((np.exp(truth) - np.exp(truth).mean()) ** 2).sum()
-                rows.append((np.sqrt(np.mean(off**2)), max(1 - unexplained, -1), inside.mean(), taken.sum()))
+                rows.append((np.sqrt(np.mean(off**2)), max(r2_score(np.exp(truth), told["y"]), -1), inside.mean(),
+                             taken.sum()))
             if rows:
                 error, r2, inside, used = np.array(rows).T
                 low, high = np.quantile(error, [0.25, 0.75])
-                print(f"{share:5.0%} {way:16} error {np.median(error):.4f} [{low:.4f}, {high:.4f}]  R2 {np.mean(r2):5.2f} "
-                      f"+- {np.std(r2):.2f}  inside {inside.mean():.2f}  runs {np.median(used):.0f}", flush=True)
+                print(f"{share:5.0%} {way:16} error {np.median(error):.4f} [{low:.4f}, {high:.4f}]", end="")
+                print(f"  R2 {r2.mean():5.2f} +- {r2.std():.2f}  inside {inside.mean():.2f}", end="")
+                print(f"  runs {np.median(used):.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -84,13 +84,13 @@ def propose(table: Path, plan: Path, records: int, at: dict[str, float], budget:
                             remedy=f"The cheapest costs {costs.min():.3g}")
         places, spreads = within(batch, costs, budget), batch.spread
     rows = cells.iloc[places].assign(half_width=REACH90 * np.array(spreads[1 : len(places) + 1]))
-    ahead = predicted(made, np.exp(log_x[:, places]))
+    ahead = predicted(made, np.exp(log_x[:, places]), response.most)
     proposal = lines_of(rows.assign(**ahead), response.name)
     runs = [run for cell in rows["runs"] for run in cell]
     expected = spreads[len(places)] if made else None
     notes.append(f"{len(runs)} runs of {len(places)} cells, {proposal['train_flops'].sum():.3g} FLOPs")
     return Proposal(proposal, runs, [read.columns.explaining((response.column,)).told(), *notes,
-                                     at_target(made, names, at, response.name, expected)])
+                                     at_target(made, names, at, response, expected)])
 
 
 def chosen_response(frame: pd.DataFrame, wanted: str) -> Response:
@@ -147,11 +147,11 @@ def best_of_cells(frame: pd.DataFrame, names: tuple[str, ...], response: Respons
     return best, notes
 
 
-def predicted(made: Kriged | None, sizes: np.ndarray) -> dict[str, np.ndarray]:
-    if made is None:
-        return {name: np.full(sizes.shape[1], np.nan) for name in ("y", "run_low", "run_high")}
-    told = made.predict(*sizes)
-    return {name: told[name] for name in ("y", "run_low", "run_high")}
+def predicted(made: Kriged | None, sizes: np.ndarray, most: float) -> dict[str, np.ndarray]:
+    """y and the interval of a run, none beyond what the response can be; NaN where nothing is fitted yet."""
+    told = made.predict(*sizes) if made else {}
+    return {name: np.minimum(told[name], most) if made else np.full(sizes.shape[1], np.nan)
+            for name in ("y", "run_low", "run_high")}
 
 
 def lines_of(cells: pd.DataFrame, response: str) -> pd.DataFrame:
@@ -167,11 +167,12 @@ def lines_of(cells: pd.DataFrame, response: str) -> pd.DataFrame:
     return pd.DataFrame(rows)[list(NEXT.columns)]
 
 
-def at_target(made: Kriged | None, names: tuple[str, ...], at: dict[str, float], response: str,
+def at_target(made: Kriged | None, names: tuple[str, ...], at: dict[str, float], response: Response,
               expected: float | None) -> str:
-    place = ", ".join(f"{name}={at[name]:.4g}" for name in names)
+    place = f"{response.name} at {', '.join(f'{name}={at[name]:.4g}' for name in names)}"
     if made is None or expected is None:
-        return f"{response} at {place}: not told yet"
-    told = {name: float(value[0]) for name, value in made.predict(*([float(at[name])] for name in names)).items()}
-    return (f"{response} at {place}: {told['y']:.4g} [{told['y_low']:.4g}, {told['y_high']:.4g}] now; after these runs "
-            f"within {REACH90 * expected:.1%} to each side, as far as can be foretold (90 %)")
+        return f"{place}: not told yet"
+    told = made.predict(*([float(at[name])] for name in names))
+    y, low, high = (min(float(told[name][0]), response.most) for name in ("y", "y_low", "y_high"))
+    return (f"{place}: {y:.4g} [{low:.4g}, {high:.4g}] now; after these runs within {REACH90 * expected:.1%} to each "
+            "side, as far as can be foretold (90 %)")
