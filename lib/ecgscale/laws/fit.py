@@ -16,10 +16,11 @@ from scipy import stats
 from ecgscale.errors import UserError
 from ecgscale.laws import start
 from ecgscale.laws.forms import LAWS, Law
-from ecgscale.laws.solve import cost_of, minimise, tilt
+from ecgscale.laws.solve import cost_of, gathered, minimise, tilt
 
 LMFIT_STEPS = 100
 KEPT = 5            # local minima that a search ends in
+SCOUTS = 500        # points on which starts are looked for, of more a random part; every search ends on all points
 WIDTH = 1.0         # of the kernel, in units of the residuals' scale at one point, falling with the points' fifth root
 ROBUST, ROBUST_STEPS = 1e-7, 60     # tolerance and steps of a robust fit, whose last ones are many and small
 SMOOTHED = (1.0, 0.3, 0.1)      # thresholds on the way to a quantile, in units of the distances' median from it
@@ -70,6 +71,15 @@ class Fit:
     def freedom(self) -> int:
         """Degrees of freedom left to the residuals."""
         return self.points - int(self.free.sum())
+
+    @cached_property
+    def place(self) -> np.ndarray | None:
+        """(point,) 0, 1, ...: points of equal sizes share a number; None where to fit them as one spares little, or
+        changes the fit: of few points, of sizes that hardly repeat, by a loss that is not of squares."""
+        if self.points <= SCOUTS or self.delta is not None or self.quantile is not None:
+            return None
+        number = np.unique(self.log_x, axis=1, return_inverse=True)[1].ravel()
+        return number if 2 * (number.max() + 1) <= self.points else None
 
     @cached_property
     def sigma(self) -> float:
@@ -232,20 +242,30 @@ def positive(y: np.ndarray) -> np.ndarray:
 
 def search(fit: Fit, starts: int) -> Fit:
     """The best of several local minima, from the best grid point of each block."""
-    theta, block = start.grid(fit.law, fit.log_x, fit.log_y, fit.weights)
+    few = scouts(fit)
+    theta, block = start.grid(few.law, few.log_x, few.log_y, few.weights)
     theta = np.where(fit.free, np.clip(theta, fit.low, fit.high), fit.low)
-    cost = (fit.weights * (fit.log_y - fit.law.log_curve(theta, fit.log_x)) ** 2).sum(axis=1)
+    cost = (few.weights * (few.log_y - few.law.log_curve(theta, few.log_x)) ** 2).sum(axis=1)
     rough = theta[start.best_of_blocks(np.where(np.isfinite(cost), cost, np.inf), block, starts)]
-    _, near = descend(fit, rough, steps=15, tolerance=1e-4)
+    _, near = descend(few, rough, steps=15, tolerance=1e-4)
     best, found = descend(fit, near[:KEPT])
     return replace(best, minima=found[1:])
 
 
+def scouts(fit: Fit) -> Fit:
+    """The same problem on SCOUTS of its points, the same ones each time; all where there are no more."""
+    if fit.points <= SCOUTS:
+        return fit
+    few = np.random.default_rng(fit.points).choice(fit.points, SCOUTS, replace=False)
+    return replace(fit, log_x=fit.log_x[:, few], log_y=fit.log_y[few], weights=fit.weights[few])
+
+
 def descend(fit: Fit, starts: np.ndarray, steps: int = 150, tolerance: float = 1e-9) -> tuple[Fit, np.ndarray]:
     """The same problem at the lowest minimum reached from `starts` (start, parameter), and all of them, best first."""
-    found, cost = minimise(fit.law, starts, fit.log_x[:, None, :], fit.log_y[None], fit.low, fit.high,
-                           weights=fit.weights[None], delta=fit.thresholds, quantile=fit.quantile,
-                           free=fit.free[None], steps=steps, tolerance=tolerance)
+    log_x, log_y, weights, within = gathered(fit.log_x[:, None, :], fit.log_y[None], fit.weights[None], fit.place)
+    found, cost = minimise(fit.law, starts, log_x, log_y, fit.low, fit.high, weights=weights, within=within,
+                           delta=fit.thresholds, quantile=fit.quantile, free=fit.free[None], steps=steps,
+                           tolerance=tolerance)
     found = found[np.argsort(cost, kind="stable")]
     return replace(fit, theta=found[0]), found
 

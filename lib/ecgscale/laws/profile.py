@@ -29,7 +29,7 @@ from scipy import special, stats
 from scipy.optimize import brentq
 
 from ecgscale.laws.fit import Fit
-from ecgscale.laws.solve import cost_of, minimise
+from ecgscale.laws.solve import cost_of, gathered, minimise
 from ecgscale.laws.spread import spread_of
 from ecgscale.laws.uncertainty import LEVEL, cluster_numbers, fitted_directions, without_own_pull
 
@@ -300,12 +300,14 @@ def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarra
     free = np.repeat(fit.free[None], len(rows), axis=0)
     held, pulled = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
     theta[held, place[held]], free[held, place[held]] = value[held], False
-    log_x, log_y, weights, delta = fit.log_x[:, None, :], fit.log_y[None], fit.weights[None], fit.thresholds
+    points = gathered(fit.log_x[:, None, :], fit.log_y[None], fit.weights[None], fit.place)
+    log_x, log_y, weights, within = points
+    delta = fit.thresholds
     if len(pulled):
         delta = None if delta is None else np.append(delta, 1e6)
         gradient = fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T
         hold = np.einsum("qi,ij,qj->q", gradient, fit.bread, gradient)
-        extra_x, (extra_y, pull) = np.repeat(fit.log_x[:, :1], len(rows), axis=1), np.zeros((2, len(rows)))
+        extra_x, (extra_y, pull) = np.repeat(log_x[:, 0, :1], len(rows), axis=1), np.zeros((2, len(rows)))
         at = -1 - place[pulled]
         extra_x[:, pulled], extra_y[pulled] = log_at[:, at], value[pulled]
         pull[pulled] = PULL / np.maximum(hold[at], 1e-6)
@@ -313,7 +315,8 @@ def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarra
             np.concatenate([np.repeat(part, len(rows), axis=-2), extra[..., None]], axis=-1)
             for part, extra in ((log_x, extra_x), (log_y, extra_y), (weights, pull)))
     theta, _ = minimise(fit.law, theta, log_x, log_y, fit.low, fit.high, weights=weights, delta=delta,
-                        quantile=fit.quantile, free=free, steps=STEPS, tolerance=TOLERANCE / fit.points)
+                        quantile=fit.quantile, free=free, within=within, steps=STEPS, tolerance=TOLERANCE / fit.points)
     with np.errstate(over="ignore"):
-        cost = cost_of(fit.log_y - fit.law.log_curve(theta, fit.log_x), fit.weights, fit.thresholds, fit.quantile)
+        log_x, log_y, weights, within = points
+        cost = within + cost_of(log_y - fit.law.log_curve(theta, log_x[:, 0]), weights, fit.thresholds, fit.quantile)
     return theta, np.where(np.isfinite(cost), cost, np.inf)

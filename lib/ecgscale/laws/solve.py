@@ -29,16 +29,34 @@ def cost_of(residual: np.ndarray, weights: np.ndarray, delta: np.ndarray | float
     return (weights * tilt(residual, quantile) * squared).sum(axis=-1)
 
 
+def gathered(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray,
+             place: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The points at each place as one, at their weighted mean, and what the squares about the means add to any cost,
+    (replicate or 1,). Least squares cannot tell the difference, and thousands of runs have few distinct sizes.
+
+    log_x (size, 1, point); log_y, weights (replicate or 1, point); place (point,): numbers, or None for all apart.
+    """
+    if place is None:
+        return log_x, log_y, weights, np.zeros(1)
+    order = np.argsort(place, kind="stable")
+    first = np.flatnonzero(np.diff(place[order], prepend=-1))
+    total = np.add.reduceat(weights[:, order], first, axis=1)
+    mean = np.add.reduceat((weights * log_y)[:, order], first, axis=1) / np.maximum(total, 1e-300)
+    return log_x[:, :, order[first]], mean, total, (weights * (log_y - mean[:, place]) ** 2).sum(axis=1)
+
+
 def minimise(
     law: Law, theta: np.ndarray, log_x: np.ndarray, log_y: np.ndarray, low: np.ndarray, high: np.ndarray, *,
     weights: np.ndarray | None = None, delta: np.ndarray | float | None = None, free: np.ndarray | None = None,
-    quantile: float | None = None, priors: np.ndarray | None = None, steps: int = 60, tolerance: float = 1e-9,
+    quantile: float | None = None, priors: np.ndarray | None = None, within: np.ndarray | None = None, steps: int = 60,
+    tolerance: float = 1e-9,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit every replicate; give theta (replicate, parameter) and cost (replicate,).
 
     theta (replicate, parameter) starts; log_x (size, replicate or 1, point); log_y, weights (replicate or 1, point);
     low, high (parameter,); free (replicate or 1, parameter): False holds a parameter at its start; priors (2,
-    parameter): centres and pulls, ((theta - centre) pull)^2 is added to the cost. A replicate ends when the next step
+    parameter): centres and pulls, ((theta - centre) pull)^2 is added to the cost; within (replicate or 1,): what is
+    added to it wherever theta is. A replicate ends when the next step
     is expected to lower its cost by less than `tolerance` of it, when two steps on end did, or after `steps`.
     """
     best = np.clip(theta, low, high)
@@ -46,17 +64,18 @@ def minimise(
     cost, points = np.empty(count), log_x.shape[-1]
     weights = np.ones((1, points)) if weights is None else weights
     free = np.ones((1, size), dtype=bool) if free is None else free
+    within = np.zeros(1) if within is None else within
     limits = np.full(points, np.inf) if delta is None else np.broadcast_to(np.asarray(delta, float), (points,))
     above, below = (1.0, 1.0) if quantile is None else (2 * quantile, 2 * (1 - quantile))
     descend(law.equation, best, cost, *map(np.ascontiguousarray, (
         np.moveaxis(log_x, 0, -1), log_y, weights, limits, free, low, high, np.zeros((2, size)) if priors is None
-        else priors)), above, below, steps, tolerance)
+        else priors, within)), above, below, steps, tolerance)
     return best, cost
 
 
 @compiled
-def descend(equation, best, cost, log_x, log_y, weights, limits, free, low, high, priors, above, below, steps,
-            tolerance):
+def descend(equation, best, cost, log_x, log_y, weights, limits, free, low, high, priors, within, above, below,
+            steps, tolerance):
     """Move each row of `best` to its minimum and fill `cost`. Arrays with a leading length of 1 are shared by all."""
     count, size = best.shape
     normal, next_normal, matrix = np.empty((size, size)), np.empty((size, size)), np.empty((size, size))
@@ -66,7 +85,8 @@ def descend(equation, best, cost, log_x, log_y, weights, limits, free, low, high
     for i in range(count):
         at, may = best[i], free[min(i, len(free) - 1)]
         x, y, w = log_x[min(i, len(log_x) - 1)], log_y[min(i, len(log_y) - 1)], weights[min(i, len(weights) - 1)]
-        value = evaluate(equation, at, x, y, w, limits, priors, above, below, curve, slopes, normal, gradient)
+        least = within[min(i, len(within) - 1)]
+        value = evaluate(equation, at, x, y, w, limits, priors, least, above, below, curve, slopes, normal, gradient)
         damping, settled = 1e-3, 0
         for _ in range(steps):
             for k in range(size):
@@ -82,7 +102,7 @@ def descend(equation, best, cost, log_x, log_y, weights, limits, free, low, high
                 largest, farthest = max(largest, abs(at[k])), max(farthest, abs(trial[k] - at[k]))
             if gain <= tolerance * value and damping <= TRUSTED:
                 break
-            found = evaluate(equation, trial, x, y, w, limits, priors, above, below, curve, slopes,
+            found = evaluate(equation, trial, x, y, w, limits, priors, least, above, below, curve, slopes,
                              next_normal, next_gradient)
             better, small = found < value, abs(value - found) <= tolerance * value
             settled = settled + 1 if small else 0 if better else settled
@@ -101,11 +121,12 @@ def descend(equation, best, cost, log_x, log_y, weights, limits, free, low, high
 
 
 @compiled
-def evaluate(equation, theta, log_x, log_y, weights, limits, priors, above, below, curve, slopes, normal, gradient):
+def evaluate(equation, theta, log_x, log_y, weights, limits, priors, least, above, below, curve, slopes, normal,
+             gradient):
     """The cost at theta; fills the normal matrix (parameter, parameter) and the descent direction (parameter,). curve
     and slopes are room to work in."""
     equations.follow(equation, theta, log_x, curve, slopes)
-    size, cost = len(theta), 0.0
+    size, cost = len(theta), least
     for a in range(size):           # of the priors
         square, off = priors[1, a] ** 2, priors[0, a] - theta[a]
         cost += square * off * off

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from ecgscale.laws.fit import Fit
-from ecgscale.laws.solve import minimise
+from ecgscale.laws.solve import gathered, minimise
 
 LEVEL = 0.9
 CLOSE = 0.01            # of one unit of chi square: when a refit is close enough to its minimum
@@ -108,7 +108,8 @@ def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = 
     weights = cluster_weights(clusters, replicates, np.random.default_rng(seed)) * fit.weights
     log_y = fit.log_y - fit.residuals + freed_residuals(fit, clusters)
     start = np.repeat(fit.theta[None], replicates, axis=0)
-    theta, _ = minimise(fit.law, start, fit.log_x[:, None, :], log_y[None], fit.low, fit.high, weights=weights,
-                        delta=fit.thresholds, quantile=fit.quantile, free=fit.free[None],
-                        tolerance=CLOSE / fit.points, steps=20)
+    log_x, log_y, weights, within = gathered(fit.log_x[:, None, :], log_y[None], weights, fit.place)
+    theta, _ = minimise(fit.law, start, log_x, log_y, fit.low, fit.high, weights=weights, within=within,
+                        delta=fit.thresholds, quantile=fit.quantile, free=fit.free[None], tolerance=CLOSE / fit.points,
+                        steps=20)
     return Bootstrap(fit, theta, clusters)

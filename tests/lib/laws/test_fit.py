@@ -1,16 +1,19 @@
 """Fits: minima and errors against SciPy and lmfit, starts against scipy.optimize.nnls, refusals of bad arrays."""
 
+from importlib import import_module
+
 import lmfit
 import numpy as np
 import pytest
 from scipy.optimize import least_squares, nnls
 
 from ecgscale.errors import UserError
-from ecgscale.laws.fit import diagnostics, fit_law, information_weights
+from ecgscale.laws.fit import Fit, diagnostics, fit_law, information_weights
 from ecgscale.laws.forms import LAWS
+from ecgscale.laws.profile import profile
 from ecgscale.laws.solve import minimise
 from ecgscale.laws.start import nonnegative
-from ecgscale.laws.uncertainty import cluster_weights
+from ecgscale.laws.uncertainty import bootstrap, cluster_weights
 
 TRUTH = {"E": 0.1, "b": 6.0, "c": 0.3}
 
@@ -143,3 +146,38 @@ def test_diagnostics_see_a_wrong_form():
 def test_bad_arrays_are_refused(x, y):
     with pytest.raises(UserError):
         fit_law("power", np.array(x, float), y=np.array(y, float))
+
+
+@pytest.mark.parametrize("law", ["floor", "shifted", "saturating"])
+def test_runs_of_equal_sizes_are_fitted_as_one_without_a_difference(law, monkeypatch):
+    """Estimates, cost, intervals and bootstrap of 600 runs at 30 sizes, as with every run fitted on its own."""
+    random = np.random.default_rng(4)
+    x = np.repeat(np.geomspace(1e3, 1e8, 30), 20)
+    y = LAWS["floor"](x, **TRUTH) * np.exp(0.1 * random.standard_normal(600))
+    weights = random.uniform(0.5, 2.0, 600)
+
+    def fitted():
+        fit = fit_law(law, x, y=y, weights=weights)
+        made = profile(fit, np.log([[1e9]]))
+        return fit, made.theta, made.curve, bootstrap(fit, 20, 1).theta
+
+    together, *ours = fitted()
+    assert together.place.max() == 29
+    monkeypatch.setattr(Fit, "place", None)
+    apart, *expected = fitted()
+    assert together.cost == pytest.approx(apart.cost, rel=1e-9)
+    np.testing.assert_allclose(together.predict(x), apart.predict(x), rtol=1e-4)
+    for one, other in zip(ours[:2], expected[:2], strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-3, atol=1e-3)
+    curves = [LAWS[law].log_curve(theta, np.log([x]))[:, ::20] for theta in (ours[2], expected[2])]
+    np.testing.assert_allclose(*curves, atol=1e-3)
+
+
+def test_starts_of_thousands_of_runs_are_looked_for_on_some_and_end_on_all(monkeypatch):
+    """As low as where all of 1,500 runs of sizes of their own are looked at from the start."""
+    x, y = planted(1500, 0.3)
+    laws = ("floor", "saturating", "broken1")
+    few = [fit_law(law, x, y=y, polish=False).cost for law in laws]
+    monkeypatch.setattr(import_module("ecgscale.laws.fit"), "SCOUTS", 1500)
+    every = [fit_law(law, x, y=y, polish=False).cost for law in laws]
+    np.testing.assert_allclose(few, every, rtol=1e-6)
