@@ -2,6 +2,7 @@
 
 Prepared recordings have one rate and one band, so what tells copies apart is gone, but for a shift where one begins
 later. Beats find the candidates: BEATS_IN_A_ROW whose intervals agree to a few ms and whose voltages point one way.
+Of recordings of few leads, which tell less, two thirds of all beats must agree.
 Samples decide: the two, laid over each other, correlate by CORRELATION or more in all leads together, over three
 quarters of the shorter one. Two recordings of one person lie below: their beats look alike and come at other moments,
 but for a pacemaker's.
@@ -26,22 +27,29 @@ START_TOLERANCE = 30.0      # ms: filters move a beat that stands near the edge
 COSINE = 0.97               # between the extremes of all leads in two beats, as vectors
 FIRST_LOOK, CORRELATION = 0.6, 0.9
 FEW, CORRELATION_OF_FEW = 3, 0.96       # up to so many leads: steady beats of two people agree to 0.94 in lead II
+BEATS_OF_FEW = 2 / 3        # share of the beats that agree, of so few leads
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
 
 
 def find_copies(corpus: Any) -> np.ndarray:
     """(recording,) number of each recording's group of copies, -1 for one without any. `corpus`: an opened Corpus."""
     count, rate = len(corpus), corpus.rate
-    rows, starts = [], []       # beats in a row anywhere, and the first two of recordings that begin together
-    for owner in range(count):
-        moments, vectors = beats(np.asarray(corpus.signal(owner), dtype=np.float32), rate)
-        for first in range(len(moments) - BEATS_IN_A_ROW + 1):
-            row = slice(first, first + BEATS_IN_A_ROW)
-            rows.append((owner, moments[first], np.diff(moments[row]), vectors[row]))
-        if len(moments) > 1:
-            starts.append((owner, 0.0, np.array([moments[0], moments[1] - moments[0]]), vectors[:2]))
-    found = [candidates(*map(np.array, zip(*kind, strict=True)), tolerance)
-             for kind, tolerance in ((rows, INTERVAL_TOLERANCE), (starts, START_TOLERANCE)) if kind]
+    if not count:
+        return np.full(0, -1)
+    made = [beats(np.asarray(corpus.signal(owner), dtype=np.float32), rate) for owner in range(count)]
+    moments, vectors = (np.concatenate(part) for part in zip(*made, strict=True))
+    ends = np.cumsum([len(moments) for moments, _ in made])         # (recording,) behind its last beat
+    owners = np.repeat(np.arange(count), np.diff(ends, prepend=0))  # (beat,)
+    share = BEATS_OF_FEW if vectors.shape[1] <= 2 * FEW else 0.0
+    place, left = np.arange(len(owners)), ends[owners] - np.arange(len(owners))
+    row = place[left >= BEATS_IN_A_ROW, None] + np.arange(BEATS_IN_A_ROW)           # of beats, anywhere
+    pair = place[(left >= 2) & np.diff(owners, prepend=-1).astype(bool), None] + np.arange(2)   # the first two
+    intervals = np.diff(moments[row], axis=1), np.column_stack([moments[pair[:, 0]], np.diff(moments[pair], axis=1)])
+    found = [candidates(owners[beat[:, 0]], first, between, vectors[beat], tolerance, moments, ends, share)
+             for beat, first, between, tolerance in (
+                 (row, moments[row[:, 0]], intervals[0], INTERVAL_TOLERANCE),
+                 (pair, np.zeros(len(pair)), intervals[1], START_TOLERANCE))     # they begin together
+             if len(beat)]
     if not found:
         return np.full(count, -1)
     one, other, shift = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -132,15 +140,17 @@ def beats_of(x, apart, around, moments, vectors):
 
 
 def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, directions: np.ndarray,
-               tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later."""
+               tolerance: float, moments: np.ndarray, ends: np.ndarray, share: float
+               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later; the
+    `share` of their beats agrees, `moments` (beat,) of all recordings, each up to its place in `ends`."""
     bucket = (intervals[:, 0] // tolerance).astype(np.int64)      # a row's fellows: in its bucket or the next
     order = np.lexsort((intervals[:, 1], bucket))
     starts = np.searchsorted(bucket[order], np.arange(bucket.max() + 3))
-    rows = (owners[order], intervals[order], directions[order], bucket[order], starts)
-    least = int(COSINE * 127 * 127)
-    found = np.empty((agreeing(*rows, tolerance, least, np.empty((0, 2), np.int64)), 2), np.int64)
-    agreeing(*rows, tolerance, least, found)
+    rows = (owners[order], firsts[order], intervals[order], directions[order], bucket[order], starts)
+    limits = (tolerance, int(COSINE * 127 * 127), moments, ends, share)
+    found = np.empty((agreeing(*rows, *limits, np.empty((0, 2), np.int64)), 2), np.int64)
+    agreeing(*rows, *limits, found)
     one, other = order[found[:, 0]], order[found[:, 1]]
     swap = owners[one] > owners[other]
     one, other = np.where(swap, other, one), np.where(swap, one, other)
@@ -150,7 +160,7 @@ def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, di
 
 
 @compiled
-def agreeing(owners, intervals, directions, bucket, starts, tolerance, least, found):
+def agreeing(owners, firsts, intervals, directions, bucket, starts, tolerance, least, moments, ends, share, found):
     """Pairs of rows of two recordings that agree into `found`, as far as it reaches; gives how many there are. Rows are
     sorted by bucket and second interval."""
     count = 0
@@ -167,11 +177,31 @@ def agreeing(owners, intervals, directions, bucket, starts, tolerance, least, fo
                 if intervals[j, 1] > intervals[i, 1] + tolerance:
                     break
                 if owners[i] != owners[j] and (j > i or b > bucket[i]) and alike(
-                        intervals[i], intervals[j], directions[i], directions[j], tolerance, least):
+                        intervals[i], intervals[j], directions[i], directions[j], tolerance, least) and (
+                        share == 0.0 or in_step(moments, ends, owners[i], owners[j], firsts[i] - firsts[j], share)):
                     if count < len(found):
                         found[count, 0], found[count, 1] = i, j
                     count += 1
     return count
+
+
+@compiled
+def in_step(moments, ends, one, other, shift, share):
+    """Whether the share of the beats that both recordings could have agrees, `other` beginning `shift` ms later."""
+    i, j = ends[one - 1] if one else 0, ends[other - 1] if other else 0
+    start = max(moments[i], moments[j] + shift) - INTERVAL_TOLERANCE
+    stop = min(moments[ends[one] - 1], moments[ends[other] - 1] + shift) + INTERVAL_TOLERANCE
+    agree, own, theirs = 0, 0, 0
+    while i < ends[one] or j < ends[other]:
+        a = moments[i] if i < ends[one] else np.inf
+        b = moments[j] + shift if j < ends[other] else np.inf
+        both, inside = abs(a - b) <= INTERVAL_TOLERANCE, start <= min(a, b) <= stop
+        if both or a < b:
+            i, own = i + 1, own + inside
+        if both or b < a:
+            j, theirs = j + 1, theirs + inside
+        agree += both
+    return agree >= share * min(own, theirs)
 
 
 @compiled

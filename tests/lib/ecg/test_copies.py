@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
+from ecgscale.ecg import copies
 from ecgscale.ecg.copies import find_copies
 from ecgscale.ecg.recipe import RECIPES, prepare
 
@@ -77,3 +78,24 @@ def test_other_recordings_of_one_heart_are_no_copies():
 def test_recordings_without_beats_have_no_copies():
     assert (groups([(np.zeros((5000, 12)), RATE), (np.full((5000, 12), 0.1), RATE)]) == -1).all()
     assert not len(groups([]))
+
+
+def test_of_many_hearts_in_one_lead_few_pairs_are_compared(monkeypatch):
+    """Beats of one lead point one way in every heart; without their moments half a percent of all pairs would be laid
+    over each other, of 100,000 recordings 24 million."""
+    compared = []
+    monkeypatch.setattr(copies, "are_copies", lambda *pair: compared.append(pair))
+    rng = np.random.default_rng(3)
+    moments = np.cumsum(rng.uniform(0.5, 1.2, (400, 1)) + rng.normal(0, 0.03, (400, 12)), axis=1)
+    shape = np.concatenate([np.zeros(18), [0.2, 0.6, 1.0, 0.5, -0.3, -0.1, 0.0]])
+
+    def signal(owner: int) -> np.ndarray:
+        beats = np.bincount((100 * moments[owner][moments[owner] < 10]).astype(int), minlength=1000)
+        return np.convolve(beats, shape, "same")[:, None]
+
+    class Corpus(SimpleNamespace):
+        def __len__(self):
+            return len(moments)
+
+    find_copies(Corpus(rate=100.0, signal=signal))
+    assert 0 < len(compared) < 0.002 * 400 * 399 / 2
