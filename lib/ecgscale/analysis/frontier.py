@@ -25,6 +25,7 @@ import pandas as pd
 from ecgscale.contracts import FRONTIER
 from ecgscale.contracts.run_table import Z95, configurations, finished, recording_deviation, seed_deviation
 from ecgscale.errors import UserError
+from ecgscale.machine.compiled import compiled
 from ecgscale.paths import ASSETS
 
 
@@ -211,20 +212,23 @@ def front_rows(axes: str, group: str, points: pd.DataFrame, costs: list[str], re
     cost = points[columns].to_numpy(float)
     score = points["y"].to_numpy(float)
     deviation = points["deviation"].to_numpy(float)
+    on = on_front(score, cost)
     rows = pd.DataFrame({
         "axes": axes, "group": group, "run_id": points["run_id"].to_numpy(), "x": cost[:, 0], "y": score,
-        "probability": np.nan, "on_front": on_front(score, cost),
+        "probability": np.nan, "on_front": on,
         "z": cost[:, 1] if len(costs) > 1 else np.nan,
         "y_low": points["y_low"].to_numpy(float), "y_high": points["y_high"].to_numpy(float),
         "seeds": points["seeds"].to_numpy(), "setting": points["setting"].to_numpy(),
-        "hypervolume": hypervolume(score, cost, reference), "hypervolume_low": np.nan, "hypervolume_high": np.nan,
+        "hypervolume": hypervolume(score[on], cost[on], reference),
+        "hypervolume_low": np.nan, "hypervolume_high": np.nan,
     })
     if not np.isfinite(deviation).all() or len(scores) < 2:
         return rows
     drawn = scores[:, points["place"].to_numpy()]
     drawn_costs = draw_costs(points, costs, cost, len(scores), random)
     members = np.array([on_front(y, c) for y, c in zip(drawn, drawn_costs, strict=True)])
-    volumes = np.array([hypervolume(y, c, reference) for y, c in zip(drawn, drawn_costs, strict=True)])
+    volumes = np.array([hypervolume(y[on], c[on], reference)
+                        for y, c, on in zip(drawn, drawn_costs, members, strict=True)])
     rows["probability"] = members.mean(axis=0)
     low, high = np.percentile(volumes - volumes.mean(), [2.5, 97.5])
     rows["hypervolume_low"] = (rows["hypervolume"] + low).clip(lower=0.0)
@@ -244,19 +248,36 @@ def draw_costs(points: pd.DataFrame, costs: list[str], cost: np.ndarray, count: 
 
 def on_front(score: np.ndarray, cost: np.ndarray) -> np.ndarray:
     """(point,) bool: not dominated. `score` (point,) is to be large, `cost` (point, axis) small. Ties both stay."""
-    values = np.column_stack([-score, cost])
-    member = np.zeros(len(values), dtype=bool)
-    left = np.arange(len(values))[np.lexsort(values.T[::-1])]  # best score first, then lowest cost
-    while len(left):
-        best = values[left[0]]  # lexicographically first of those left: nothing left dominates it
-        member[left[0]] = True
-        dominated = (values[left] >= best).all(axis=1) & (values[left] > best).any(axis=1)
-        left = left[1:][~dominated[1:]]
+    values = np.column_stack([-score, cost]).astype(float)
+    order = np.lexsort(values.T[::-1])  # best score first, then lowest cost: nothing dominates what stands before it
+    member = np.empty(len(values), dtype=bool)
+    member[order] = undominated(values[order])
+    return member
+
+
+@compiled
+def undominated(values):
+    """(point,) bool of values (point, axis), all to be small and in lexicographic order. Whatever dominates a point
+    stands before it, and is on the front or dominated by what is."""
+    member, front, size = np.ones(len(values), np.bool_), np.empty(len(values), np.int64), 0
+    for i in range(len(values)):
+        for j in front[:size]:
+            no_worse, better = True, False
+            for axis in range(values.shape[1]):
+                no_worse = no_worse and values[j, axis] <= values[i, axis]
+                better = better or values[j, axis] < values[i, axis]
+            if no_worse and better:
+                member[i] = False
+                break
+        if member[i]:
+            front[size] = i
+            size += 1
     return member
 
 
 def hypervolume(score: np.ndarray, cost: np.ndarray, reference: np.ndarray) -> float:
-    """Volume dominated by the points up to score 0 and the cost `reference`: score times decades of each cost."""
+    """Volume dominated by the points up to score 0 and the cost `reference`: score times decades of each cost. Those of
+    the front say all of it."""
     gain = np.column_stack([score, np.log10(reference / cost)])
     return slices(gain[(gain > 0).all(axis=1)])
 

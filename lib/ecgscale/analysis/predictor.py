@@ -24,13 +24,14 @@ from ecgscale.analysis.importance import correlated_pairs, families_of, importan
 from ecgscale.contracts import IMPORTANCE, PREDICTED, RUNS, Predictor, digest
 from ecgscale.contracts.run_table import configurations, finished, hyperparameters, recording_deviation, seed_deviation
 from ecgscale.laws.columns import SIZES
+from ecgscale.machine.compiled import compiled
 from ecgscale.machine.provenance import versions
 from ecgscale.tables.names import is_response
 
 FOLDS, REPEATS = 3, 5
 FEW = 50       # runs; with fewer, a warning
 FEWEST = 9     # runs; with fewer, three folds of three cannot be made and nothing is fitted
-BLOCK = 512    # runs whose pairs are compared at once
+MOST = 1000    # runs that are looked at; of more, architectures are drawn until there are so many
 BASELINE = "group mean"
 SCHEMES = ("3-fold", "grouped 3-fold", "repeated 3-fold")
 SETTINGS = ("lr", "weight_decay", "epochs", "data_fraction", "batch_size", "window", "leads")
@@ -53,9 +54,11 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
             bootstrap: int = 300) -> tuple[Predictor, pd.DataFrame, pd.DataFrame]:
     """Cross-validated prediction of `target` from hyperparameters: (Predictor, IMPORTANCE, PREDICTED).
 
-    Only finished runs enter; `excluded` counts the others. Too few runs: empty tables, and `disabled` says why.
+    Only finished runs enter, of more than MOST a part of their architectures; `excluded` counts the others. Too few
+    runs: empty tables, and `disabled` says why.
     """
-    kept = finished(runs, target)
+    ended = finished(runs, target)
+    kept = drawn(ended, seed)
     X = features(kept)
     left_out = runs[~runs["run_id"].isin(kept["run_id"])] if "run_id" in runs else runs.iloc[:0]
     status = left_out["status"] if "status" in left_out else pd.Series("no score", index=left_out.index)
@@ -74,6 +77,9 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
     predicted = predicted.assign(run_id=kept["run_id"].to_numpy()[predicted["row"]], group=group[predicted["row"]],
                                  truth=truth[predicted["row"]])
     noise, disabled = noise_floor(kept, target)
+    if len(kept) < len(ended):
+        disabled["all runs at once"] = (f"{len(kept)} of {len(ended)} finished runs are looked at, those of "
+                                        "architectures drawn at random")
     results = [*noise, *evaluate(predicted, cluster, bootstrap, seed, noise)]
     if len(np.unique(cluster)) == len(cluster):
         disabled["grouped folds"] = "no architecture occurs twice, so they are plain folds"
@@ -88,6 +94,15 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
         "claims": found, "disabled": disabled | thin})
     columns = ["model", "scheme", "fold", "run_id", "group", "truth", "prediction"]
     return document, importance, predicted[columns].reset_index(drop=True)
+
+
+def drawn(runs: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """All runs, or those of so many architectures, drawn at random, as hold MOST of them."""
+    if len(runs) <= MOST:
+        return runs
+    cluster = architectures(runs)
+    place = np.random.default_rng(seed).permutation(cluster.max() + 1)[cluster]    # (run,) of its architecture's draw
+    return runs[place <= np.sort(place)[MOST - 1]].reset_index(drop=True)
 
 
 def features(runs: pd.DataFrame) -> pd.DataFrame:
@@ -290,15 +305,42 @@ def pearson(one: pd.DataFrame, subsets: list[np.ndarray], weights: np.ndarray) -
 
 
 def kendall(one: pd.DataFrame, subsets: list[np.ndarray], weights: np.ndarray) -> np.ndarray:
-    """(draw,) Kendall tau-b over the pairs within subsets, a block of them at a time to keep memory flat."""
+    """(draw,) Kendall tau-b over the pairs within subsets."""
     sums = np.zeros((3, len(weights)))
     for rows in subsets:
         part = one.iloc[rows]
         chosen = weights[:, part["row"].to_numpy()]
-        truth, prediction = part["truth"].to_numpy(), part["prediction"].to_numpy()
-        for start in range(0, len(part), BLOCK):
-            block = slice(start, start + BLOCK)
-            x, y = (np.sign(np.subtract.outer(values, values[block])) for values in (truth, prediction))
-            sums += [((chosen @ pairs) * chosen[:, block]).sum(axis=1) for pairs in (np.abs(x), np.abs(y), x * y)]
+        truth, prediction = (np.unique(part[name], return_inverse=True)[1] for name in ("truth", "prediction"))
+        order = np.argsort(truth, kind="stable")
+        apart = [chosen.sum(axis=1) ** 2 - (np.array([np.bincount(rank, weights=w) for w in chosen]) ** 2).sum(axis=1)
+                 for rank in (truth, prediction)]
+        sums += [*apart, concordance(truth[order], prediction[order], np.ascontiguousarray(chosen[:, order]))]
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums[2] / np.sqrt(sums[0] * sums[1])
+
+
+@compiled
+def concordance(truth, prediction, weights):
+    """(draw,) weighted concordant pairs less discordant ones, each pair in both orders; truth (run,) and prediction are
+    ranks from 0, truth ascending. A tree of partial sums tells the weight below a rank in log time (Fenwick 1994)."""
+    found, size = np.zeros(len(weights)), prediction.max() + 1
+    for draw in range(len(weights)):
+        below, total, start = np.zeros(size + 1), 0.0, 0
+        for i in range(len(truth)):
+            if truth[i] != truth[start]:        # what had one truth enters together: ties are no pairs
+                for j in range(start, i):
+                    place, total = prediction[j] + 1, total + weights[draw, j]
+                    while place <= size:
+                        below[place] += weights[draw, j]
+                        place += place & -place
+                start = i
+            less, up_to, place = 0.0, 0.0, prediction[i]
+            while place > 0:
+                less += below[place]
+                place -= place & -place
+            place = prediction[i] + 1
+            while place > 0:
+                up_to += below[place]
+                place -= place & -place
+            found[draw] += 2 * weights[draw, i] * (less - (total - up_to))
+    return found

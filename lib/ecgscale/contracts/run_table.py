@@ -86,10 +86,9 @@ def seed_deviation(values: np.ndarray, configuration: np.ndarray) -> tuple[float
 
     None and 0 when no configuration was trained with a second seed: then seed noise is unknown, not zero.
     """
-    frame = pd.DataFrame({"value": values, "configuration": configuration})
-    squares = frame.groupby("configuration")["value"].agg(lambda group: ((group - group.mean()) ** 2).sum()).sum()
-    freedom = len(frame) - frame["configuration"].nunique()
-    return (float(np.sqrt(squares / freedom)), freedom) if freedom else (None, 0)
+    mean = pd.Series(values).groupby(configuration).transform("mean").to_numpy()
+    freedom = len(values) - len(np.unique(configuration))
+    return (float(np.sqrt(np.nansum((values - mean) ** 2) / freedom)), freedom) if freedom else (None, 0)
 
 
 def recording_deviation(runs: pd.DataFrame, target: str) -> np.ndarray:

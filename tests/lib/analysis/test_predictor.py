@@ -89,14 +89,29 @@ def test_every_estimate_has_an_interval_around_it(planted):
             assert entry["low"] <= entry["estimate"] <= entry["high"], entry
 
 
-def test_weighted_kendall_is_that_of_the_repeated_rows(monkeypatch):
-    monkeypatch.setattr(predictor, "BLOCK", 7)
+@pytest.mark.parametrize("digits", [1, 9])
+def test_weighted_kendall_is_that_of_the_repeated_rows(digits):
     random = np.random.default_rng(2)
-    one = pd.DataFrame({"row": np.arange(30), "truth": random.random(30), "prediction": random.random(30).round(1)})
+    one = pd.DataFrame({"row": np.arange(30), "truth": random.random(30).round(digits),
+                        "prediction": random.random(30).round(1)})
     counts = random.integers(0, 4, 30)
     repeated = one.loc[np.repeat(np.arange(30), counts)]
     expected = kendalltau(repeated["truth"], repeated["prediction"]).statistic
     assert predictor.kendall(one, [np.arange(30)], counts[None].astype(float))[0] == pytest.approx(expected)
+
+
+def test_of_many_runs_whole_architectures_are_looked_at_and_it_is_said(monkeypatch):
+    monkeypatch.setattr(predictor, "MOST", 40)
+    monkeypatch.setattr(predictor, "SCHEMES", ("3-fold",))
+    monkeypatch.setattr(predictor, "importances", lambda *of: (IMPORTANCE.empty(), [], {}))
+    table = run_table(90, effect=lambda f: 0.03 * f["hp_stages"])
+    shared = table.filter(like="hp_").iloc[np.arange(90) // 3 * 3].set_axis(table.index)     # three runs of each
+    document, _, predicted = predictor.predict(table.assign(**shared), seed=1, bootstrap=10)
+    assert document.runs == 42
+    assert document.excluded == {"finished": 48}
+    assert "42 of 90 finished runs" in document.disabled["all runs at once"]
+    place = predicted["run_id"].str.removeprefix("run").astype(int)
+    assert place.floordiv(3).drop_duplicates().size == 14
 
 
 def test_planted_stages_come_first_by_every_measure_and_carry_their_sign(planted):
