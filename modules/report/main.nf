@@ -25,7 +25,8 @@ process REPORT {
     : ${task.ext.code}
     ecg-report --runs ${quoted(runs)} --fit ${quoted(fit)} ${latency ? '--latency latency/*/*' : ''} ${models ? '--models models/*' : ''} ${split ? '--split ' + quoted(split) : ''} \\
         ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} ${plan ? '--plan ' + quoted(plan) : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
-        ${card ? '--card ' + quoted(card) : ''} --out report
+        ${card ? '--card ' + quoted(card) : ''} \\
+        --command ${plan ? "'ecg-report --results RESULTS --out report'" : "''"} --out report
     """
 
     stub:

@@ -35,6 +35,15 @@ def test_a_run_table_alone_makes_a_page_that_names_what_is_missing(runs, tmp_pat
         assert re.search(f"no [^<]*{name} w", page), name
     assert "Synthetic data." in page
     assert "loss is NaN" in page
+    assert f"ecg-report --runs {runs} --fit {tmp_path / 'fit'} --out {tmp_path / 'out'}" in page
+
+
+def test_a_results_folder_or_a_table_is_asked_for(runs, tmp_path):
+    done = report("--runs", runs, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "give --results, or --runs and --fit" in done.stderr
+    done = report("--results", tmp_path, "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr.count("no run lies there yet")) == (2, 1)
 
 
 def test_comparisons_are_shown(runs, tmp_path):

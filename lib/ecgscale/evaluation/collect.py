@@ -9,14 +9,46 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import HISTORIES, HISTORY, METRICS, REAL, RUNS, RunResult, digest
+from ecgscale.contracts import (
+    DIFFERENCES,
+    HISTORIES,
+    HISTORY,
+    METRICS,
+    NOISE,
+    REAL,
+    RUNS,
+    SOURCES,
+    TUNING,
+    RunResult,
+    digest,
+    read_all,
+)
 from ecgscale.errors import UserError
+from ecgscale.evaluation import comparisons
+from ecgscale.evaluation.chosen import write_chosen
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
 BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss")     # of scores.parquet: kinds and metrics
 READ = (*OF_GROUP, "challenge_score")               # by group: the last for sources.csv alone
 NAMED = 5           # runs in a line of warning
 CHOSEN = ("temperature", "threshold")               # on validation: no scores
+
+
+def write_tables(trained: list[Path], evaluated: list[Path], tuning: list[Path], out: Path) -> None:
+    """Every table of docs/reference/output.md below table/, into `out`; tuning.csv where rates were tuned."""
+    metrics = read_metrics(evaluated)
+    runs = collect(trained, metrics)
+    DIFFERENCES.write(comparisons.differences(runs, evaluated), out / "differences.csv")
+    NOISE.write(comparisons.noise(runs), out / "noise.csv")
+    SOURCES.write(comparisons.sources(runs, metrics), out / "sources.csv")
+    if tuning:
+        trials = read_all(TUNING, tuning)
+        TUNING.write(trials.sort_values(["group", "round", "lr"], ignore_index=True), out / "tuning.csv")
+    write_chosen(runs, evaluated, out / "chosen")
+    HISTORIES.write(histories(trained), out / "histories.parquet")
+    METRICS.write(scores(metrics), out / "scores.parquet")
+    RUNS.write(runs, out / "runs.csv")
+    RUNS.write(runs, out / "runs.parquet")
 
 
 def read_metrics(evaluated: Iterable[Path]) -> pd.DataFrame:

@@ -42,6 +42,7 @@ from ecgscale.contracts import (
 )
 from ecgscale.contracts.run_table import judged_by, part_of
 from ecgscale.deploy import elsewhere
+from ecgscale.ecg.corpus import Corpus
 from ecgscale.tables.names import SCORES
 from ecgscale.tables.runs import read_runs
 
@@ -67,6 +68,7 @@ class Inputs:
     shards: tuple[Shard, ...] = ()
     rejects: pd.DataFrame = field(default_factory=REJECTS.empty)
     classes: pd.DataFrame = field(default_factory=CLASS_COUNTS.empty)
+    corpus: Corpus | None = None    # its records; the signals may be elsewhere
     differences: pd.DataFrame = field(default_factory=DIFFERENCES.empty)
     noise: pd.DataFrame = field(default_factory=NOISE.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
@@ -79,6 +81,8 @@ class Inputs:
     strips: pd.DataFrame = field(default_factory=STRIPS.empty)
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
+    command: str = ""       # that makes this report
+    so_far: str = ""        # of a run that goes on: how much of it this is
 
     @property
     def synthetic(self) -> bool:
@@ -138,7 +142,7 @@ def check_latency(files: Iterable[Path], exports: list[Export]) -> None:
 
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
          shards: Iterable[Path] = (), comparisons: Path | None = None, card: Path | None = None,
-         models: Iterable[Path] = ()) -> Inputs:
+         models: Iterable[Path] = (), command: str = "") -> Inputs:
     """Read what is there. A file that is there but of another version is an error (ContractError), never skipped.
 
     Latencies must be of `models` (folders of ecg-export), where given, and each folder's of a machine of its own:
@@ -189,6 +193,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         shards=tuple(sorted(prepared, key=lambda one: (one.source, one.shard))),
         rejects=read_all(REJECTS, rejects),
         classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
+        corpus=Corpus.open(path.parent for path in shards) if shards and all(
+            path.with_name("records.parquet").is_file() for path in shards) else None,
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
         noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),
@@ -200,5 +206,5 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         examples=document(Examples, comparisons / "chosen/examples.json" if comparisons else None,
                           "chosen/examples.json", "--comparisons"),
         strips=table(STRIPS, "chosen/strips.parquet", comparisons, "--comparisons"),
-        files=files, missing=missing,
+        files=files, missing=missing, command=command,
     )

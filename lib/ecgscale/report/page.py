@@ -20,6 +20,7 @@ from ecgscale.report import (
     budgets,
     charts,
     clinic,
+    data_card,
     ecg_paper,
     explore,
     figures,
@@ -83,9 +84,10 @@ def write(inputs: Inputs, out: Path) -> None:
         headlines=asked, answers=answers, shown=lambda part: shorter.get(id(part), part),
         data=Markup(charts.script_safe(document)),
         scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts),
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")))
+        so_far=inputs.so_far, style=Markup((folder / "style.css").read_text(encoding="utf-8")))
     write_text(out / "report.html", page, marked(GENERATOR))
-    write_text(out / "answers.txt", f"{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
+    so_far = f"So far: {inputs.so_far}.\n" if inputs.so_far else ""
+    write_text(out / "answers.txt", f"{so_far}{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
 
 
 def picture(part: Drawing | Sheet | Chart, folder: Path, synthetic: bool) -> str:
@@ -129,11 +131,11 @@ def data(inputs: Inputs) -> Section:
     if inputs.split:
         section.text.append(f"Split by {inputs.split.method}, seed {inputs.split.seed}.")
         section.text += [f"Warning: {warning}." for warning in inputs.split.warnings]
-    if len(inputs.classes):
-        section.text.append("People, lengths, rates, flags and a drawn recording of each source stand in the data "
-                            "card: corpus/card/card.html of the results.")
-    section.add(tables.shards(inputs), tables.classes(inputs), tables.rejects(inputs), tables.audit(inputs),
-                *tables.audit_tables(inputs))
+    if inputs.corpus is not None and len(inputs.classes):
+        section.text.append("A drawn recording of each source stands in the data card: corpus/card/card.html of the "
+                            "results.")
+    section.add(*(data_card.parts(inputs) or [tables.shards(inputs)]), tables.classes(inputs), tables.rejects(inputs),
+                tables.audit(inputs), *tables.audit_tables(inputs))
     return without(section, inputs, "shards", "counts.csv", "split.json")
 
 
@@ -271,8 +273,9 @@ def study(inputs: Inputs) -> Section:
 
 
 def provenance(inputs: Inputs) -> Section:
-    return Section("provenance", "Provenance: versions, digests, devices, seeds").add(
-        tables.digests(inputs), tables.versions(inputs), tables.devices(inputs))
+    section = Section("provenance", "Provenance: how to make it again, versions, digests, devices, seeds",
+                      code=tables.rebuild(inputs))
+    return section.add(tables.digests(inputs), tables.versions(inputs), tables.devices(inputs))
 
 
 SECTIONS: tuple[Callable[[Inputs], Section], ...] = (

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ecgscale import __version__
 from ecgscale.analysis import distribution
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.run_table import hyperparameters, on_part, part_of
+from ecgscale.machine.provenance import code_digest
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import interval, label, number, score
@@ -237,6 +239,16 @@ def versions(inputs: Inputs) -> DataTable | None:
     return table("Versions", {"stage": False, "versions": False},
                  [(name, ", ".join(f"{key} {value}" for key, value in sorted(one.versions.items())))
                   for name, one in sources.items() if one])
+
+
+def rebuild(inputs: Inputs) -> str:
+    """The commands that make this page again, and the whole run where the pipeline made it."""
+    version = f"ecgscale {__version__}, code {code_digest()}"
+    lines = [f"# with {version}: this page", inputs.command] if inputs.command else []
+    if inputs.plan:
+        lines += [f"# the whole run, in a clone of {version}; RESULTS: the folder that --outdir named",
+                  "./nextflow run . -params-file RESULTS/pipeline_info/params_*.json --outdir AGAIN"]
+    return "\n".join(lines)
 
 
 def digests(inputs: Inputs) -> DataTable | None:

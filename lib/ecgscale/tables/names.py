@@ -62,7 +62,8 @@ FINISHED = frozenset(("finished", "complete", "completed", "done", "success", "s
 LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", "errored", "killed", "running",
                       "pruned", "diverged", "cancelled", "canceled", "aborted", "interrupted", "preempted",
                       "preempting", "pending", "scheduled", "waiting", "queued", "timeout", "timed_out", "oom",
-                      "out_of_memory", "stopped", "deleted", "skipped", "incomplete", "nan"))
+                      "out_of_memory", "stopped", "deleted", "skipped", "incomplete", "nan",
+                      "unevaluated"))
 LEAST_LETTERS = 4       # of a name that may be like another
 
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")

@@ -12,8 +12,9 @@ from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.errors import UserError
-from ecgscale.report import card, tables
+from ecgscale.report import card, data_card, tables
 from ecgscale.report.inputs import Inputs
+from ecgscale.report.style import Drawing
 
 LABELS = read_label_set()
 
@@ -77,6 +78,18 @@ def test_the_report_adds_the_sources_up(shards, tmp_path):
     found = tables.classes(Inputs(pd.DataFrame(), classes=CLASS_COUNTS.read(tmp_path / "card" / "counts.csv")))
     rows = {row[0]: row[2:] for row in found.rows}
     assert (rows["NSR"], rows["PAC"]) == (("4", "1752"), ("2", "640"))
+
+
+def test_the_report_holds_the_card(shards, tmp_path):
+    """Sources, people, lengths and flags, without the drawn recordings; nothing where the records are elsewhere."""
+    card.write_card(shards, LABELS, tmp_path / "card")
+    inputs = Inputs(pd.DataFrame(), classes=CLASS_COUNTS.read(tmp_path / "card" / "counts.csv"),
+                    corpus=Corpus.open(shards))
+    made = [part for part in data_card.parts(inputs) if part is not None]
+    assert made[0].rows[0][:5] == ("georgia", "4", "3", "1", "10344")
+    assert [part.name for part in made if isinstance(part, Drawing)] == ["sources", "classes", "lengths", "ages"]
+    assert made[-1].rows[0] == ("georgia/A0, georgia/A1, own/A0, own/A1",)       # the same samples
+    assert data_card.parts(Inputs(pd.DataFrame())) == []
 
 
 def test_the_public_release_has_88253_recordings():
