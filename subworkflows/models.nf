@@ -5,10 +5,16 @@ include { TRAIN } from '../modules/train'
 include { EVALUATE } from '../modules/evaluate'
 include { COLLECT } from '../modules/collect'
 include { placed } from './published'
+include { progress } from './progress'
 
 // The name of the group whose runs are tuned together; '' where the study gives the rate
 def group(line) {
     new groovy.json.JsonSlurper().parseText(line).tuning?.group ?: ''
+}
+
+// A process gives one folder as itself, several as a list
+def several(folders) {
+    folders instanceof List ? folders : [folders]
 }
 
 workflow MODELS {
@@ -39,6 +45,7 @@ workflow MODELS {
         .map { runs -> [[id: runs.baseName], runs] }
     TRAIN(batches, corpus, split, settings.checkpoints)
     EVALUATE(TRAIN.out.trained, corpus, split, evaluation, labels)
+    progress(TRAIN.out.trained.map { _meta, folders -> [several(folders)] }, EVALUATE.out.evaluated.map { folders -> [several(folders)] }, SAMPLE.out.plan)
     trained = TRAIN.out.trained.map { _meta, folders -> folders }.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
     evaluated = EVALUATE.out.evaluated.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
     COLLECT(trained, evaluated, TUNE.out.trials.toSortedList { a, b -> a.toString() <=> b.toString() })
