@@ -26,7 +26,9 @@ function number(value, digits = 3) {
     if (size >= factor) return `${+(value / (unit === "k" ? 1e3 : factor)).toPrecision(digits)} ${unit}`;
   }
   if (Number.isInteger(value)) return String(value);
-  return size >= 1e-3 ? String(+value.toPrecision(size >= 1000 ? 4 : digits)) : value.toExponential(1);
+  if (size >= 1e-3) return String(+value.toPrecision(size >= 1000 ? 4 : digits));
+  const [factor, power] = value.toExponential(digits - 1).split("e");
+  return `${+factor} × 10${(+power).toString().replace(/./g, sign => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)])}`;
 }
 
 const rowsOf = columns => {
@@ -88,6 +90,7 @@ const still = spec => JSON.parse(JSON.stringify(spec), (key, value) =>
 
 function tip(handler, event, item, value) {
   const box = document.getElementById("tip");
+  document.getElementById("ring").hidden = true;
   if (!value || typeof value !== "object") { box.hidden = true; return; }
   box.replaceChildren(...facts(value).map(([name, text]) => {
     const line = element("div");
@@ -133,7 +136,7 @@ async function draw(name, key, straight = false) {
   try {
     const made = await vegaEmbed(place, spec, { actions: false, ast: true, renderer: many ? "canvas" : "svg",
       config: page.theme, tooltip: tip, mode: "vega-lite", logLevel: 1 });
-    drawn.set(name, { view: made.view, sets, key: view.key });
+    drawn.set(name, { view: made.view, sets, key: view.key, spec });
     listen(made.view, sets);
     marks(made.view);
     figure.dataset.drawn = view.key;
@@ -141,6 +144,45 @@ async function draw(name, key, straight = false) {
     errors.push(`${name}: ${error}`);
     figure.classList.add("failed");
   }
+}
+
+// What the keys walk over: the rows of the first layer of marks that has both axes, from left to right
+function stops(name) {
+  const { view, sets, spec } = drawn.get(name);
+  const layer = spec.layer.find(one => ["point", "line"].includes(one.mark?.type) && one.encoding.x?.field && one.encoding.y?.field
+    && sets[one.data.name]?.length && !one.data.name.startsWith("law ") && one.data.name !== "equal");
+  if (!layer) return [];
+  const place = (axis, row) => {
+    const scale = view.scale(axis), at = scale(row[layer.encoding[axis].field]);
+    return at + (scale.bandwidth ? scale.bandwidth() / 2 : 0);
+  };
+  return sets[layer.data.name].filter(rowShown).map(row => ({ row, x: place("x", row), y: place("y", row) }))
+    .filter(one => Number.isFinite(one.x) && Number.isFinite(one.y)).sort((a, b) => a.x - b.x || a.y - b.y);
+}
+
+// Arrow keys go from point to point and tell its facts, Enter or space marks its run
+function walk(name, place) {
+  let at = -1;
+  place.addEventListener("keydown", event => {
+    const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+    const found = drawn.has(name) ? stops(name) : [];
+    if (!found.length || !(step || ["Home", "End", "Enter", " "].includes(event.key))) return;
+    event.preventDefault();
+    if (step) at = at < 0 ? (step > 0 ? 0 : found.length - 1) : Math.max(0, Math.min(found.length - 1, at + step));
+    if (event.key === "Home") at = 0;
+    if (event.key === "End") at = found.length - 1;
+    at = Math.min(Math.max(at, 0), found.length - 1);
+    const { row, x, y } = found[at], run = row.run ?? null;
+    if (!step && ["Enter", " "].includes(event.key) && run !== null) mark([run], true);
+    const { view } = drawn.get(name), [left, top] = view.origin(), pad = view.padding();
+    const box = place.querySelector("svg, canvas").getBoundingClientRect(), ring = document.getElementById("ring");
+    const point = { clientX: box.left + pad.left + left + x, clientY: box.top + pad.top + top + y };
+    tip(null, point, null, row);
+    ring.style.left = `${point.clientX}px`;
+    ring.style.top = `${point.clientY}px`;
+    ring.hidden = false;
+  });
+  place.addEventListener("blur", () => tip(null, null, null, null));
 }
 
 // A click marks or unmarks a run, a rectangle marks those within
@@ -224,6 +266,7 @@ function makeFigure(name) {
     download(`${name}-${key}.csv`, heads, rows.map(row => heads.map(head => row[head])));
   });
   bar.append(save);
+  walk(name, figure.querySelector(".live"));
   let first;
   return () => first ??= draw(name, key, straight);
 }

@@ -13,6 +13,7 @@ from ecgscale.analysis.optima import optima
 from ecgscale.analysis.predictor import predict
 from ecgscale.contracts import (
     DIFFERENCES,
+    EFFECTS,
     FRONTIER,
     IMPORTANCE,
     LATENCY,
@@ -66,8 +67,9 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
                 if scored else FRONTIER.empty())
-    predictor, importance, predicted = predict(table, target, bootstrap=asked.bootstrap)
+    predictor, importance, predicted, effects = predict(table, target, bootstrap=asked.bootstrap)
     write(out, laws, frontier, predictor, importance, predicted)
+    EFFECTS.write(effects.assign(synthetic=laws.synthetic), out / "effects.parquet")
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
     best = optima(table) if tuned else OPTIMA.empty()
     OPTIMA.write(best.assign(synthetic=laws.synthetic), out / "optima.csv")

@@ -22,7 +22,7 @@ from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold
 
-from ecgscale.contracts import IMPORTANCE
+from ecgscale.contracts import EFFECTS, IMPORTANCE
 from ecgscale.contracts.run_table import Z95
 
 FEWEST = 12        # runs in a group; with fewer, no importance
@@ -36,9 +36,11 @@ CORRELATED = 0.6   # absolute Spearman correlation from which two features are n
 
 
 def importances(X: pd.DataFrame, truth: np.ndarray, group: np.ndarray, cluster: np.ndarray, models: dict,
-                bootstrap: int, seed: int) -> tuple[pd.DataFrame, list[dict], dict[str, str]]:
-    """(IMPORTANCE, partial dependence, what was left out and why), over all runs and per group."""
-    rows, curves, disabled = [], [], {}
+                bootstrap: int, seed: int, runs: np.ndarray
+                ) -> tuple[pd.DataFrame, pd.DataFrame, list[dict], dict[str, str]]:
+    """(IMPORTANCE, EFFECTS, partial dependence, what was left out and why), over all runs and per group. runs: (run,)
+    run_id."""
+    rows, effects, curves, disabled = [], [EFFECTS.empty()], [], {}
     names = sorted(set(group))
     for name in ["all", *names] if len(names) > 1 else ["all"]:
         chosen = np.ones(len(X), dtype=bool) if name == "all" else group == name
@@ -48,16 +50,21 @@ def importances(X: pd.DataFrame, truth: np.ndarray, group: np.ndarray, cluster: 
             disabled[f"importance of {name}"] = f"{chosen.sum()} runs; {FEWEST} of several architectures are the least"
             continue
         for model_name, model in models.items():
-            of_model, of_curves = one_model(part, truth[chosen], lines, model, bootstrap, seed)
+            of_model, values, of_curves = one_model(part, truth[chosen], lines, model, bootstrap, seed)
             rows.append(of_model.assign(group=name, model=model_name))
+            effects.append(pd.DataFrame({
+                "group": name, "model": model_name, "feature": np.tile(part.columns, len(part)),
+                "run_id": np.repeat(runs[chosen], part.shape[1]), "value": part.to_numpy(float).ravel(),
+                "shap": values.ravel()}))
             curves += [{"group": name, "model": model_name, **curve} for curve in of_curves]
     frame = pd.concat(rows, ignore_index=True)[[*IMPORTANCE.columns, "first"]] if rows else IMPORTANCE.empty()
-    return frame, curves, disabled
+    return frame, pd.concat(effects[1:] or effects, ignore_index=True), curves, disabled
 
 
 def one_model(X: pd.DataFrame, truth: np.ndarray, cluster: np.ndarray, model, bootstrap: int,
-              seed: int) -> tuple[pd.DataFrame, list[dict]]:
-    """All measures of one model on one group, and the partial dependence of its leading features."""
+              seed: int) -> tuple[pd.DataFrame, np.ndarray, list[dict]]:
+    """All measures of one model on one group, its SHAP values (run, feature), and the partial dependence of its leading
+    features."""
     random = np.random.default_rng(seed)
     fitted = clone(model).fit(X.to_numpy(), truth)
     small = clone(model).set_params(n_estimators=REFIT_TREES) if isinstance(model, RandomForestRegressor) else model
@@ -69,7 +76,8 @@ def one_model(X: pd.DataFrame, truth: np.ndarray, cluster: np.ndarray, model, bo
     weights = random.multinomial(count, np.full(count, 1 / count), size=bootstrap)[:, cluster]
     gini = np.array([refit.feature_importances_ for refit in refits])
     losses = permutation_losses(X.to_numpy(), truth, cluster, model, random)
-    absolute = np.abs(shap_values(fitted, X.to_numpy()))
+    effects = shap_values(fitted, X.to_numpy())
+    absolute = np.abs(effects)
     measures = {
         "gini": (*np.clip(spread(fitted.feature_importances_, gini), 0, 1), gini),
         "permutation": percentiles(losses.mean(axis=0) / truth.var(), shares(losses, truth, weights)),
@@ -84,7 +92,7 @@ def one_model(X: pd.DataFrame, truth: np.ndarray, cluster: np.ndarray, model, bo
     }) for measure, (estimate, low, high, draws) in measures.items()])
     leading = frame[frame["measure"].eq("permutation")].nlargest(LEADING, "estimate")["feature"]
     profiled = X.iloc[random.permutation(len(X))[:PROFILED]]
-    return frame, [partial_dependence(profiled, name, fitted, refits) for name in leading]
+    return frame, effects, [partial_dependence(profiled, name, fitted, refits) for name in leading]
 
 
 def spread(estimate: np.ndarray, refitted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ prints what is declared here.
 
 from ecgscale.contracts.analysis import (
     AHEAD,
+    EFFECTS,
     FRONTIER,
     IMPORTANCE,
     LAW_TABLE,
@@ -84,10 +85,10 @@ from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, read_all
 from ecgscale.contracts.tensors import read_tensors, write_tensors
 
 __all__ = [
-    "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "FLAG", "FRONTIER", "HISTORIES", "HISTORY", "IMPORTANCE", "LATENCY",
-    "LAW_TABLE", "LEADS", "METRICS", "NEXT", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL",
-    "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "STRIPS",
-    "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Columns", "ContractError", "Control", "Document",
+    "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "EFFECTS", "FLAG", "FRONTIER", "HISTORIES", "HISTORY", "IMPORTANCE",
+    "LATENCY", "LAW_TABLE", "LEADS", "METRICS", "NEXT", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS",
+    "REAL", "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT",
+    "STRIPS", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Columns", "ContractError", "Control", "Document",
     "Environment", "Example", "Examples", "Export", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec",
     "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "RunResult", "RunSpec", "ScheduleSpec",
     "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "Wrote", "changed", "check_digests",

@@ -188,14 +188,18 @@ IMPORTANCE = Table("importance", 1, "fit/importance.csv", "A hyperparameter's im
     "note": TEXT("features that it is correlated with"),
 }, optional={"first": REAL("share of the bootstrap draws in which this feature comes first", "1")})
 
+EFFECTS = Table("effects", 1, "fit/effects.parquet", "What a hyperparameter does to the predicted score of a run", {
+    "group": TEXT("all, or an optimizer"), "model": TEXT("that predicts the score"), "feature": TEXT("hyperparameter"),
+    "run_id": TEXT("as in runs"),
+    "value": REAL("of the hyperparameter; of a named one its place in alphabetical order", "of the hyperparameter"),
+    "shap": REAL("SHAP value", "of the score"),
+})
+
 PREDICTED = Table("predicted", 1, "fit/predicted.csv", "A run's score, true and predicted from its hyperparameters", {
     "model": TEXT("that predicts"), "scheme": TEXT("how runs were held out"),
     "fold": WHOLE("in which the run was held out", "1"),
     "run_id": TEXT("as in runs"), "group": TEXT("of the run"),
     "truth": REAL("score of the run", "of the score"), "prediction": REAL("of it", "of the score"),
-}, optional={
-    "low": REAL("lower end of the 90 % interval of runs beyond the others", "of the score"),
-    "high": REAL("upper end of the 90 % interval of runs beyond the others", "of the score"),
 })
 
 AHEAD = Table("ahead", 1, "of ecg-extrapolate --out", "A size at which one learning curve is continued", {

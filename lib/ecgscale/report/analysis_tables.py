@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -10,13 +12,14 @@ from ecgscale.analysis.frontier import COSTS
 from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
 from ecgscale.laws.summary import by_question, preferred
-from ecgscale.report.figures import quantity
+from ecgscale.report.figures import possible, quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label, number
 from ecgscale.report.tables import DataTable, class_names, table, words
 
 BY_GROUP = ("source=", "class=")
+FAR = 100       # times the estimate
 
 
 def findings(inputs: Inputs) -> DataTable | None:
@@ -38,11 +41,19 @@ def law_answers(inputs: Inputs) -> DataTable | None:
         best = preferred([fit for fit in fits if fit.law != "average"] or fits)
         ahead = (average.statistics.get("predictions") or [{}])[-1] if average else {}
         rows.append((quantity(best.y), sizes(best), label(best.subset), best.points, best.verdict, best.law,
-                     exponents(best),
-                     interval(ahead.get("y"), ahead.get("run_low"), ahead.get("run_high"), number), best.reason))
+                     exponents(best), foretold(best.y, ahead), best.reason))
     return table("Laws, one row a question: the preferred form and its exponents (90 % profile likelihood)", {
         "of": False, "over": False, "runs": False, "n": True, "verdict": False, "form": False, "exponents": False,
         "at 10 × the largest": True, "why not": False}, rows)
+
+
+def foretold(y: str, ahead: dict) -> str:
+    """A prediction within what its quantity can be. An end very far off is none: the runs do not tell where it is."""
+    if ahead.get("run_low") is None or ahead.get("run_high") is None:
+        return interval(ahead.get("y"), None, None, number)
+    lowest, highest = possible(y)
+    high = min(ahead["run_high"], highest)
+    return interval(ahead["y"], max(ahead["run_low"], lowest), high if high < FAR * ahead["y"] else np.inf, number)
 
 
 def sizes(fit: LawFit) -> str:
@@ -51,10 +62,14 @@ def sizes(fit: LawFit) -> str:
 
 
 def exponents(fit: LawFit) -> str:
-    """ "c = 0.12 [0.10, 0.14]", each exponent of a law."""
-    names = LAWS[fit.law].exponents if fit.law in LAWS else fit.estimates
-    values = ((name, fit.estimates.get(name), *fit.intervals.get(name, (None, None))) for name in names)
-    return "; ".join(f"{name} = {interval(*value, number)}" for name, *value in values)
+    """ "c = 0.12 [0.10, 0.14]", each exponent of a law that the runs tell."""
+    return estimates(fit, LAWS[fit.law].exponents if fit.law in LAWS else fit.estimates)
+
+
+def estimates(fit: LawFit, names: Iterable[str]) -> str:
+    told = [(name, fit.estimates.get(name)) for name in names]
+    return "; ".join(f"{name} = {interval(value, *fit.intervals.get(name, (None, None)), number)}"
+                     for name, value in told if value is not None and np.isfinite(value)) or "–"
 
 
 def laws_by_group(inputs: Inputs) -> DataTable | None:
@@ -79,10 +94,8 @@ def laws_by_group(inputs: Inputs) -> DataTable | None:
 def laws(inputs: Inputs) -> DataTable | None:
     rows = []
     for fit in inputs.laws.fits if inputs.laws else ():
-        values = [f"{name} = {interval(value, *fit.intervals.get(name, (None, None)), number)}"
-                  for name, value in fit.estimates.items()]
         rows.append((fit.verdict, fit.law, fit.formula, f"{fit.y} over {', '.join(fit.x)}", fit.subset, fit.points,
-                     "; ".join(values), fit.reason))
+                     estimates(fit, fit.estimates), fit.reason))
     return table("Every fitted law: estimates with 90 % profile-likelihood intervals", {
         "verdict": False, "law": False, "formula": False, "of": False, "runs": False, "n": True, "estimates": False,
         "why": False}, rows)
@@ -126,9 +139,7 @@ def hypervolumes(inputs: Inputs) -> DataTable | None:
 STATISTICS = {"pearson_fold_mean": "Pearson r, mean over folds (as published)", "pearson": "Pearson r",
               "kendall": "Kendall τ", "rmse": "RMSE", "rmse_over_group_mean": "RMSE over that of the group's mean",
               "rmse_over_seed_noise": "RMSE over seed noise", "seed_noise": "seed noise (standard deviation)",
-              "recording_error": "standard error over recordings", "inside_90": "inside the 90 % interval",
-              "width_90": "width of the 90 % interval (median)"}
-BEYOND = ("largest held out", "family held out")
+              "recording_error": "standard error over recordings"}
 
 
 def predictor(inputs: Inputs) -> DataTable | None:
@@ -137,24 +148,12 @@ def predictor(inputs: Inputs) -> DataTable | None:
              for entry in (inputs.predictor.results if inputs.predictor else ())}
     asked = (("pearson_fold_mean", "all"), ("pearson", "all"), ("pearson", "within"), ("kendall", "all"),
              ("kendall", "within"), ("rmse", "all"), ("rmse_over_group_mean", "all"), ("rmse_over_seed_noise", "all"))
-    keys = dict.fromkeys((model, scheme) for model, scheme, _, _ in found if model and scheme not in BEYOND)
+    keys = dict.fromkeys((model, scheme) for model, scheme, _, _ in found if model)
     asked = [one for one in asked if any((*key, *one) in found for key in keys)]
     rows = [(*key, *(told(found.get((*key, *one))) for one in asked)) for key in keys]
     heads = {f"{STATISTICS[name]}, {'pooled' if group == 'all' else 'within groups'}": True for name, group in asked}
     return table("How well hyperparameters predict the score (95 % intervals over architectures)",
                  {"model": False, "cross-validation": False} | heads, rows)
-
-
-def beyond(inputs: Inputs) -> DataTable | None:
-    """How well larger runs, or another family's, are told: a row a scheme and model, the best first."""
-    found = {(entry["scheme"], entry["model"], entry["statistic"]): entry
-             for entry in (inputs.predictor.results if inputs.predictor else ()) if entry["scheme"] in BEYOND}
-    keys = sorted({key[:2] for key in found}, key=lambda key: (BEYOND.index(key[0]), found[*key, "rmse"]["estimate"]))
-    return table("Scores of runs unlike those that were learned from (95 % intervals over architectures)", {
-        "held out": False, "model": False, "n": True} | {
-            STATISTICS[name]: True for name in ("rmse", "pearson", "inside_90", "width_90")},
-        [(*key, found[*key, "rmse"]["n"], *(told(found.get((*key, name))) for name in (
-            "rmse", "pearson", "inside_90", "width_90"))) for key in keys])
 
 
 def told(entry: dict | None) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from ecgscale.contracts import (
     CLASS_COUNTS,
     DIFFERENCES,
+    EFFECTS,
     FRONTIER,
     HISTORIES,
     IMPORTANCE,
@@ -58,6 +59,7 @@ class Inputs:
     frontier: pd.DataFrame = field(default_factory=FRONTIER.empty)
     predictor: Predictor | None = None
     importance: pd.DataFrame = field(default_factory=IMPORTANCE.empty)
+    effects: pd.DataFrame = field(default_factory=EFFECTS.empty)
     predicted: pd.DataFrame = field(default_factory=PREDICTED.empty)
     latency: pd.DataFrame = field(default_factory=LATENCY.empty)
     environments: tuple[Environment, ...] = ()
@@ -184,7 +186,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         frontier=table(FRONTIER, "frontier.csv"),
         predictor=document(Predictor, fit / "predictor.json", "predictor.json", "--fit"),
         importance=table(IMPORTANCE, "importance.csv"),
-        predicted=table(PREDICTED, "predicted.csv"),
+        effects=table(EFFECTS, "effects.parquet"), predicted=table(PREDICTED, "predicted.csv"),
         latency=read_all(LATENCY, measured),
         environments=beside(Environment, latency, "environment*.json"),
         speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),

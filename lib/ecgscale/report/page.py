@@ -22,6 +22,7 @@ from ecgscale.report import (
     clinic,
     data_card,
     ecg_paper,
+    effects,
     explore,
     figures,
     latency_figures,
@@ -216,12 +217,12 @@ def predictor(inputs: Inputs) -> Section:
                                    f"{', '.join(pairs[:12])}{more}.")
         section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
-    section.add(plots.predicted(inputs), analysis_tables.predictor(inputs), analysis_tables.beyond(inputs),
-                analysis_tables.predictor_results(inputs),
+    section.add(plots.predicted(inputs), analysis_tables.predictor(inputs), analysis_tables.predictor_results(inputs),
                 *(predictor_figures.importance(inputs, measure) for measure in predictor_figures.MEASURES
                   if measure != "gini"),
+                effects.swarm(inputs), effects.squeezed(inputs),
                 predictor_figures.dependence(inputs), analysis_tables.importance(inputs))
-    return without(section, inputs, "predictor.json", "importance.csv", "predicted.csv")
+    return without(section, inputs, "predictor.json", "importance.csv", "predicted.csv", "effects.parquet")
 
 
 def latency(inputs: Inputs) -> Section:

@@ -38,6 +38,7 @@ RC = {
 }
 
 
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 GENERATOR = b'<meta name="generator" content="ecgscale">'     # of every page
 wrote_figure = marked(b"ecgscale")       # SVG and PNG name who made them
 FIGURES = {"*.svg": wrote_figure, "*.png": wrote_figure}
@@ -117,7 +118,7 @@ def network(run: Mapping | pd.Series) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """1234567 -> "1.23 M", 0.53 -> "0.53", None -> "–"."""
+    """1234567 -> "1.23 M", 0.53 -> "0.53", 0.0000123 -> "1.23 × 10⁻⁵", None -> "–"."""
     if value is None or not np.isfinite(value):
         return "–"
     size = abs(value)
@@ -126,7 +127,10 @@ def number(value: float | None, digits: int = 3) -> str:
             return f"{value / (1e3 if unit == 'k' else factor):.{digits}g} {unit}"
     if size >= 10 ** digits or value == int(value):
         return f"{value:.0f}"
-    return f"{value:.{digits}g}" if size >= 1e-3 else f"{value:.1e}"
+    if size >= 1e-3:
+        return f"{value:.{digits}g}"
+    factor, power = f"{value:.{digits - 1}e}".split("e")
+    return f"{float(factor):g} × 10{str(int(power)).translate(SUPERSCRIPT)}"
 
 
 def score(value: float | None) -> str:
@@ -134,7 +138,9 @@ def score(value: float | None) -> str:
 
 
 def interval(estimate: float | None, low: float | None, high: float | None, write=score) -> str:
-    """ "0.532 [0.510, 0.554]"; the bracket is left out where there is no interval."""
+    """ "0.532 [0.510, 0.554]"; the bracket is left out where there is no interval, an upper end at infinity is none."""
+    if low is not None and high is not None and np.isfinite(low) and high == np.inf:
+        return f"{write(estimate)} [{write(low)}, no end]"
     if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
         return write(estimate)
     return f"{write(estimate)} [{write(low)}, {write(high)}]"

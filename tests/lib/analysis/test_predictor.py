@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kendalltau, pearsonr
+from scipy.stats import kendalltau, pearsonr, spearmanr
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 
-from ecgscale.analysis import agreement, importance, predictor
-from ecgscale.contracts import IMPORTANCE, PREDICTED, Predictor
+from ecgscale.analysis import importance, predictor
+from ecgscale.contracts import EFFECTS, IMPORTANCE, PREDICTED, Predictor
 
 
 def run_table(n=60, seed=0, effect=None, offsets=(0.0, 0.0, 0.0), noise=0.02) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def planted():
 
 
 def test_pooled_r_is_high_and_r_within_optimizers_is_nothing_where_only_the_means_differ(separated):
-    document, _, _ = separated
+    document, *_ = separated
     assert value(document, **FOREST, statistic="pearson", group="all")["estimate"] > 0.9
     within = value(document, **FOREST, statistic="pearson", group="within")
     assert within["low"] < 0.1
@@ -66,7 +66,7 @@ def test_pooled_r_is_high_and_r_within_optimizers_is_nothing_where_only_the_mean
 
 
 def test_statistics_are_those_of_scipy(planted):
-    document, _, predicted = planted
+    document, _, predicted, _ = planted
     chosen = predicted[predicted["model"].eq("random forest") & predicted["scheme"].eq("3-fold")]
     adamw = chosen[chosen["group"].eq("optimizer=adamw")]
     for rows, group in ((chosen, "all"), (adamw, "optimizer=adamw")):
@@ -83,7 +83,7 @@ def test_statistics_are_those_of_scipy(planted):
 
 
 def test_every_estimate_has_an_interval_around_it(planted):
-    document, _, _ = planted
+    document, *_ = planted
     for entry in document.results:
         if entry["statistic"] != "recording_error":
             assert entry["low"] <= entry["estimate"] <= entry["high"], entry
@@ -97,16 +97,16 @@ def test_weighted_kendall_is_that_of_the_repeated_rows(digits):
     counts = random.integers(0, 4, 30)
     repeated = one.loc[np.repeat(np.arange(30), counts)]
     expected = kendalltau(repeated["truth"], repeated["prediction"]).statistic
-    assert agreement.kendall(one, [np.arange(30)], counts[None].astype(float))[0] == pytest.approx(expected)
+    assert predictor.kendall(one, [np.arange(30)], counts[None].astype(float))[0] == pytest.approx(expected)
 
 
 def test_of_many_runs_whole_architectures_are_looked_at_and_it_is_said(monkeypatch):
     monkeypatch.setattr(predictor, "MOST", 40)
     monkeypatch.setattr(predictor, "SCHEMES", ("3-fold",))
-    monkeypatch.setattr(predictor, "importances", lambda *of: (IMPORTANCE.empty(), [], {}))
+    monkeypatch.setattr(predictor, "importances", lambda *of: (IMPORTANCE.empty(), EFFECTS.empty(), [], {}))
     table = run_table(90, effect=lambda f: 0.03 * f["hp_stages"])
     shared = table.filter(like="hp_").iloc[np.arange(90) // 3 * 3].set_axis(table.index)     # three runs of each
-    document, _, predicted = predictor.predict(table.assign(**shared), seed=1, bootstrap=10)
+    document, _, predicted, _ = predictor.predict(table.assign(**shared), seed=1, bootstrap=10)
     assert document.runs == 42
     assert document.excluded == {"finished": 48}
     assert "42 of 90 finished runs" in document.disabled["all runs at once"]
@@ -115,7 +115,7 @@ def test_of_many_runs_whole_architectures_are_looked_at_and_it_is_said(monkeypat
 
 
 def test_planted_stages_come_first_by_every_measure_and_carry_their_sign(planted):
-    _, importances, _ = planted
+    _, importances, *_ = planted
     forest = importances[importances["model"].eq("random forest") & importances["group"].eq("all")]
     for _, rows in forest.groupby("measure"):
         first = rows.sort_values("estimate").iloc[-1]
@@ -126,13 +126,13 @@ def test_planted_stages_come_first_by_every_measure_and_carry_their_sign(planted
 
 
 def test_nothing_planted_nothing_found():
-    _, importances, _ = predictor.predict(run_table(), seed=1, bootstrap=50)
+    _, importances, _, _ = predictor.predict(run_table(), seed=1, bootstrap=50)
     found = importances.query("measure == 'permutation' and group == 'all' and model == 'random forest'")
     assert (found["low"] <= 0.05).all()
 
 
 def test_partial_dependence_follows_a_planted_line(planted):
-    document, _, _ = planted
+    document, *_ = planted
     curve = next(entry for entry in document.dependence if entry["group"] == "all" and entry["feature"] == "stages")
     slope = np.polyfit(curve["grid"], curve["estimate"], 1)[0]
     assert 0.02 < slope < 0.033  # planted 0.03; trees shrink the ends
@@ -172,10 +172,10 @@ def test_shap_values_add_up_to_the_prediction():
 
 
 def test_a_dozen_runs_are_fitted_with_a_warning_and_fewer_not_at_all():
-    document, _, predicted = predictor.predict(run_table(12), seed=1, bootstrap=20)
+    document, _, predicted, _ = predictor.predict(run_table(12), seed=1, bootstrap=20)
     assert document.warning.startswith("12 runs are too few to say much")
     assert len(predicted)
-    document, importances, predicted = predictor.predict(run_table(8), seed=1, bootstrap=20)
+    document, importances, predicted, _ = predictor.predict(run_table(8), seed=1, bootstrap=20)
     assert "8 finished runs" in document.disabled["predictor"]
     assert importances.empty
     assert predicted.empty
@@ -185,7 +185,7 @@ def test_runs_without_a_score_are_counted_not_used():
     table = run_table(12)
     table.loc[:1, "status"] = "diverged"
     table.loc[:1, "test_challenge_score"] = np.nan
-    document, _, _ = predictor.predict(table, seed=1, bootstrap=20)
+    document, *_ = predictor.predict(table, seed=1, bootstrap=20)
     assert (document.runs, document.excluded) == (10, {"diverged": 2})
 
 
@@ -208,26 +208,47 @@ def test_in_a_table_of_others_unknown_numbers_are_the_hyperparameters():
 
 def test_findings_are_asked_only_of_enough_runs(planted):
     assert len(planted[0].claims) == 8
-    document, _, _ = predictor.predict(run_table(12), seed=1, bootstrap=20)
+    document, *_ = predictor.predict(run_table(12), seed=1, bootstrap=20)
     assert [one["verdict"] for one in document.claims] == ["cannot be told"]
 
 
 def test_files_keep_their_contracts_and_repeat_to_the_digit(planted, tmp_path):
-    document, importances, predicted = planted
-    again, importances_again, _ = predictor.predict(run_table(effect=lambda f: 0.03 * f["hp_stages"]), seed=1,
-                                                    bootstrap=50)
+    document, importances, predicted, effects = planted
+    again, importances_again, _, effects_again = predictor.predict(
+        run_table(effect=lambda f: 0.03 * f["hp_stages"]), seed=1, bootstrap=50)
     assert again == document
     pd.testing.assert_frame_equal(importances, importances_again)
+    pd.testing.assert_frame_equal(effects, effects_again)
     document.write(tmp_path / "predictor.json")
     assert Predictor.read(tmp_path / "predictor.json") == document
     IMPORTANCE.write(importances, tmp_path / "importance.csv")
     PREDICTED.write(predicted, tmp_path / "predicted.csv")
+    EFFECTS.write(effects, tmp_path / "effects.parquet")
     assert len(PREDICTED.read(tmp_path / "predicted.csv")) == 60 * 3 * (1 + 1 + 5)
+
+
+def test_effects_are_the_shap_values_of_each_run(planted):
+    """Their mean size is the importance; the planted hyperparameter's own rise with its value; all of a run add up to
+    the forest's prediction less its mean (local accuracy, Lundberg and Lee 2017)."""
+    _, importances, _, effects = planted
+    effects = effects.query("group == 'all' and model == 'random forest'")
+    size = effects["shap"].abs().groupby(effects["feature"]).mean()
+    shown = importances.query("group == 'all' and model == 'random forest' and measure == 'shap'")
+    pd.testing.assert_series_equal(size.sort_index(), shown.set_index("feature")["estimate"].sort_index(),
+                                   check_names=False)
+    stages = effects[effects["feature"].eq("stages")]
+    assert spearmanr(stages["value"], stages["shap"]).statistic > 0.95
+    table = run_table(effect=lambda f: 0.03 * f["hp_stages"])
+    score = table.set_index("run_id")["test_challenge_score"]
+    total = effects.groupby("run_id")["shap"].sum()
+    assert set(total.index) == set(score.index)
+    assert np.corrcoef(total, score[total.index])[0, 1] > 0.9
+    assert abs(total.mean()) < 0.01
 
 
 @pytest.mark.parametrize("target", ["test_auroc", "test_challenge_score"])
 def test_a_table_that_cannot_be_fitted_says_why(target):
     table = run_table(12)
     table["test_challenge_score"] = 0.5
-    document, _, _ = predictor.predict(table, target, seed=1, bootstrap=20)
+    document, *_ = predictor.predict(table, target, seed=1, bootstrap=20)
     assert ("no column" if target == "test_auroc" else "same score") in document.disabled["predictor"]

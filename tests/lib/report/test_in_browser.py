@@ -113,6 +113,33 @@ def test_a_line_that_is_clicked_marks_its_run(opened):
     opened.ask("ecgscale.mark([], false)")
 
 
+def test_points_are_reached_by_keyboard(opened):
+    """Arrow keys go from left to right, tell the run's facts, and Enter marks it."""
+    opened.ask("(() => { const one = document.querySelector('#figure-fronts select'); one.selectedIndex = 0; "
+               "one.dispatchEvent(new Event('change')); })()")
+    opened.ask("new Promise(done => setTimeout(done, 500))")
+    opened.ask("document.querySelector('#figure-fronts .live').focus()")
+
+    def press(key):
+        for kind in ("keyDown", "keyUp"):
+            opened("Input.dispatchKeyEvent", type=kind, key=key)
+        return opened.ask("[document.getElementById('tip').textContent, document.getElementById('tip').hidden, "
+                          "document.getElementById('ring').hidden]")
+
+    costs = make_inputs().frontier.query("axes == 'score~forward_flops' and group.str.startswith('optimizer=')")
+    names = costs.sort_values("x")["run_id"].tolist()
+    for name, key in ((names[0], "ArrowRight"), (names[1], "ArrowRight"), (names[0], "ArrowLeft"), (names[-1], "End")):
+        text, *hidden = press(key)
+        assert name in text
+        assert hidden == [False, False]
+    press("Enter")
+    marked = opened.ask("[...ecgscale.state.marked]")
+    assert [make_inputs().ranked["run_id"][run] for run in marked] == [names[-1]]
+    opened.ask("document.activeElement.blur()")
+    assert opened.ask("[document.getElementById('tip').hidden, document.getElementById('ring').hidden]") == [True, True]
+    opened.ask("ecgscale.mark([], false)")
+
+
 def test_a_filter_leaves_its_runs_in_every_figure_and_in_the_table(opened):
     opened.ask("[...document.querySelectorAll('[data-filter=optimizer]')]"
                ".find(one => one.textContent === 'SGD').click()")

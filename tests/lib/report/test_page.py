@@ -16,6 +16,7 @@ from PIL import Image
 
 from ecgscale.analysis import frontier
 from ecgscale.contracts import (
+    EFFECTS,
     HISTORIES,
     IMPORTANCE,
     LATENCY,
@@ -114,6 +115,10 @@ def make_inputs(synthetic: bool = True) -> Inputs:
          "high": 0.5, "spearman": 0.6, "note": EVIL}
         for group in ("all", "optimizer=adamw", "optimizer=sgd") for feature in ("depth", "stages")
         for measure in ("gini", "permutation", "shap")], columns=list(IMPORTANCE.columns))
+    effects = pd.DataFrame([
+        {"group": group, "model": "random forest", "feature": feature, "run_id": run, "value": float(place),
+         "shap": size * (place - 11)} for group in ("all", "optimizer=sgd")
+        for feature, size in (("stages", 0.001), ("depth", 0.004)) for place, run in enumerate(scored["run_id"])])
     predicted = pd.DataFrame({
         "model": "random forest", "scheme": "3-fold", "fold": np.arange(len(scored)) % 3, "run_id": scored["run_id"],
         "group": "optimizer=" + scored["optimizer"], "truth": scored["test_challenge_score"],
@@ -142,7 +147,8 @@ def make_inputs(synthetic: bool = True) -> Inputs:
                               state={}, versions={"openvino": "1"}, started="2026-01-01T00:00:00Z")
     return Inputs(
         runs=runs, laws=laws, frontier=frontier.fronts(runs, latency, 10, 1), predictor=predictor,
-        importance=importance, predicted=predicted, latency=latency, environments=(environment,),
+        importance=importance, effects=EFFECTS.arrow(effects, "test").to_pandas(), predicted=predicted,
+        latency=latency, environments=(environment,),
         split=SplitInfo(method="patients", seed=1, counts={"train": 60, "valid": 30, "test": 30},
                         audit={"patient_overlap": 0, "by_source": {"ptb": {"train": 6}}}, corpus_digest="c", digest="d",
                         synthetic=synthetic),
@@ -217,11 +223,12 @@ def test_headings_alternatives_and_captions(written):
     assert read.tags.count("figcaption") == read.tags.count("figure") == len(read.svg) + len(read.images)
 
 
-def test_synthetic_is_said_at_the_top_in_every_figure_and_every_table(written):
+def test_synthetic_is_said_once_a_page_and_in_every_figure(written):
     out, text = written
     assert text.index("Synthetic data.") < text.index("<h1>")
-    for part in re.findall(r"<(?:caption|figcaption)>.*?</(?:caption|figcaption)>", text, flags=re.DOTALL):
+    for part in re.findall(r"<figcaption>.*?</figcaption>", text, flags=re.DOTALL):
         assert "synthetic data" in part or "published, not of these runs" in part
+    assert not [part for part in re.findall(r"<caption>.*?</caption>", text, flags=re.DOTALL) if "synthetic" in part]
     for png in (out / "figures").glob("*.png"):
         assert Image.open(png).text["Title"].startswith("SYNTHETIC DATA") != png.name.startswith("published")
 
@@ -320,7 +327,7 @@ def test_an_interval_of_many_decades_does_not_flatten_the_runs():
     low, high = next(one for one in view.spec["layer"] if "params" in one)["encoding"]["y"]["scale"]["domain"]
     errors = 1 - inputs.scored["test_challenge_score"]
     assert errors.min() / 10 < low <= errors.min() < errors.max() <= high < 10 * errors.max()
-    assert "0.4 [0.3, 62 G]" in {row[7] for row in analysis_tables.law_answers(inputs).rows}
+    assert "0.4 [0.3, no end]" in {row[7] for row in analysis_tables.law_answers(inputs).rows}
 
 
 def test_best_model_is_chosen_on_validation_not_on_test():
@@ -370,7 +377,8 @@ def test_looks_differ_by_colour_and_marker_and_optimizers_keep_theirs():
 
 @pytest.mark.parametrize(("value", "text"), [
     (1_002_229_760, "1 G"), (14_676_378, "14.7 M"), (0.00146, "0.00146"), (None, "–"), (float("nan"), "–"), (26, "26"),
-    (1e-6, "1.0e-06"), (65_432, "65.4 k"), (0, "0"), (1234.5, "1234")])
+    (1e-6, "1 × 10⁻⁶"), (-0.000123, "-1.23 × 10⁻⁴"), (0.000_999_9, "1 × 10⁻³"), (0.066, "0.066"),
+    (65_432, "65.4 k"), (0, "0"), (1234.5, "1234")])
 def test_numbers_as_people_read_them(value, text):
     assert number(value) == text
 
@@ -378,6 +386,27 @@ def test_numbers_as_people_read_them(value, text):
 def test_interval_is_left_out_where_there_is_none():
     assert interval(0.5, 0.4, 0.6) == "0.500 [0.400, 0.600]"
     assert interval(0.5, None, None) == "0.500"
+
+
+@pytest.mark.parametrize(("name", "ends"), [
+    ("test_auroc", (0, 1)), ("1 - test_auroc", (0, 1)), ("test_challenge_score", (-np.inf, 1)),
+    ("1 - test_challenge_score", (0, np.inf)), ("test_loss", (0, np.inf)), ("p50_ms", (-np.inf, np.inf))])
+def test_what_a_quantity_can_be(name, ends):
+    assert figures.possible(name) == ends
+
+
+def test_a_prediction_ends_where_its_quantity_does():
+    ahead = {"y": 0.1, "run_low": -0.05, "run_high": 1.5}
+    assert analysis_tables.foretold("1 - test_auroc", ahead) == "0.1 [0, 1]"
+    assert analysis_tables.foretold("1 - test_challenge_score", ahead) == "0.1 [0, 1.5]"
+    assert analysis_tables.foretold("1 - test_auroc", {}) == "–"
+
+
+def test_an_estimate_that_the_runs_do_not_tell_is_left_out():
+    fit = LawFit(law="floor", subset="all", x=("params",), y="loss", points=9, verdict="not identifiable", formula="",
+                 estimates={"E": 0.1, "b": None, "c": None}, intervals={"E": (0.05, 0.2)})
+    assert analysis_tables.exponents(fit) == "–"
+    assert analysis_tables.estimates(fit, fit.estimates) == "E = 0.1 [0.05, 0.2]"
 
 
 def test_only_an_identified_law_is_drawn_and_as_its_formula_says():
