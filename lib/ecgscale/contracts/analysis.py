@@ -110,6 +110,8 @@ class Laws(Document):
     """To what was asked: the loss at sizes, the cheapest sizes for a loss."""
     differences: list[dict[str, Any]] = []
     """Exponents of two groups: law, x, y, exponent, groups, estimate, low, high."""
+    crossings: list[dict[str, Any]] = []
+    """Where the laws of two groups meet: law, x, y, groups, estimate, low, high, within, first (better below)."""
     reading: Reading = Reading()
     """As the user asked; the report reads the table in the same way."""
     columns: Columns | None = None

@@ -14,7 +14,9 @@ from ecgscale.design.study import Spending
 from ecgscale.laws.allocation import allocate, asked_budgets
 from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Question, answer
 from ecgscale.laws.columns import GROUPS, LOSSES, SIZES, Response, responses, rows_used
+from ecgscale.laws.crossing import OF_ONE_SIZE, crossings
 from ecgscale.laws.differences import COMPARED, exponent_differences
+from ecgscale.laws.fit import Fit
 from ecgscale.laws.fitted import asked_answers
 from ecgscale.laws.forms import CURVES
 from ecgscale.laws.groups import group_laws
@@ -55,7 +57,8 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
                                             seed)
     return Laws(table_digest=table_digest(frame, explained), synthetic=is_synthetic(frame), runs=len(frame),
                 fits=(*with_headlines(answers, frame), *grouped), disabled=disabled | reasons | lacking,
-                allocation=allocation, differences=[*differences(answers), *compared], reading=reading,
+                allocation=allocation, differences=[*differences(answers), *compared], crossings=met(answers),
+                reading=reading,
                 columns=columns and columns.explaining([one.column for one in explained]),
                 answers=asked_answers(answers, frame, labels, places, losses),
                 rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
@@ -91,6 +94,17 @@ def differences(answers: list[Answer]) -> list[dict[str, Any]]:
                 key = (law, one.question.x, one.question.response.name)
                 grouped.setdefault(key, {})[one.question.subset] = ends
     return [row for (_, x, y), ends in grouped.items() for row in exponent_differences(ends, x, y)]
+
+
+def met(answers: list[Answer]) -> list[dict[str, Any]]:
+    """Where the laws of two subsets meet, for the laws of one size that both identify."""
+    grouped: dict[tuple, dict[str, Fit]] = {}
+    for one in answers:
+        for law in OF_ONE_SIZE if "=" in one.question.subset else ():
+            if law in one.profiles and one.identified(law):
+                key = (law, one.question.x, one.question.response.name)
+                grouped.setdefault(key, {})[one.question.subset] = one.profiles[law].fit
+    return [row for (_, x, y), fits in grouped.items() for row in crossings(fits, x, y)]
 
 
 def allocations(frame: pd.DataFrame, answers: list[Answer],

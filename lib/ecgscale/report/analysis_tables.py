@@ -108,6 +108,21 @@ def listing(caption: str, entries: list[dict]) -> DataTable | None:
                  [[words(entry.get(name, "–")) for name in head] for entry in entries])
 
 
+def crossings(inputs: Inputs) -> DataTable | None:
+    """Where two groups' laws meet: which is better below and above, and whether runs were there."""
+    rows = []
+    for entry in inputs.laws.crossings if inputs.laws else ():
+        first, then = sorted(entry["groups"], key=lambda group, first=entry["first"]: group != first)
+        ends = ", ".join("open" if entry[end] is None else number(entry[end]) for end in ("low", "high"))
+        met = entry["estimate"] is not None
+        rows.append((label(entry["y"]), label(entry["x"][0]), entry["law"], label(first), label(then),
+                     f"{number(entry['estimate'])} [{ends}]" if met else "–",
+                     "not seen to meet" if not met else "within the runs" if entry["within"] else "beyond the runs"))
+    return table("From where on is another group better? Where their laws meet (90 % intervals)", {
+        "of": False, "size": False, "law": False, "better below": False, "better above": False, "they meet at": True,
+        "place": False}, rows)
+
+
 def front(inputs: Inputs, axes: str) -> DataTable | None:
     """The members of the front over all runs, cheapest first."""
     rows = inputs.frontier

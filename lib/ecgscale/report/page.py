@@ -182,8 +182,8 @@ def laws(inputs: Inputs) -> Section:
         section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
                         row for row in inputs.laws.differences
                         if not row["groups"][0].startswith(analysis_tables.BY_GROUP)]),
-                    allocation.answers(inputs), allocation.iso_flop(inputs), allocation.optima(inputs),
-                    allocation.iso_loss(inputs), allocation.prices(inputs))
+                    analysis_tables.crossings(inputs), allocation.answers(inputs), allocation.iso_flop(inputs),
+                    allocation.optima(inputs), allocation.iso_loss(inputs), allocation.prices(inputs))
         section.text += [f"{told_rows(row)}." for row in inputs.laws.rows]
         if columns := inputs.laws.columns:
             section.text.append(f"The table was read as: {columns.told()}.")
