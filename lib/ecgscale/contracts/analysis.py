@@ -202,6 +202,9 @@ PREDICTED = Table("predicted", 1, "fit/predicted.csv", "A run's score, true and 
     "fold": WHOLE("in which the run was held out", "1"),
     "run_id": TEXT("as in runs"), "group": TEXT("of the run"),
     "truth": REAL("score of the run", "of the score"), "prediction": REAL("of it", "of the score"),
+}, optional={
+    "low": REAL("lower end of the 90 % interval of runs beyond the others", "of the score"),
+    "high": REAL("upper end of the 90 % interval of runs beyond the others", "of the score"),
 })
 
 AHEAD = Table("ahead", 1, "of ecg-extrapolate --out", "A size at which one learning curve is continued", {

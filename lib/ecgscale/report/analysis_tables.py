@@ -154,7 +154,9 @@ def hypervolumes(inputs: Inputs) -> DataTable | None:
 STATISTICS = {"pearson_fold_mean": "Pearson r, mean over folds (as published)", "pearson": "Pearson r",
               "kendall": "Kendall τ", "rmse": "RMSE", "rmse_over_group_mean": "RMSE over that of the group's mean",
               "rmse_over_seed_noise": "RMSE over seed noise", "seed_noise": "seed noise (standard deviation)",
-              "recording_error": "standard error over recordings"}
+              "recording_error": "standard error over recordings", "inside_90": "inside the 90 % interval",
+              "width_90": "width of the 90 % interval (median)"}
+BEYOND = ("largest held out", "family held out")
 
 
 def predictor(inputs: Inputs) -> DataTable | None:
@@ -163,12 +165,24 @@ def predictor(inputs: Inputs) -> DataTable | None:
              for entry in (inputs.predictor.results if inputs.predictor else ())}
     asked = (("pearson_fold_mean", "all"), ("pearson", "all"), ("pearson", "within"), ("kendall", "all"),
              ("kendall", "within"), ("rmse", "all"), ("rmse_over_group_mean", "all"), ("rmse_over_seed_noise", "all"))
-    keys = dict.fromkeys((model, scheme) for model, scheme, _, _ in found if model)
+    keys = dict.fromkeys((model, scheme) for model, scheme, _, _ in found if model and scheme not in BEYOND)
     asked = [one for one in asked if any((*key, *one) in found for key in keys)]
     rows = [(*key, *(told(found.get((*key, *one))) for one in asked)) for key in keys]
     heads = {f"{STATISTICS[name]}, {'pooled' if group == 'all' else 'within groups'}": True for name, group in asked}
     return table("How well hyperparameters predict the score (95 % intervals over architectures)",
                  {"model": False, "cross-validation": False} | heads, rows)
+
+
+def beyond(inputs: Inputs) -> DataTable | None:
+    """How well larger runs, or another family's, are told: a row a scheme and model, the best first."""
+    found = {(entry["scheme"], entry["model"], entry["statistic"]): entry
+             for entry in (inputs.predictor.results if inputs.predictor else ()) if entry["scheme"] in BEYOND}
+    keys = sorted({key[:2] for key in found}, key=lambda key: (BEYOND.index(key[0]), found[*key, "rmse"]["estimate"]))
+    return table("Scores of runs unlike those that were learned from (95 % intervals over architectures)", {
+        "held out": False, "model": False, "n": True} | {
+            STATISTICS[name]: True for name in ("rmse", "pearson", "inside_90", "width_90")},
+        [(*key, found[*key, "rmse"]["n"], *(told(found.get((*key, name))) for name in (
+            "rmse", "pearson", "inside_90", "width_90"))) for key in keys])
 
 
 def told(entry: dict | None) -> str:

@@ -217,7 +217,8 @@ def predictor(inputs: Inputs) -> Section:
                                    f"{', '.join(pairs[:12])}{more}.")
         section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
-    section.add(plots.predicted(inputs), analysis_tables.predictor(inputs), analysis_tables.predictor_results(inputs),
+    section.add(plots.predicted(inputs), analysis_tables.predictor(inputs), analysis_tables.beyond(inputs),
+                analysis_tables.predictor_results(inputs),
                 *(predictor_figures.importance(inputs, measure) for measure in predictor_figures.MEASURES
                   if measure != "gini"),
                 effects.swarm(inputs), effects.squeezed(inputs),

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import kendalltau, pearsonr, spearmanr
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 
-from ecgscale.analysis import importance, predictor
+from ecgscale.analysis import agreement, importance, predictor
 from ecgscale.contracts import EFFECTS, IMPORTANCE, PREDICTED, Predictor
 
 
@@ -97,7 +97,7 @@ def test_weighted_kendall_is_that_of_the_repeated_rows(digits):
     counts = random.integers(0, 4, 30)
     repeated = one.loc[np.repeat(np.arange(30), counts)]
     expected = kendalltau(repeated["truth"], repeated["prediction"]).statistic
-    assert predictor.kendall(one, [np.arange(30)], counts[None].astype(float))[0] == pytest.approx(expected)
+    assert agreement.kendall(one, [np.arange(30)], counts[None].astype(float))[0] == pytest.approx(expected)
 
 
 def test_of_many_runs_whole_architectures_are_looked_at_and_it_is_said(monkeypatch):

@@ -1,0 +1,172 @@
+"""How well a score is told of runs unlike those it is learned from: larger ones, another family's.
+
+A forest cannot leave the range that it has seen, and cross-validation never asks it to. Here the largest runs are held
+out, or one family, and a law of the sizes, the law with trees on what it misses, and the law with a Gaussian process
+for it stand beside the forest. Intervals are conformal (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the 90 %
+quantile of the errors of the same forecast made a step before, within the runs that are learned from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.base import RegressorMixin, clone
+
+from ecgscale.analysis.agreement import cluster_weights, pearson, result, rmse, summarize
+from ecgscale.laws.columns import SIZES, Response
+from ecgscale.laws.fit import fit_law
+from ecgscale.laws.forms import LAWS
+from ecgscale.laws.kriging import krige
+
+LARGEST = 0.2           # share of the runs that "largest held out" foretells
+LEVELS = 3              # values of a size from which a law of it is asked
+LEVEL = 0.9             # of the intervals
+FEWEST = 12             # runs to learn from
+NEAREST = 200           # runs that a Gaussian process learns from: the largest
+TREES = 50              # of the forests here, of which there are many
+DATA = ("train_records", "samples_seen")
+
+Split = tuple[np.ndarray, np.ndarray]           # rows learned from, rows foretold
+
+
+@dataclass(frozen=True)
+class Table:
+    """X: features of every run. response: what the laws explain, y > 0. sizes: columns of a law, by name."""
+
+    runs: pd.DataFrame
+    X: pd.DataFrame
+    response: Response
+    sizes: tuple[str, ...]
+
+    @property
+    def log_y(self) -> np.ndarray:
+        return np.log(self.response.y)
+
+    @property
+    def family(self) -> np.ndarray:
+        return self.runs["family"].to_numpy(str) if "family" in self.runs else np.full(len(self.runs), "")
+
+
+def largest(table: Table, rows: np.ndarray) -> Iterator[Split]:
+    """The dearest runs to train, or else those of the most parameters; runs of one size stay together."""
+    size = next((name for name in ("train_flops", *SIZES) if name in table.runs), None)
+    values = table.runs[size].to_numpy(float)[rows] if size else np.zeros(len(rows))
+    above = values > np.nanquantile(values, 1 - LARGEST, method="lower")
+    if above.any() and not above.all():
+        yield rows[~above], rows[above]
+
+
+def other_family(table: Table, rows: np.ndarray) -> Iterator[Split]:
+    family = table.family[rows]
+    for name in np.unique(family) if len(np.unique(family)) > 1 else ():
+        yield rows[family != name], rows[family == name]
+
+
+WAYS: dict[str, Callable[[Table, np.ndarray], Iterator[Split]]] = {
+    "largest held out": largest, "family held out": other_family}
+
+
+def by_law(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """log y by the law of each family's own runs, of all runs where it has too few."""
+    law = LAWS["joint" if len(table.sizes) > 1 else "floor"]
+    return by_family(table, learned, asked, len(law.parameters) + 3, lambda rows, x, at: np.log(fit_law(
+        law, *x, y=table.response.y[rows], polish=False).predict(*at)))
+
+
+def by_law_and_miss(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    law = LAWS["joint" if len(table.sizes) > 1 else "floor"]
+    return by_family(table, learned, asked, len(law.parameters) + 3, lambda rows, x, at: np.log(krige(
+        law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)["y"]))
+
+
+def by_family(table: Table, learned: np.ndarray, asked: np.ndarray, least: int,
+              tell: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    sizes, family = table.runs[list(table.sizes)].to_numpy(float).T, table.family
+    out = np.empty(len(asked))
+    for name in np.unique(family[asked]):
+        own = learned[family[learned] == name]
+        rows = own if len(own) >= least else learned
+        rows = rows[np.argsort(-np.log(sizes[:, rows]).sum(axis=0), kind="stable")]     # the largest first
+        here = family[asked] == name
+        out[here] = tell(rows, sizes[:, rows], sizes[:, asked[here]])
+    return out
+
+
+def by_trees(table: Table, learned: np.ndarray, asked: np.ndarray, trees: RegressorMixin) -> np.ndarray:
+    return clone(trees).fit(table.X.iloc[learned], table.log_y[learned]).predict(table.X.iloc[asked])
+
+
+def by_law_and_trees(table: Table, learned: np.ndarray, asked: np.ndarray, trees: RegressorMixin) -> np.ndarray:
+    told = by_law(table, learned, np.concatenate([learned, asked]))
+    missed = table.log_y[learned] - told[: len(learned)]
+    return told[len(learned):] + clone(trees).fit(table.X.iloc[learned], missed).predict(table.X.iloc[asked])
+
+
+def foretold(runs: pd.DataFrame, X: pd.DataFrame, response: Response,
+             forest: RegressorMixin) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Rows model, scheme, fold, row, truth, prediction, low, high in the scale of the response's column; and what could
+    not be asked, with the reason."""
+    sizes, why = sizes_of(runs)
+    table, forest = Table(runs, X, response, sizes), clone(forest).set_params(n_estimators=TREES)
+    models = {"random forest": lambda *split: by_trees(table, *split, forest)}
+    if sizes:
+        models |= {"law": lambda *split: by_law(table, *split), "law and miss": lambda *split: by_law_and_miss(
+            table, *split), "law and trees": lambda *split: by_law_and_trees(table, *split, forest)}
+    parts, disabled = [], {"laws beyond the table": why} if why else {}
+    usable = np.flatnonzero(np.isfinite(response.y) & (runs[list(sizes)] > 0).all(axis=1).to_numpy())
+    for scheme, way in WAYS.items():
+        splits = [(learned, asked) for learned, asked in way(table, usable) if len(learned) >= FEWEST]
+        if not splits:
+            disabled[scheme] = f"fewer than {FEWEST} runs are left, or all are of one size or family"
+        for fold, (learned, asked) in enumerate(splits):
+            for name, tell in models.items():
+                told = np.minimum(tell(learned, asked), np.log(response.most))
+                reach = conformal(table, learned, way, tell)
+                parts.append(in_column(response, table.response.y[asked], told, reach).assign(
+                    model=name, scheme=scheme, fold=fold, row=asked))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), disabled
+
+
+def sizes_of(runs: pd.DataFrame) -> tuple[tuple[str, ...], str]:
+    """The columns of a law: params and the first size of data, of those that hold LEVELS values or more."""
+    several = [name for name in ("params", *DATA) if name in runs and runs[name].gt(0).all()
+               and runs[name].nunique() >= LEVELS]
+    sizes = tuple(name for name in several if name == "params") + tuple(name for name in several if name in DATA)[:1]
+    return sizes, "" if sizes else f"no size has {LEVELS} values"
+
+
+def conformal(table: Table, learned: np.ndarray, way: Callable, tell: Callable) -> float:
+    """Half width on log y: of the errors of the same forecast within the runs that are learned from."""
+    off = [np.abs(table.log_y[asked] - tell(known, asked)) for known, asked in way(table, learned)
+           if len(known) >= FEWEST]
+    errors = np.sort(np.concatenate(off)) if off else np.empty(0)
+    place = int(np.ceil((len(errors) + 1) * LEVEL)) - 1
+    return float(errors[place]) if place < len(errors) else np.inf
+
+
+def in_column(response: Response, y: np.ndarray, told: np.ndarray, reach: float) -> pd.DataFrame:
+    """Of log y: the values of the column itself, where it is a score 1 - y."""
+    ends = np.exp(np.minimum(np.array([told, told + reach, told - reach]), np.log(response.most)))
+    if response.name.startswith("1 - "):
+        truth, (prediction, low, high) = 1 - y, 1 - ends
+    else:
+        truth, (prediction, high, low) = y, ends
+    return pd.DataFrame({"truth": truth, "prediction": prediction, "low": low, "high": high})
+
+
+def judged(ahead: pd.DataFrame, cluster: np.ndarray, bootstrap: int, seed: int) -> list[dict]:
+    """Error, correlation and share inside the interval of runs unlike those learned from, by model and scheme."""
+    weights, found = cluster_weights(cluster, bootstrap, np.random.default_rng(seed)), []
+    for (scheme, model), part in ahead.groupby(["scheme", "model"], sort=False) if len(ahead) else ():
+        every, chosen = [np.arange(len(part))], weights[:, part["row"].to_numpy()]
+        inside = (part["low"].le(part["truth"]) & part["truth"].le(part["high"])).to_numpy(float)
+        with np.errstate(invalid="ignore"):
+            draws = {"rmse": rmse(part, every, weights), "pearson": pearson(part, every, weights),
+                     "inside_90": chosen @ inside / chosen.sum(axis=1)}
+        found += [summarize(model, scheme, name, "all", values, len(part)) for name, values in draws.items()]
+        width = (part["high"] - part["low"]).median()
+        found.append(result(model, scheme, "width_90", "all", width, None, None, len(part)))
+    return found
