@@ -95,9 +95,11 @@ def read_declared(folder: Path) -> tuple[Table, pd.DataFrame]:
 
 
 def check_declared(found: tuple[Table, pd.DataFrame]) -> None:
-    table, frame = found        # numbers may be infinite, as the open end of an interval is
+    table, frame = found
     table.check(frame, "again")
     for name in frame:
+        if table.type_of(name) == REAL and not table.column(name).endless:
+            assert not np.isinf(frame[name].to_numpy(dtype=float)).any()
         if table.type_of(name) == WHOLE:
             known = frame[name].dropna().to_numpy(dtype=float)
             assert np.array_equal(known, np.round(known))

@@ -129,15 +129,17 @@ LAW_TABLE = Table("law-table", 2, "fit/laws.csv", "A parameter of a law: laws.js
     "verdict": TEXT("identified, not identifiable or failed"), "reason": TEXT("of the verdict"),
     "parameter": TEXT("name in the formula"),
     "estimate": REAL("null where there is none", "of the parameter"),
-    "error": REAL("standard error", "of the parameter"),
-    "low": REAL("lower end of the 90 % interval of the profile likelihood", "of the parameter"),
-    "high": REAL("upper end of the 90 % interval of the profile likelihood", "of the parameter"),
+    "error": REAL("standard error", "of the parameter", endless=True),
+    "low": REAL("lower end of the 90 % interval of the profile likelihood", "of the parameter", endless=True),
+    "high": REAL("upper end of the 90 % interval of the profile likelihood", "of the parameter", endless=True),
     "weight": REAL("information weight among the laws of the same points", "1"),
     "rmse_log": REAL("root mean square error of log y", "1"),
     "held_out_rmse_log": REAL("the same on runs held out", "1"),
 }, optional={
-    "bootstrap_low": REAL("lower end of the 90 % interval of the run-level bootstrap", "of the parameter"),
-    "bootstrap_high": REAL("upper end of the 90 % interval of the run-level bootstrap", "of the parameter"),
+    "bootstrap_low": REAL("lower end of the 90 % interval of the run-level bootstrap", "of the parameter",
+                          endless=True),
+    "bootstrap_high": REAL("upper end of the 90 % interval of the run-level bootstrap", "of the parameter",
+                           endless=True),
 })
 
 
@@ -209,10 +211,11 @@ PREDICTED = Table("predicted", 1, "fit/predicted.csv", "A run's score, true and 
 
 AHEAD = Table("ahead", 1, "of ecg-extrapolate --out", "A size at which one learning curve is continued", {
     "x": REAL("size", "of the curve"), "y": REAL("the average's prediction", "of the curve"),
-    "low": REAL("lower end of its interval", "of the curve"), "high": REAL("upper end of its interval", "of the curve"),
+    "low": REAL("lower end of its interval", "of the curve", endless=True),
+    "high": REAL("upper end of its interval", "of the curve", endless=True),
     "level": REAL("of the interval", "1"),
 }, prefixes={
-    "y_": REAL("prediction of the law of this name", "of the curve"),
+    "y_": REAL("prediction of the law of this name", "of the curve", endless=True),
     "weight_": REAL("of the law of this name in the average", "1"),
 })
 
@@ -224,9 +227,10 @@ NEXT = Table("next", 1, "of ecg-next: next.csv", "A run that is worth its cost, 
     "params": REAL("parameters", "parameters"), "train_records": REAL("unique recordings", "recordings"),
     "samples_seen": REAL("windows, all epochs", "windows"), "train_flops": REAL("of the run", "FLOP"),
     "response": TEXT("what is predicted"), "y": REAL("predicted for this run", "of the response"),
-    "run_low": REAL("lower end of the 90 % interval of a run", "of the response"),
-    "run_high": REAL("upper end of the 90 % interval of a run", "of the response"),
-    "half_width": REAL("of the 90 % interval of log y at the sizes asked for, expected after this choice", "1"),
+    "run_low": REAL("lower end of the 90 % interval of a run", "of the response", endless=True),
+    "run_high": REAL("upper end of the 90 % interval of a run", "of the response", endless=True),
+    "half_width": REAL("of the 90 % interval of log y at the sizes asked for, expected after this choice", "1",
+                       endless=True),
 })
 
 

@@ -41,7 +41,8 @@ def of_table(table: Table) -> Iterator[str]:
 
 
 def row(name: str, column: Column, how: str = "") -> tuple[str, ...]:
-    return f"`{name}`", column.kind.name, column.unit, how + column.meaning, str(column.since)
+    meaning = how + column.meaning + ("; may be infinite" if column.endless else "")
+    return f"`{name}`", column.kind.name, column.unit, meaning, str(column.since)
 
 
 def of_part(part: type[Part]) -> Iterator[str]:

@@ -206,13 +206,13 @@ class Plan(Document):
 HISTORY = Table("history", 1, "trained/<run_id>/history.csv", "An epoch of training", {
     "epoch": WHOLE("counted from 0", "1"),
     "lr": REAL("learning rate at its end", "1"),
-    "train_loss": REAL("mean over its windows and classes", "1"),
-    "valid_loss": REAL("mean over the validation windows and classes", "1"),
+    "train_loss": REAL("mean over its windows and classes", "1", endless=True),
+    "valid_loss": REAL("mean over the validation windows and classes", "1", endless=True),
     "clipped_share": REAL("share of the steps whose gradient was clipped", "1"),
     "samples": WHOLE("windows seen", "windows"),
     "seconds": REAL("training and validation", "s"),
     "data_wait_share": REAL("share of training's time spent waiting for data", "1"),
-}, prefixes={"valid_": REAL("of validation; valid_seconds: its time", "of the metric")})
+}, prefixes={"valid_": REAL("of validation; valid_seconds: its time", "of the metric", endless=True)})
 
 HISTORIES = Table("histories", 1, "table/histories.parquet", "An epoch of a run, of all runs that kept a history", {
     "run_id": TEXT("as in runs"), **HISTORY.columns}, prefixes=HISTORY.prefixes)
@@ -222,7 +222,7 @@ TUNING = Table("tuning", 1, "table/tuning.csv", "A trial of a learning rate", {
     "params": REAL("parameters of the model that was tried", "parameters"),
     "low": REAL("lower end of the range", "1"), "high": REAL("upper end of the range", "1"),
     "round": WHOLE("of successive halving", "1"), "epochs": WHOLE("of a trial in this round", "epochs"),
-    "lr": REAL("learning rate that was tried", "1"), "valid_loss": REAL("at its best epoch", "1"),
+    "lr": REAL("learning rate that was tried", "1"), "valid_loss": REAL("at its best epoch", "1", endless=True),
     "status": TEXT("finished, diverged or failed"),
     "kept": FLAG("for the next round; in the last one: chosen"),
     "edge": TEXT("low or high where a chosen rate lies within 5 % of that end of the logarithmic range, else empty"),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,8 +39,8 @@ class Kind:
     arrow: pa.DataType
     name: str
 
-    def __call__(self, meaning: str, unit: str = "", since: int = 1) -> Column:
-        return Column(self, meaning, unit, since)
+    def __call__(self, meaning: str, unit: str = "", since: int = 1, endless: bool = False) -> Column:
+        return Column(self, meaning, unit, since, endless)
 
 
 TEXT, FLAG = Kind(pa.string(), "string"), Kind(pa.bool_(), "boolean")
@@ -48,12 +49,14 @@ WHOLE, REAL = Kind(pa.int64(), "integer"), Kind(pa.float64(), "number")
 
 @dataclass(frozen=True)
 class Column:
-    """What a column holds. `unit`: "1" for a plain number, "" for text and flags; `since`: first version with it."""
+    """What a column holds. `unit`: "1" for a plain number, "" for text and flags; `since`: first version with it;
+    `endless`: its numbers may be infinite, as the open end of an interval is."""
 
     kind: Kind
     meaning: str
-    unit: str = ""
-    since: int = 1
+    unit: str
+    since: int
+    endless: bool
 
     def field(self, name: str) -> dict[str, str]:
         """As a field of Table Schema."""
@@ -153,7 +156,7 @@ class Table:
     def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
         """The table, or some of its columns. Raises ContractError where the file is of another schema or version (as
         far as it says), is not the one that the package beside it keeps a digest of, is damaged, or a column is
-        missing, unknown or of another type."""
+        missing, unknown, of another type or infinite where it is not declared to be."""
         path = plain_file(path, LARGEST_TEXT if Path(path).suffix == ".csv" else None)
         resource = datapackage.described(path)
         check_unchanged(path, resource)
@@ -165,7 +168,17 @@ class Table:
                 self.check(table.schema.names, path)
                 if any(column.type != self.type_of(column.name).arrow for column in table.schema):
                     self.arrow(frame, path)
+            self.check_finite(frame, path)
         return frame
+
+    def check_finite(self, frame: pd.DataFrame, path: Path) -> None:
+        """Raises ContractError where a column holds an infinite number that is not declared to."""
+        for name in frame.select_dtypes("float"):
+            column = self.column(name)
+            endless = np.isinf(frame[name].to_numpy(float, na_value=np.nan))
+            if endless.any() and not (column and column.endless):
+                raise ContractError(f"is infinite in row {int(np.argmax(endless)) + 1}", file=path, field=name,
+                                    remedy="Only the open end of an interval may be: make the file again")
 
     def from_parquet(self, path: Path, columns: list[str] | None, said: str | None) -> pa.Table:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:

@@ -79,14 +79,16 @@ def as_numbers(cells: np.ndarray, decimal: str | None = ".", units: bool = False
         values = cells.astype(float)
         nothing = np.zeros(len(cells), dtype=bool)
         return Numbers(values, nothing, nothing)
-    text = pd.Series(cells).map(lambda cell: "" if cell is None or cell is pd.NA or cell != cell else str(cell).strip())
+    text = ["" if cell is None or cell is pd.NA or cell != cell else str(cell).strip() for cell in cells]
     decimal = decimal or own_mark(cells)
-    plain = pd.to_numeric(text, errors="coerce").to_numpy(float)
-    odd = ~np.isfinite(plain) | (decimal == "," and text.str.contains(".", regex=False).to_numpy())
+    plain = np.asarray(pd.to_numeric(np.array(text, dtype=object), errors="coerce"), dtype=float)
+    odd = ~np.isfinite(plain)
+    if decimal == ",":
+        odd |= np.array(["." in cell for cell in text], dtype=bool)
     values, wrong, lost = plain.copy(), np.zeros(len(text), dtype=bool), np.zeros(len(text), dtype=bool)
     known: dict[str, tuple[float, str]] = {}
-    for place in np.flatnonzero(odd):
-        cell = text.iloc[place]
+    for place in np.flatnonzero(odd).tolist():
+        cell = text[place]
         if cell not in known:
             known[cell] = one_number(cell, decimal, units)
         values[place], kind = known[cell]

@@ -239,3 +239,15 @@ def test_arrays_of_either_order_and_version(tmp_path):
     for array in found.values():
         np.testing.assert_array_equal(array, values)
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("name", ["fronts.csv", "fronts.parquet"])
+def test_only_columns_declared_so_may_be_infinite(tmp_path, name):
+    """The open end of an interval; a cost or a score is a number."""
+    ends = contracts.AHEAD.empty().reindex([0, 1]).assign(x=[1.0, 2.0], y=0.5, low=[0.1, -np.inf], high=np.inf)
+    contracts.AHEAD.write(ends, tmp_path / name)
+    assert contracts.AHEAD.read(tmp_path / name)["high"].tolist() == [np.inf, np.inf]
+    contracts.AHEAD.write(ends.assign(y=[0.5, np.inf]), tmp_path / name)
+    with pytest.raises(ContractError, match=r"infinite in row 2.*") as refused:
+        contracts.AHEAD.read(tmp_path / name)
+    assert refused.value.field == "y"
