@@ -43,7 +43,8 @@ class CurveFits:
 
 def noise_of(log_x: np.ndarray, log_y: np.ndarray) -> float:
     """Standard deviation of log y around the straight lines through each point's two neighbours, robust to a bend:
-    the largest fifth of the squares is left out, which takes 0.4 of a normal's variance."""
+    without the largest fifth of the squares. Of normal noise 0.85 of its deviation, with which coverage is counted
+    (docs/explanation/coverage.md)."""
     before = (log_x[2:] - log_x[1:-1]) / np.maximum(log_x[2:] - log_x[:-2], 1e-12)
     off = log_y[1:-1] - before * log_y[:-2] - (1 - before) * log_y[2:]
     squares = np.sort(off**2 / (1 + before**2 + (1 - before) ** 2))

@@ -99,3 +99,11 @@ def test_of_many_hearts_in_one_lead_few_pairs_are_compared(monkeypatch):
 
     find_copies(Corpus(rate=100.0, signal=signal))
     assert 0 < len(compared) < 0.002 * 400 * 399 / 2
+
+
+def test_intervals_at_the_very_end_of_the_tolerance_agree():
+    owners, intervals = np.array([0, 1]), np.array([[800.0, 800.0, 800.0], [800.0, 795.0, 800.0]])
+    alike = np.full((2, 4, 2), 90, np.int8)
+    for tolerance, pairs in ((5.0, 1), (4.9, 0)):
+        found = copies.candidates(owners, np.zeros(2), intervals, alike, tolerance, np.empty(0), np.zeros(2, int), 0.0)
+        assert len(found[0]) == pairs

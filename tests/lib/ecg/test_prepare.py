@@ -1,5 +1,7 @@
 """A shard: accepted + rejected = found, values as the recipe makes them, nothing half-written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ import wfdb
 from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.datasets import open_dataset
 from ecgscale.ecg.datasets.wfdb_headers import headers_below
 from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.ecg.guards import FLAGS, REASONS
@@ -250,3 +253,13 @@ def test_real_recordings_go_through(shared, tmp_path):
 
 def test_codes_are_known_words():
     assert all(code == code.lower() and " " not in code for code in (*REASONS, *FLAGS))
+
+
+def test_what_a_disk_does_not_give_is_told_in_the_rejects(source, tmp_path):
+    def failing(place):
+        raise OSError(5, "Input/output error", place)
+
+    dataset = replace(open_dataset(source), read=failing)
+    shard = prepare_shard(source, "georgia", "1/1", RECIPES["study"], LABELS, tmp_path / "out", 1.0, dataset)
+    assert shard.rejected == 8
+    assert set(REJECTS.read(tmp_path / "out" / "rejects.csv")["detail"]) == {"Input/output error"}

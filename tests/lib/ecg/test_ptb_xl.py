@@ -160,3 +160,10 @@ def test_superclasses_are_the_published_ones(published):
         counts.update(later)
     assert counts == SUPERCLASSES
     assert changed == 8
+
+
+def test_a_likelihood_of_one_already_leaves_out_what_is_given_none(folder):
+    text = (folder / "ptbxl_database.csv").read_text().replace("'NORM': 100.0", "'NORM': 0.0")
+    (folder / "ptbxl_database.csv").write_text(text)
+    codes = [next(iter(read_database(folder, 100, least).rows.values())).codes for least in (0.0, 1.0)]
+    assert codes == [("NORM", "LVOLT", "SR"), ("LVOLT", "SR")]

@@ -162,3 +162,9 @@ def test_compared_predictions_differ_by_the_difference_of_their_scores(tables):
     assert apart.loc[["auroc", "brier"], "probability"].tolist() == [1.0, 1.0]
     same = scoring.compare(truth, predictions, predictions, replicates=50).set_index("metric")
     assert same.loc["challenge_score", ["difference", "low", "high"]].tolist() == [0, 0, 0]
+
+
+def test_a_probability_of_one_half_is_a_decision_for_the_class(tables):
+    truth, predictions = tables
+    at_half = scoring.score(truth, predictions.where(predictions < 0.5, 0.5), replicates=0)
+    assert value(at_half, "f1") == value(scoring.score(truth, predictions, replicates=0), "f1") > 0

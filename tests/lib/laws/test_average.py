@@ -8,7 +8,7 @@ from ecgscale.errors import UserError
 from ecgscale.laws import LAWS, extrapolate
 from ecgscale.laws.average import carried_on, cut_places, weighted_median
 from ecgscale.laws.damped import DAMPINGS, fit_damped
-from ecgscale.laws.priors import CurveFits
+from ecgscale.laws.priors import CurveFits, noise_of
 from ecgscale.laws.published import PUBLISHED
 from ecgscale.laws.thinning import DENSE, thinned
 from tests.learning_curves import (
@@ -205,3 +205,12 @@ def test_many_points_are_summarised_by_the_means_of_their_steps():
     assert len(x) == DENSE
     np.testing.assert_allclose(y, 3 - 0.5 * x, atol=5 * 0.02 / np.sqrt(150))
     assert own == pytest.approx(0.02, rel=0.05)
+
+
+def test_noise_of_a_curve_is_the_same_at_uneven_sizes():
+    """Neighbours at a third and two thirds of the way, and at halves: 20,000 points of a power law each."""
+    noise = 0.05 * np.random.default_rng(1).standard_normal(20_000)
+    even, uneven = (noise_of(log_x, 1 - 0.3 * log_x + noise)
+                    for log_x in (np.arange(20_000) / 1000, np.cumsum(np.tile([1.0, 2.0], 10_000)) / 1000))
+    assert uneven == pytest.approx(even, rel=0.03)
+    assert even == pytest.approx(0.854 * 0.05, rel=0.03)

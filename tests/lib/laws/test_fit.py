@@ -1,5 +1,6 @@
 """Fits: minima and errors against SciPy and lmfit, starts against scipy.optimize.nnls, refusals of bad arrays."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import lmfit
@@ -8,9 +9,10 @@ import pytest
 from scipy.optimize import least_squares, nnls
 
 from ecgscale.errors import UserError
+from ecgscale.laws.answer import natural_covariance
 from ecgscale.laws.fit import Fit, diagnostics, fit_law, information_weights
 from ecgscale.laws.forms import LAWS
-from ecgscale.laws.profile import profile
+from ecgscale.laws.profile import basins, profile
 from ecgscale.laws.solve import minimise
 from ecgscale.laws.start import nonnegative
 from ecgscale.laws.uncertainty import bootstrap, cluster_weights
@@ -181,3 +183,31 @@ def test_starts_of_thousands_of_runs_are_looked_for_on_some_and_end_on_all(monke
     monkeypatch.setattr(import_module("ecgscale.laws.fit"), "SCOUTS", 1500)
     every = [fit_law(law, x, y=y, polish=False).cost for law in laws]
     np.testing.assert_allclose(few, every, rtol=1e-6)
+
+
+def test_the_robust_threshold_of_few_runs_allows_for_what_the_fit_took():
+    """Four runs and three parameters: residuals are half of what the noise is."""
+    x, y = np.array([1e3, 1e4, 1e5, 1e6]), np.array([1.0, 0.6, 0.35, 0.3])
+    squared = fit_law("floor", x, y=y)
+    assert squared.freedom == 1
+    usual = 1.345 * 1.4826 * np.sqrt(4) * np.median(np.abs(squared.residuals))
+    assert fit_law("floor", x, y=y, loss="huber").delta == pytest.approx(usual, rel=1e-3)
+
+
+def test_errors_of_natural_values_are_those_of_the_logarithms_times_the_value():
+    """The delta method, parameter by parameter."""
+    x, y = planted(40, 0.05)
+    fit = fit_law("floor", x, y=y)
+    error = np.sqrt(np.diag(fit.covariance))
+    expected = [error[0], fit.values["b"] * error[1], error[2]]     # E, log b, c
+    np.testing.assert_allclose(np.sqrt(np.diag(natural_covariance(fit))), expected)
+    assert natural_covariance(fit)[0, 1] == pytest.approx(fit.covariance[0, 1] * fit.values["b"])
+
+
+def test_the_other_minimum_of_a_search_is_a_basin_of_its_own():
+    """Where it follows the runs nearly as well, by another curve; a search that ended in one minimum has one basin."""
+    fit = fit_law("floor", *planted(40, 0.05)[:1], y=planted(40, 0.05)[1], polish=False)
+    other, same, worse = (fit.theta + np.array([0.0, off, 0.0]) for off in (0.05, 1e-6, 5.0))
+    found = basins(replace(fit, minima=np.array([other, same, worse])), 3.0)
+    assert [one.theta.tolist() for one in found] == [fit.theta.tolist(), other.tolist()]
+    assert len(basins(replace(fit, minima=None), 3.0)) == 1

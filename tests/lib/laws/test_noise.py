@@ -43,3 +43,8 @@ def test_weights_make_the_exponent_more_precise():
         errors.append([fit_law("power", x, y=y, weights=w, polish=False).values["c"] - 0.3 for w in (None, weights)])
     plain, weighted = np.sqrt(np.mean(np.square(errors), axis=0))
     assert weighted < 0.8 * plain
+
+
+def test_weights_have_a_mean_of_one():
+    _, y, _, clusters = seeds(np.random.default_rng(1), 0.8, 40, 3)
+    assert noise_weights(np.log(y), clusters).mean() == pytest.approx(1.0)

@@ -57,7 +57,7 @@ def test_a_name_that_nearly_spells_a_size_is_asked_about_where_it_holds_numbers(
 
 
 def test_the_second_of_two_columns_of_one_name_is_asked_about():
-    with pytest.raises(UserError, match="two columns mean the same: loss, loss.1"):
+    with pytest.raises(UserError, match=r"two columns mean the same: loss, loss\.1"):
         roles("N", "loss", "loss.1")
     assert roles("N", "loss", "loss.1", responses=("loss",))["loss"] == "loss"
     assert roles("N", "loss", "loss.1", unused=("loss.1",)) == {"params": "N", "loss": "loss"}
