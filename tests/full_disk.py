@@ -1,9 +1,10 @@
 """A command on a disk that is full when it writes its first file, its second one, and so on.
 
-    unshare --map-root-user --mount python -m tests.full_disk DISK COMMAND ARGUMENT...
+    unshare --map-root-user --mount python -m tests.full_disk DISK MOST COMMAND ARGUMENT...
 
 runs a command of bin/ with `--out DISK/out`, where DISK is a file system in memory: first with room enough, then once
-for each file that it left, with room for those before it only, then there again with room enough. Prints a line of JSON
+for each file that it left (MOST of them, first and last among them), with room for those before it only, then there
+again with room enough. Prints a line of JSON
 for each: what ended it, what it said, and what lies on the disk.
 """
 
@@ -17,7 +18,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ENOUGH, PAGE = 1 << 28, 4096
-LOADED = ("ecgscale.evaluation.evaluate", "ecgscale.evaluation.comparisons", "ecgscale.ecg.prepare")   # before a fork
+LOADED = {      # before a fork
+    "ecg-prepare": "ecgscale.ecg.prepare", "ecg-split": "ecgscale.ecg.split",
+    "ecg-evaluate": "ecgscale.evaluation.evaluate", "ecg-collect": "ecgscale.evaluation.comparisons",
+    "ecg-fit": "ecgscale.analysis.analyse"}
 
 
 def mount(disk: Path, size: int, *again: str) -> None:
@@ -51,11 +55,10 @@ def run(command: str, arguments: list[str], disk: Path, said: Path) -> dict:
     return {"code": status, "said": said.read_text(), "files": held}
 
 
-def main(disk: Path, command: str, *arguments: str) -> None:
+def main(disk: Path, most: int, command: str, *arguments: str) -> None:
     from ecgscale.machine.confined import confine
     confine()
-    for module in LOADED:
-        __import__(module)
+    __import__(LOADED[command])
     said = disk.with_name("said.txt")
     mount(disk, ENOUGH)
     print(json.dumps(run(command, list(arguments), disk, said)))
@@ -63,7 +66,8 @@ def main(disk: Path, command: str, *arguments: str) -> None:
     for file in files(disk):
         total += -(-file.stat().st_size // PAGE) * PAGE
         ends.append(total)
-    for end in ends:
+    for end in sorted({ends[place * (len(ends) - 1) // max(min(most, len(ends)) - 1, 1)] for place in range(most)
+                       if place < len(ends)}):
         mount(disk, end - PAGE or 1)       # over the one before: an empty disk; size=0 would be without limit
         print(json.dumps(run(command, list(arguments), disk, said)))
         mount(disk, ENOUGH, "remount")
@@ -71,4 +75,4 @@ def main(disk: Path, command: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
