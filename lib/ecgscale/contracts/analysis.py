@@ -205,8 +205,8 @@ PREDICTED = Table("predicted", 1, "fit/predicted.csv", "A run's score, true and 
     "run_id": TEXT("as in runs"), "group": TEXT("of the run"),
     "truth": REAL("score of the run", "of the score"), "prediction": REAL("of it", "of the score"),
 }, optional={
-    "low": REAL("lower end of the 90 % interval of runs beyond the others", "of the score"),
-    "high": REAL("upper end of the 90 % interval of runs beyond the others", "of the score"),
+    "low": REAL("lower end of the 90 % interval of runs beyond the others", "of the score", endless=True),
+    "high": REAL("upper end of the 90 % interval of runs beyond the others", "of the score", endless=True),
 })
 
 AHEAD = Table("ahead", 1, "of ecg-extrapolate --out", "A size at which one learning curve is continued", {
