@@ -57,7 +57,7 @@ def lines(name: str, looks: dict, title: str, log: bool = False, dashed: bool = 
             "encoding": {"x": x, "y": y, "color": looks["color"],
                          "detail": {"field": "run", "type": "nominal"},
                          "strokeWidth": {"condition": {"test": MARKED, "value": 3.5}, "value": 1.2},
-                         "opacity": {"condition": {"test": FADED, "value": 0.12}, "value": 0.7}}}
+                         "strokeOpacity": {"condition": {"test": FADED, "value": 0.12}, "value": 0.7}}}
 
 
 def thinned(history: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -193,7 +193,8 @@ def sources(inputs: Inputs) -> DataTable | None:
         "n": True, "note": False},
         [(row.run_id or "–", row.source, "no" if row.left_out else "yes", row.metric.replace("_", " "),
           interval(row.estimate, row.low, row.high), score(row.internal), "–" if pd.isna(row.n) else int(row.n),
-          row.note or "") for row in inputs.sources.fillna({"run_id": "", "note": ""}).itertuples()])
+          row.note or "") for row in inputs.sources.fillna(
+              {"run_id": "", "source": "–", "note": ""}).itertuples()])
 
 
 def varying_hyperparameters(frame: pd.DataFrame) -> dict[str | None, list[str]]:
