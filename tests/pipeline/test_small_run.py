@@ -45,8 +45,8 @@ def test_published_files(small_run):
     """The results tree of docs/reference/output.md."""
     files = small_run.files()
     for name in ("table/runs.parquet", "table/runs.csv", "table/tuning.csv", "table/histories.parquet",
-                 "table/chosen/metrics.csv", "table/chosen/examples.json", "table/chosen/strips.parquet", "fit/effects.parquet",
-                 "fit/laws.json", "fit/laws.csv",
+                 "table/chosen/metrics.csv", "table/chosen/examples.json", "table/chosen/strips.parquet",
+                 "fit/laws.json", "fit/laws.csv", "fit/effects.parquet",
                  "fit/frontier.csv", "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet",
                  "latency/times.parquet", "latency/control.json",
                  "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
