@@ -3,6 +3,7 @@
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py             # prints the tables, draws ptbxl-laws.png
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py foretell    # what the smaller shares say of all data
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py sizes       # what the smaller networks say of larger ones
+    PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py largest     # the same of 2 million parameters, with miss
 
 A network is a family with its number of parameters; its laws are read from its AdamW runs at the study's rate for it.
 """
@@ -18,12 +19,14 @@ from scipy.stats import linregress, t
 
 from ecgscale.contracts import RUNS
 from ecgscale.laws import extrapolate, fit
+from ecgscale.laws.kriging import krige
 from ecgscale.laws.table import fit_run_table
 from ecgscale.report.style import figure, look
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE, IMAGES = ROOT / "assets/examples/ptbxl", ROOT / "docs/images"
 FORETOLD, FORETOLD_SIZES = EXAMPLE / "foretold.json", EXAMPLE / "foretold-sizes.json"
+FORETOLD_LARGEST = EXAMPLE / "foretold-largest.json"
 SCORE, AUROC, LOSS = "test_challenge_score_tuned", "test_auroc", "test_loss"
 RESPONSES = {"1 - score": SCORE, "1 - AUROC": AUROC, "loss": LOSS}
 GUESSING = {"1 - score": 1.0, "1 - AUROC": 0.5, "loss": None}
@@ -95,6 +98,24 @@ def foretell_sizes(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).round(5)
 
 
+def with_miss(runs: pd.DataFrame, family: str, name: str, params: int) -> dict[str, float]:
+    """What a joint law with a Gaussian process for what it misses says of a network on all recordings, 90 % of a run.
+    Of each network, share and seed the AdamW run at the rate that validation chose."""
+    its = runs[runs["optimizer"].eq("adamw") & runs["family"].eq(family)].sort_values("valid_loss").drop_duplicates(
+        ["network", "data_fraction", "seed"])
+    ahead = krige("joint", its["params"].to_numpy(float), its["train_records"].to_numpy(float),
+                  y=errors(its, name)).predict([params], [AHEAD[1.0]])
+    return {"runs": len(its), "largest_seen": int(its["params"].max()), "estimate": ahead["y"][0],
+            "low": ahead["run_low"][0], "high": ahead["run_high"][0]}
+
+
+def foretell_largest(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the runs of at most 640 thousand parameters say of 2 million."""
+    return pd.DataFrame([{"family": family, "response": name, "params": networks[-1], "train_records": AHEAD[1.0],
+                          **with_miss(runs[runs["params"].lt(1e6)], family, name, networks[-1])}
+                         for family, networks in LARGER.items() for name in RESPONSES]).round(5)
+
+
 def foretold_and_found(runs: pd.DataFrame) -> pd.DataFrame:
     """Each prediction beside the runs that came after it."""
     rows, its = [], at_its_rate(runs)
@@ -104,6 +125,23 @@ def foretold_and_found(runs: pd.DataFrame) -> pd.DataFrame:
             rows.append({"network": row.network, "response": row.response, "share": row.data_fraction,
                          "foretold": row.estimate, "low": row.low, "high": row.high, "found": found,
                          "inside": row.low <= found <= row.high})
+    return pd.DataFrame(rows)
+
+
+def larger_found(runs: pd.DataFrame) -> pd.DataFrame:
+    """Each prediction for a larger network beside its run on all recordings, of two rates the one that validation
+    chose; and what the law with its miss says in hindsight, from the runs that the prediction was made of."""
+    larger = runs["data_fraction"].eq(1) & runs["params"].gt(1e5)
+    before, its = runs[~larger], runs[larger & runs["optimizer"].eq("adamw")].sort_values("valid_loss")
+    rows = []
+    for row in pd.read_json(FORETOLD_SIZES).itertuples():
+        for run in its[its["params"].eq(row.params)].head(1).itertuples():
+            found, told = errors(its.loc[[run.Index]], row.response)[0], with_miss(before, row.family, row.response,
+                                                                                  row.params)
+            rows.append({"network": run.network, "response": row.response, "foretold": row.estimate, "low": row.low,
+                         "high": row.high, "found": found, "inside": row.low <= found <= row.high,
+                         "with miss": told["estimate"], "its low": told["low"], "its high": told["high"],
+                         "inside it": told["low"] <= found <= told["high"]})
     return pd.DataFrame(rows)
 
 
@@ -215,9 +253,12 @@ def main() -> None:
     if sys.argv[1:] == ["sizes"]:
         foretell_sizes(runs).to_json(FORETOLD_SIZES, orient="records", indent=1)
         return
+    if sys.argv[1:] == ["largest"]:
+        foretell_largest(runs).to_json(FORETOLD_LARGEST, orient="records", indent=1)
+        return
     pd.set_option("display.precision", 4)
     tables = [rates(runs), exponents(runs), slower(runs), verdicts(runs), optimizers(runs), best(runs),
-              foretold_and_found(runs)]
+              foretold_and_found(runs), larger_found(runs)]
     for table in tables:
         print(table.to_string(index=False), end="\n\n")
     draw(runs)
