@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -90,7 +91,8 @@ def places_of(value: Any, path: tuple = ()) -> list[tuple]:
 def changed(value: Any, changes: Sequence[tuple[int, str, Any]]) -> Any:
     """A JSON value with others put in, members left out, renamed or doubled."""
     value = json.loads(json.dumps(value))
-    for where, what, odd in changes:
+    for where, what, shared in changes:
+        odd = deepcopy(shared)      # what is put in may be changed by the next
         ways = [way for way in places_of(value) if way]
         if not ways:
             break

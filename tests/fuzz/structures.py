@@ -6,6 +6,7 @@ import io
 import json
 import struct
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -170,7 +171,7 @@ def nested(value: Any, changes: Sequence[tuple[int, Any]]) -> Any:
             holder = holder[step]
         for step in ways[other % len(ways)] if isinstance(other, int) else ():
             part = part[step]
-        holder[last] = json.loads(json.dumps(part)) if isinstance(other, int) else other
+        holder[last] = deepcopy(part if isinstance(other, int) else other)      # the next may change it
     return value
 
 
