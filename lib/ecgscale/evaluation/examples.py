@@ -77,8 +77,9 @@ def examples(run_id: str, corpus: Corpus, positions: np.ndarray, labels: np.ndar
             record=about["record"], kind=kind, source=about["source"], seconds=about["length"] / corpus.rate,
             age=None if pd.isna(about["age"]) else about["age"], sex=None if pd.isna(about["sex"]) else about["sex"],
             **judged(labels[row], probabilities[row], thresholds, label_set.codes)))
-    return (told.model_copy(update={"recordings": tuple(found), "reason": reason}),
-            pd.concat(strips, ignore_index=True) if strips else STRIPS.empty())
+    drawn = pd.concat(strips, ignore_index=True) if strips else STRIPS.empty()
+    return told.model_copy(update={"recordings": tuple(found), "reason": reason}), drawn.assign(
+        synthetic=corpus.synthetic)
 
 
 def judged(truth: np.ndarray, probabilities: np.ndarray, thresholds: np.ndarray, codes: tuple[str, ...]) -> dict:
