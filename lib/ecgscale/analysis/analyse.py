@@ -68,8 +68,7 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
                 if scored else FRONTIER.empty())
     predictor, importance, predicted, effects = predict(table, target, bootstrap=asked.bootstrap)
-    write(out, laws, frontier, predictor, importance, predicted)
-    EFFECTS.write(effects.assign(synthetic=laws.synthetic), out / "effects.parquet")
+    write(out, laws, frontier, predictor, importance, predicted, effects)
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
     best = optima(table) if tuned else OPTIMA.empty()
     OPTIMA.write(best.assign(synthetic=laws.synthetic), out / "optima.csv")
@@ -90,13 +89,14 @@ def as_asked(columns: TableColumns, given: Reading) -> Reading:
 
 
 def write(out: Path, laws: Laws, frontier: pd.DataFrame, predictor: Predictor, importance: pd.DataFrame,
-          predicted: pd.DataFrame) -> None:
+          predicted: pd.DataFrame, effects: pd.DataFrame) -> None:
     laws.write(out / "laws.json")
     LAW_TABLE.write(law_rows(laws).assign(synthetic=laws.synthetic), out / "laws.csv")
     FRONTIER.write(frontier.assign(synthetic=laws.synthetic), out / "frontier.csv")
     predictor.write(out / "predictor.json")
     IMPORTANCE.write(importance.assign(synthetic=laws.synthetic), out / "importance.csv")
     PREDICTED.write(predicted.assign(synthetic=laws.synthetic), out / "predicted.csv")
+    EFFECTS.write(effects.assign(synthetic=laws.synthetic), out / "effects.parquet")
 
 
 def law_rows(laws: Laws) -> pd.DataFrame:

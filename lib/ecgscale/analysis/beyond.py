@@ -18,12 +18,12 @@ from sklearn.base import RegressorMixin, clone
 from ecgscale.analysis.agreement import cluster_weights, pearson, result, rmse, summarize
 from ecgscale.laws.columns import SIZES, Response
 from ecgscale.laws.fit import fit_law
-from ecgscale.laws.forms import LAWS
+from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.kriging import krige
+from ecgscale.laws.uncertainty import LEVEL
 
 LARGEST = 0.2           # share of the runs that "largest held out" foretells
 LEVELS = 3              # values of a size from which a law of it is asked
-LEVEL = 0.9             # of the intervals
 FEWEST = 12             # runs to learn from
 NEAREST = 200           # runs that a Gaussian process learns from: the largest
 TREES = 50              # of the forests here, of which there are many
@@ -40,6 +40,10 @@ class Table:
     X: pd.DataFrame
     response: Response
     sizes: tuple[str, ...]
+
+    @property
+    def law(self) -> Law:
+        return LAWS["joint" if len(self.sizes) > 1 else "floor"]
 
     @property
     def log_y(self) -> np.ndarray:
@@ -71,24 +75,22 @@ WAYS: dict[str, Callable[[Table, np.ndarray], Iterator[Split]]] = {
 
 def by_law(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """log y by the law of each family's own runs, of all runs where it has too few."""
-    law = LAWS["joint" if len(table.sizes) > 1 else "floor"]
-    return by_family(table, learned, asked, len(law.parameters) + 3, lambda rows, x, at: np.log(fit_law(
-        law, *x, y=table.response.y[rows], polish=False).predict(*at)))
+    return by_family(table, learned, asked, lambda rows, x, at: np.log(fit_law(
+        table.law, *x, y=table.response.y[rows], polish=False).predict(*at)))
 
 
 def by_law_and_miss(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    law = LAWS["joint" if len(table.sizes) > 1 else "floor"]
-    return by_family(table, learned, asked, len(law.parameters) + 3, lambda rows, x, at: np.log(krige(
-        law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)["y"]))
+    return by_family(table, learned, asked, lambda rows, x, at: np.log(krige(
+        table.law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)["y"]))
 
 
-def by_family(table: Table, learned: np.ndarray, asked: np.ndarray, least: int,
+def by_family(table: Table, learned: np.ndarray, asked: np.ndarray,
               tell: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     sizes, family = table.runs[list(table.sizes)].to_numpy(float).T, table.family
     out = np.empty(len(asked))
     for name in np.unique(family[asked]):
         own = learned[family[learned] == name]
-        rows = own if len(own) >= least else learned
+        rows = own if len(own) >= len(table.law.parameters) + 3 else learned
         rows = rows[np.argsort(-np.log(sizes[:, rows]).sum(axis=0), kind="stable")]     # the largest first
         here = family[asked] == name
         out[here] = tell(rows, sizes[:, rows], sizes[:, asked[here]])

@@ -10,19 +10,17 @@ import pandas as pd
 
 from ecgscale.contracts import NEXT, PlannedRun, Reading
 from ecgscale.contracts.run_table import finished
-from ecgscale.design.plan import train_flops
+from ecgscale.design.plan import records_used, train_flops
 from ecgscale.errors import UserError
+from ecgscale.laws.answer import OF_SEVERAL
 from ecgscale.laws.columns import Response, explains, responses
 from ecgscale.laws.forms import LAWS
-from ecgscale.laws.kriging import MOST, Kriged, krige
+from ecgscale.laws.kriging import HALF_WIDTH, MOST, Kriged, krige
 from ecgscale.laws.next_batch import batch_size, next_batch, pilot, within
 from ecgscale.tables.runs import read_runs
 
-LAW_OF = {("params",): "floor", ("train_records",): "floor", ("samples_seen",): "floor", ("train_flops",): "floor",
-          ("params", "train_records"): "joint", ("params", "samples_seen"): "joint",
-          ("params", "train_records", "samples_seen"): "multi_epoch"}
+LAW_OF = {(name,): "floor" for name in ("params", "train_records", "samples_seen", "train_flops")} | OF_SEVERAL
 CHOSEN_BY = "valid_loss"        # of the rates of one network, size of data and seed: the best stands for them
-REACH90 = 1.6449        # half of a normal's 90 % interval, in standard deviations
 CELL = ("family", "params", "train_records", "samples_seen", "seed")
 
 
@@ -62,11 +60,11 @@ def propose(table: Path, plan: Path, records: int, at: dict[str, float], budget:
     law, read = LAWS[LAW_OF[names]], read_runs(table, reading)
     wanted = reading.responses[0] if reading and reading.responses else ""
     response = chosen_response(read.frame, wanted)
-    frame = finished(read.frame, response.column)
+    frame = finished(read.frame.assign(y=response.y), response.column)
     cells = planned_cells(PlannedRun.read_lines(plan), set(read.frame["run_id"].astype(str)), records)
-    family = only_family(family, cells, frame)
+    family = only_family(family, cells)
     cells = cells[cells["family"].eq(family)].reset_index(drop=True)
-    seen, notes = best_of_cells(frame, names, response, family)
+    seen, notes = best_of_cells(frame, names, response.name, family)
     if cells.empty:
         raise UserError(f"every run of {family} in the plan is in the run table", file=plan,
                         remedy="Plan more runs: larger networks, more data, more seeds")
@@ -83,7 +81,7 @@ def propose(table: Path, plan: Path, records: int, at: dict[str, float], budget:
             raise UserError(f"no run of the plan costs less than {budget:.3g} FLOPs", field="--budget",
                             remedy=f"The cheapest costs {costs.min():.3g}")
         places, spreads = within(batch, costs, budget), batch.spread
-    rows = cells.iloc[places].assign(half_width=REACH90 * np.array(spreads[1 : len(places) + 1]))
+    rows = cells.iloc[places].assign(half_width=HALF_WIDTH * np.array(spreads[1 : len(places) + 1]))
     ahead = predicted(made, np.exp(log_x[:, places]), response.most)
     proposal = lines_of(rows.assign(**ahead), response.name)
     runs = [run for cell in rows["runs"] for run in cell]
@@ -108,7 +106,7 @@ def planned_cells(planned: list[PlannedRun], trained: set[str], records: int) ->
     for run in planned:
         if run.spec.run_id in trained:
             continue
-        used = max(1, round(run.spec.data_fraction * records))
+        used = records_used(run, records)
         rows.append({"family": run.spec.model.family, "params": run.ledger.params, "train_records": used,
                      "samples_seen": used * run.spec.epochs, "seed": run.spec.seed,
                      "train_flops": train_flops(run, records), "runs": run})
@@ -116,7 +114,7 @@ def planned_cells(planned: list[PlannedRun], trained: set[str], records: int) ->
     return frame.groupby(list(CELL), sort=False).agg({"train_flops": "sum", "runs": list}).reset_index()
 
 
-def only_family(asked: str | None, cells: pd.DataFrame, frame: pd.DataFrame) -> str:
+def only_family(asked: str | None, cells: pd.DataFrame) -> str:
     found = sorted(set(cells["family"]))
     if asked is None and len(found) == 1:
         return found[0]
@@ -126,20 +124,19 @@ def only_family(asked: str | None, cells: pd.DataFrame, frame: pd.DataFrame) -> 
     return asked
 
 
-def best_of_cells(frame: pd.DataFrame, names: tuple[str, ...], response: Response,
+def best_of_cells(frame: pd.DataFrame, names: tuple[str, ...], response: str,
                   family: str) -> tuple[pd.DataFrame, list[str]]:
-    """The run of each cell that validation chose, with `y`, the response; and what was left out, for people."""
+    """The run of each cell that validation chose; and what was left out, for people. `y` holds the response."""
     own = frame[frame["family"].eq(family)] if "family" in frame else frame
     missing = [name for name in names if name not in own]
     if missing:
         raise UserError(f"the run table has no {', '.join(missing)}", field="--at")
-    own = own.assign(y=responses(own, response.column, asked=(response.column,))[0].y) if len(own) else own.assign(y=[])
     usable = own[np.isfinite(own[[*names, "y"]].astype(float)).all(axis=1) & own[list(names)].gt(0).all(axis=1)]
     cell = [name for name in CELL if name in usable]
     order = usable.sort_values(CHOSEN_BY if CHOSEN_BY in usable else "y", kind="stable")
     best = order.drop_duplicates(cell) if {"optimizer", "lr"} & set(usable) else order
     notes = [f"{len(best)} of {len(frame)} finished runs are used: {len(frame) - len(own)} of other families, "
-             f"{len(own) - len(usable)} without a size or {response.name}, {len(usable) - len(best)} at rates or "
+             f"{len(own) - len(usable)} without a size or {response}, {len(usable) - len(best)} at rates or "
              f"optimizers that validation did not choose"]
     if len(best) > MOST:
         notes.append(f"of these the {MOST} largest are used")
@@ -174,5 +171,5 @@ def at_target(made: Kriged | None, names: tuple[str, ...], at: dict[str, float],
         return f"{place}: not told yet"
     told = made.predict(*([float(at[name])] for name in names))
     y, low, high = (min(float(told[name][0]), response.most) for name in ("y", "y_low", "y_high"))
-    return (f"{place}: {y:.4g} [{low:.4g}, {high:.4g}] now; after these runs within {REACH90 * expected:.1%} to each "
-            "side, as far as can be foretold (90 %)")
+    return (f"{place}: {y:.4g} [{low:.4g}, {high:.4g}] now; after these runs within {HALF_WIDTH * expected:.1%} to "
+            "each side, as far as can be foretold (90 %)")

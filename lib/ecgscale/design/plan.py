@@ -53,8 +53,11 @@ def quantiles(values: list[int]) -> dict[str, float]:
 
 def train_flops(run: PlannedRun, records: int) -> float:
     """FLOPs of a whole training: one window of each recording an epoch, forward and backward."""
-    used = max(1, round(run.spec.data_fraction * records))
-    return float(run.ledger.step_flops) * used * run.spec.epochs
+    return float(run.ledger.step_flops) * records_used(run, records) * run.spec.epochs
+
+
+def records_used(run: PlannedRun, records: int) -> int:
+    return max(1, round(run.spec.data_fraction * records))
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from ecgscale.laws.differences import comparable
 from ecgscale.laws.fit import Fit
 from ecgscale.laws.uncertainty import LEVEL
 
@@ -24,9 +24,7 @@ def crossings(fits: dict[str, Fit], x: tuple[str, ...], y: str) -> list[dict[str
     and for `estimate` where the laws do not meet before. `first`: the group with the smaller y below the crossing.
     """
     rows = []
-    for one, other in combinations(sorted(fits), 2):
-        if one.split("=")[0] != other.split("=")[0] or ("frontier" in one) != ("frontier" in other):
-            continue
+    for one, other in comparable(fits):
         a, b = fits[one], fits[other]
         seen = np.concatenate([a.log_x[0], b.log_x[0]])
         log_x = np.linspace(seen.min() - np.log(BEYOND), seen.max() + np.log(BEYOND), PLACES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any
 
@@ -20,9 +21,7 @@ def exponent_differences(ends: dict[str, Profile], x: tuple[str, ...], y: str) -
     interval leaves out zero.
     """
     rows = []
-    for one, other in combinations(sorted(ends), 2):
-        if one.split("=")[0] != other.split("=")[0] or ("frontier" in one) != ("frontier" in other):
-            continue
+    for one, other in comparable(ends):
         a, b = ends[one], ends[other]
         for exponent in a.fit.law.exponents:
             place = a.fit.law.names.index(exponent)
@@ -35,3 +34,10 @@ def exponent_differences(ends: dict[str, Profile], x: tuple[str, ...], y: str) -
                 rows.append({"law": a.fit.law.name, "x": list(x), "y": y, "exponent": exponent, "groups": [one, other],
                              "estimate": estimate, "low": low, "high": high, "differs": bool(low > 0 or high < 0)})
     return rows
+
+
+def comparable(subsets: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of one kind, both of all runs or both of the frontier."""
+    for one, other in combinations(sorted(subsets), 2):
+        if one.split("=")[0] == other.split("=")[0] and ("frontier" in one) == ("frontier" in other):
+            yield one, other

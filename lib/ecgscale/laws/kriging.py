@@ -29,6 +29,7 @@ REACH = (1.0, 2.5, 6.0)                     # of a miss, in log sizes: it is ali
 USUAL, SPREAD = 0.01, 1.5                   # the priors of noise and miss: their middle, and its width in logs
 STARTS, STEPS = 16, 30
 MOST = 600          # runs: the time grows with their third power
+HALF_WIDTH = float(ndtri((1 + LEVEL) / 2))      # of an interval, in standard deviations
 COUNTED = 1e-3      # weight below which a point of the grid is left out
 
 
@@ -84,7 +85,7 @@ class Kriged:
         mean, spread = self.log_predict(log_sizes(x))
         told = {"y": np.exp(mean)}
         for name, variance in (("y", np.diag(spread)), ("run", np.diag(spread) + self.noise**2)):
-            reach = ndtri((1 + LEVEL) / 2) * np.sqrt(np.maximum(variance, 0.0))
+            reach = HALF_WIDTH * np.sqrt(np.maximum(variance, 0.0))
             told |= {f"{name}_low": np.exp(mean - reach), f"{name}_high": np.exp(mean + reach)}
         return told
 

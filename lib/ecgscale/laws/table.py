@@ -16,7 +16,6 @@ from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Question, answer
 from ecgscale.laws.columns import GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.crossing import OF_ONE_SIZE, crossings
 from ecgscale.laws.differences import COMPARED, exponent_differences
-from ecgscale.laws.fit import Fit
 from ecgscale.laws.fitted import asked_answers
 from ecgscale.laws.forms import CURVES
 from ecgscale.laws.groups import group_laws
@@ -58,8 +57,7 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
     return Laws(table_digest=table_digest(frame, explained), synthetic=is_synthetic(frame), runs=len(frame),
                 fits=(*with_headlines(answers, frame), *grouped), disabled=disabled | reasons | lacking,
                 allocation=allocation, differences=[*differences(answers), *compared], crossings=met(answers),
-                reading=reading,
-                columns=columns and columns.explaining([one.column for one in explained]),
+                reading=reading, columns=columns and columns.explaining([one.column for one in explained]),
                 answers=asked_answers(answers, frame, labels, places, losses),
                 rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
 
@@ -87,24 +85,27 @@ def answers_to(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, r
 
 def differences(answers: list[Answer]) -> list[dict[str, Any]]:
     """Differences of exponents between the subsets of each response, sizes and law."""
-    grouped: dict[tuple, dict[str, Profile]] = {}
-    for one in answers:
-        for law, ends in one.profiles.items():
-            if law in COMPARED and "=" in one.question.subset:
-                key = (law, one.question.x, one.question.response.name)
-                grouped.setdefault(key, {})[one.question.subset] = ends
-    return [row for (_, x, y), ends in grouped.items() for row in exponent_differences(ends, x, y)]
+    return [row for (_, x, y), ends in by_subset(answers, COMPARED).items() for row in exponent_differences(ends, x, y)]
 
 
 def met(answers: list[Answer]) -> list[dict[str, Any]]:
     """Where the laws of two subsets meet, for the laws of one size that both identify."""
-    grouped: dict[tuple, dict[str, Fit]] = {}
+    rows = []
+    for (_, x, y), ends in by_subset(answers, OF_ONE_SIZE, identified=True).items():
+        rows += crossings({subset: one.fit for subset, one in ends.items()}, x, y)
+    return rows
+
+
+def by_subset(answers: list[Answer], laws: tuple[str, ...],
+              identified: bool = False) -> dict[tuple[str, tuple[str, ...], str], dict[str, Profile]]:
+    """Profiles of the parts of the runs ("optimizer=adamw"), by law, sizes and response."""
+    grouped: dict[tuple, dict[str, Profile]] = {}
     for one in answers:
-        for law in OF_ONE_SIZE if "=" in one.question.subset else ():
-            if law in one.profiles and one.identified(law):
+        for law, ends in one.profiles.items():
+            if law in laws and "=" in one.question.subset and (one.identified(law) or not identified):
                 key = (law, one.question.x, one.question.response.name)
-                grouped.setdefault(key, {})[one.question.subset] = one.profiles[law].fit
-    return [row for (_, x, y), fits in grouped.items() for row in crossings(fits, x, y)]
+                grouped.setdefault(key, {})[one.question.subset] = ends
+    return grouped
 
 
 def allocations(frame: pd.DataFrame, answers: list[Answer],

@@ -1,6 +1,8 @@
 """A law with what it misses: scikit-learn's Gaussian process, plain fits where the law is right, and truths that are
 not quite the law."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -26,7 +28,7 @@ def test_the_miss_is_that_of_scikit_learn():
     kernel = ConstantKernel(one.miss**2, "fixed") * Matern(one.reach, "fixed", nu=1.5)
     theirs = GaussianProcessRegressor(kernel, alpha=one.noise**2).fit(made.log_x.T, one.root @ one.residual)
     mean, spread = theirs.predict(at.T, return_cov=True)
-    known = type(one)(**{**vars(one), "spread": np.zeros_like(one.spread)})
+    known = replace(one, spread=np.zeros_like(one.spread))
     ours = made.of_member(known, at)
     np.testing.assert_allclose(ours[0], made.law.form(one.theta[None], at[:, None])[0][0] + mean, atol=1e-8)
     np.testing.assert_allclose(ours[1], spread, atol=1e-8)
