@@ -38,7 +38,7 @@ class Look:
         return (self.first + self.second) / 2
 
 
-arms: list = []      # of this process: two requests on two copies of the control
+arms: dict[tuple, list] = {}      # of this process: which control, and two requests on two copies of it
 
 
 def choose(wanted: Sequence[Configuration]) -> Configuration | None:
@@ -48,19 +48,22 @@ def choose(wanted: Sequence[Configuration]) -> Configuration | None:
 
 
 def look(control: Configuration, seed: int) -> Look:
-    """Time both arms now; they are opened at the first look of a process. Raises Unavailable."""
+    """Time both arms now; they are opened at the first look of a process at this control. Raises Unavailable."""
     windows = control.model.windows(control.batch)
     generator = np.random.default_rng(seed)
-    if not arms:
+    which = (control.model.folder, control.runtime, control.device, control.option, control.batch, control.threads)
+    if which not in arms:
+        arms.clear()                            # another control's copies would keep their memory
         runtimes = [opened(control)[0] for _ in range(2)]
-        arms.extend(runtimes[place].request() for place in generator.permutation(2))
-        for request in arms:
+        pair = [runtimes[place].request() for place in generator.permutation(2)]
+        for request in pair:
             warm_up(request, windows)
+        arms[which] = pair
     times: tuple[list[int], list[int]] = ([], [])
     deadline = perf_counter_ns() + SECONDS * 1e9
     while len(times[0]) < CALLS or perf_counter_ns() < deadline:
         for arm in generator.permutation(2):
-            request, start = arms[arm], perf_counter_ns()
+            request, start = arms[which][arm], perf_counter_ns()
             request.put(windows)
             request.execute()
             request.get()

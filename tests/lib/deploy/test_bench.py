@@ -79,6 +79,7 @@ def planted(monkeypatch, watched=False, **kinds):
     for module in (bench, block):
         monkeypatch.setattr(module, "runtime_class", find)
     monkeypatch.setattr(block, "GROUP_SECONDS", 0.005)
+    monkeypatch.setattr(control, "arms", {})
     if not watched:
         monkeypatch.setattr(control, "choose", lambda wanted: None)
 

@@ -1,5 +1,7 @@
 """The A/A control: quiet on a simulated quiet machine, loud under planted disturbances, blind to what its arms are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -120,10 +122,10 @@ def test_the_control_is_blind_and_its_arms_are_two_copies(tmp_path, monkeypatch)
 
     planted(monkeypatch, watched=True, one=Watched)
     monkeypatch.setattr(control, "SECONDS", 0.0)
-    monkeypatch.setattr(control, "arms", [])
+    monkeypatch.setattr(control, "arms", {})
     chosen = Configuration(DeployedModel.read(exported_model()), "one", "cpu", "", "single", 1, 1)
     looks = [control.look(chosen, seed) for seed in range(3)]
-    first, second = control.arms
+    first, second = next(iter(control.arms.values()))
     assert first is not second
     calls = [arm for arm in Watched.order if arm in (id(first), id(second))][-6 * control.CALLS:]
     assert calls.count(id(first)) == calls.count(id(second)) == 3 * control.CALLS
@@ -131,6 +133,9 @@ def test_the_control_is_blind_and_its_arms_are_two_copies(tmp_path, monkeypatch)
     assert all(a != b for a, b in pairs)
     assert len(set(pairs)) == 2                              # now one first, now the other
     assert len(looks) == 3
+    control.look(replace(chosen, batch=2), 3)
+    [others] = control.arms.values()                         # another control has copies of its own
+    assert {id(first), id(second)}.isdisjoint(map(id, others))
 
 
 def test_a_run_says_how_far_the_control_was(tmp_path, monkeypatch):
