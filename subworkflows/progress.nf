@@ -13,7 +13,7 @@ def progress(trained, evaluated, plan) {
         def runs = planned?.runs ?: 0
         if (runs && (told.judged == runs || told.judged - told.said >= runs / 20)) {
             told.said = told.judged
-            log.info "${told.judged} of ${runs} runs are trained and evaluated${best(told.best)}${remaining(told, planned)}"
+            log.info "${told.judged} of ${runs} runs are trained and evaluated${best(told.best)}${remaining(told.flops, planned, elapsed())}"
         }
     }
 }
@@ -27,15 +27,18 @@ def best(run) {
     run ? String.format(Locale.ROOT, '; best so far on validation: %s %.3f (run %s)', run.metric.replace('_', ' '), run.score, run.id) : ''
 }
 
-// By the training FLOPs that are done, of those that are planned; the time runs since the workflow began
-def remaining(told, planned) {
+def elapsed() {
+    System.currentTimeMillis() - workflow.start.toInstant().toEpochMilli()
+}
+
+// By the training FLOPs that are done, of those that are planned, and the milliseconds since the workflow began
+def remaining(done, planned, spent) {
     def all   = (planned.train_flops ?: 0.0) - (planned.tuning_flops ?: 0.0)
-    def share = all > 0 ? told.flops / all : 0
+    def share = all > 0 ? done / all : 0
     if (share < 0.02 || share >= 1) {
         return ''
     }
-    def spent = System.currentTimeMillis() - workflow.start.toInstant().toEpochMilli()
-    def left  = Math.ceil(spent * (1 - share) / share / 60000) as int
+    def left = Math.ceil(spent * (1 - share) / share / 60000) as int
     "; about ${left} minute${left == 1 ? '' : 's'} of training left"
 }
 

@@ -7,6 +7,7 @@ is here because each process of the tests that opens a file with `small_run` mak
 import fnmatch
 import json
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -139,6 +140,20 @@ def test_a_tuned_rate_is_the_one_that_validation_chose(small_run):
     row = contracts.RUNS.read(small_run.results / "table/runs.parquet").set_index("run_id").loc[tuned.spec.run_id]
     assert (row["lr_low"], row["lr_high"], row["tuning_group"]) == (0.02, 0.2, best["group"])
     assert "within 5 % of an end" in (small_run.results / "report/report.html").read_text()
+
+
+def test_the_last_line_of_a_study_names_its_best_run(small_run):
+    """As the run table has it, whatever order the runs came in."""
+    lines = [line for line in small_run.text.splitlines() if "trained and evaluated" in line]
+    told = [re.match(r"(\d) of 3 runs are trained and evaluated; best so far on validation: challenge score (\S+) "
+                     r"\(run (\w+)\)(; about \d+ minutes? of training left)?$", line) for line in lines]
+    assert all(told), lines
+    assert [int(one[1]) for one in told] in ([1, 3], [2, 3])        # batches of two and of one
+    runs = contracts.RUNS.read(small_run.results / "table/runs.parquet").set_index("run_id")
+    scores = runs["valid_challenge_score"]
+    assert (told[-1][2], scores[told[-1][3]]) == (f"{scores.max():.3f}", scores.max())
+    assert float(told[0][2]) <= float(told[-1][2])
+    assert told[-1][4] is None
 
 
 def test_latency_was_measured_and_every_time_kept(small_run):
