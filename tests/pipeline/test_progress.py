@@ -32,7 +32,8 @@ def test_lines_say_what_is_done_what_is_best_and_what_is_left(tmp_path, project)
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(json.dumps({"train_flops": 10.0}))
         (tmp_path / name / "metrics.csv").write_text("\n".join(
-            ['"part","threshold","group","metric","estimate"', *(f'"{a}","{b}","{c}","{d}",{e}' for a, b, c, d, e in rows)]))
+            ['"part","threshold","group","metric","estimate"',
+             *(",".join([*(f'"{text}"' for text in row[:-1]), row[-1]]) for row in rows)]))
     (tmp_path / "plan.json").write_text(json.dumps({"runs": 60, "train_flops": 100.0, "tuning_flops": 20.0}))
     run = nextflow(tmp_path, "--input", str(tmp_path), project=project)
     assert run.code == 0, run.text
