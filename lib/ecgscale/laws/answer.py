@@ -11,6 +11,7 @@ from scipy.special import ndtr, ndtri
 
 from ecgscale.contracts import LawFit
 from ecgscale.laws.columns import Response
+from ecgscale.laws.counted import shortfalls
 from ecgscale.laws.fit import Fit, diagnostics, finite, fit_law, information_weights, with_huber
 from ecgscale.laws.forms import CURVES, LAWS, Law
 from ecgscale.laws.heldout import held_out_errors
@@ -155,6 +156,8 @@ def describe(question: Question, fit: Fit, boot: Bootstrap | None, made: Profile
             "aicc": finite(fit.aicc),
             "huber": {name: told["losses"]["huber"]["estimates"][name] for name in fit.law.exponents if told["losses"]},
             "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
+            "counted": shortfalls(fit.law.name, fit.points, any(np.ptp(size) == 0 for size in fit.log_x))
+            if fit.quantile is None else [],
             "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
             "x_high": [float(np.exp(size.max())) for size in fit.log_x],
         })
@@ -194,7 +197,8 @@ def average(question: Question, profiles: dict[str, Profile], weights: dict[str,
             row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
         predictions.append(row)
     return described(question, law="average", formula="weighted geometric mean of the laws", verdict="identified",
-                     estimates={}, statistics={"weights": dict(zip(names, share.tolist(), strict=True)),
+                     estimates={}, statistics={"counted": shortfalls("average", len(question.rows)),
+                                               "weights": dict(zip(names, share.tolist(), strict=True)),
                                                "interval_weights": dict(zip(names, spread.tolist(), strict=True)),
                                                "predictions": predictions, "held_out": held_out})
 

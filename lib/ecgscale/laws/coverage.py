@@ -9,14 +9,16 @@ are told, that of all parameters in all tables, how often these have no end but 
 of a new run (given each table exactly, from the normal distribution of its noise), the largest bias of an exponent, and
 the coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
 --average, the coverage of the predictions that are averaged over all laws of one size. The whole
-tables: docs/explanation/coverage.md.
+tables: docs/explanation/coverage.md. With --csv, the lines of assets/coverage.csv, from which every fit says where
+intervals like its own fall short (`laws/counted.py`).
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 import numpy as np
 
@@ -32,6 +34,8 @@ from ecgscale.laws.uncertainty import bootstrap
 from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
 
 AHEAD = (0.1, 2.0, 10.0)    # sizes at which is predicted, in units of the largest
+COLUMNS = ("law", "truth", "design", "noise", "noise_size", "runs", "tables", "told", "parameters_low",
+           "parameters_high", "curve_low", "curve_high", "run_low", "run_high")
 
 
 @dataclass(frozen=True)
@@ -127,11 +131,15 @@ def inside(truth: float, ends: tuple[float, float]) -> bool:
     return ends[0] <= truth <= ends[1]
 
 
-def told(shares: dict[str, float] | tuple[float, ...]) -> str:
-    """Range of the shares as a table's cell; empty where nothing was told."""
+def ends_of(shares: dict[str, float] | Iterable[float]) -> tuple[str, str]:
+    """The lowest and the highest share; empty where nothing was told."""
     values = [share for share in (shares.values() if isinstance(shares, dict) else shares) if not np.isnan(share)]
-    ends = sorted({f"{min(values):.2f}", f"{max(values):.2f}"}) if values else []
-    return "–".join(ends)
+    return (f"{min(values):.2f}", f"{max(values):.2f}") if values else ("", "")
+
+
+def told(shares: dict[str, float] | Iterable[float]) -> str:
+    """Range of the shares as a table's cell."""
+    return "–".join(sorted({*ends_of(shares)}))
 
 
 def main() -> None:
@@ -145,12 +153,14 @@ def main() -> None:
     asked.add_argument("--replicates", type=int, default=0, help="of the bootstrap; 0: not counted")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--average", action="store_true", help="count the average of all laws of one size instead")
+    asked.add_argument("--csv", action="store_true", help="lines of assets/coverage.csv instead of Markdown")
     args = asked.parse_args()
     titles = (["averaged curve", "averaged new run"] if args.average else
               ["told", "exponents where told", "parameters", "endless", "curve", "new run", "bias",
                "bootstrap"])
     first = ["law", "design", "noise is", "runs", "noise", "tables"]
-    print(f"| {' | '.join([*first, *titles])} |\n" + "| --- " * (len(first) + len(titles)) + "|")
+    print(",".join(COLUMNS) if args.csv else
+          f"| {' | '.join([*first, *titles])} |\n" + "| --- " * (len(first) + len(titles)) + "|")
     for law, design, kind, runs, size in product(args.laws, args.designs, args.kinds, args.runs, args.noise):
         noise = Noise(size, kind)
         configurations = runs // SEEDS if kind == "clustered" else runs
@@ -159,12 +169,18 @@ def main() -> None:
         if not args.average and len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= configurations:
             continue
         if args.average:
-            cells = [told(tuple(shares)) for shares in cover_average(law, runs, noise, args.tables, args.seed)]
+            averaged = cover_average(law, runs, noise, args.tables, args.seed)
+            ranges = ((), *averaged)
+            cells = list(map(told, averaged))
         else:
             one = cover(law, runs, noise, args.tables, args.seed, args.replicates, design)
-            ranges = one.exponents, one.parameters, one.endless, one.curve, one.new_run
-            cells = [f"{one.identified:.2f}", *map(told, ranges),
-                     f"{max(map(abs, one.bias.values())):.2f}", told(one.bootstrap)]
+            ranges = one.parameters, one.curve, one.new_run
+            cells = [f"{one.identified:.2f}", *map(told, (one.exponents, one.parameters, one.endless, one.curve,
+                     one.new_run)), f"{max(map(abs, one.bias.values())):.2f}", told(one.bootstrap)]
+        if args.csv:
+            print(",".join(map(str, ["average" if args.average else law, law, design, kind, size, runs, args.tables,
+                                     "" if args.average else cells[0], *chain(*map(ends_of, ranges))])), flush=True)
+            continue
         print("| " + " | ".join(map(str, [law, design, kind, runs, size, args.tables, *cells])) + " |", flush=True)
 
 

@@ -19,6 +19,7 @@ from ecgscale.contracts import LawFit
 from ecgscale.errors import UserError
 from ecgscale.laws.allocation import cost_line, optimum, with_ends
 from ecgscale.laws.answer import Answer
+from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.fit import finite
 from ecgscale.laws.optimum import samples_on_contour, sizes_for
 from ecgscale.laws.profile import profile
@@ -68,7 +69,10 @@ class FittedLaw:
                      f"{name}_high": finite(np.exp(high))}
         beyond = [name for name, at, seen in zip(self.sizes, place[:, 0], fitted.log_x, strict=True)
                   if not seen.min() - 1e-9 <= at <= seen.max() + 1e-9]
-        return given | told | {"note": self.note(f"beyond the table's {' and '.join(beyond)}" if beyond else "")}
+        counted = [row for row in self.fit.statistics.get("counted", ()) if row["of"] != "parameters"]
+        notes = [f"beyond the table's {' and '.join(beyond)}"] if beyond else []
+        notes += [told_shortfalls(self.fit.law, counted)] if counted else []
+        return given | told | {"note": self.note("; ".join(notes))}
 
     def optimal(self, budget: float) -> dict[str, Any]:
         """Best size and samples for FLOPs, with intervals; exponents of both in the budget; samples a parameter; what

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 from ecgscale.contracts import LawFit, Laws
 from ecgscale.laws.columns import told_rows
+from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.forms import LAWS
 
 LINES = 12          # of the table of laws
 UNEVEN = 0.01       # p value of Spearman's correlation of a size and the errors' size, below which noise is uneven
-FEW, HELD = 60, "0.82 to 0.89"      # runs below which the interval of a new run falls short there, and what it holds:
-                                    # docs/explanation/coverage.md
 HEAD = ("law", "of", "over", "runs", "n", "exponents with 90 % interval", "verdict")
 
 
@@ -45,9 +44,15 @@ def foremost(laws: Laws) -> list[LawFit]:
 
 def notes(fits: list[LawFit]) -> list[str]:
     """What to know of laws beside their verdict: what they pool, why the loss is not the squared one, on which run they
-    hang most, and whether the noise changes along the sizes."""
+    hang most, whether the noise changes along the sizes, and which intervals like theirs were counted to fall short."""
     return [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
-            for fit in fits for said in said_of(fit)]
+            for fit in fits for said in said_of(fit)] + counted_too_narrow(fits)
+
+
+def counted_too_narrow(fits: Iterable[LawFit]) -> list[str]:
+    """Once a law and number of runs: what intervals like theirs were counted to hold, where that is too little."""
+    return list(dict.fromkeys(told_shortfalls(fit.law, fit.statistics["counted"]) for fit in fits
+                              if fit.statistics.get("counted")))
 
 
 def said_of(fit: LawFit) -> Iterable[str]:
@@ -59,10 +64,8 @@ def said_of(fit: LawFit) -> Iterable[str]:
         for most in told["influential"][:1]:
             yield f"without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}"
     if told.get("quantile") is None and (told.get("spread_trend_p") or 1.0) < UNEVEN:
-        few = ("" if fit.points >= FEW else
-               f"; from fewer than {FEW} runs, 90 % intervals of a new run held {HELD} of such")
         yield (f"errors {'grow' if told['spread_trend'] > 0 else 'shrink'} along {fit.x[0]} (p = "
-               f"{told['spread_trend_p']:.1g}), which the intervals allow for{few}")
+               f"{told['spread_trend_p']:.1g}), which the intervals allow for")
 
 
 def exponents(fit: LawFit) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ecgscale.contracts import marked, whole_folder, write_text
 from ecgscale.laws.columns import told_rows
-from ecgscale.laws.summary import LINES, foremost, notes
+from ecgscale.laws.summary import LINES, counted_too_narrow, foremost, notes
 from ecgscale.paths import ASSETS
 from ecgscale.report import (
     allocation,
@@ -188,7 +188,8 @@ def laws(inputs: Inputs) -> Section:
         if columns := inputs.laws.columns:
             section.text.append(f"The table was read as: {columns.told()}.")
             section.notices += [f"While the table was read: {notice}." for notice in columns.notices]
-        section.text += [f"{said}." for said in notes(foremost(inputs.laws)[:LINES])]
+        averages = [fit for fit in inputs.laws.fits if fit.law == "average"]
+        section.text += [f"{said}." for said in [*notes(foremost(inputs.laws)[:LINES]), *counted_too_narrow(averages)]]
     section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
 
