@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ecgscale.contracts import LossSpec, OptimizerSpec, PlannedRun, RunResult
+from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, PlannedRun, RunResult
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.training.train import train_batch
 from tests.tiny_corpus import CONVNEXT, planned, split_of, write_corpus, write_split
@@ -133,6 +133,8 @@ def test_two_processes_of_torchrun_train_as_one(tmp_path):
         assert together.samples_seen == alone.samples_seen
         for name in ("train_loss", "valid_loss"):
             assert getattr(together, name) == pytest.approx(getattr(alone, name), rel=1e-4)
+        curves = [HISTORY.read(tmp_path / way / plan.spec.run_id / "history.csv") for way in ("one", "two")]
+        assert curves[1]["valid_auroc"].tolist() == pytest.approx(curves[0]["valid_auroc"].tolist(), abs=0.02)
         left, right = (load_file(tmp_path / way / plan.spec.run_id / "weights.safetensors") for way in ("one", "two"))
         for name in left:
             torch.testing.assert_close(right[name], left[name], rtol=1e-3, atol=1e-5)

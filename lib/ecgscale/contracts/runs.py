@@ -212,10 +212,13 @@ HISTORY = Table("history", 1, "trained/<run_id>/history.csv", "An epoch of train
     "samples": WHOLE("windows seen", "windows"),
     "seconds": REAL("training and validation", "s"),
     "data_wait_share": REAL("share of training's time spent waiting for data", "1"),
-}, prefixes={"valid_": REAL("of validation; valid_seconds: its time", "of the metric", endless=True)})
+}, optional={
+    "valid_seconds": REAL("validation alone", "s"),
+    "valid_auroc": REAL("mean over the classes of the validation recordings; null where none has both answers", "1"),
+}, prefixes={"valid_": REAL("another score of validation", "of the metric", endless=True)})
 
 HISTORIES = Table("histories", 1, "table/histories.parquet", "An epoch of a run, of all runs that kept a history", {
-    "run_id": TEXT("as in runs"), **HISTORY.columns}, prefixes=HISTORY.prefixes)
+    "run_id": TEXT("as in runs"), **HISTORY.columns}, HISTORY.optional, HISTORY.prefixes)
 
 TUNING = Table("tuning", 1, "table/tuning.csv", "A trial of a learning rate", {
     "group": TEXT("digest of what is tuned together"), "family": TEXT("as in runs"), "optimizer": TEXT("as in runs"),

@@ -38,6 +38,7 @@ from ecgscale.training.layout import channels_last, for_inference
 from ecgscale.training.loss import terms
 from ecgscale.training.optim import learning_rate, make_optimizer
 from ecgscale.training.ranks import Ranks
+from ecgscale.training.score import macro_auroc
 
 tqdm.set_lock(threading.RLock())    # its own one among processes is left behind by a process that is killed
 DROPOUT = 2                 # random stream of a step, beside those of data.py
@@ -251,28 +252,31 @@ class Training:
     def autocast(self) -> AbstractContextManager:
         return torch.autocast(self.job.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def validate(self) -> float:
-        """Mean loss over the whole validation recordings: of each, the mean over its fixed windows."""
+    def validate(self) -> tuple[float, float | None]:
+        """Mean loss and macro AUROC of the whole validation recordings: of each, the mean over its fixed windows."""
         corpus, device, spec = self.job.corpus, self.job.device, self.spec
         network = for_inference(self.model, device)
         mine = self.valid[self.job.ranks.share()]
         labels = corpus.labels[mine].astype(np.float32)
-        total, count = np.zeros(len(mine)), np.zeros(len(mine))
+        total, count = np.zeros((len(mine), 1 + labels.shape[1])), np.zeros((len(mine), 1))  # loss, probabilities
         with torch.inference_mode(), self.autocast():
             for x, owner in fixed_batches(corpus, mine, spec.leads, spec.window, VALIDATION_BATCH):
                 logits = network(torch.from_numpy(x).to(device))
-                loss = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1)
-                np.add.at(total, owner, loss.cpu().double().numpy())
+                loss = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1, keepdim=True)
+                both = torch.cat([loss, torch.sigmoid(logits.float())], dim=1)
+                np.add.at(total, owner, both.cpu().double().numpy())
                 np.add.at(count, owner, 1)
-        summed = torch.tensor([np.sum(total / count)], dtype=torch.float64).to(
-            device, torch.float32 if device.type == "mps" else torch.float64)
-        return float(self.job.ranks.total(summed)) / len(self.valid)
+        found = torch.zeros(len(self.valid), total.shape[1], dtype=torch.float64)
+        found[self.job.ranks.share()] = torch.from_numpy(total / count)
+        found = self.job.ranks.total(found.to(device, torch.float32 if device.type == "mps" else torch.float64))
+        found = found.cpu().double().numpy()
+        return float(found[:, 0].mean()), macro_auroc(corpus.labels[self.valid], found[:, 1:])
 
     def close_epoch(self) -> dict[str, float]:
         """Validate, keep the best network, save. Gives the epoch's row of the history. Raises DivergenceError."""
         progress, records = self.progress, len(self.crops.positions)
         started = time.perf_counter()
-        valid_loss = self.validate()
+        valid_loss, valid_auroc = self.validate()
         valid_seconds = time.perf_counter() - started
         if not math.isfinite(valid_loss):
             raise DivergenceError(f"validation loss not finite in epoch {progress.epoch}")
@@ -281,7 +285,7 @@ class Training:
             "train_loss": progress.loss / (records * len(self.job.corpus.classes)), "valid_loss": valid_loss,
             "clipped_share": progress.clipped / self.crops.steps, "samples": records,
             "seconds": progress.seconds + valid_seconds, "data_wait_share": progress.waited / progress.seconds,
-            "valid_seconds": valid_seconds,
+            "valid_seconds": valid_seconds, "valid_auroc": valid_auroc,
         }
         if progress.best_epoch is None or valid_loss < progress.history[progress.best_epoch]["valid_loss"]:
             progress.best_epoch = progress.epoch
@@ -299,7 +303,7 @@ class Training:
             self.checkpoint.save(asdict(self.progress), pack(self.model, self.optimizer, self.best))
 
     def history(self) -> pd.DataFrame:
-        return pd.DataFrame(self.progress.history, columns=[*HISTORY.columns, "valid_seconds"])
+        return pd.DataFrame(self.progress.history, columns=[*HISTORY.columns, *HISTORY.optional])
 
     def result(self, status: str, reason: str) -> RunResult:
         progress, job, spec, history = self.progress, self.job, self.spec, self.history()

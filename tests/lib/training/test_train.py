@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from sklearn.metrics import roc_auc_score
 
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.errors import UserError
@@ -88,22 +89,26 @@ def test_an_epoch_is_a_plain_loop(corpus, tmp_path, reduction):
     assert np.mean(clipped) == (1.0 if reduction == "sum" else 0.0)
 
 
-def test_validation_loss_is_a_mean_over_recordings_of_the_best_epochs_network(corpus, tmp_path):
-    """Recomputed from the written weights, recording by recording."""
+def test_validation_is_of_whole_recordings_and_the_best_epochs_network(corpus, tmp_path):
+    """Loss and AUROC recomputed from the written weights, recording by recording; AUROC by scikit-learn."""
     plan = planned(epochs=4, optimizer=OptimizerSpec(name="adamw", lr=0.02))
     result, = run(corpus, tmp_path, plan)
     _, model = load(tmp_path / plan.spec.run_id)
-    losses = []
-    for position in part_of(corpus, split_of(corpus)[0], "valid"):
+    losses, probabilities, valid = [], [], part_of(corpus, split_of(corpus)[0], "valid")
+    for position in valid:
         x = torch.from_numpy(windows(corpus.signal(position), 256))
         y = torch.from_numpy(corpus.labels[[position]].astype(np.float32)).expand(len(x), -1)
         with torch.inference_mode():
             losses.append(float(asymmetric(model(x), y, 4, 1, 0.05).mean()))
+            probabilities.append(torch.sigmoid(model(x)).mean(dim=0).numpy())
     assert result.valid_loss == pytest.approx(np.mean(losses), rel=1e-5)
     history = HISTORY.read(tmp_path / plan.spec.run_id / "history.csv")
     assert history["valid_loss"].min() == result.valid_loss
     assert history["valid_loss"].idxmin() == result.best_epoch
     assert history["train_loss"][result.best_epoch] == result.train_loss
+    reference = roc_auc_score(corpus.labels[valid], np.array(probabilities), average="macro")
+    assert history["valid_auroc"][result.best_epoch] == pytest.approx(reference, abs=1e-9)
+    assert history["valid_auroc"].nunique() > 1
 
 
 def test_it_learns_the_planted_classes(tmp_path):
@@ -160,7 +165,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(corpus, tmp_path, monkeypatch
     assert cut.resumed == 2
     measured = {"seconds", "device_seconds", "peak_memory_bytes", "resumed"}
     assert cut.model_dump(exclude=measured) == whole.model_dump(exclude=measured)
-    columns = ["epoch", "lr", "train_loss", "valid_loss", "clipped_share", "samples"]
+    columns = ["epoch", "lr", "train_loss", "valid_loss", "valid_auroc", "clipped_share", "samples"]
     histories = [HISTORY.read(tmp_path / way / plan.spec.run_id / "history.csv")[columns] for way in ("whole", "cut")]
     assert histories[0].equals(histories[1])
 
