@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.frontier import configuration_points
-from ecgscale.contracts.run_table import Z95, finished
+from ecgscale.contracts.run_table import finished
+from ecgscale.evaluation.shares import wilson
 
 GOOD = 0.9  # of the table's best score: what counts as a good model
 
@@ -40,14 +41,6 @@ def band(count: int, level: float = 0.95) -> float:
     return float(np.sqrt(np.log(2 / (1 - level)) / (2 * count)))
 
 
-def wilson(successes: int, count: int) -> tuple[float, float]:
-    """95 % score interval of a share (Wilson 1927)."""
-    share = successes / count
-    middle = (share + Z95 ** 2 / (2 * count)) / (1 + Z95 ** 2 / count)
-    half = Z95 / (1 + Z95 ** 2 / count) * np.sqrt(share * (1 - share) / count + Z95 ** 2 / (4 * count ** 2))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
-
-
 def good_shares(runs: pd.DataFrame, target: str) -> tuple[float | None, pd.DataFrame]:
     """(threshold, one row a group): the share of models that reach GOOD of the best score, with interval.
 
@@ -60,7 +53,8 @@ def good_shares(runs: pd.DataFrame, target: str) -> tuple[float | None, pd.DataF
     rows = []
     for name, scores in by_group.items():
         good = int((scores >= GOOD * best).sum())
-        low, high = wilson(good, len(scores))
-        rows.append({"group": name, "n": len(scores), "good": good, "share": good / len(scores), "low": low,
-                     "high": high, "median": float(np.median(scores)), "best": float(scores[-1])})
+        low, high = wilson(good / len(scores), len(scores))
+        rows.append({"group": name, "n": len(scores), "good": good, "share": good / len(scores),
+                     "low": float(low), "high": float(high), "median": float(np.median(scores)),
+                     "best": float(scores[-1])})
     return float(GOOD * best), pd.DataFrame(rows)

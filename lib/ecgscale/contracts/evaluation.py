@@ -44,6 +44,9 @@ RELIABILITY = Table("reliability", 1, "evaluated/<run_id>/reliability.csv, table
     "n": WHOLE("predictions in it", "predictions"),
     "probability": REAL("mean prediction of the bin", "1"),
     "share": REAL("share of positives", "1"),
+}, optional={
+    "share_low": REAL("lower end of its 95 % Wilson interval, patients counted for what they are worth", "1"),
+    "share_high": REAL("upper end of it", "1"),
 })
 
 RECALIBRATION = Table("recalibration", 1, "evaluated/<run_id>/recalibration.csv",

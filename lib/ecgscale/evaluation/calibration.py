@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, sparse, special
 
+from ecgscale.evaluation.bootstrap import clusters_of
+from ecgscale.evaluation.shares import effective_count, wilson
+
 BINS = 10
 FEWEST = 10     # positives below which a class has no isotonic map
 CLOSEST = 1e-7  # to 0 and 1: how far a probability is taken at its word
@@ -47,24 +50,32 @@ def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bi
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, codes: tuple[str, ...],
-                bins: int = BINS) -> pd.DataFrame:
-    """What is drawn as a reliability diagram: class, bin, low, high, n, mean probability and share of positives.
+                patients: np.ndarray | None = None, bins: int = BINS) -> pd.DataFrame:
+    """What is drawn as a reliability diagram: class, bin, low, high, n, mean probability and share of positives with
+    its interval.
 
-    One row for each class and bin that holds recordings; class "" pools all classes.
+    One row for each class and bin that holds recordings; class "" pools all classes. The interval is Wilson's, with as
+    many recordings as those of `patients` (recording,) are worth: neither the recordings of a patient nor the classes
+    of a recording are independent.
     """
     labels = np.asarray(labels, dtype=bool)
     long = pd.DataFrame({
         "value": np.tile(np.array(codes, dtype=object), len(labels)), "bin": bin_of(probabilities, bins).ravel(),
+        "patient": np.repeat(clusters_of(patients, len(labels)), labels.shape[1]),
         "probability": np.asarray(probabilities, dtype=float).ravel(), "share": labels.ravel().astype(float),
     })
     both = pd.concat([long.assign(value=""), long])
-    table = both.groupby(["value", "bin"], sort=False).agg(
+    both["value"] = pd.Categorical(both["value"], ["", *codes])
+    by_bin = ["value", "bin"]
+    table = both.groupby(by_bin, observed=True).agg(
         n=("share", "size"), probability=("probability", "mean"), share=("share", "mean")).reset_index()
-    table["value"] = pd.Categorical(table["value"], ["", *codes])
-    table = table.sort_values(["value", "bin"]).astype({"value": str})
+    people = both.groupby([*by_bin, "patient"], observed=True)["share"].agg(["sum", "size"])
+    place = people.groupby(by_bin, observed=True).ngroup().to_numpy()
+    worth = effective_count(people["sum"].to_numpy(), people["size"].to_numpy(), place)
+    table["share_low"], table["share_high"] = wilson(table["share"], worth)
     table.insert(2, "low", table["bin"] / bins)
     table.insert(3, "high", (table["bin"] + 1) / bins)
-    return table.reset_index(drop=True)
+    return table.astype({"value": str})
 
 
 def temperature(labels: np.ndarray, probabilities: np.ndarray) -> float:

@@ -43,10 +43,11 @@ def measure(judged: Judged, parts: np.ndarray, label_set: LabelSet, replicates: 
     for part, fold in (("valid", valid), ("test", test)):
         if len(fold.labels):
             tables.append(Fold(fold, label_set, thresholds).table(replicates, seed).assign(part=part))
-            curves.append(calibration.reliability(fold.labels, fold.probabilities, codes).assign(part=part))
+            curves.append(calibration.reliability(
+                fold.labels, fold.probabilities, codes, fold.patients).assign(part=part))
     metrics, reliability = pd.concat(tables, ignore_index=True), pd.concat(curves, ignore_index=True)
     return (metrics[[name for name in METRICS.columns if name != "run_id"]],
-            reliability[[name for name in RELIABILITY.columns if name != "run_id"]], knots)
+            reliability[[name for name in (*RELIABILITY.columns, *RELIABILITY.optional) if name != "run_id"]], knots)
 
 
 def chosen_rows(valid: Judged, thresholds: dict[str, np.ndarray | float], temperature: float,

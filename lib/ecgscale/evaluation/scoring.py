@@ -42,7 +42,8 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
         other = read_table(against, label_set)
         apart = compare(known, guessed, other, label_set, replicates, names=(name, against.stem))
         DIFFERENCES.write(apart, out / "differences.csv")
-    RELIABILITY.write(reliability.assign(run_id=name)[list(RELIABILITY.columns)], out / "reliability.csv")
+    RELIABILITY.write(reliability.assign(run_id=name)[[*RELIABILITY.columns, *RELIABILITY.optional]],
+                      out / "reliability.csv")
     metrics = metrics.assign(run_id=name)[list(METRICS.columns)]
     METRICS.write(metrics, out / "metrics.csv")
     return metrics

@@ -164,6 +164,7 @@ def calibration(inputs: Inputs) -> Chart | None:
         return None
     metrics, known = test_rows(inputs), names(inputs)
     views, drawn, spoken = [], {"equal": [{"x": 0.0, "y": 0.0}, {"x": 1.0, "y": 1.0}]}, []
+    bounded = {"share_low", "share_high"} <= set(rows)      # not in tables of earlier versions
     rare = metrics[metrics["group"].eq("class") & metrics["note"].eq("few cases")]["value"].unique()
     left = 0
     for place, (code, found) in enumerate(rows.fillna({"value": ""}).groupby("value", sort=False)):
@@ -173,13 +174,18 @@ def calibration(inputs: Inputs) -> Chart | None:
         title = known.get(code, (code, ""))[0] if code else "all classes"
         error = value(metrics[metrics["group"].eq("class" if code else "all") & metrics["value"].fillna("").eq(code)],
                       "", "ece")
-        drawn[title] = [{"x": row.probability, "y": row.share, "n": row.n} for row in found.itertuples()]
+        drawn[title] = [{"x": row.probability, "y": row.share, "n": row.n} | (
+            {"low": row.share_low, "high": row.share_high} if bounded else {}) for row in found.itertuples()]
+        bars = [{"data": {"name": title}, "mark": {"type": "rule", "color": COLOURS["blue"], "opacity": 0.6},
+                 "encoding": {"x": {"field": "x", "type": "quantitative"},
+                              "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}}] * bounded
         x = axis("x", "predicted probability (mean of the bin)", scale={"domain": [0, 1]})
         y = axis("y", "share of recordings that have it", scale={"domain": [0, 1]})
         views.append(View(f"c{place}" if code else "all", f"{title}: ECE {told(error)}", layered(
             {"data": {"name": "equal"}, "mark": {"type": "line", "color": "currentColor", "opacity": 0.5,
                                                  "strokeDash": [2, 3]}, "encoding": {"x": x, "y": y}},
             {"data": {"name": title}, "mark": {"type": "line", "color": COLOURS["blue"]}, "encoding": {"x": x, "y": y}},
+            *bars,
             {"data": {"name": title}, "mark": {"type": "point", "filled": True, "opacity": 1, "color": COLOURS["blue"],
                                                "tooltip": {"content": "data"}},
              "encoding": {"x": x, "y": y, "size": {"field": "n", "type": "quantitative", "title": "predictions",
@@ -188,6 +194,8 @@ def calibration(inputs: Inputs) -> Chart | None:
     return Chart("calibration", "Calibration",
                  "Predictions of the test part in ten bins of equal width; on the dotted line a probability of 0.3 "
                  "comes true three times in ten. ECE: expected calibration error with its 95 % interval."
+                 + (" Bars: 95 % interval of a bin's share (Wilson's; a patient's recordings count for less than as "
+                    "many patients')." if bounded else "")
                  + (f" {left} classes of fewer than 10 recordings are not drawn." if left else ""),
                  "; ".join(spoken) or "Calibration by class", tuple(views), drawn) if views else None
 

@@ -1,9 +1,9 @@
-"""Distribution of scores: SciPy's ECDF and Wilson interval, the DKW inequality by simulation."""
+"""Distribution of scores: SciPy's ECDF, the DKW inequality by simulation."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, ecdf
+from scipy.stats import ecdf
 
 from ecgscale.analysis import distribution
 
@@ -18,12 +18,6 @@ def test_share_at_least_is_the_survival_function_just_below():
     scores = np.sort(np.random.default_rng(0).integers(0, 10, 50).astype(float))
     expected = ecdf(scores).sf.evaluate(np.arange(10) - 0.5)
     np.testing.assert_allclose(distribution.share_at_least(scores, np.arange(10.0)), expected)
-
-
-def test_wilson_is_that_of_scipy():
-    for good, n in ((0, 5), (3, 20), (20, 20)):
-        expected = binomtest(good, n).proportion_ci(0.95, method="wilson")
-        assert distribution.wilson(good, n) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_band_holds_the_whole_curve_as_often_as_it_says():

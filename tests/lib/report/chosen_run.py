@@ -34,7 +34,8 @@ def chosen_run(run_id: str, synthetic: bool) -> dict:
     rows[-1]["part"] = "valid"                                  # never shown
     bins = pd.DataFrame([
         {"run_id": run_id, "part": "test", "value": code, "bin": place, "low": place / 10, "high": (place + 1) / 10,
-         "n": 10 * (place + 1), "probability": place / 10 + 0.05, "share": place / 10}
+         "n": 10 * (place + 1), "probability": place / 10 + 0.05, "share": place / 10,
+         "share_low": place / 20, "share_high": place / 10 + 0.1}
         for code in ("", *(one[0] for one in CLASSES)) for place in (0, 3, 8)])
     seconds = np.arange(5000) / RATE
     beats = np.rint(1000 * np.exp(-(((seconds % 0.8) - 0.4) / 0.01) ** 2)).astype(int)     # 1 mV

@@ -49,7 +49,17 @@ def test_calibration_is_drawn_of_all_and_of_classes_that_are_not_rare(inputs):
                                                     "AF: ECE 0.050 [0.000, 0.080]"]
     assert [(row["x"], row["y"], row["n"]) for row in chart.rows["AF"]] == [
         (0.05, 0.0, 10), (pytest.approx(0.35), 0.3, 40), (pytest.approx(0.85), 0.8, 90)]
+    assert [(row["low"], row["high"]) for row in chart.rows["AF"]] == [(0.0, 0.1), (0.15, 0.4), (0.4, 0.9)]
+    assert "95 % interval of a bin's share" in chart.caption
     assert "1 classes of fewer than 10 recordings are not drawn." in chart.caption
+
+
+def test_calibration_of_an_earlier_version_has_no_bars(inputs):
+    old = replace(inputs, reliability=inputs.reliability.drop(columns=["share_low", "share_high"]))
+    chart = clinic.calibration(old)
+    assert set(chart.rows["AF"][0]) == {"x", "y", "n"}
+    assert len(chart.views[0].spec["layer"]) == len(clinic.calibration(inputs).views[0].spec["layer"]) - 1
+    assert "Bars" not in chart.caption
 
 
 def test_every_diagnosis_is_a_row_of_the_figure_commonest_first(inputs):
