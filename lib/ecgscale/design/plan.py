@@ -134,7 +134,7 @@ def thin(planned: list[PlannedRun], cost: Callable[[PlannedRun], float], limit: 
         return planned
     if not fits(0.0):
         least = total(kept(0.0))
-        raise UserError(f"one sample of each family and optimizer costs {least:.3g} {unit}, above {limit:.3g}",
+        raise UserError(f"one sample of each family and optimizer costs {short(least)} {unit}, above {short(limit)}",
                         field="budget", remedy="Raise the budget or make the models smaller")
     most = max(len(samples) for samples in ranked)
     enough, too_many = 0, most                 # samples of the largest stratum
@@ -160,16 +160,25 @@ def as_text(plan: Plan) -> str:
     if plan.train_flops is None:
         lines.append("training FLOPs and hours: not known before the number of training recordings (--records)")
     else:
-        lines.append(f"training FLOPs in all: {plan.train_flops:.3g}, for {plan.train_records} training recordings")
+        lines.append(f"training FLOPs in all: {short(plan.train_flops)}, for {plan.train_records} training recordings")
     if plan.tuning_flops:
-        lines.append(f"  of them to tune {plan.tuning_groups} learning rates: {plan.tuning_flops:.3g}")
-    lines += [f"  {row['hours']:>10.3g} hours (estimate) on {row['device']}: {row['source']}" for row in plan.hours]
+        lines.append(f"  of them to tune {plan.tuning_groups} learning rates: {short(plan.tuning_flops)}")
+    lines += [f"  {lasting(row['hours']):>14} (estimate) on {row['device']}: {row['source']}" for row in plan.hours]
     return "\n".join(lines)
 
 
 def short(value: float) -> str:
     """1234567 -> "1.23 M"."""
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if value >= size:
             return f"{value / size:.3g} {unit}"
     return f"{value:.3g}"
+
+
+def lasting(hours: float) -> str:
+    """0.105 -> "6.3 minutes", 0.0002 -> "0.72 seconds", 60 -> "2.5 days"."""
+    for unit, size in (("days", 24.0), ("hours", 1.0), ("minutes", 1 / 60)):
+        if hours >= 2 * size:
+            return f"{hours / size:,.{0 if hours >= 100 * size else 1}f} {unit}"
+    seconds = hours * 3600
+    return f"{seconds:.0f} seconds" if seconds >= 10 else f"{seconds:.2g} seconds"

@@ -152,14 +152,3 @@ def words(group: str) -> str:
 def quantity(name: str) -> str:
     """ "1 - test_challenge_score" -> "1 - Challenge score"."""
     return " ".join(label(word) for word in name.split(" ")).replace("_", " ")
-
-
-SHARES = ("auroc", "auprc", "f1", "accuracy", "recall", "precision", "specificity", "ece", "brier", "miss_rate")
-
-
-def possible(name: str) -> tuple[float, float]:
-    """Ends of what a quantity can be, by its name: a share 0 and 1, an error "1 - test_challenge_score" 0 and none."""
-    inside = name.removeprefix("1 - ")
-    low, high = (0.0, 1.0) if any(share in inside for share in SHARES) else (
-        -np.inf, 1.0) if "challenge_score" in inside else (0.0, np.inf) if "loss" in inside else (-np.inf, np.inf)
-    return (1 - high, 1 - low) if inside != name else (low, high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -44,6 +44,7 @@ from ecgscale.contracts import (
 from ecgscale.contracts.run_table import judged_by, part_of
 from ecgscale.deploy import elsewhere
 from ecgscale.ecg.corpus import Corpus
+from ecgscale.report.possible import Ends
 from ecgscale.tables.names import SCORES
 from ecgscale.tables.runs import read_runs
 
@@ -85,6 +86,7 @@ class Inputs:
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
     command: str = ""       # that makes this report
     so_far: str = ""        # of a run that goes on: how much of it this is
+    cut: str = ""           # which intervals ended beyond what their quantity can be
 
     @property
     def synthetic(self) -> bool:
@@ -181,7 +183,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
             check_digests(path.parent, shard.digests, path.name, (beside_it.name,))
             rejects.append(beside_it)
     laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
-    return Inputs(
+    return within_the_possible(Inputs(
         runs=read_runs(runs, laws.reading if laws else None).frame, laws=laws,
         frontier=table(FRONTIER, "frontier.csv"),
         predictor=document(Predictor, fit / "predictor.json", "predictor.json", "--fit"),
@@ -209,4 +211,12 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
                           "chosen/examples.json", "--comparisons"),
         strips=table(STRIPS, "chosen/strips.parquet", comparisons, "--comparisons"),
         files=files, missing=missing, command=command,
-    )
+    ))
+
+
+def within_the_possible(inputs: Inputs) -> Inputs:
+    """The same with intervals that end where their quantity does, and what was cut."""
+    ends = Ends()
+    return replace(inputs, runs=ends.runs(inputs.runs), chosen=ends.metrics(inputs.chosen),
+                   sources=ends.metrics(inputs.sources),
+                   frontier=ends.of(inputs.frontier, "y", "y_low", "y_high", inputs.target), cut=ends.told())

@@ -153,7 +153,8 @@ def runs(inputs: Inputs) -> Section:
         rejected = tables.words(inputs.plan.rejected) if inputs.plan.rejected else "none"
         section.text.append(f"Planned: {inputs.plan.runs} runs, seed {inputs.plan.seed}; samples rejected by "
                             f"constraint: {rejected}; duplicates: {inputs.plan.duplicates}.")
-        section.add(analysis_tables.listing("Estimated time of the study", inputs.plan.hours))
+        section.add(tables.plan_times(inputs))
+    section.notices += [inputs.cut] if inputs.cut else []
     section.notices += learning_rates.alarm(inputs)
     section.add(tables.statuses(inputs), tables.costs(inputs), figures.scores(inputs), tables.good_shares(inputs),
                 learning_rates.rates(inputs), learning_curves.chart(inputs), tables.runs(inputs),

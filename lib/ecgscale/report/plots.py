@@ -14,6 +14,7 @@ from ecgscale.report.charts import THINNED, Chart, View, axis, bars, colour, lay
 from ecgscale.report.figures import OTHER_SCALE, POOLED, axis_title, quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import flagged, order, standing, subset
+from ecgscale.report.possible import possible
 from ecgscale.report.style import KNOWN, label
 
 LEVEL = 1.645           # half width of a 90 % interval in standard deviations
@@ -221,8 +222,9 @@ def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: lis
     ahead = [one for fit in fits if fit.subset == "all" for one in fit.statistics.get("predictions") or ()
              if one.get("run_low") and one.get("run_high") is not None]
     if ahead:
-        rows[f"ahead {key}"] = [{"x": one["x"], "y": one["y"], "low": one["run_low"], "high": one["run_high"]}
-                                for one in ahead]
+        least, most = possible(y)
+        rows[f"ahead {key}"] = [{"x": one["x"], "y": one["y"], "low": max(one["run_low"], least),
+                                 "high": min(one["run_high"], most)} for one in ahead]
         ends = [one["y"] for one in ahead]
         up["scale"]["domain"] = [min(*up["scale"]["domain"], *ends), max(*up["scale"]["domain"], *ends)]
         for mark, encoding in ((("rule", {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}})),
@@ -247,7 +249,7 @@ def law_layers(data: str, x: dict, y: dict, ink: str, dashed: bool, name: str) -
 def curve(fit: LawFit, grid: np.ndarray) -> list[dict]:
     """A law on a grid of sizes with its pointwise 90 % band: the covariance carried to log y (delta method)."""
     y = LAWS[fit.law](grid, **fit.estimates)
-    low, high = band(fit, grid, y)
+    low, high = np.clip(band(fit, grid, y), *possible(fit.y))
     return [dict(zip(("x", "y", "low", "high"), map(float, row), strict=True))
             for row in zip(grid, y, low, high, strict=True)]
 

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -126,7 +127,7 @@ def number(value: float | None, digits: int = 3) -> str:
         if size >= factor:
             return f"{value / (1e3 if unit == 'k' else factor):.{digits}g} {unit}"
     if size >= 10 ** digits or value == int(value):
-        return f"{value:.0f}"
+        return f"{value:z.0f}"
     if size >= 1e-3:
         return f"{value:.{digits}g}"
     factor, power = f"{value:.{digits - 1}e}".split("e")
@@ -134,13 +135,17 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def score(value: float | None) -> str:
-    return "–" if value is None or not np.isfinite(value) else f"{value:.3f}"
+    return "–" if value is None or not np.isfinite(value) else f"{value:z.3f}"
 
 
 def interval(estimate: float | None, low: float | None, high: float | None, write=score) -> str:
-    """ "0.532 [0.510, 0.554]"; the bracket is left out where there is no interval, an upper end at infinity is none."""
+    """ "0.532 [0.510, 0.554]"; the bracket is left out where there is no interval, an upper end at infinity is none. A
+    `number` whose ends would be written alike gets more digits: "0.1342 [0.1341, 0.1343]"."""
     if low is not None and high is not None and np.isfinite(low) and high == np.inf:
         return f"{write(estimate)} [{write(low)}, no end]"
     if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
         return write(estimate)
+    if write is number and low < high:
+        write = next((finer for digits in (3, 4, 5, 6) if (finer := partial(number, digits=digits))(low)
+                      != finer(high)), number)
     return f"{write(estimate)} [{write(low)}, {write(high)}]"

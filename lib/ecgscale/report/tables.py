@@ -12,6 +12,7 @@ from ecgscale import __version__
 from ecgscale.analysis import distribution
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.run_table import hyperparameters, on_part, part_of
+from ecgscale.design.plan import lasting
 from ecgscale.machine.provenance import code_digest
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
@@ -106,6 +107,11 @@ def words(value) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name}: {words(one)}" for name, one in value.items()) or "none"
     return number(value, 6) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
+
+
+def plan_times(inputs: Inputs) -> DataTable | None:
+    return table("Estimated time of the study", {"device": False, "time": True, "by": False},
+                 [(one["device"], lasting(one["hours"]), one["source"]) for one in inputs.plan.hours])
 
 
 def statuses(inputs: Inputs) -> DataTable | None:

@@ -1,11 +1,12 @@
 """What a study will cost: exact FLOPs, thinning that keeps the spread, hours that say from what they are estimated."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
-from ecgscale.design.plan import Pace, afford, as_text, read_devices, thin, train_flops
+from ecgscale.design.plan import Pace, afford, as_text, lasting, read_devices, thin, train_flops
 from ecgscale.design.space import plan_study, sample
 from ecgscale.design.study import Budget, Study, read_study
 from ecgscale.errors import UserError
@@ -99,8 +100,17 @@ def test_named_devices_have_a_source():
 def test_text_names_counts_and_marks_estimates():
     text = as_text(plan_study(study(budget={"records": 100}))[1])
     assert "120 resnet adamw, 120 resnet sgd" in text
-    assert "training FLOPs in all" in text
-    assert text.count("hours (estimate)") == len(read_devices())
+    assert re.search(r"training FLOPs in all: \d+(\.\d+)? [MGT], for 100 training recordings", text)
+    assert text.count("(estimate) on ") == len(read_devices())
+    assert "e+" not in text
+    assert "e-" not in text
+
+
+@pytest.mark.parametrize(("hours", "text"), [
+    (5.98e-5, "0.22 seconds"), (0.01, "36 seconds"), (0.0305, "110 seconds"),
+    (0.105, "6.3 minutes"), (1.9, "114 minutes"), (36.2, "36.2 hours"), (60.0, "2.5 days"), (24_000.0, "1,000 days")])
+def test_times_as_people_tell_them(hours, text):
+    assert lasting(hours) == text
 
 
 def test_calibration_finds_a_pace():

@@ -388,11 +388,15 @@ def test_interval_is_left_out_where_there_is_none():
     assert interval(0.5, None, None) == "0.500"
 
 
-@pytest.mark.parametrize(("name", "ends"), [
-    ("test_auroc", (0, 1)), ("1 - test_auroc", (0, 1)), ("test_challenge_score", (-np.inf, 1)),
-    ("1 - test_challenge_score", (0, np.inf)), ("test_loss", (0, np.inf)), ("p50_ms", (-np.inf, np.inf))])
-def test_what_a_quantity_can_be(name, ends):
-    assert figures.possible(name) == ends
+def test_a_narrow_interval_has_the_digits_that_tell_its_ends_apart():
+    assert interval(0.134, 0.1338, 0.1342, number) == "0.134 [0.1338, 0.1342]"
+    assert interval(0.134, 0.133, 0.135, number) == "0.134 [0.133, 0.135]"
+    assert interval(1.5, 1.5, 1.5, number) == "1.5 [1.5, 1.5]"
+
+
+def test_nothing_is_less_than_nothing():
+    assert interval(-0.0001, -0.0004, 0.0002) == "0.000 [0.000, 0.000]"
+    assert number(-0.0) == "0"
 
 
 def test_a_prediction_ends_where_its_quantity_does():
