@@ -18,6 +18,7 @@ from ecgscale.errors import UserError
 from tests.fuzz.target import Target
 
 MOST_WAITING = 600                  # seconds by the clock, for what sleeps as before a pipe
+A_MIB = 0.5                         # seconds more for each MiB of a case: reading a long table is work, not a hang
 MOST_BYTES = 512 << 20              # that a case may make the process grow by
 EXPECTED = (UserError, Rejected, SystemExit)
 ROOT = Path(__file__).parents[2]
@@ -55,14 +56,15 @@ def judged(target: Target, folder: Path) -> str:
     global opened
     before = beside(folder)
     resident = start_of_growth()
+    seconds = target.seconds + A_MIB * sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
     opened = []
     try:
-        with within(target.seconds):
+        with within(seconds):
             target.check(target.read(folder))
     except EXPECTED as error:
         fault = "" if str(error).strip() else f"an empty message of {type(error).__name__}"
     except TooLong:
-        fault = f"takes more than {target.seconds:g} s"
+        fault = f"takes more than {seconds:.2g} s"
     except Exception as error:
         fault = f"{type(error).__name__} at {place_of(error)}"
     else:

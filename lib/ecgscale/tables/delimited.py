@@ -146,7 +146,7 @@ def records(text: str, delimiter: str, path: Path, skipped: int) -> tuple[list[l
     rows, lines, line = [], [], 0
     try:
         for row in reader:
-            if any(cell.strip() for cell in row):
+            if any(map(str.strip, row)):
                 rows.append(row)
                 lines.append(line + 1 + skipped)
             line = reader.line_num
