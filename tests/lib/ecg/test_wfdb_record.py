@@ -178,6 +178,34 @@ def test_odd_headers_equal_wfdb(record, change):
     assert ours.comments["dx"] == "426783006"
 
 
+@pytest.fixture
+def cut(tmp_path, signal):
+    """A record whose header tells no length, of so many bytes: 24 of something else, then 2500 frames of 12 leads."""
+    def write(kept: int):
+        wfdb.wrsamp("r", fs=500, units=["mV"] * 12, sig_name=list(LEADS), d_signal=signal(2500).astype(np.int64),
+                    fmt=["16"] * 12, adc_gain=[1000.0] * 12, baseline=[0] * 12, write_dir=str(tmp_path))
+        header, file = tmp_path / "r.hea", tmp_path / "r.dat"
+        header.write_text(header.read_text().replace("500 2500", "500").replace("r.dat 16", "r.dat 16+24"))
+        file.write_bytes((bytes(24) + file.read_bytes())[:kept])
+        return header
+    return write
+
+
+def test_a_length_that_the_file_tells_counts_whole_frames(cut):
+    """The last frame is cut in its middle."""
+    path = cut(24 + 2 * 12 * 700 + 13)
+    ours = read_recording(path).digital
+    path.write_text(path.read_text().replace("r 12 500", "r 12 500 700"))       # wfdb reads no cut frame
+    np.testing.assert_array_equal(ours, wfdb.rdrecord(without_ending(path), physical=False).d_signal)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 24, 24 + 23])
+def test_a_file_without_a_whole_frame_is_too_short(cut, kept):
+    with pytest.raises(Rejected) as caught:
+        read_recording(cut(kept))
+    assert caught.value.reason == "too-short"
+
+
 def test_a_micro_sign_that_is_not_utf8(record):
     """wfdb drops it and reads volts."""
     path = record(gain=1)
