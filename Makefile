@@ -37,7 +37,7 @@ mutants: $(READY)   ## do the tests notice mistakes? 50 a package, the same each
 	.venv/bin/python -m tests.mutants.mutants --sample $(SAMPLE) --seed $(SEED)
 
 faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk: minutes
-	.venv/bin/python -m pytest tests/faults/faults.py
+	.venv/bin/python -m pytest tests/faults/faults.py tests/faults/full_disk.py
 
 report: $(READY)   ## every fit and figure again, from the committed run table of PTB-XL, offline
 	./nextflow run . --runs assets/examples/ptbxl/runs.csv --study assets/studies/ptbxl.yaml --outdir results/report

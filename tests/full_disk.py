@@ -12,16 +12,22 @@ import hashlib
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 ENOUGH, PAGE = 1 << 28, 4096
 LOADED = {      # before a fork
     "ecg-prepare": "ecgscale.ecg.prepare", "ecg-split": "ecgscale.ecg.split",
     "ecg-evaluate": "ecgscale.evaluation.evaluate", "ecg-collect": "ecgscale.evaluation.comparisons",
-    "ecg-fit": "ecgscale.analysis.analyse"}
+    "ecg-fit": "ecgscale.analysis.analyse", "ecg-export": "ecgscale.deploy.export",
+    "ecg-bench": "ecgscale.deploy.bench", "ecg-report": "ecgscale.report.page"}
+APART = ("unshare", "--map-root-user", "--mount")
 
 
 def mount(disk: Path, size: int, *again: str) -> None:
@@ -72,6 +78,35 @@ def main(disk: Path, most: int, command: str, *arguments: str) -> None:
         print(json.dumps(run(command, list(arguments), disk, said)))
         mount(disk, ENOUGH, "remount")
         print(json.dumps(run(command, list(arguments), disk, said)))
+
+
+def sweep(command: str, arguments: Iterable, most: int, folder: Path) -> list[dict]:
+    """What main prints of a command, on a disk in `folder`. Skips the test where no disk can be made."""
+    if not shutil.which(APART[0]):
+        pytest.skip("no unshare here: it is Linux's")
+    disk = folder / "disk"
+    disk.mkdir()
+    mounted = subprocess.run([*APART, "mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    done = subprocess.run([*APART, sys.executable, "-m", "tests.full_disk", disk, str(most), command,
+                           *map(str, arguments)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "lib")},
+                          text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(map(json.loads, done.stdout.splitlines()))
+
+
+def survived(whole: dict, full: dict, again: dict, timed: tuple[str, ...] = ()) -> None:
+    """A message, whole files only, and the same files with room again, to the byte; but for names that end as `timed`:
+    they tell how long something took."""
+    assert full["code"] == 2, full["said"]
+    assert "No space left on device. Make room there and run again" in full["said"]
+    assert "Traceback" not in full["said"]
+    assert again["code"] == whole["code"], again["said"]
+    whole, full, again = ({name: "" if name.endswith(timed) else digest for name, digest in one["files"].items()}
+                          for one in (whole, full, again))
+    assert {item for item in full.items() if not item[0].endswith("datapackage.json")} <= whole.items()
+    assert again == whole           # a package describes what is there so far
 
 
 if __name__ == "__main__":

@@ -1,10 +1,6 @@
 """A disk that gets full while a command writes: a message, whole files only, and the same results with room again."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tests.commands import run_command
+from tests.full_disk import survived, sweep
 from tests.tiny_folders import tiny_folders
 
 ROOT = Path(__file__).parents[2]
-APART = ("unshare", "--map-root-user", "--mount")
 STUDY = ROOT / "assets/studies/test.yaml"
 MOST = {"ecg-prepare": 99, "ecg-evaluate": 99, "ecg-collect": 99, "ecg-split": 99, "ecg-fit": 3}    # files
 
@@ -49,26 +45,8 @@ def commands(made, corpus) -> dict[str, list]:
 
 @pytest.mark.parametrize("command", MOST)
 def test_every_file_of_a_command_meets_a_full_disk(command, folders, small_corpus, tmp_path):
-    if not shutil.which(APART[0]):
-        pytest.skip("no unshare here: it is Linux's")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run([*APART, "mount", "-t", "tmpfs", "tmpfs", disk], capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    arguments = map(str, commands(folders, small_corpus)[command])
-    done = subprocess.run([*APART, sys.executable, "-m", "tests.full_disk", disk, str(MOST[command]), command,
-                           *arguments], cwd=ROOT,
-                          env={**os.environ, "PYTHONPATH": str(ROOT / "lib")}, text=True, capture_output=True,
-                          check=False)
-    assert done.returncode == 0, done.stderr
-    whole, *runs = map(json.loads, done.stdout.splitlines())
+    whole, *runs = sweep(command, commands(folders, small_corpus)[command], MOST[command], tmp_path)
     assert whole["code"] in (0, 3), whole["said"]
     assert len(runs) >= 2 * min(len(whole["files"]), MOST[command]) - 2 >= 2
     for full, again in zip(runs[::2], runs[1::2], strict=True):
-        assert full["code"] == 2, full["said"]
-        assert "No space left on device. Make room there and run again" in full["said"]
-        assert "Traceback" not in full["said"]
-        tables = {name: digest for name, digest in full["files"].items() if not name.endswith("datapackage.json")}
-        assert tables.items() <= whole["files"].items()     # the package describes what is there so far
-        assert (again["code"], again["files"]) == (whole["code"], whole["files"]), again["said"]
+        survived(whole, full, again)

@@ -1,0 +1,70 @@
+"""A full disk under EXPORT, BENCH and REPORT at their first, middle and last file: minutes, `make faults`.
+
+The quicker commands meet it at every file in tests/bin/test_full_disk.py.
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgscale.contracts import RUNS, SplitInfo, write_split
+from tests.commands import run_command
+from tests.full_disk import survived, sweep
+from tests.tiny_models import trained_run
+
+FILES = 3
+STUDY = {"name": "tiny", "deploy": {"top": 1, "formats": ["onnx"], "precisions": ["float32"], "repeats": 1,
+                                    "min_count": 5, "min_seconds": 0.0}}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory, small_corpus):
+    """A corpus, a run, its exported model and its latencies; a run table of anyone's, and its laws."""
+    folder = tmp_path_factory.mktemp("deployed")
+    (folder / "study.json").write_text(json.dumps(STUDY))
+    done("ecg-prepare", "--source", "ptb-xl", "--folder", small_corpus / "ptb-xl", "--study", folder / "study.json",
+         "--out", folder / "shard", "--cpus", 1)
+    names = pd.read_parquet(folder / "shard/records.parquet")["record"]
+    rows = pd.DataFrame({"record": names, "source": "ptb-xl", "patient": None, "fold": 0,
+                         "part": [("train", "valid", "test")[i % 3] for i in range(len(names))]})
+    write_split(rows, SplitInfo(method="records", seed=0, counts={}, audit={}, corpus_digest="", synthetic=True,
+                                digest=SplitInfo.digest_of(rows)), folder / "split")
+    result = trained_run(folder / "runs", "regnet")
+    RUNS.write(pd.DataFrame([dict.fromkeys(RUNS.columns) | {
+        "run_id": result.spec.run_id, "status": "finished", "family": "regnet", "synthetic": True,
+        "valid_challenge_score": 0.2}]), folder / "runs.parquet")
+    x = np.geomspace(1e4, 1e7, 8)
+    pd.DataFrame({"params": x, "loss": 0.2 + 3 * x**-0.3}).to_csv(folder / "runs.csv", index=False)
+    for command in ("ecg-export", "ecg-bench", "ecg-fit"):
+        done(command, *arguments(folder)[command], "--out", folder / command)
+    return folder
+
+
+def done(command, *given):
+    ended = run_command(command, *given)
+    assert ended.returncode == 0, ended.stderr
+
+
+def arguments(folder) -> dict[str, list]:
+    return {
+        "ecg-export": ["--trained", *(folder / "runs").iterdir(), "--runs", folder / "runs.parquet", "--corpus",
+                       folder / "shard", "--split", folder / "split", "--study", folder / "study.json", "--cpus", "1"],
+        "ecg-bench": ["--models", *(folder / "ecg-export").glob("[!.]*/"), "--study", folder / "study.json",
+                      "--runtimes", "onnxruntime", "--levels", "few", "--machine", "lab", "--cpus", "1"],
+        "ecg-fit": ["--runs", folder / "runs.csv", "--cpus", "1"],
+        "ecg-report": ["--runs", folder / "runs.csv", "--fit", folder / "ecg-fit"],
+    }
+
+
+TIMED = {"ecg-export": ("export.json",), "ecg-bench": (".parquet", ".json", ".csv"), "ecg-report": ()}
+
+
+@pytest.mark.parametrize("command", TIMED)
+def test_a_full_disk(command, place, tmp_path):
+    whole, *runs = sweep(command, arguments(place)[command], FILES, tmp_path)
+    assert whole["code"] == 0, whole["said"]
+    assert len(runs) == 2 * FILES
+    for full, again in zip(runs[::2], runs[1::2], strict=True):
+        survived(whole, full, again, TIMED[command])
