@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -91,11 +92,14 @@ class Document(Part):
         if found != cls.schema_id():
             raise wrong_schema(found, cls.schema_id(), file, line)
         try:
-            return cls.model_validate(body)
+            document = cls.model_validate(body)
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(step) for step in first["loc"])
             raise ContractError(first["msg"], file=file, line=line, field=name) from None
+        for field in endless(document.model_dump()):        # a text of 400 digits is taken for a number
+            raise ContractError("is not a finite number", file=file, line=line, field=field)
+        return document
 
     @classmethod
     def read(cls, path: Path | str) -> Self:
@@ -110,6 +114,15 @@ class Document(Part):
     def read_lines(cls, path: Path | str) -> list[Self]:
         lines = read_text(path, LARGEST_TEXT).split("\n")
         return [cls.from_text(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def endless(value: Any, place: str = "") -> Iterator[str]:
+    """Where in a document's values a number is not finite: "second_ms.10"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place
+    elif isinstance(value, dict | list | tuple):
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from endless(inner, f"{place}.{name}" if place else str(name))
 
 
 def wrong_schema(found: str | None, expected: str, file: Path | str, line: int | None = None) -> ContractError:

@@ -228,6 +228,21 @@ def test_numbers_that_are_not_finite_are_no_json(text):
         read_json(text, "document.json")
 
 
+@pytest.mark.parametrize("text", ["inf", "-Infinity", "NaN", "1" * 400])
+def test_a_text_that_is_no_finite_number_is_none(tmp_path, text):
+    """pydantic takes a text for the number that it says."""
+    body = json.loads(made_control().to_line()) | {"second_ms": [0.5, text]}
+    (tmp_path / "control.json").write_text(json.dumps(body))
+    with pytest.raises(ContractError, match=r"control\.json: second_ms\.1: is not a finite number"):
+        contracts.Control.read(tmp_path / "control.json")
+
+
+def made_control() -> contracts.Control:
+    return contracts.Control(machine="lab", run_id="r", model="m", runtime="torch", device="cpu", option="", threads=1,
+                             first_ms=(0.5, 0.6), second_ms=(0.5, 0.6), ratio=1, ratio_low=0.9, ratio_high=1.1,
+                             drift=0, disturbed=0, tolerance=0.1, limit=0.1, reason="", synthetic=True)
+
+
 def test_arrays_of_either_order_and_version(tmp_path):
     values = np.arange(12.0).reshape(3, 4)
     with zipfile.ZipFile(tmp_path / "arrays.npz", "w") as archive:
