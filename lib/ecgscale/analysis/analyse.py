@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.frontier import fronts
 from ecgscale.analysis.optima import optima
-from ecgscale.analysis.predictor import predict
+from ecgscale.analysis.predictor import FEW, predict
 from ecgscale.contracts import (
     DIFFERENCES,
     EFFECTS,
@@ -32,6 +35,7 @@ from ecgscale.errors import UserError
 from ecgscale.laws.columns import with_latency
 from ecgscale.laws.summary import summary
 from ecgscale.laws.table import fit_run_table
+from ecgscale.machine.processes import fresh_pool
 from ecgscale.tables.runs import read_runs
 
 NOTHING_ASKED = 3       # exit code: files are written, and no law could be asked
@@ -60,14 +64,14 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     target = judged_by(table, asked.target)
     if target != asked.target:
         print(f"{asked.target} is not in the table: {target} is looked at", file=sys.stderr)
-    laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
-                         scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
-                         places=places, losses=losses, huber=huber)
-    scored = target in table
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
-    frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
-                if scored else FRONTIER.empty())
-    predictor, importance, predicted, effects = predict(table, target, bootstrap=asked.bootstrap)
+    with beside(cpus > 1 and len(table) >= FEW, predict, table, target, bootstrap=asked.bootstrap) as predicting:
+        laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
+                             scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
+                             places=places, losses=losses, huber=huber)
+        frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
+                    if target in table else FRONTIER.empty())
+        predictor, importance, predicted, effects = predicting()
     write(out, laws, frontier, predictor, importance, predicted, effects)
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
     best = optima(table) if tuned else OPTIMA.empty()
@@ -78,6 +82,16 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     print(summary(laws))
     print(f"{len(fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
     return 0 if laws.fits else NOTHING_ASKED
+
+
+@contextmanager
+def beside(apart: bool, function: Callable, *arguments: Any, **options: Any) -> Iterator[Callable[[], Any]]:
+    """What gives the function's result: worked on meanwhile in another process, or only then, here."""
+    if not apart:
+        yield lambda: function(*arguments, **options)
+        return
+    with fresh_pool("predicting", 1, threads=1) as pool:
+        yield pool.submit(function, *arguments, **options).result
 
 
 def as_asked(columns: TableColumns, given: Reading) -> Reading:

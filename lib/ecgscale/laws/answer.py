@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,9 @@ class Answer:
 
     def identified(self, law: str) -> bool:
         return any(fit.law == law and fit.verdict == "identified" for fit in self.fits)
+
+
+Asking = Callable[[list[tuple]], list[Answer]]      # answers to arguments of `answer`, here or in processes
 
 
 def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, replicates: int, seed: int,

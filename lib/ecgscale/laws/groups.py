@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import LawFit
-from ecgscale.laws.answer import Question, answer
+from ecgscale.laws.answer import Asking, Question
 from ecgscale.laws.columns import Response, response
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.profile import profile
@@ -29,13 +29,14 @@ RUNS = 16               # from which groups are asked for: with fewer, a group's
 COMPLETE = 0.8          # share of the runs that must have a group's score, else the group is left out
 
 
-def group_laws(frame: pd.DataFrame, labels: np.ndarray, scores: pd.DataFrame | None, replicates: int,
-               seed: int) -> tuple[list[LawFit], list[dict[str, Any]], dict[str, str]]:
+def group_laws(frame: pd.DataFrame, labels: np.ndarray, scores: pd.DataFrame | None, replicates: int, seed: int,
+               ask: Asking) -> tuple[list[LawFit], list[dict[str, Any]], dict[str, str]]:
     """Fits of each source and class, differences of exponents, and what could not be asked, with the reason.
 
-    frame: runs that ended well; labels (run,): configuration of each; scores: METRICS rows of the test part.
+    frame: runs that ended well; labels (run,): configuration of each; scores: METRICS rows of the test part; ask:
+    answers to these tasks of `answer`.
     """
-    fits, rows, disabled = [], [], {}
+    tasks, rows, disabled = [], [], {}
     for kind in KINDS:
         errors, reason = errors_of(frame, scores, kind)
         if reason:
@@ -51,10 +52,10 @@ def group_laws(frame: pd.DataFrame, labels: np.ndarray, scores: pd.DataFrame | N
             if len(kept) < RUNS or len(np.unique(x[kept])) < 2:
                 continue
             clusters = cluster_numbers(len(kept), labels[kept])
-            for value, y in errors.items():
-                fits += fits_of(f"{kind}={value}", size, y, x, labels, replicates, seed, 0.05 / len(errors))
+            tasks += [task(f"{kind}={value}", size, y, x, labels, replicates, seed, 0.05 / len(errors))
+                      for value, y in errors.items()]
             rows += differences(kind, size, x[kept], {value: y[kept] for value, y in whole.items()}, clusters)
-    return fits, rows, disabled
+    return [fit for one in ask(tasks) for fit in one.fits], rows, disabled
 
 
 def errors_of(frame: pd.DataFrame, scores: pd.DataFrame | None, kind: str) -> tuple[dict[str, np.ndarray], str]:
@@ -78,11 +79,12 @@ def in_every_run(errors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {value: y for value, y in errors.items() if np.isfinite(y[scored]).all()}
 
 
-def fits_of(subset: str, size: str, y: np.ndarray, x: np.ndarray, labels: np.ndarray, replicates: int, seed: int,
-            alpha: float) -> list[LawFit]:
+def task(subset: str, size: str, y: np.ndarray, x: np.ndarray, labels: np.ndarray, replicates: int, seed: int,
+         alpha: float) -> tuple:
+    """Arguments of `answer`."""
     rows = np.flatnonzero(np.isfinite(y) & np.isfinite(x) & (x > 0))
     question = Question(subset, (size,), Response(f"1 - test_{METRIC}", y, 0.5), rows)
-    return answer(question, [x[rows]], labels[rows], replicates, seed, alpha, laws=FORMS).fits
+    return question, [x[rows]], labels[rows], replicates, seed, alpha, FORMS
 
 
 def differences(kind: str, size: str, x: np.ndarray, errors: dict[str, np.ndarray],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ecgscale.contracts import Columns, Laws, Reading, digest
 from ecgscale.contracts.run_table import configurations
 from ecgscale.design.study import Spending
 from ecgscale.laws.allocation import allocate, asked_budgets
-from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Question, answer
+from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Asking, Question, answer
 from ecgscale.laws.columns import GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.crossing import OF_ONE_SIZE, crossings
 from ecgscale.laws.differences import COMPARED, exponent_differences
@@ -49,11 +50,12 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
     explained = responses(frame, target, asked=tuple(columns.responses) if columns and reading.responses else ())
     asked, disabled = list(questions(frame, explained)), missing(frame, target, explained)
     labels = configurations(frame)
-    answers = answers_to(asked, frame, labels, replicates, seed, cpus, huber)
-    allocation, reasons = allocations(frame, answers, budgets)
     ended = usable(frame)
-    grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores, min(replicates, GROUP_REPLICATES),
-                                            seed)
+    with asking(cpus, sum(len(question.rows) for question in asked) * replicates) as ask:
+        answers = ask(tasks(asked, frame, labels, replicates, seed, huber))
+        grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores,
+                                                min(replicates, GROUP_REPLICATES), seed, ask)
+    allocation, reasons = allocations(frame, answers, budgets)
     return Laws(table_digest=table_digest(frame, explained), synthetic=is_synthetic(frame), runs=len(frame),
                 fits=(*with_headlines(answers, frame), *grouped), disabled=disabled | reasons | lacking,
                 allocation=allocation, differences=[*differences(answers), *compared], crossings=met(answers),
@@ -69,18 +71,24 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values([*numbers, "run_id"], kind="stable", ignore_index=True)
 
 
-def answers_to(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replicates: int, seed: int,
-               cpus: int, huber: float | None = None) -> list[Answer]:
-    """An answer to each question, in processes side by side once that is worth starting them: the steps of a fit are
-    too short for threads, which would take turns."""
-    names = frame["run_id"].astype(str).to_numpy()
-    tasks = [(question, [frame[name].to_numpy(float)[question.rows] for name in question.x], labels[question.rows],
-              replicates, seed + number, 0.05 / len(asked), CURVES, names[question.rows], huber)
-             for number, question in enumerate(asked)]
-    if cpus <= 1 or sum(len(question.rows) for question in asked) * replicates < WORTH_STARTING:
-        return [answer(*task) for task in tasks]
+@contextmanager
+def asking(cpus: int, work: float) -> Iterator[Asking]:
+    """Answers in processes side by side where the work (rows x replicates) is worth starting them: the steps of a fit
+    are too short for threads, which would take turns."""
+    if cpus <= 1 or work < WORTH_STARTING:
+        yield lambda tasks: [answer(*task) for task in tasks]
+        return
     with fresh_pool("fitting", cpus, threads=1) as pool:
-        return list(pool.map(answer, *zip(*tasks, strict=True)))
+        yield lambda tasks: [one.result() for one in [pool.submit(answer, *task) for task in tasks]]
+
+
+def tasks(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replicates: int, seed: int,
+          huber: float | None = None) -> list[tuple]:
+    """Arguments of `answer`, question by question."""
+    names = frame["run_id"].astype(str).to_numpy()
+    return [(question, [frame[name].to_numpy(float)[question.rows] for name in question.x], labels[question.rows],
+             replicates, seed + number, 0.05 / len(asked), CURVES, names[question.rows], huber)
+            for number, question in enumerate(asked)]
 
 
 def differences(answers: list[Answer]) -> list[dict[str, Any]]:
