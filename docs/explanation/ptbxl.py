@@ -128,20 +128,30 @@ def foretold_and_found(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def larger_found(runs: pd.DataFrame) -> pd.DataFrame:
+def larger_found(runs: pd.DataFrame, foretold: Path) -> pd.DataFrame:
     """Each prediction for a larger network beside its run on all recordings, of two rates the one that validation
-    chose; and what the law with its miss says in hindsight, from the runs that the prediction was made of."""
-    larger = runs["data_fraction"].eq(1) & runs["params"].gt(1e5)
-    before, its = runs[~larger], runs[larger & runs["optimizer"].eq("adamw")].sort_values("valid_loss")
+    chose."""
+    its = runs[runs["data_fraction"].eq(1) & runs["optimizer"].eq("adamw")].sort_values("valid_loss")
     rows = []
-    for row in pd.read_json(FORETOLD_SIZES).itertuples():
+    for row in pd.read_json(foretold).itertuples():
         for run in its[its["params"].eq(row.params)].head(1).itertuples():
-            found, told = errors(its.loc[[run.Index]], row.response)[0], with_miss(before, row.family, row.response,
-                                                                                  row.params)
-            rows.append({"network": run.network, "response": row.response, "foretold": row.estimate, "low": row.low,
-                         "high": row.high, "found": found, "inside": row.low <= found <= row.high,
-                         "with miss": told["estimate"], "its low": told["low"], "its high": told["high"],
-                         "inside it": told["low"] <= found <= told["high"]})
+            found = errors(its.loc[[run.Index]], row.response)[0]
+            rows.append({"network": run.network, "family": row.family, "params": row.params, "response": row.response,
+                         "foretold": row.estimate, "low": row.low, "high": row.high, "found": found,
+                         "inside": row.low <= found <= row.high})
+    return pd.DataFrame(rows)
+
+
+def in_hindsight(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the law with its miss says of the networks of FORETOLD_SIZES, from the runs that these predictions were made
+    of."""
+    before = runs[~(runs["data_fraction"].eq(1) & runs["params"].gt(1e5))]
+    rows = []
+    for row in larger_found(runs, FORETOLD_SIZES).itertuples():
+        told = with_miss(before, row.family, row.response, row.params)
+        rows.append({"network": row.network, "response": row.response, "with miss": told["estimate"],
+                     "low": told["low"], "high": told["high"], "found": row.found,
+                     "inside": told["low"] <= row.found <= told["high"]})
     return pd.DataFrame(rows)
 
 
@@ -258,7 +268,8 @@ def main() -> None:
         return
     pd.set_option("display.precision", 4)
     tables = [rates(runs), exponents(runs), slower(runs), verdicts(runs), optimizers(runs), best(runs),
-              foretold_and_found(runs), larger_found(runs)]
+              foretold_and_found(runs), larger_found(runs, FORETOLD_SIZES), in_hindsight(runs),
+              larger_found(runs, FORETOLD_LARGEST)]
     for table in tables:
         print(table.to_string(index=False), end="\n\n")
     draw(runs)
