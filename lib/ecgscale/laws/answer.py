@@ -26,6 +26,7 @@ from ecgscale.laws.verdict import PRECISION, SIMPLER, SUPPORTED, WORTH, exponent
 UNIQUE = ("params", "train_records")        # stands for samples seen in a table that counts no others
 OF_SEVERAL = {("params", "samples_seen"): "joint", UNIQUE: "joint",
               ("params", "train_records", "samples_seen"): "multi_epoch"}
+BAND = 9        # sizes at which the band of a curve is told
 OF_FRONTIERS = ("power", "floor", "shifted")    # a tenth of the runs tells no breaks
 AHEAD = (1.0, 2.0, 4.0, 10.0)       # sizes at which the average predicts, in units of the largest size
 
@@ -96,12 +97,22 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     out = [describe(question, fits[name], boots.get(name), profiles.get(name), reasons[name],
                     told | {"weight": float(weights[name]), "held_out": errors.get(name),
                             "would_identify": would_identify(fits[name], PRECISION) if reasons[name] else [],
+                            "band": None if reasons[name] or len(sizes) > 1 else band(fits[name], clusters),
                             "losses": side_by_side(squared[name], fits[name], profiles.get(name), clusters),
                             "influential": [{"run": str(runs[one.pop("point")])} | one
                                             for one in influential(fits[name])]}) for name in told_of]
     if profiles and ahead is not None:
         out.append(average(question, profiles, weights, np.exp(ahead[0]), errors.get("average")))
     return Answer(question, out, boots, profiles)
+
+
+def band(fit: Fit, clusters: np.ndarray) -> dict[str, list[float | None]] | None:
+    """90 % profile intervals of the curve at BAND sizes over its runs. Those of its covariance hold it half as often
+    where noise grows along the size (docs/explanation/coverage.md). None where the law has no profile."""
+    at = np.linspace(fit.log_x.min(), fit.log_x.max(), BAND)
+    made = profile(fit, at[None], clusters)
+    return None if made is None else {name: list(map(finite, np.exp(values))) for name, values in (
+        ("x", at), ("low", made.curve[:, 0]), ("high", made.curve[:, 1]))}
 
 
 def side_by_side(squared: Fit, lead: Fit, made: Profile | None, clusters: np.ndarray) -> dict[str, dict]:

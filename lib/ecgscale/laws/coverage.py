@@ -8,7 +8,8 @@ prints one row a law, design, kind of noise (`laws/planted.py`), number of runs 
 are told, that of all parameters in all tables, how often these have no end but a bound, the coverage of the curve and
 of a new run (given each table exactly, from the normal distribution of its noise), the largest bias of an exponent, and
 the coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
---average, the coverage of the predictions that are averaged over all laws of one size. The whole
+--average, the coverage of the predictions that are averaged over all laws of one size; with --bands, that of the bands
+that the report draws. The whole
 tables: docs/explanation/coverage.md. With --csv, the lines of assets/coverage.csv, from which every fit says where
 intervals like its own fall short (`laws/counted.py`).
 """
@@ -23,11 +24,23 @@ from itertools import chain, product
 import numpy as np
 
 from ecgscale.laws.answer import AHEAD as AVERAGED_AT
-from ecgscale.laws.answer import Question, average
+from ecgscale.laws.answer import OF_FRONTIERS, Question, average, band
 from ecgscale.laws.columns import Response
-from ecgscale.laws.fit import fit_law, information_weights
+from ecgscale.laws.fit import Fit, at_quantile, fit_law, information_weights
 from ecgscale.laws.forms import CURVES, LAWS
-from ecgscale.laws.planted import DESIGNS, KNOWN, NOISES, OF_SEVERAL_SIZES, SEEDS, TRUTH, Noise, planted
+from ecgscale.laws.headline import FRONTIER, FRONTIER_RUNS
+from ecgscale.laws.planted import (
+    DESIGNS,
+    EXCESS,
+    KNOWN,
+    NOISES,
+    OF_SEVERAL_SIZES,
+    SEEDS,
+    TRUTH,
+    Noise,
+    planted,
+    scattered,
+)
 from ecgscale.laws.profile import profile
 from ecgscale.laws.robust import choose_loss
 from ecgscale.laws.uncertainty import bootstrap
@@ -116,6 +129,36 @@ def cover_average(law: str, runs: int, noise: Noise, tables: int, seed: int = 0)
     return np.mean(curve, axis=0), np.mean(new, axis=0)
 
 
+def cover_band(law: str, runs: int, noise: Noise, tables: int, seed: int = 0) -> np.ndarray:
+    """(size,) coverage of the band that the report draws, at sizes from the smallest run's to the largest's."""
+    random, held = draws_of(law, runs, noise, seed, "scattered"), []
+    for _ in range(tables):
+        drawn = planted(law, runs, noise, random)
+        fit = fit_law(law, np.exp(drawn.log_x[0]), y=np.exp(drawn.log_y), polish=False)
+        held.append(within_band(choose_loss([fit]).lead(fit), drawn.clusters, TRUTH[law], 0.0))
+    return np.mean(held, axis=0)
+
+
+def cover_frontier(law: str, runs: int, excess: str, tables: int, seed: int = 0) -> np.ndarray:
+    """The same of a frontier. Its truth is the quantile that it is of: the law times that of the planted excess."""
+    random = np.random.default_rng([seed, runs, list(TRUTH).index(law), list(EXCESS).index(excess)])
+    share, held = max(FRONTIER, FRONTIER_RUNS / runs), []
+    above = float(np.quantile(EXCESS[excess](1_000_000, random), share))
+    for _ in range(tables):
+        x = np.exp(scattered(1, runs, random)[0])
+        y = LAWS[law](x, **TRUTH[law]) * np.exp(EXCESS[excess](runs, random))
+        held.append(within_band(at_quantile(fit_law(law, x, y=y, polish=False), share), np.arange(runs), TRUTH[law],
+                                above))
+    return np.mean(held, axis=0)
+
+
+def within_band(fit: Fit, clusters: np.ndarray, truth: dict[str, float], above: float) -> np.ndarray:
+    """(size,) whether the band holds the law with log y moved up by `above`."""
+    x, low, high = (np.array(ends, float) for ends in band(fit, clusters).values())
+    here = fit.law(x, **truth) * np.exp(above)
+    return (low <= here) & (here <= high)
+
+
 def draws_of(law: str, runs: int, noise: Noise, seed: int, design: str) -> np.random.Generator:
     """Of one cell's tables: no two cells share a draw."""
     return np.random.default_rng([seed, runs, list(TRUTH).index(law), round(noise.size * 1e6),
@@ -142,6 +185,19 @@ def told(shares: dict[str, float] | Iterable[float]) -> str:
     return "–".join(sorted({*ends_of(shares)}))
 
 
+def print_bands(args: argparse.Namespace) -> None:
+    """A row a law, noise and number of runs: the lowest, mean and highest share over the sizes."""
+    print("| law | of | misses are | runs | tables | lowest | mean | highest |\n" + "| --- " * 8 + "|")
+    for law, runs in product(args.laws, args.runs):
+        rows = [("all runs", f"{kind}, {size:g}", cover_band(law, runs, Noise(size, kind), args.tables, args.seed))
+                for kind in args.kinds for size in args.noise]
+        rows += [("frontier", kind, cover_frontier(law, runs, kind, args.tables, args.seed))
+                 for kind in EXCESS if law in OF_FRONTIERS]
+        for of, misses, held in rows:
+            shares = [f"{value:.2f}" for value in (held.min(), held.mean(), held.max())]
+            print("| " + " | ".join([law, of, misses, str(runs), str(args.tables), *shares]) + " |", flush=True)
+
+
 def main() -> None:
     asked = argparse.ArgumentParser(description="Coverage of nominal 90 % intervals on planted tables")
     asked.add_argument("--laws", nargs="+", choices=TRUTH, default=list(TRUTH))
@@ -153,8 +209,11 @@ def main() -> None:
     asked.add_argument("--replicates", type=int, default=0, help="of the bootstrap; 0: not counted")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--average", action="store_true", help="count the average of all laws of one size instead")
+    asked.add_argument("--bands", action="store_true", help="count the bands that the report draws, of frontiers too")
     asked.add_argument("--csv", action="store_true", help="lines of assets/coverage.csv instead of Markdown")
     args = asked.parse_args()
+    if args.bands:
+        return print_bands(args)
     titles = (["averaged curve", "averaged new run"] if args.average else
               ["told", "exponents where told", "parameters", "endless", "curve", "new run", "bias",
                "bootstrap"])

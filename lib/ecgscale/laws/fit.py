@@ -143,9 +143,13 @@ class Fit:
 
     @cached_property
     def covariance(self) -> np.ndarray:
-        """(parameter, parameter) of theta, from lmfit's curvature; zero rows for parameters held or at a bound."""
-        return self.bread * float(self.weights @ self.pull**2) / max(self.freedom, 1) if self.freedom > 0 else (
-            np.full_like(self.bread, np.nan))
+        """(parameter, parameter) of theta, from lmfit's curvature; zero rows for parameters held or at a bound.
+
+        The variance of the pulls over their mean stiffness (Huber 1981, Robust Statistics, section 7.6), which is 1 for
+        squares: at a quantile few residuals are near enough to give way, and pulls alone would tell a third of it.
+        """
+        return self.bread * (float(self.weights @ self.pull**2) / max(self.freedom, 1) / max(
+            float(self.stiffness.mean()), 1e-12)) if self.freedom > 0 else np.full_like(self.bread, np.nan)
 
     def predict(self, *x: np.ndarray) -> np.ndarray:
         """y at sizes x, one array a size."""

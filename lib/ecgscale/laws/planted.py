@@ -67,6 +67,12 @@ def one_axis(sizes: int, runs: int, random: np.random.Generator) -> np.ndarray:
     return x
 
 
+EXCESS: dict[str, Callable[[int, np.random.Generator], np.ndarray]] = {
+    "exponential": lambda runs, random: 0.6 * random.standard_exponential(runs) + 0.02 * random.standard_normal(runs),
+    "rates": lambda runs, random: 0.3 * np.abs(random.uniform(-1.5, 1.5, runs)) + 0.01 * random.standard_normal(runs),
+    "normal": lambda runs, random: 0.2 * random.standard_normal(runs)}
+"""By how much log y of runs of all kinds of settings lies above the law: few good ones; learning rates around the
+best one; nothing but noise."""
 DESIGNS: dict[str, Callable[[int, int, np.random.Generator], np.ndarray]] = {
     one.__name__: one for one in (scattered, factorial, iso_flop, star, one_axis)}
 OF_SEVERAL_SIZES = ("iso_flop", "star", "one_axis")     # with one size they are no designs of their own

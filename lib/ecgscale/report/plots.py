@@ -17,7 +17,6 @@ from ecgscale.report.latency_figures import flagged, order, standing, subset
 from ecgscale.report.possible import possible
 from ecgscale.report.style import KNOWN, label
 
-LEVEL = 1.645           # half width of a 90 % interval in standard deviations
 GRID = 60
 FOREMOST = ("random forest",)       # of the models that predict: the study's
 
@@ -181,9 +180,9 @@ def law(inputs: Inputs) -> Chart | None:
     return Chart(
         "laws", "Scaling laws",
         "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (ink), their frontier "
-        "(dashed) and each optimizer, with the pointwise 90 % band of the fitted curve (from the covariance of its "
-        "parameters); none is drawn where none is identified. Squares and bars: the laws' weighted average at 1, 2, 4 "
-        "and 10 times the largest size with the 90 % interval of a new run, where it has ends."
+        "(dashed) and each optimizer, with the pointwise 90 % band of the fitted curve (profile likelihood); none is "
+        "drawn where none is identified. Squares and bars: the laws' weighted average at 1, 2, 4 and 10 times the "
+        "largest size with the 90 % interval of a new run, where it has ends."
         + (f" One run in {-(-len(ranked) // THINNED)} is drawn." if len(ranked) > THINNED else ""),
         "Identified: " + ("; ".join(told) or "none"), tuple(views), rows) if views else None
 
@@ -247,27 +246,13 @@ def law_layers(data: str, x: dict, y: dict, ink: str, dashed: bool, name: str) -
 
 
 def curve(fit: LawFit, grid: np.ndarray) -> list[dict]:
-    """A law on a grid of sizes with its pointwise 90 % band: the covariance carried to log y (delta method)."""
-    y = LAWS[fit.law](grid, **fit.estimates)
-    low, high = np.clip(band(fit, grid, y), *possible(fit.y))
+    """A law on a grid of sizes with its pointwise 90 % band, which earlier versions did not tell."""
+    y, ends = LAWS[fit.law](grid, **fit.estimates), np.full((2, len(grid)), np.nan)
+    if told := fit.statistics.get("band"):
+        x, *known = np.log(np.array([told[name] for name in ("x", "low", "high")], float))
+        ends = np.clip(np.exp([np.interp(np.log(grid), x, end) for end in known]), *possible(fit.y))
     return [dict(zip(("x", "y", "low", "high"), map(float, row), strict=True))
-            for row in zip(grid, y, low, high, strict=True)]
-
-
-def band(fit: LawFit, grid: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end; NaN where the fit has no covariance."""
-    none = np.full(len(grid), np.nan)
-    if fit.covariance is None or any(cell is None for row in fit.covariance for cell in row):
-        return none, none
-    slopes = []
-    for name, value in fit.estimates.items():
-        step = 1e-5 * max(abs(value), 1e-12)
-        slopes.append((np.log(LAWS[fit.law](grid, **fit.estimates | {name: value + step})) - np.log(y)) / step)
-    jacobian = np.array(slopes)
-    variance = np.einsum("pg,pq,qg->g", jacobian, np.array(fit.covariance, float), jacobian)
-    half = LEVEL * np.sqrt(np.where(variance >= 0, variance, np.nan))
-    with np.errstate(over="ignore"):
-        return y * np.exp(-half), y * np.exp(half)
+            for row in zip(grid, y, *ends, strict=True)]
 
 
 def predicted(inputs: Inputs, scheme: str = "3-fold") -> Chart | None:
