@@ -33,6 +33,7 @@ from ecgscale.report import card_figures, ecg_paper
 from ecgscale.report.style import FIGURES, GENERATOR, RC, save
 
 UNITS = {"lead": "standard deviations of the lead", "record": "standard deviations of the recording", "none": "mV"}
+AS_RECORDED = "As recorded, not filtered."
 CARD_FILES = {"card.html": marked(GENERATOR), "counts.csv": CLASS_COUNTS.wrote, "sources.csv": SOURCE_COUNTS.wrote,
               **{f"figures/{name}": wrote for name, wrote in FIGURES.items()}}
 
@@ -195,17 +196,23 @@ def duplicate_listing(records: pd.DataFrame, most: int = 50) -> Listing:
 
 def examples(corpus: Corpus) -> list[ecg_paper.Sheet]:
     """One recording of each source on ECG paper."""
-    drawn: dict[str, ecg_paper.Sheet] = {}
+    return [ecg_paper.draw(read_array(folder / "example.npy"), row["rate"], record, about(row), AS_RECORDED,
+                           corpus.leads) for record, row, folder in shown(corpus)]
+
+
+def shown(corpus: Corpus) -> list[tuple[str, pd.Series, Path]]:
+    """The recording of each source that is drawn: its name, its row of the records, and the folder of its shard."""
+    found: dict[str, tuple[str, pd.Series, Path]] = {}
     rows = corpus.records.set_index("record")
     for shard, folder in zip(corpus.shards, corpus.folders, strict=True):
-        if shard.example is None or shard.source in drawn:
-            continue
-        row = rows.loc[shard.example]
-        person = ", ".join(part for part in ("" if pd.isna(row["age"]) else f"{row['age']:g} years",
-                                             "" if pd.isna(row["sex"]) else row["sex"]) if part)
-        codes = f"codes {row['codes'].replace(';', ', ')}" if row["codes"] else "no diagnosis"
-        millivolts = read_array(folder / "example.npy")
-        drawn[shard.source] = ecg_paper.draw(
-            millivolts, row["rate"], shard.example, f"{person or 'Age and sex unknown'}; {codes}.",
-            "As recorded, not filtered.", corpus.leads)
-    return list(drawn.values())
+        if shard.example is not None and shard.source not in found:
+            found[shard.source] = shard.example, rows.loc[shard.example], folder
+    return list(found.values())
+
+
+def about(row: pd.Series) -> str:
+    """Of a row of the records: "61 years, female; codes 426783006, 164889003."."""
+    person = ", ".join(part for part in ("" if pd.isna(row["age"]) else f"{row['age']:g} years",
+                                         "" if pd.isna(row["sex"]) else row["sex"]) if part)
+    codes = f"codes {row['codes'].replace(';', ', ')}" if row["codes"] else "no diagnosis"
+    return f"{person or 'Age and sex unknown'}; {codes}."

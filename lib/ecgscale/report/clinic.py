@@ -22,6 +22,8 @@ MEASURES = {"AUROC": ("", "auroc"), "AUPRC": ("", "auprc"), "sensitivity": (TUNE
             "specificity": (TUNED, "specificity")}
 GROUPS = {"sex": "sex", "age": "age (years)", "source": "source"}
 OPEN = 60               # classes up to which the table is not folded away
+SIGNALS_SHOWN = ("This page shows signals of single recordings with age and sex. Before it goes to others, ask "
+                 "whether they may see them; evaluation.examples: 0 in the study leaves them out.")
 KINDS = {"right": "Surely right", "wrong": "Surely wrong", "least sure": "Least sure"}
 
 
@@ -50,8 +52,7 @@ def notices(inputs: Inputs) -> list[str]:
     if inputs.examples and inputs.examples.reason:
         found.append(f"No recordings to look at: {inputs.examples.reason}.")
     if inputs.examples and inputs.examples.recordings and not inputs.examples.synthetic:
-        found.append("This page shows signals of single recordings with age and sex. Before it goes to others, ask "
-                     "whether they may see them; evaluation.examples: 0 in the study leaves them out.")
+        found.append(SIGNALS_SHOWN)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
 import vl_convert
@@ -19,6 +20,8 @@ COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4",
 COLUMN_SECONDS, ROW, ABOVE, HEAD, MARGIN = 2.5, 30.0, 10.0, 8.0, 6.0    # s; mm: paper above the rows, the heading
 PULSE = 10.0                                                # mm left of the leads, for the pulse of 1 mV and 0.2 s
 UNIT = 0.01                                                 # mm of one unit of the drawing: whole numbers are short
+SCALE_WORDS = f"{SPEED:g} mm/s, {GAIN:g} mm/mV"
+HEADING = 96                                                # letters that fit above the paper
 SCALE = 1.5                                                 # of the PNG: pixels a 96th of an inch
 
 
@@ -31,6 +34,18 @@ class Sheet:
     caption: str
     alt: str
     svg: str
+    ours: bool = True
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A sheet that was drawn before, as pixels."""
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    png: bytes
     ours: bool = True
 
 
@@ -49,17 +64,22 @@ def draw(millivolts: np.ndarray, rate: float, record: str, about: str, state: st
                   for row, name in enumerate(names)]
     parts += [trace(held[name], rate, name, 0.0, 4 * COLUMN_SECONDS, rows - len(strips) + place)
               for place, name in enumerate(strips)]
-    scale = f"{SPEED:g} mm/s, {GAIN:g} mm/mV"
-    parts.append(text(wide, high + 4, scale, anchor="end"))
+    parts.append(text(wide, high + 4, SCALE_WORDS, anchor="end"))
     size = wide + 2 * MARGIN, high + ABOVE + HEAD + 2 * MARGIN
     box = [round(value / UNIT) for value in (-MARGIN, -ABOVE - HEAD - MARGIN, *size)]
     svg = (f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]:g}mm" height="{size[1]:g}mm" '
            f'viewBox="{" ".join(map(str, box))}">\n' + "\n".join(parts) + "\n</svg>")
     kind = "Twelve-lead electrocardiogram" if whole_ecg else f"Electrocardiogram (lead {', '.join(leads)})"
-    return Sheet(
-        name="ecg-" + "".join(letter if letter.isalnum() else "-" for letter in record), title=title or record, svg=svg,
-        caption=f"{about} {scale}; small squares are 1 mm (40 ms, 0.1 mV). {state}",
-        alt=f"{kind} of recording {record} on standard paper. {about}")
+    return Sheet(name=file_name(record), title=title or record, svg=svg, caption=caption(about, state),
+                 alt=f"{kind} of recording {record} on standard paper. {about}")
+
+
+def file_name(record: str) -> str:
+    return "ecg-" + "".join(letter if letter.isalnum() else "-" for letter in record)
+
+
+def caption(about: str, state: str) -> str:
+    return f"{about} {SCALE_WORDS}; small squares are 1 mm (40 ms, 0.1 mV). {state}"
 
 
 def units(millimetres: np.ndarray | float) -> np.ndarray:
@@ -116,7 +136,7 @@ def text(x: float, y: float, words: str, anchor: str = "start", size: float = 3.
 def save(sheet: Sheet, folder: Path, synthetic: bool) -> str:
     """Write NAME.svg and NAME.png; give the SVG for inlining. Synthetic data is named in the figure itself."""
     synthetic = synthetic and sheet.ours
-    heading = ("SYNTHETIC DATA · " if synthetic else "") + sheet.title
+    heading = shorten(("SYNTHETIC DATA · " if synthetic else "") + sheet.title, HEADING, placeholder=" …")
     head = text(0, -ABOVE - HEAD + 4, heading, size=4.2, more=' font-weight="bold"')
     head = head.replace(f'fill="{INK}"', f'fill="{COLOURS["vermillion"]}"') if synthetic else head
     svg = sheet.svg.replace("</svg>", f"{head}\n</svg>\n<!-- ecgscale -->\n")

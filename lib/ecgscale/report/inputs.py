@@ -26,6 +26,7 @@ from ecgscale.contracts import (
     SOURCES,
     STRIPS,
     TUNING,
+    ContractError,
     Control,
     Document,
     Environment,
@@ -41,14 +42,17 @@ from ecgscale.contracts import (
     file_digest,
     read_all,
 )
+from ecgscale.contracts.reading import MEBI, plain_file
 from ecgscale.contracts.run_table import judged_by, part_of
 from ecgscale.deploy import elsewhere
 from ecgscale.ecg.corpus import Corpus
+from ecgscale.report.ecg_paper import file_name
 from ecgscale.report.possible import Ends
 from ecgscale.tables.names import SCORES
 from ecgscale.tables.runs import read_runs
 
 SCORE = "test_challenge_score"
+PNG, LARGEST_PICTURE = b"\x89PNG\r\n\x1a\n", 4 * MEBI      # first bytes; bytes of one
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Inputs:
     rejects: pd.DataFrame = field(default_factory=REJECTS.empty)
     classes: pd.DataFrame = field(default_factory=CLASS_COUNTS.empty)
     corpus: Corpus | None = None    # its records; the signals may be elsewhere
+    drawn: dict[str, bytes] = field(default_factory=dict)   # record -> PNG of the data card
     differences: pd.DataFrame = field(default_factory=DIFFERENCES.empty)
     noise: pd.DataFrame = field(default_factory=NOISE.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
@@ -132,6 +137,19 @@ class Inputs:
 def beside(kind: type[Document], folders: Iterable[Path], pattern: str) -> tuple:
     """The documents of each folder; a folder of latency results may lack some."""
     return tuple(kind.read(path) for folder in folders for path in sorted(folder.glob(pattern)))
+
+
+def drawn(card: Path | None, records: Iterable[str]) -> dict[str, bytes]:
+    """The pictures of these recordings that lie in the folder of the data card. Raises ContractError for one that is no
+    PNG or too large."""
+    found = {}
+    for record in records:
+        path = card and card / "figures" / f"{file_name(record)}.png"
+        if path and path.is_file():
+            found[record] = plain_file(path, LARGEST_PICTURE).read_bytes()
+            if not found[record].startswith(PNG):
+                raise ContractError("not a PNG picture", file=path, remedy="Make the data card again: ecg-card")
+    return found
 
 
 def check_latency(files: Iterable[Path], exports: list[Export]) -> None:
@@ -199,6 +217,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
         corpus=Corpus.open(path.parent for path in shards) if shards and all(
             path.with_name("records.parquet").is_file() for path in shards) else None,
+        drawn=drawn(card, [shard.example for shard in prepared if shard.example is not None]),
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
         noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),

@@ -35,7 +35,7 @@ from ecgscale.report import (
     tables,
 )
 from ecgscale.report.charts import Chart
-from ecgscale.report.ecg_paper import Sheet
+from ecgscale.report.ecg_paper import Copy, Sheet
 from ecgscale.report.headlines import headlines, spoken
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.long_tables import shortened
@@ -70,11 +70,11 @@ def write(inputs: Inputs, out: Path) -> None:
     with whole_folder(out / "figures", FIGURES) as folder:
         folder.mkdir()
         pictures = {part.name: picture(part, folder, inputs.synthetic) for part in parts
-                    if isinstance(part, Drawing | Sheet | Chart)}
+                    if isinstance(part, Drawing | Sheet | Copy | Chart)}
     folder = ASSETS / "report"
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
-    environment.tests["drawing"] = lambda part: isinstance(part, Drawing | Sheet)
+    environment.tests["drawing"] = lambda part: isinstance(part, Drawing | Sheet | Copy)
     environment.tests["chart"] = lambda part: isinstance(part, Chart)
     environment.tests["explorer"] = lambda part: part.explorer
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
@@ -91,17 +91,18 @@ def write(inputs: Inputs, out: Path) -> None:
     write_text(out / "answers.txt", f"{so_far}{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
 
 
-def picture(part: Drawing | Sheet | Chart, folder: Path, synthetic: bool) -> str:
+def picture(part: Drawing | Sheet | Copy | Chart, folder: Path, synthetic: bool) -> str:
     """Write the files of a figure; give what stands in the page: SVG, or of a chart the address of its first view."""
     if isinstance(part, Chart):
         return address(next(iter(charts.save(part, folder, synthetic).values())))
     if isinstance(part, Sheet):
         return Markup(ecg_paper.save(part, folder, synthetic))
-    svg = save(part, folder, synthetic)
-    if len(svg) <= HEAVY:
+    png = folder / f"{part.name}.png"
+    if isinstance(part, Copy):
+        png.write_bytes(part.png)
+    elif len(svg := save(part, folder, synthetic)) <= HEAVY:
         return Markup(svg)
-    png = (folder / f"{part.name}.png").read_bytes()
-    return Markup('<img class="still" alt="{}" src="{}">').format(part.alt, address(png))
+    return Markup('<img class="still" alt="{}" src="{}">').format(part.alt, address(png.read_bytes()))
 
 
 def address(png: bytes) -> str:
@@ -132,9 +133,10 @@ def data(inputs: Inputs) -> Section:
     if inputs.split:
         section.text.append(f"Split by {inputs.split.method}, seed {inputs.split.seed}.")
         section.text += [f"Warning: {warning}." for warning in inputs.split.warnings]
-    if inputs.corpus is not None and len(inputs.classes):
-        section.text.append("A drawn recording of each source stands in the data card: corpus/card/card.html of the "
-                            "results.")
+    if data_card.left_out(inputs) and inputs.drawn:
+        section.text.append("Drawn recordings are left out, as the study asks (evaluation.examples).")
+    elif inputs.drawn and not inputs.synthetic:
+        section.notices.append(clinic.SIGNALS_SHOWN)
     section.add(*(data_card.parts(inputs) or [tables.shards(inputs)]), tables.classes(inputs), tables.rejects(inputs),
                 tables.audit(inputs), *tables.audit_tables(inputs))
     return without(section, inputs, "shards", "counts.csv", "split.json")

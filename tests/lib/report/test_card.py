@@ -2,17 +2,19 @@
 
 import csv
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import CLASS_COUNTS, SOURCE_COUNTS
+from ecgscale.contracts import CLASS_COUNTS, SOURCE_COUNTS, ContractError, Examples
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.errors import UserError
-from ecgscale.report import card, data_card, tables
+from ecgscale.report import card, data_card, inputs, page, tables
+from ecgscale.report.ecg_paper import Copy
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import Drawing
 
@@ -81,15 +83,47 @@ def test_the_report_adds_the_sources_up(shards, tmp_path):
 
 
 def test_the_report_holds_the_card(shards, tmp_path):
-    """Sources, people, lengths and flags, without the drawn recordings; nothing where the records are elsewhere."""
+    """Sources, people, lengths and flags; nothing where the records are elsewhere."""
     card.write_card(shards, LABELS, tmp_path / "card")
-    inputs = Inputs(pd.DataFrame(), classes=CLASS_COUNTS.read(tmp_path / "card" / "counts.csv"),
-                    corpus=Corpus.open(shards))
-    made = [part for part in data_card.parts(inputs) if part is not None]
+    found = Inputs(pd.DataFrame(), classes=CLASS_COUNTS.read(tmp_path / "card" / "counts.csv"),
+                   corpus=Corpus.open(shards))
+    made = [part for part in data_card.parts(found) if part is not None]
     assert made[0].rows[0][:5] == ("georgia", "4", "3", "1", "10344")
     assert [part.name for part in made if isinstance(part, Drawing)] == ["sources", "classes", "lengths", "ages"]
     assert made[-1].rows[0] == ("georgia/A0, georgia/A1, own/A0, own/A1",)       # the same samples
     assert data_card.parts(Inputs(pd.DataFrame())) == []
+
+
+def test_the_report_holds_the_drawn_recordings_of_the_card(shards, tmp_path):
+    """To the byte, with who it is and what was found; not where the study leaves signals out of the page."""
+    card.write_card(shards, LABELS, tmp_path / "card")
+    named = ["georgia/A0", "own/A0"]
+    found = Inputs(pd.DataFrame({"run_id": ["a"]}), corpus=Corpus.open(shards),
+                   drawn=inputs.drawn(tmp_path / "card", [*named, "own/elsewhere"]))
+    copies = data_card.recordings(found)
+    assert [copy.name for copy in copies] == ["ecg-georgia-A0", "ecg-own-A0"]
+    assert copies[0].caption.startswith("61 years, female; codes 426783006, 164889003. 25 mm/s, 10 mm/mV; ")
+    assert copies[0].caption.endswith("As recorded, not filtered.")
+    assert copies[0].png == (tmp_path / "card/figures/ecg-georgia-A0.png").read_bytes()
+    section = page.data(found)
+    assert [part for part in section.parts if isinstance(part, Copy)] == copies
+    assert any("signals of single recordings" in notice for notice in section.notices)
+    (tmp_path / "out").mkdir()
+    assert page.picture(copies[0], tmp_path / "out", False).startswith('<img class="still" alt="Electrocardiogram of')
+    assert (tmp_path / "out/ecg-georgia-A0.png").read_bytes() == copies[0].png
+
+    none = replace(found, examples=Examples(run_id="a", synthetic=False, rate=500.0, classes=(), recordings=()))
+    section = page.data(none)
+    assert not [part for part in section.parts if isinstance(part, Copy)]
+    assert "Drawn recordings are left out, as the study asks (evaluation.examples)." in section.text
+
+
+def test_a_picture_of_the_card_that_is_none_is_refused(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/ecg-a-1.png").write_bytes(b"<svg onload=alert(1)>")
+    with pytest.raises(ContractError, match="not a PNG picture"):
+        inputs.drawn(tmp_path, ["a/1"])
+    assert inputs.drawn(None, ["a/1"]) == inputs.drawn(tmp_path, ["../../etc/passwd"]) == {}
 
 
 def test_the_public_release_has_88253_recordings():
@@ -98,16 +132,16 @@ def test_the_public_release_has_88253_recordings():
 
 def test_the_page_says_what_was_found_and_works_offline(shards, tmp_path):
     card.write_card(shards, LABELS, tmp_path / "card")
-    page = (tmp_path / "card" / "card.html").read_text()
-    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+    text = (tmp_path / "card" / "card.html").read_text()
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
     assert "8 found, 6 accepted, 2 rejected" in words
     assert re.search(r"all \d\d of 26 classes have no recording: ", words)
     assert "What was chosen, left out or does not match" in words
     assert "truncated the signal file is shorter than the header says georgia 1" in words
     assert "georgia/A0, georgia/A1, own/A0, own/A1" in words       # the same samples, within and across sources
     assert "own 4 3 1 – unknown 500" in words
-    assert not re.search(r'(src|href)="(?!#|data:image/png;base64,)', page)
-    assert "Synthetic" not in page
+    assert not re.search(r'(src|href)="(?!#|data:image/png;base64,)', text)
+    assert "Synthetic" not in text
     assert len(CLASS_COUNTS.read(tmp_path / "card" / "counts.csv")) == 2 * 26
     assert {path.name for path in (tmp_path / "card" / "figures").glob("*.svg")} == {
         "sources.svg", "classes.svg", "lengths.svg", "ages.svg", "ecg-georgia-A0.svg", "ecg-own-A0.svg"}
@@ -117,9 +151,9 @@ def test_synthetic_recordings_are_named_so(record, tmp_path):
     record("A1", extra="#Synthetic: yes")
     prepare_shard(tmp_path / "source", "ptb", "1/1", RECIPES["study"], LABELS, tmp_path / "out", 0.0)
     card.write_card([tmp_path / "out"], LABELS, tmp_path / "card")
-    page = (tmp_path / "card" / "card.html").read_text()
-    assert page.count("<caption>") == page.count('<span class="tag">synthetic data</span></caption>')
-    assert "<title>Synthetic data: " in page
+    text = (tmp_path / "card" / "card.html").read_text()
+    assert text.count("<caption>") == text.count('<span class="tag">synthetic data</span></caption>')
+    assert "<title>Synthetic data: " in text
     assert "SYNTHETIC DATA" in (tmp_path / "card" / "figures" / "classes.svg").read_text()
 
 
