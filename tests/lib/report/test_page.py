@@ -423,13 +423,16 @@ def test_only_an_identified_law_is_drawn_and_as_its_formula_says():
     assert texts == ["law of all runs"]
 
 
-def test_the_band_of_a_power_law_is_that_of_a_line_in_logs():
-    """log y = log b - c log x: its variance at x is v_bb/b² - 2 v_bc log(x)/b + v_cc log²(x)."""
+def test_the_band_of_a_power_law_between_the_sizes_it_is_told_at():
+    """Straight lines in logs from end to end, which the ends of a power law's band nearly are."""
+    told = {"x": [10.0, 1e4], "low": [0.9, 0.1], "high": [1.1, 0.2]}
     fit = LawFit(law="power", subset="all", x=("params",), y="loss", points=9, verdict="identified", formula="",
-                 estimates={"b": 2.0, "c": 0.3}, covariance=[[0.04, 0.003], [0.003, 0.0004]])
-    grid = np.geomspace(10, 1e4, 7)
-    low, high = plots.band(fit, grid, 2 * grid**-0.3)
-    half = 1.645 * np.sqrt(0.04 / 4 - 2 * 0.003 * np.log(grid) / 2 + 0.0004 * np.log(grid) ** 2)
-    np.testing.assert_allclose(np.log(high / (2 * grid**-0.3)), half, rtol=1e-3)
-    np.testing.assert_allclose(low * high, (2 * grid**-0.3) ** 2)
-    assert np.isnan(plots.band(fit.model_copy(update={"covariance": None}), grid, grid)[0]).all()
+                 estimates={"b": 2.0, "c": 0.3}, statistics={"band": told})
+    grid = np.geomspace(10, 1e4, 4)
+    drawn = pd.DataFrame(plots.curve(fit, grid))
+    np.testing.assert_allclose(drawn["y"], 2 * grid**-0.3)
+    np.testing.assert_allclose(drawn["low"], 0.9 * np.geomspace(1, 1 / 9, 4))
+    np.testing.assert_allclose(drawn["high"], 1.1 * np.geomspace(1, 2 / 11, 4))
+    open_end = fit.model_copy(update={"statistics": {"band": told | {"high": [1.1, None]}}})
+    assert np.isnan(plots.curve(open_end, grid)[-1]["high"])
+    assert np.isnan(plots.curve(fit.model_copy(update={"statistics": {}}), grid)[0]["low"])
