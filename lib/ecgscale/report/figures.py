@@ -1,4 +1,4 @@
-"""Figures of laws, fronts, distributions and latency: functions of the inputs that give a Drawing, or None.
+"""The study's figure of scores against a cost, and the words that other figures use: a Drawing, or None.
 
 Units on every axis, the number of runs in every caption, intervals wherever the tables have them.
 """
@@ -11,10 +11,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ecgscale.analysis import distribution
 from ecgscale.analysis.frontier import COSTS
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import INK, LOOKS, MUTED, RC, Drawing, figure, label, look, number
+from ecgscale.report.style import INK, RC, Drawing, figure, label, look, number
 
 POOLED = {"all": "law of all runs", "frontier": "law of the frontier"}
 OTHER_SCALE = ("Published scores stand on a scale of their own (averaged over batches, another label order, maximum "
@@ -106,42 +105,6 @@ def plain_ticks(panel: Axes, axis: str = "x") -> None:
 def front_words(rows: pd.DataFrame, name: str, cost: str) -> str:
     best = rows.loc[rows["y"].idxmax()]
     return f"{label(name)}: best score {best['y']:.3f} at {best['x']:.3g} {COSTS[cost].unit or cost}"
-
-
-@mpl.rc_context(RC)
-def scores(inputs: Inputs) -> Drawing | None:
-    """Share of models with at least a score, per family and optimizer, as in the RegNet papers."""
-    groups = distribution.groups(inputs.runs, inputs.target)
-    if not groups or max(map(len, groups.values())) < 5:
-        return None
-    threshold, _ = distribution.good_shares(inputs.runs, inputs.target)
-    fig = figure(9.0, 4.2)
-    panel = fig.subplots()
-    low = min(values[0] for values in groups.values())
-    families, optimizers = ([name.split(",")[place] for name in groups] for place in (0, -1))
-    for name, family, optimizer in zip(groups, families, optimizers, strict=True):
-        values = groups[name]
-        colour, _, line = look(optimizer, optimizers)
-        line = LOOKS[sorted(set(families)).index(family) % len(LOOKS)][2] if len(set(families)) > 1 else line
-        x = np.concatenate([[low], values, values[-1:]])
-        share = np.concatenate([[1.0], distribution.share_at_least(values, values), [0.0]])
-        half = distribution.band(len(values))
-        panel.step(x, share, where="pre", color=colour, linestyle=line, label=f"{words(name)}, n = {len(values)}")
-        ends = np.clip([share - half, share + half], 0, 1)
-        panel.fill_between(x, *ends, step="pre", color=colour, alpha=0.08)
-    if threshold:
-        panel.axvline(threshold, color=MUTED, linewidth=1, linestyle=":")
-        panel.annotate("good", (threshold, 1.0), xytext=(4, -4), textcoords="offset points", color=MUTED, fontsize=8.5)
-    panel.set_xlabel(f"{label(inputs.target)}, test part")
-    panel.set_ylabel("share of models with at least this score")
-    panel.set_ylim(0, 1.02)
-    fig.legend(loc="outside lower left", ncols=3)
-    return Drawing("scores", "Which share of each design space is good",
-                   "Empirical distribution of the score of each family and optimizer; a curve further right is a "
-                   "better design space. Bands hold the whole curve with 95 % (Dvoretzky-Kiefer-Wolfowitz). Dotted: "
-                   f"{distribution.GOOD:.0%} of the best score.",
-                   "; ".join(f"{words(name)}: median {np.median(values):.3f}, best {values[-1]:.3f}"
-                             for name, values in groups.items()), fig)
 
 
 def words(group: str) -> str:

@@ -21,10 +21,12 @@ from ecgscale.report import (
     charts,
     clinic,
     data_card,
+    design_spaces,
     ecg_paper,
     effects,
     explore,
     figures,
+    influence,
     latency_figures,
     latency_tables,
     learning_curves,
@@ -158,7 +160,7 @@ def runs(inputs: Inputs) -> Section:
         section.add(tables.plan_times(inputs))
     section.notices += [inputs.cut] if inputs.cut else []
     section.notices += learning_rates.alarm(inputs)
-    section.add(tables.statuses(inputs), tables.costs(inputs), figures.scores(inputs), tables.good_shares(inputs),
+    section.add(tables.statuses(inputs), tables.costs(inputs), design_spaces.scores(inputs), tables.good_shares(inputs),
                 learning_rates.rates(inputs), learning_curves.chart(inputs), tables.runs(inputs),
                 tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
     return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv",
@@ -223,10 +225,8 @@ def predictor(inputs: Inputs) -> Section:
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
     section.add(plots.predicted(inputs), analysis_tables.predictor(inputs), analysis_tables.beyond(inputs),
                 analysis_tables.predictor_results(inputs),
-                *(predictor_figures.importance(inputs, measure) for measure in predictor_figures.MEASURES
-                  if measure != "gini"),
-                effects.swarm(inputs), effects.squeezed(inputs),
-                predictor_figures.dependence(inputs), analysis_tables.importance(inputs))
+                influence.importance(inputs), effects.swarm(inputs), effects.squeezed(inputs),
+                influence.dependence(inputs), analysis_tables.importance(inputs))
     return without(section, inputs, "predictor.json", "importance.csv", "predicted.csv", "effects.parquet")
 
 

@@ -1,4 +1,4 @@
-"""Figures of the predictor: true against predicted, importance, partial dependence."""
+"""Figures of the predictor in the form that the study gave them: true against predicted, importance."""
 
 from __future__ import annotations
 
@@ -137,38 +137,3 @@ def importance(inputs: Inputs, measure: str, model: str = "random forest") -> Dr
 def top(rows: pd.DataFrame, group: str) -> str:
     part = rows[rows["group"].eq(group)]
     return part.loc[part["estimate"].idxmax(), "feature"]
-
-
-@mpl.rc_context(RC)
-def dependence(inputs: Inputs, model: str = "random forest") -> Drawing | None:
-    """Partial dependence of the leading hyperparameters, one line per optimizer."""
-    curves = [one for one in (inputs.predictor.dependence if inputs.predictor else ()) if one["model"] == model]
-    names = sorted({one["group"] for one in curves} - {"all"}) or ["all"]
-    counts = pd.Series([one["feature"] for one in curves if one["group"] in names], dtype=object).value_counts()
-    features = list(counts.index[:4])
-    if not features:
-        return None
-    fig = figure(9.0, 3.5)
-    panels = fig.subplots(1, len(features), sharey=True, squeeze=False)[0]
-    for panel, feature in zip(panels, features, strict=True):
-        for name in names:
-            colour, marker, line = look(name, names)
-            for one in (one for one in curves if (one["group"], one["feature"]) == (name, feature)):
-                panel.fill_between(one["grid"], one["low"], one["high"], color=colour, alpha=0.15, linewidth=0)
-                panel.plot(one["grid"], one["estimate"], marker=marker, linestyle=line, color=colour, markersize=4)
-        panel.set_xlabel(feature)
-        labels = next((one["labels"] for one in curves if one["feature"] == feature and "labels" in one), None)
-        if labels:
-            panel.set_xticks(range(len(labels)), [label(name) for name in labels], fontsize=8.5)
-    panels[0].set_ylabel("mean predicted score")
-    for name in names:
-        colour, marker, line = look(name, names)
-        panels[0].plot([], [], marker=marker, linestyle=line, color=colour,
-                       label="all runs" if name == "all" else label(name))
-    fig.legend(loc="outside lower left", ncols=len(names))
-    return Drawing(
-        "dependence", f"Partial dependence of the leading hyperparameters, {model}",
-        "Mean prediction when one hyperparameter is set to a value and the others stay as they are; bands are 95 % "
-        "intervals over refits. A line is missing where a hyperparameter is not among an optimizer's leading four.",
-        "; ".join(f"{label(one['group'])}, {one['feature']}: from {one['estimate'][0]:.3f} to {one['estimate'][-1]:.3f}"
-                  for one in curves if one["feature"] in features and one["group"] in names), fig)
