@@ -180,11 +180,11 @@ def names_of(spec: Any) -> list[str]:
     return list(dict.fromkeys([*own, *(name for one in spec.values() for name in names_of(one))]))
 
 
-def paletted(png: bytes, heading: str) -> bytes:
+def paletted(png: bytes, heading: str, shades: int = SHADES) -> bytes:
     """The same picture in few colours, a fifth of the weight, and named."""
     notes = PngImagePlugin.PngInfo()
     notes.add_text("Software", "ecgscale")
     notes.add_text("Title", heading)
     buffer = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(SHADES).save(buffer, "PNG", optimize=True, pnginfo=notes)
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(shades).save(buffer, "PNG", optimize=True, pnginfo=notes)
     return buffer.getvalue()

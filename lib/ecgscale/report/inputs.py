@@ -42,17 +42,19 @@ from ecgscale.contracts import (
     file_digest,
     read_all,
 )
-from ecgscale.contracts.reading import MEBI, plain_file
+from ecgscale.contracts.reading import MEBI, plain_file, reading
 from ecgscale.contracts.run_table import judged_by, part_of
 from ecgscale.deploy import elsewhere
 from ecgscale.ecg.corpus import Corpus
+from ecgscale.report.charts import paletted
 from ecgscale.report.ecg_paper import file_name
 from ecgscale.report.possible import Ends
 from ecgscale.tables.names import SCORES
 from ecgscale.tables.runs import read_runs
 
 SCORE = "test_challenge_score"
-PNG, LARGEST_PICTURE = b"\x89PNG\r\n\x1a\n", 4 * MEBI      # first bytes; bytes of one
+PNG, LARGEST_PICTURE, MOST_PIXELS = b"\x89PNG\r\n\x1a\n", 4 * MEBI, 16_000_000     # of one: first bytes, most bytes
+PAPER_SHADES = 16
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,19 @@ def beside(kind: type[Document], folders: Iterable[Path], pattern: str) -> tuple
 
 
 def drawn(card: Path | None, records: Iterable[str]) -> dict[str, bytes]:
-    """The pictures of these recordings that lie in the folder of the data card. Raises ContractError for one that is no
-    PNG or too large."""
+    """The pictures of these recordings that lie in the folder of the data card, in the few colours of ECG paper. Raises
+    ContractError for one that is no PNG or too large."""
     found = {}
     for record in records:
         path = card and card / "figures" / f"{file_name(record)}.png"
         if path and path.is_file():
-            found[record] = plain_file(path, LARGEST_PICTURE).read_bytes()
-            if not found[record].startswith(PNG):
-                raise ContractError("not a PNG picture", file=path, remedy="Make the data card again: ecg-card")
+            png = plain_file(path, LARGEST_PICTURE).read_bytes()
+            wide, high = (int.from_bytes(png[place : place + 4], "big") for place in (16, 20))      # as its header says
+            if not png.startswith(PNG) or wide * high > MOST_PIXELS:
+                raise ContractError(f"not a PNG picture of at most {MOST_PIXELS:,} pixels", file=path,
+                                    remedy="Make the data card again: ecg-card")
+            with reading(path, "PNG picture"):
+                found[record] = paletted(png, record, PAPER_SHADES)
     return found
 
 

@@ -87,8 +87,10 @@ def save(drawing: Drawing, folder: Path, synthetic: bool) -> str:
 
 
 def inline(svg: str, name: str, alt: str) -> str:
-    """An SVG file as an element of a page: ids made unique by `name`, size left to the page, alternative text added."""
-    body = svg[svg.index("<svg"):]
+    """An SVG file as an element of a page: ids made unique by `name`, size left to the page, alternative text added;
+    without the spaces between elements, and paths to a hundredth of a unit."""
+    body = re.sub(r">\s+<", "><", svg[svg.index("<svg"):])
+    body = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), body)
     body = re.sub(r'\bid="', f'id="{name}-', body)
     body = re.sub(r'url\(#', f"url(#{name}-", body)
     body = re.sub(r'href="#', f'href="#{name}-', body)
