@@ -23,7 +23,7 @@ from ecgscale.contracts import whole
 from ecgscale.report.style import COLOURS, wrote_figure
 
 VEGA_LITE = "6.4"
-STILL_WIDTH, HEIGHT, SCALE, SHADES = 720, 340, 1.5, 128
+STILL_WIDTH, HEIGHT, SCALE, SHADES = 720, 340, 1.5, 64
 DIGITS = 5              # of a number in the page: more than any screen can draw
 THINNED = 2000          # points of a figure from which only some of the others are drawn
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "stroke")

@@ -44,7 +44,7 @@ from ecgscale.report.long_tables import shortened
 from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, save
 
 SIGNED = "(ecgscale: intervals, protocol and rows are in report.html)"
-HEAVY = 300_000         # letters of a drawing beyond which the page holds it as pixels
+HEAVY = 100_000         # letters of a drawing beyond which the page holds it as pixels
 
 
 @dataclass
