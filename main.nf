@@ -4,7 +4,7 @@ include { help         } from './subworkflows/help'
 include { parameters; keep   } from './subworkflows/parameters'
 include { place; given; ensured; grounds } from './subworkflows/places'
 include { claim        } from './subworkflows/claim'
-include { ended; compared } from './subworkflows/published'
+include { ended; compared; foretold } from './subworkflows/published'
 include { CHECK; section } from './modules/check'
 include { VERSIONS; codeDigest } from './subworkflows/versions'
 include { DATA         } from './subworkflows/data'
@@ -34,17 +34,20 @@ workflow {
     elsewhere = channel.fromList(told.latency ? told.latency.tokenize(',').collect { folder -> given('--latency', place(folder)) } : [])
     if (told.runs) {
         table = given('--runs', place(told.runs))
-        ANALYSIS(analysis.map { _checked -> table }, elsewhere.toList(), [], analysis, compared(table), [], [], [], [])
+        ANALYSIS(analysis.map { _checked -> table }, elsewhere.toList(), [], analysis, compared(table), [], [], [], [], [])
         published = ANALYSIS.out
     }
     else {
         classes = labels.map { folder -> folder.resolve('classes.csv').readLines().findAll { line -> line.trim() }.size() - 1 }
+        scale  = section(sections, 'scale')
+        rounds = foretold(scale, told.outdir)
         DATA(CHECK.out.rows, sheet, section(sections, 'data'), section(sections, 'split'), labels, told)
-        MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), labels, classes, told)
+        MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), scale, rounds,
+               labels, classes, told)
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels, told)
         measured = DEPLOY.out.latency.mix(elsewhere).toSortedList { a, b -> a.toString() <=> b.toString() }
         ANALYSIS(MODELS.out.runs, measured, DEPLOY.out.models, analysis, MODELS.out.comparisons, DATA.out.split,
-                 MODELS.out.plan, DATA.out.corpus, DATA.out.card)
+                 MODELS.out.plan, DATA.out.corpus, DATA.out.card, MODELS.out.rounds)
         published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out)
     }
     made = Collections.synchronizedList([])

@@ -14,10 +14,11 @@ workflow ANALYSIS {
     plan
     shards
     card
+    rounds                     // of scaling; [] without
 
     main:
     FIT(runs, latency, comparisons, study)
-    REPORT(runs, FIT.out, latency, models, comparisons, split, plan, shards, card)
+    REPORT(runs, FIT.out, latency, models, comparisons, split, plan, shards, card, rounds)
 
     emit:
     FIT.out.mix(REPORT.out.page, REPORT.out.answers, REPORT.out.figures, REPORT.out.tables).map { each -> placed(each) }

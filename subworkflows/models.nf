@@ -4,6 +4,7 @@ include { TUNE } from '../modules/tune'
 include { TRAIN } from '../modules/train'
 include { EVALUATE } from '../modules/evaluate'
 include { COLLECT } from '../modules/collect'
+include { SCALE } from '../modules/scale'
 include { placed } from './published'
 include { progress } from './progress'
 
@@ -21,14 +22,16 @@ workflow MODELS {
     take:
     corpus
     split
-    study                      // section files: [runs: ..., evaluation: ...]
+    study                      // section files: [runs: ..., evaluation: ..., scale: ...]
     evaluation
+    scale
+    rounds                     // of scaling, by earlier runs: [round-01.json, ...]
     labels
     classes                    // how many
     settings                   // [checkpoints: <folder>, train_batch: 6, ...]: parameters
 
     main:
-    SAMPLE(study, classes, split)
+    SAMPLE(study, classes, split, rounds)
     // runs.jsonl -> ['regnet-sgd-...', lines that are tuned together], ..., ['', lines whose rate the study gives]
     groups = SAMPLE.out.runs.flatMap { runs -> runs.readLines().groupBy { line -> group(line) }.collect { name, lines -> [name, lines] } }
         .branch { name, _lines ->
@@ -39,7 +42,7 @@ workflow MODELS {
          corpus, split, settings.checkpoints)
     // all lines, in the order of their groups -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
     batches = groups.fixed.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })
-        .toSortedList { a, b -> a[0] <=> b[0] }
+        .toSortedList { a, b -> (a[0] ?: '~') <=> (b[0] ?: '~') }      // rounds come last: they leave other batches as they are
         .flatMap { all -> all.collectMany { _name, lines -> lines }.collate(settings.train_batch as int).withIndex(1) }
         .collectFile { lines, k -> [String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n'] }
         .map { runs -> [[id: runs.baseName], runs] }
@@ -49,11 +52,14 @@ workflow MODELS {
     trained = TRAIN.out.trained.map { _meta, folders -> folders }.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
     evaluated = EVALUATE.out.evaluated.flatten().toSortedList { a, b -> a.name <=> b.name }.filter { all -> all.size() > 0 }
     COLLECT(trained, evaluated, TUNE.out.trials.toSortedList { a, b -> a.toString() <=> b.toString() })
+    SCALE(COLLECT.out, trained, rounds, split, scale.filter { section -> new groovy.json.JsonSlurper().parse(section).scale })
 
     emit:
     trained
     runs = COLLECT.out.map { table -> table.resolve('runs.parquet') }
     comparisons = COLLECT.out  // of runs, by pairs, by seed and by source
     plan = SAMPLE.out.plan
-    published = SAMPLE.out.runs.mix(SAMPLE.out.plan, trained.flatten(), evaluated.flatten(), COLLECT.out).map { each -> placed(each) }
+    rounds = SCALE.out.verdict.ifEmpty([])
+    published = SAMPLE.out.runs.mix(SAMPLE.out.plan, trained.flatten(), evaluated.flatten(), COLLECT.out, SCALE.out.verdict.flatten(), SCALE.out.next).map { each -> placed(each) }
+        .mix(rounds.flatMap { all -> all.collect { round -> ["rounds/${round.name}".toString(), round] } })
 }

@@ -8,6 +8,14 @@ def compared(table) {
     table.resolveSibling('scores.parquet').exists() ? table.toAbsolutePath().parent : []
 }
 
+// The rounds of scaling that earlier runs foretold, [round-01.json, ...], placed by their content: -resume knows them
+// again. None where the study does not scale.
+def foretold(scale, outdir) {
+    scale.flatMap { study -> new groovy.json.JsonSlurper().parse(study).scale ? below(place("${outdir}/rounds"), 'round-*.json') : [] }
+        .collectFile { each -> [each.name, each.text] }
+        .toSortedList { a, b -> a.name <=> b.name }
+}
+
 // <work>/ab/cdef/trained/x -> ['trained/x', <work>/ab/cdef/trained/x]: where in the results it belongs
 def placed(path) {
     def parts = workflow.workDir.relativize(path)
@@ -36,7 +44,7 @@ def mend(made, outdir) {
 // Places of the results folder that this run has not made: those of our names, and no file of anyone else
 def earlier(made, outdir) {
     def ours = made.collect { name, _source -> name }
-    def top  = ['corpus', 'plan', 'trained', 'evaluated', 'table', 'models', 'latency', 'fit', 'report']
+    def top  = ['corpus', 'plan', 'trained', 'evaluated', 'table', 'rounds', 'models', 'latency', 'fit', 'report']
     def inhabited = ours.findAll { name -> name.contains('/') }.collect { name -> name.tokenize('/')[0] }.unique()
     def foreign = (top - ours - inhabited).findAll { name -> place(outdir).resolve(name).exists() }
     def beside  = inhabited.collectMany { name -> place(outdir).resolve(name).list().collect { entry -> "${name}/${entry}".toString() } }

@@ -28,6 +28,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("data",),
     "split": ("split",),
     "runs": ("name", "seed", "data", "runs", "tuning", "budget"),
+    "scale": ("scale",),
     "evaluation": ("evaluation",),
     "deploy": ("deploy", "evaluation"),
     "analysis": ("analysis",),

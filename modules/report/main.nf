@@ -13,6 +13,7 @@ process REPORT {
     path plan, stageAs: 'plan/*'
     path shards, stageAs: 'corpus/*'
     path card, stageAs: 'card/*'
+    path rounds, stageAs: 'rounds/*'    // rounds.csv, decision.json, datapackage.json; or []
 
     output:
     path 'report/report.html', emit: page
@@ -25,7 +26,7 @@ process REPORT {
     : ${task.ext.code}
     ecg-report --runs ${quoted(runs)} --fit ${quoted(fit)} ${latency ? '--latency latency/*/*' : ''} ${models ? '--models models/*' : ''} ${split ? '--split ' + quoted(split) : ''} \\
         ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} ${plan ? '--plan ' + quoted(plan) : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
-        ${card ? '--card ' + quoted(card) : ''} \\
+        ${card ? '--card ' + quoted(card) : ''} ${rounds ? '--rounds rounds' : ''} \\
         --command ${plan ? '"ecg-report --results RESULTS --out report"' : '""'} --out report
     """
 

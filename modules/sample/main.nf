@@ -9,6 +9,7 @@ process SAMPLE {
     path study
     val classes                // 26, or how many the label set has
     path split                 // tells the number of training recordings
+    path rounds, stageAs: 'rounds/*'    // of scaling, whose runs are added; or []
 
     output:
     path 'plan/runs.jsonl', emit: runs
@@ -17,7 +18,8 @@ process SAMPLE {
     script:
     """
     : ${task.ext.code}
-    ecg-sample --study ${quoted(study)} --classes ${quoted(classes)} --split ${quoted(split)} --plan --out plan --cpus ${task.cpus}
+    ecg-sample --study ${quoted(study)} --classes ${quoted(classes)} --split ${quoted(split)} --plan --out plan --cpus ${task.cpus} \\
+        ${rounds ? '--rounds rounds/*' : ''}
     """
 
     stub:

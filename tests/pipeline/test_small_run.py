@@ -23,8 +23,8 @@ from tests.data_packages import check_package
 from tests.engines.compare import check_run, compare
 from tests.pipeline.conftest import APART
 
-PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "EXPORT",
-             "BENCH", "FIT", "REPORT"}
+PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "SCALE",
+             "EXPORT", "BENCH", "FIT", "REPORT"}
 
 
 def test_every_process_ran(small_run):
@@ -53,7 +53,7 @@ def test_published_files(small_run):
                  "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
                  "corpus/split/split.json", "corpus/card/card.html", "corpus/card/counts.csv",
                  "corpus/card/sources.csv", "corpus/card/datapackage.json", "table/datapackage.json",
-                 "corpus/card/figures/classes.svg", "report/report.html"):
+                 "rounds/rounds.csv", "rounds/decision.json", "corpus/card/figures/classes.svg", "report/report.html"):
         assert name in files
     runs = [contracts.RunResult.read(path) for path in (small_run.results / "trained").glob("*/run.json")]
     assert len(runs) >= 2
@@ -63,6 +63,13 @@ def test_published_files(small_run):
                 f"{evaluated}/metrics.csv"} <= set(files)
     assert len(list((small_run.results / "corpus").glob("*/shard.json"))) == 8
     assert any(name.startswith("report/figures/") and name.endswith(".svg") for name in files)
+
+
+def test_no_larger_scale_is_foretold_from_one_size_of_network(small_run):
+    decision = contracts.Decision.read(small_run.results / "rounds/decision.json")
+    assert (decision.go_on, decision.stop, decision.synthetic) == (False, "not identifiable", True)
+    assert "convnext: train 2 more sizes of network" in decision.remedy
+    assert "Does the next scale come out as foretold? stop, not identifiable" in small_run.text
 
 
 def test_versions_of_everything(small_run):

@@ -65,6 +65,7 @@ from ecgscale.contracts.files import (
 )
 from ecgscale.contracts.output import Wrote, marked, remove_folder, whole, whole_folder, write_array, write_text
 from ecgscale.contracts.reading import ContractError, plain_file, read_array, read_arrays, read_json, read_text, reading
+from ecgscale.contracts.rounds import ROUNDS, Decision, Foretold, Round, read_rounds
 from ecgscale.contracts.runs import (
     HISTORIES,
     HISTORY,
@@ -86,13 +87,14 @@ from ecgscale.contracts.tensors import read_tensors, write_tensors
 
 __all__ = [
     "AHEAD", "CLASS_COUNTS", "DIFFERENCES", "EFFECTS", "FLAG", "FRONTIER", "HISTORIES", "HISTORY", "IMPORTANCE",
-    "LATENCY", "LAW_TABLE", "LEADS", "METRICS", "NEXT", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS",
-    "REAL", "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT",
-    "STRIPS", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Columns", "ContractError", "Control", "Document",
-    "Environment", "Example", "Examples", "Export", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec",
-    "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "RunResult", "RunSpec", "ScheduleSpec",
-    "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "Wrote", "changed", "check_digests",
-    "concatenated_digest", "digest", "file_digest", "file_digests", "marked", "plain_file", "read_all",
-    "read_array", "read_arrays", "read_json", "read_split", "read_tensors", "read_text", "reading", "remove_folder",
-    "whole", "whole_folder", "write_array", "write_split", "write_tensors", "write_text", "wrong_schema",
+    "LATENCY", "LAW_TABLE", "LEADS", "METRICS", "NEXT", "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL",
+    "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "ROUNDS", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT",
+    "STRIPS", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Columns", "ContractError", "Control", "Decision",
+    "Document", "Environment", "Example", "Examples", "Export", "Foretold", "LawFit", "Laws", "Ledger", "LossSpec",
+    "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "Round", "RunResult", "RunSpec",
+    "ScheduleSpec", "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Tuning", "Wrote", "changed",
+    "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests", "marked", "plain_file", "read_all",
+    "read_array", "read_arrays", "read_json", "read_rounds", "read_split", "read_tensors", "read_text", "reading",
+    "remove_folder", "whole", "whole_folder", "write_array", "write_split", "write_tensors", "write_text",
+    "wrong_schema",
 ]

@@ -198,6 +198,10 @@ class Plan(Document):
     """Learning rates to be tuned."""
     tuning_flops: float | None = None
     """What their trials cost: part of train_flops."""
+    rounds: int = 0
+    """Rounds of scaling whose runs are among them."""
+    round_flops: float | None = None
+    """What these cost: part of train_flops; the hours are those of the others."""
 
 
 # ------------------------------------------------------------------------------- TRAIN: one folder a run (run_id)/

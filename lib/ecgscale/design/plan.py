@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgscale.contracts import Plan, PlannedRun
+from ecgscale.contracts import Plan, PlannedRun, Round
 from ecgscale.design.study import Budget, Study
 from ecgscale.design.tuning import groups, trial_runs
 from ecgscale.errors import UserError
@@ -98,6 +98,22 @@ def afford(budget: Budget, planned: list[PlannedRun], plan: Plan, records: int,
         "tuning_flops": tuning_flops if trials else None})
 
 
+def with_rounds(planned: list[PlannedRun], plan: Plan, rounds: list[Round]) -> tuple[list[PlannedRun], Plan]:
+    """The study's runs and, after them, those of the rounds of scaling: outside its budget, inside their own.
+
+    Raises UserError for rounds of another study.
+    """
+    for one in rounds:
+        if one.runs[0].spec.study != plan.study:
+            raise UserError(f"round {one.number} is of the study {one.runs[0].spec.study!r}, not of {plan.study!r}",
+                            field="--rounds", remedy="Give each study a results folder of its own")
+    more = [run for one in rounds for run in one.runs]
+    flops = math.fsum(one.train_flops for one in rounds)
+    return [*planned, *more], plan.model_copy(update={
+        **spread([*planned, *more]), "rounds": len(rounds), "round_flops": flops if rounds else None,
+        "train_flops": plan.train_flops and plan.train_flops + flops})
+
+
 def read_devices() -> list[dict[str, str]]:
     with open(DEVICES, newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
@@ -161,6 +177,8 @@ def as_text(plan: Plan) -> str:
         lines.append("training FLOPs and hours: not known before the number of training recordings (--records)")
     else:
         lines.append(f"training FLOPs in all: {short(plan.train_flops)}, for {plan.train_records} training recordings")
+    if plan.rounds:
+        lines.append(f"  of them in {plan.rounds} rounds of scaling, not in the hours below: {short(plan.round_flops)}")
     if plan.tuning_flops:
         lines.append(f"  of them to tune {plan.tuning_groups} learning rates: {short(plan.tuning_flops)}")
     lines += [f"  {lasting(row['hours']):>14} (estimate) on {row['device']}: {row['source']}" for row in plan.hours]

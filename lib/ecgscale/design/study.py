@@ -30,6 +30,7 @@ from ecgscale.contracts import LEADS
 from ecgscale.design import marked_yaml
 from ecgscale.design.axes import Range, choices, ends
 from ecgscale.design.run_group import LeadNames, RunGroup, Section, Window, sets_of
+from ecgscale.design.scale import Scale
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES
@@ -231,6 +232,8 @@ class Study(BaseModel):
     """Whether learning rates are tuned before. null: they are drawn like any other axis."""
     budget: Budget = Budget()
     """What the whole study may cost."""
+    scale: Scale | None = None
+    """Whether larger scales follow, round by round. null: the study's runs are all."""
     evaluation: Evaluation = Evaluation()
     """How runs are judged."""
     deploy: Deploy = Deploy()

@@ -21,6 +21,8 @@ REJECTED = 0.01         # p value that the squared loss needs: of the residuals'
 POINTS = 8              # from which residuals are judged
 EXACT = 1e-9            # of log y: residuals that are nothing but rounding
 NAMED = 5               # runs that are named as influential, at most
+NEIGHBOURS, WILD = 3, 4.0       # a run that is so many usual residuals off all of its nearest is wild
+LEAST = 0.003           # of log y: a usual residual, where all runs lie closer to the law
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,20 @@ def choose_loss(fits: list[Fit], delta: float | None = None, quantile: float | N
     told = f"{wild} outlier{'s' * (wild != 1)}" if wild else "tails"
     return Loss(robust.delta, reason=f"the residuals reject squared errors: {told}, the largest {size.max():.1f} times "
                                      f"the usual size (normality p = {normality:.1g}); Huber's loss leads")
+
+
+def wild(fit: Fit) -> np.ndarray:
+    """(point,) True: off the law in another way than all of its nearest in size, which a law that breaks would move
+    alike. None of few points."""
+    if fit.points < POINTS or fit.freedom < 3:
+        return np.zeros(fit.points, dtype=bool)
+    residuals = with_huber(fit).residuals
+    scaled = fit.log_x / np.maximum(np.ptp(fit.log_x, axis=1, keepdims=True), EXACT)
+    apart = ((scaled[:, :, None] - scaled[:, None]) ** 2).sum(axis=0)
+    np.fill_diagonal(apart, np.inf)
+    nearest = np.argsort(apart, axis=1, kind="stable")[:, :NEIGHBOURS]
+    off = np.abs(residuals[:, None] - residuals[nearest]).min(axis=1)
+    return off > WILD * max(1.4826 * float(np.median(np.abs(residuals))), LEAST)
 
 
 def influential(fit: Fit) -> list[dict]:

@@ -27,7 +27,7 @@ class Headline:
 
 def headlines(inputs: Inputs) -> list[Headline]:
     """The answers that these inputs can give."""
-    return [made for ask in (size, best, optimizer, laws, predictor, latency) if (made := ask(inputs))]
+    return [made for ask in (size, best, optimizer, laws, rounds, predictor, latency) if (made := ask(inputs))]
 
 
 def spoken(answers: list[Headline]) -> str:
@@ -114,6 +114,21 @@ def laws(inputs: Inputs) -> Headline | None:
     return Headline("Is there a scaling law in these runs?",
                     f"{len(found)} of {len(fits)} fits identified" if fits else "nothing to fit",
                     detail or "The data cannot tell the laws' parameters: more runs, or a wider range of sizes, would.")
+
+
+def rounds(inputs: Inputs) -> Headline | None:
+    """What was foretold of larger scales, and what became of it."""
+    if inputs.decision is None:
+        return None
+    one, rows = inputs.decision, inputs.rounds
+    ahead = rows[rows["found"].isna() & rows["inside"].isna()].head(1)
+    following = "".join(
+        f"round {row.round}: {row.model} ({row.seeds} seeds), {label(row.response)} foretold "
+        f"{interval(row.foretold, row.low, row.high, number)}; the same command again trains it"
+        for row in ahead.itertuples()) if one.go_on else f"stop, {one.stop}: {one.reason}"
+    judged = f"{one.inside} of {one.judged} rounds inside their intervals; " if one.judged else ""
+    return Headline("Does the next scale come out as foretold?", judged + following,
+                    f"{number(one.spent)} of {number(one.budget)} FLOPs spent. {'; '.join(one.remedy)}".strip())
 
 
 def predictor(inputs: Inputs) -> Headline | None:

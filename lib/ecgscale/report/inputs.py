@@ -23,11 +23,13 @@ from ecgscale.contracts import (
     PREDICTED,
     REJECTS,
     RELIABILITY,
+    ROUNDS,
     SOURCES,
     STRIPS,
     TUNING,
     ContractError,
     Control,
+    Decision,
     Document,
     Environment,
     Examples,
@@ -89,6 +91,8 @@ class Inputs:
     reliability: pd.DataFrame = field(default_factory=RELIABILITY.empty)
     examples: Examples | None = None
     strips: pd.DataFrame = field(default_factory=STRIPS.empty)
+    rounds: pd.DataFrame = field(default_factory=ROUNDS.empty)        # of scaling
+    decision: Decision | None = None
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
     command: str = ""       # that makes this report
@@ -170,7 +174,7 @@ def check_latency(files: Iterable[Path], exports: list[Export]) -> None:
 
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
          shards: Iterable[Path] = (), comparisons: Path | None = None, card: Path | None = None,
-         models: Iterable[Path] = (), command: str = "") -> Inputs:
+         models: Iterable[Path] = (), command: str = "", rounds: Path | None = None) -> Inputs:
     """Read what is there. A file that is there but of another version is an error (ContractError), never skipped.
 
     Latencies must be of `models` (folders of ecg-export), where given, and each folder's of a machine of its own:
@@ -235,6 +239,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         examples=document(Examples, comparisons / "chosen/examples.json" if comparisons else None,
                           "chosen/examples.json", "--comparisons"),
         strips=table(STRIPS, "chosen/strips.parquet", comparisons, "--comparisons"),
+        rounds=table(ROUNDS, "rounds.csv", rounds, "--rounds"),
+        decision=document(Decision, rounds / "decision.json" if rounds else None, "decision.json", "--rounds"),
         files=files, missing=missing, command=command,
     ))
 

@@ -34,6 +34,7 @@ from ecgscale.report import (
     plots,
     predictor_figures,
     recipe,
+    rounds,
     tables,
 )
 from ecgscale.report.charts import Chart
@@ -199,6 +200,12 @@ def laws(inputs: Inputs) -> Section:
     return without(section, inputs, "laws.json")
 
 
+def rounds_of_scaling(inputs: Inputs) -> Section:
+    section = Section("rounds", "Rounds: larger scales, foretold and found", rounds.words(inputs),
+                      rounds.remedies(inputs))
+    return section.add(rounds.drawing(inputs), rounds.listing(inputs))
+
+
 def frontier(inputs: Inputs) -> Section:
     section = Section("frontier", "Frontier: the best score for each cost")
     section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
@@ -286,4 +293,5 @@ def provenance(inputs: Inputs) -> Section:
 
 
 SECTIONS: tuple[Callable[[Inputs], Section], ...] = (
-    recipe_of_best, data, runs, clinic_of_best, laws, frontier, predictor, latency, study, provenance)
+    recipe_of_best, data, runs, clinic_of_best, laws, rounds_of_scaling, frontier, predictor, latency, study,
+    provenance)

@@ -30,7 +30,8 @@ def read(folder: Path, command: str = "") -> Inputs:
         "latency": [latency] if (latency / "latency.parquet").is_file() else [],
         "models": sorted(path.parent for path in folder.glob("models/*/export.json")),
         "split": folder / "corpus" / "split", "card": folder / "corpus" / "card", "plan": plan,
-        "shards": sorted(folder.glob("corpus/*/shard.json")), "command": command}
+        "shards": sorted(folder.glob("corpus/*/shard.json")), "command": command,
+        "rounds": folder / "rounds" if (folder / "rounds" / "decision.json").is_file() else None}
     if is_of_this_run(folder / "table" / "runs.parquet", folder):
         return inputs.read(folder / "table" / "runs.parquet", folder / "fit", comparisons=folder / "table", **found)
     trained, torn = legible(sorted(folder.glob("trained/*/run.json")), TRAINED)
