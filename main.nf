@@ -47,7 +47,7 @@ workflow {
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels, told)
         measured = DEPLOY.out.latency.mix(elsewhere).toSortedList { a, b -> a.toString() <=> b.toString() }
         ANALYSIS(MODELS.out.runs, measured, DEPLOY.out.models, analysis, MODELS.out.comparisons, DATA.out.split,
-                 MODELS.out.plan, DATA.out.corpus, DATA.out.card, MODELS.out.rounds)
+                 MODELS.out.plan, DATA.out.corpus, DATA.out.card, MODELS.out.verdict)
         published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out)
     }
     made = Collections.synchronizedList([])

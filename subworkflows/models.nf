@@ -6,6 +6,7 @@ include { EVALUATE } from '../modules/evaluate'
 include { COLLECT } from '../modules/collect'
 include { SCALE } from '../modules/scale'
 include { placed } from './published'
+include { place } from './places'
 include { progress } from './progress'
 
 // The name of the group whose runs are tuned together; '' where the study gives the rate
@@ -16,6 +17,19 @@ def group(line) {
 // A process gives one folder as itself, several as a list
 def several(folders) {
     folders instanceof List ? folders : [folders]
+}
+
+// A file of the work folder by its content: written once, so that -resume knows an unchanged batch among changed ones.
+// collectFile would write all of them anew.
+def kept(name, text) {
+    def made = place("${workflow.workDir}/batches/${text.md5()}/${name}")
+    if (!made.exists()) {
+        made.parent.mkdirs()
+        def part = made.resolveSibling("${name}.part")
+        part.text = text
+        part.moveTo(made)
+    }
+    made
 }
 
 workflow MODELS {
@@ -44,7 +58,7 @@ workflow MODELS {
     batches = groups.fixed.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })
         .toSortedList { a, b -> (a[0] ?: '~') <=> (b[0] ?: '~') }      // rounds come last: they leave other batches as they are
         .flatMap { all -> all.collectMany { _name, lines -> lines }.collate(settings.train_batch as int).withIndex(1) }
-        .collectFile { lines, k -> [String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n'] }
+        .map { lines, k -> kept(String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n') }
         .map { runs -> [[id: runs.baseName], runs] }
     TRAIN(batches, corpus, split, settings.checkpoints)
     EVALUATE(TRAIN.out.trained, corpus, split, evaluation, labels)
@@ -59,7 +73,7 @@ workflow MODELS {
     runs = COLLECT.out.map { table -> table.resolve('runs.parquet') }
     comparisons = COLLECT.out  // of runs, by pairs, by seed and by source
     plan = SAMPLE.out.plan
-    rounds = SCALE.out.verdict.ifEmpty([])
+    verdict = SCALE.out.verdict.ifEmpty([])     // on the rounds
     published = SAMPLE.out.runs.mix(SAMPLE.out.plan, trained.flatten(), evaluated.flatten(), COLLECT.out, SCALE.out.verdict.flatten(), SCALE.out.next).map { each -> placed(each) }
         .mix(rounds.flatMap { all -> all.collect { round -> ["rounds/${round.name}".toString(), round] } })
 }

@@ -15,7 +15,7 @@ def test_resume(tmp_path, project):
     first = nextflow(tmp_path, *arguments, project=project)
     assert first.code == 0, first.text
     assert set(first.tasks()) == {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE",
-                                  "COLLECT", *AFTER_TRAINING}
+                                  "COLLECT", "SCALE", *AFTER_TRAINING}
 
     # what a full disk left out, and what an earlier run left behind
     cut = ["corpus/card/counts.csv", "latency/latency.parquet", "trained/runs-0001-1/run.json"]
@@ -42,7 +42,13 @@ def test_resume(tmp_path, project):
 
     source = project / "lib/ecgscale/errors.py"
     source.write_text(source.read_text() + "\n# edited\n")
+    foretold = first.results / "rounds/round-01.json"       # by an earlier run
+    foretold.write_text("{}\n")
     fourth = nextflow(tmp_path, *arguments, project=project)
     assert fourth.code == 0, fourth.text
     assert fourth.tasks("Cached") == []
     assert sorted(fourth.tasks()) == sorted(first.tasks())
+    for stage in ("rounds", "earlier"):     # of SAMPLE, which adds its runs, and of SCALE, which judges it
+        assert len(list(tmp_path.glob(f"work/*/*/{stage}/round-01.json"))) == 1
+    assert foretold.read_text() == "{}\n"
+    assert "round-01" not in (first.results / "pipeline_info/earlier_results.txt").read_text()
