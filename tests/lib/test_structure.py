@@ -1,6 +1,7 @@
 """The direction of imports that keeps the rooms apart (docs/reference/contracts.md), read from the source with ast."""
 
 import ast
+import functools
 import itertools
 import re
 import subprocess
@@ -23,6 +24,7 @@ TORCH_FREE = ("check", "command", "errors", "paths", "machine/", "contracts/", "
 PREDICTS = "evaluation/evaluate"
 
 
+@functools.cache
 def imports(module: str, inside_functions: bool = False) -> set[str]:
     """Modules that are imported when `module` is; those that its functions import when called, where asked for."""
     return imports_of((PACKAGE / f"{module}.py").read_text(), inside_functions)
