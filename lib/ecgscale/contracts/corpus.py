@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import Field
 
 from ecgscale.contracts.files import Document, changed, check_digests, digest, file_digests
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
@@ -47,7 +48,7 @@ class Shard(Document):
     PLACE = "corpus/<source>-<k>of<n>/shard.json"
     source: str
     """Name of the source."""
-    shard: str
+    shard: str = Field(pattern=r"^[1-9]\d{0,8}/[1-9]\d{0,8}$")
     """Which part of the source: "2/5"."""
     found: int
     """Headers found."""

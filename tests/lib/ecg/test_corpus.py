@@ -36,6 +36,14 @@ def test_records_are_sorted_whatever_the_order_of_the_shards(shards):
     assert (one.rate, one.unit, one.synthetic, len(one)) == (500, "z", False, 5)
 
 
+@pytest.mark.parametrize("part", ["../outside", "2", "0/3", "1/3/2", "½/1", "1/" + "9" * 400])
+def test_a_part_that_is_none_is_refused(shards, part):
+    document = json.loads((shards[0] / "shard.json").read_text())
+    (shards[0] / "shard.json").write_text(json.dumps(document | {"shard": part}))
+    with pytest.raises(UserError, match=r"shard\.json: shard: String should match pattern"):
+        Corpus.open(shards)
+
+
 def test_signals_are_memory_mapped_views_of_the_right_rows(shards):
     corpus = Corpus.open(shards)
     for index in range(5):
