@@ -91,7 +91,7 @@ def next_runs() -> st.SearchStrategy[Files]:
 
 TARGETS = {
     "ecg-check": command("ecg-check", checked, "--study", "study.json", "--sheet", "sheet.csv"),
-    "ecg-sample": command("ecg-sample", studies, "--study", "study.json"),
+    "ecg-sample": command("ecg-sample", studies, "--study", "study.json", seconds=20),    # it times networks
     "ecg-score": command("ecg-score", scored, "--truth", "truth.csv", "--predictions", "guessed.csv", "--bootstrap",
                          "20"),
     "ecg-prepare": command("ecg-prepare", sources, "--source", "any", "--folder", "source", "--study", STUDY,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ecgscale.contracts.files import Document, changed, check_digests, digest, file_digests
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
@@ -90,6 +90,14 @@ class Shard(Document):
     """Of the dataset, where its adaptor knows it."""
     notes: tuple[str, ...] = ()
     """What was chosen, did not match or was left out, in words; of the whole source."""
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("a class stands in classes twice")
+        if self.abbreviations and len(self.abbreviations) != len(self.classes):
+            raise ValueError(f"{len(self.abbreviations)} abbreviations of {len(self.classes)} classes")
+        return self
 
 
 # ------------------------------------------------------------------------------------------------------------ SPLIT

@@ -94,12 +94,14 @@ class Table:
         return column.kind if column else None
 
     def check(self, names: Iterable[str], file: Path | str) -> None:
-        """Raises ContractError where a required column is missing or one is unknown."""
+        """Raises ContractError where a required column is missing, one is unknown or stands there twice."""
         names = list(names)
         missing = [name for name in self.columns if name not in names]
         foreign = [name for name in names if self.column(name) is None]
-        if missing or foreign:
-            what = [f"{name!r} is missing" for name in missing] + [f"{name!r} is unknown" for name in foreign]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if missing or foreign or twice:
+            what = [f"{name!r} {problem}" for found, problem in ((missing, "is missing"), (foreign, "is unknown"),
+                                                                 (twice, "stands there twice")) for name in found]
             raise ContractError("column " + ", ".join(what), file=file, field=self.schema_id())
 
     def arrow(self, frame: pd.DataFrame, file: Path | str) -> pa.Table:

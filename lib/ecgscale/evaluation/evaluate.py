@@ -108,6 +108,9 @@ def evaluate_run(run_dir: Path, corpus: Corpus, split: pd.DataFrame, split_info:
             raise UserError(f"the run was trained with {field} {used}, this is {given}",
                             file=Path(run_dir) / "run.json", field=f"{field}_digest",
                             remedy=f"Give the {field} that the run was trained with")
+    if lacking := set(result.classes) - set(corpus.classes):
+        raise UserError(f"the corpus has no class {min(lacking)!r}", file=Path(run_dir) / "run.json", field="classes",
+                        remedy="Give the corpus that the run was trained with")
     order = label_set.order_of(result.classes)
     rows = split[split["part"].isin(JUDGED_PARTS)]
     parts, positions = rows["part"].to_numpy(), corpus.positions(rows["record"])

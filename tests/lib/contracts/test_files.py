@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -235,6 +237,14 @@ def test_a_text_that_is_no_finite_number_is_none(tmp_path, text):
     (tmp_path / "control.json").write_text(json.dumps(body))
     with pytest.raises(ContractError, match=r"control\.json: second_ms\.1: is not a finite number"):
         contracts.Control.read(tmp_path / "control.json")
+
+
+@pytest.mark.parametrize("name", ["runs.csv", "runs.parquet"])
+def test_a_column_that_stands_there_twice_is_refused(tmp_path, name):
+    table = pa.table({"run_id": ["r1"], "part": ["test"]}).append_column("part", pa.array(["test"]))
+    pacsv.write_csv(table, tmp_path / name) if name.endswith("csv") else pq.write_table(table, tmp_path / name)
+    with pytest.raises(ContractError, match="'part' stands there twice"):
+        contracts.METRICS.read(tmp_path / name)
 
 
 def made_control() -> contracts.Control:

@@ -44,6 +44,16 @@ def test_a_part_that_is_none_is_refused(shards, part):
         Corpus.open(shards)
 
 
+@pytest.mark.parametrize(("change", "said"), [
+    ({"abbreviations": ["AF"]}, "1 abbreviations of 26 classes"),
+    ({"classes": ["426783006"] * 26}, "a class stands in classes twice")])
+def test_classes_and_their_names_agree(shards, change, said):
+    document = json.loads((shards[0] / "shard.json").read_text())
+    (shards[0] / "shard.json").write_text(json.dumps(document | change))
+    with pytest.raises(UserError, match=said):
+        Corpus.open(shards)
+
+
 def test_signals_are_memory_mapped_views_of_the_right_rows(shards):
     corpus = Corpus.open(shards)
     for index in range(5):

@@ -8,6 +8,7 @@ in the words of its own library.
 from __future__ import annotations
 
 import importlib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ class DeployedModel:
     def path(self, artefact: Artefact) -> Path:
         """Where an artefact lies. Raises UserError when that is not below the folder."""
         path = (self.folder / artefact.file).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not path.exists():
+        if not path.is_relative_to(self.folder.resolve()) or not os.path.exists(path):    # Path: raises
             problem = f"{artefact.file!r} is not a file below this folder"
             raise UserError(problem, file=self.folder / "export.json", field="artefacts.file")
         return path
