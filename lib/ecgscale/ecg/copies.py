@@ -29,6 +29,7 @@ FIRST_LOOK, CORRELATION = 0.6, 0.9
 FEW, CORRELATION_OF_FEW = 3, 0.96       # up to so many leads: steady beats of two people agree to 0.94 in lead II
 BEATS_OF_FEW = 2 / 3        # share of the beats that agree, of so few leads
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
+ROWS_AT_ONCE = 1 << 15      # of beats, whose fellows are held in memory
 
 
 def find_copies(corpus: Any) -> np.ndarray:
@@ -149,22 +150,26 @@ def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, di
     starts = np.searchsorted(bucket[order], np.arange(bucket.max() + 3))
     rows = (owners[order], firsts[order], intervals[order], directions[order], bucket[order], starts)
     limits = (tolerance, int(COSINE * 127 * 127), moments, ends, share)
-    found = np.empty((agreeing(*rows, *limits, np.empty((0, 2), np.int64)), 2), np.int64)
-    agreeing(*rows, *limits, found)
-    one, other = order[found[:, 0]], order[found[:, 1]]
-    swap = owners[one] > owners[other]
-    one, other = np.where(swap, other, one), np.where(swap, one, other)
-    _, first = np.unique(owners[one] * (owners.max() + 1) + owners[other], return_index=True)
-    one, other = one[first], other[first]
+    one = other = np.empty(0, np.int64)
+    for start in range(0, len(owners), ROWS_AT_ONCE):       # recordings alike agree in many rows: one a pair is kept
+        part = (start, min(start + ROWS_AT_ONCE, len(owners)))
+        found = np.empty((agreeing(*rows, *limits, *part, np.empty((0, 2), np.int64)), 2), np.int64)
+        agreeing(*rows, *limits, *part, found)
+        a, b = order[found[:, 0]], order[found[:, 1]]
+        swap = owners[a] > owners[b]
+        one, other = np.append(one, np.where(swap, b, a)), np.append(other, np.where(swap, a, b))
+        _, first = np.unique(owners[one] * (owners.max() + 1) + owners[other], return_index=True)
+        one, other = one[first], other[first]
     return owners[one], owners[other], firsts[one] - firsts[other]
 
 
 @compiled
-def agreeing(owners, firsts, intervals, directions, bucket, starts, tolerance, least, moments, ends, share, found):
-    """Pairs of rows of two recordings that agree into `found`, as far as it reaches; gives how many there are. Rows are
-    sorted by bucket and second interval."""
+def agreeing(owners, firsts, intervals, directions, bucket, starts, tolerance, least, moments, ends, share, start, stop,
+             found):
+    """Pairs of rows of two recordings that agree into `found`, as far as it reaches, the first row in [start, stop);
+    gives how many there are. Rows are sorted by bucket and second interval."""
     count = 0
-    for i in range(owners.size):
+    for i in range(start, stop):
         for b in range(bucket[i], bucket[i] + 2):
             low, high = starts[b], starts[b + 1]
             while low < high:                           # the first row whose second interval is near enough
