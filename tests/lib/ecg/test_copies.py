@@ -53,6 +53,14 @@ def test_a_copy_is_found_among_other_hearts(kind):
     assert (np.delete(found, [5, 12]) == -1).all()
 
 
+def test_a_few_beats_at_a_time_find_the_same(monkeypatch):
+    hearts = [(heart(seed), RATE) for seed in (0, 1, 2, 1, 3, 0, 1)]
+    at_once = groups(hearts)
+    monkeypatch.setattr(copies, "ROWS_AT_ONCE", 5)
+    np.testing.assert_array_equal(groups(hearts), at_once)
+    assert len({*at_once.tolist()}) == 3                # two hearts with copies, and -1
+
+
 @pytest.mark.parametrize("kind", COPIES)
 def test_a_copy_is_found_in_one_lead(kind):
     hearts = [heart(seed)[:, 1:2] for seed in range(12)]
