@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import marked, write_text
-from ecgscale.contracts.labels import label_set_folder, read_label_set
+from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.written import read_rows
 from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.datasets import DEFAULT, WITH_FOLDS, adaptor
@@ -59,7 +59,7 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
     try:
         found = read_study(study)
         recipe_named(found.data.recipe)
-        read_label_set(label_set_folder(found.data.labels))
+        read_label_set(found.data.labels)
     except UserError as error:
         error.file = study_name or study
         problems.append(str(error))
@@ -104,7 +104,7 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
 
 def table_problems(rows: list[dict[str, str]], sheet: Path, study: Study) -> Iterator[str]:
     """Folders and tables that a sheet names and that are not there or cannot be read, a line each."""
-    labels = read_label_set(label_set_folder(study.data.labels))
+    labels = read_label_set(study.data.labels)
     reads = {"patients": read_people, "labels": read_labels, "mapping": labels.translating}
     for row in rows:
         for column in ("path", *reads):

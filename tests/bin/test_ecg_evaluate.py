@@ -41,6 +41,19 @@ def test_a_batch_of_runs_is_evaluated_and_collected(folders, tmp_path):
     assert RUNS.read(tmp_path / "table" / "runs.csv")["run_id"].tolist() == runs["run_id"].tolist()
 
 
+def test_the_label_set_is_the_studys_or_one_given_by_name(folders, tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text("name: toy\nevaluation: {bootstrap: 0}\ndata: {labels: ptb-xl/superclasses, window: 1000}\n")
+    given = [study if word == folders.study else word for word in arguments(folders, tmp_path / "evaluated")]
+    done = run_command("ecg-evaluate", *given)
+    assert done.returncode == 2
+    assert "class columns" in done.stderr                # the corpus has the Challenge's classes
+    assert run_command("ecg-evaluate", *given, "--labels", "physionet2021").returncode == 0
+    done = run_command("ecg-evaluate", *given, "--labels", "physionet2020")
+    assert done.returncode == 2
+    assert "no label set 'physionet2020'. Give a folder or one of" in done.stderr
+
+
 def test_a_run_of_another_split_is_refused_without_traceback(tmp_path):
     folders = tiny_folders(tmp_path)
     rewrite(folders.runs[0], split_digest="another")

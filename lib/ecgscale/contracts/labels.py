@@ -100,9 +100,10 @@ class LabelSet:
         return [codes.index(code) for code in self.codes]
 
 
-def read_label_set(folder: Path | str = PHYSIONET_2021) -> LabelSet:
-    """Read a label set's folder. Raises UserError with file and line, also for a code that nothing can ever match."""
-    folder = Path(folder)
+def read_label_set(named: Path | str | None = None) -> LabelSet:
+    """Read a label set: a folder, the name of one in assets/labels, or the Challenge's of 2021. Raises UserError with
+    file and line, also for a code that nothing can ever match."""
+    folder = label_set_folder(named)
     file, weights_file, unscored_file = folder / "classes.csv", folder / "weights.csv", folder / "unscored.csv"
     rows, notes = read_rows(file, ("code", "abbreviation", "name")), []
     seen: set[str] = set()
