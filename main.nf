@@ -32,6 +32,8 @@ workflow {
     sections  = CHECK.out.sections.flatten()     // data.json, split.json, runs.json, ...
     analysis  = section(sections, 'analysis')
     elsewhere = channel.fromList(told.latency ? told.latency.tokenize(',').collect { folder -> given('--latency', place(folder)) } : [])
+    scale     = section(sections, 'scale')
+    rounds    = foretold(scale, told)
     if (told.runs) {
         table = given('--runs', place(told.runs))
         ANALYSIS(analysis.map { _checked -> table }, elsewhere.toList(), [], analysis, compared(table), [], [], [], [], [])
@@ -39,8 +41,6 @@ workflow {
     }
     else {
         classes = labels.map { folder -> folder.resolve('classes.csv').readLines().findAll { line -> line.trim() }.size() - 1 }
-        scale  = section(sections, 'scale')
-        rounds = foretold(scale, told.outdir)
         DATA(CHECK.out.rows, sheet, section(sections, 'data'), section(sections, 'split'), labels, told)
         MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), scale, rounds,
                labels, classes, told)

@@ -10,8 +10,14 @@ def compared(table) {
 
 // The rounds of scaling that earlier runs foretold, [round-01.json, ...], placed by their content: -resume knows them
 // again. None where the study does not scale.
-def foretold(scale, outdir) {
-    scale.flatMap { study -> new groovy.json.JsonSlurper().parse(study).scale ? below(place("${outdir}/rounds"), 'round-*.json') : [] }
+def foretold(scale, told) {
+    scale.flatMap { study ->
+        def asked = new groovy.json.JsonSlurper().parse(study).scale
+        if (asked && told.runs) {
+            log.warn "--runs: nothing is trained from a table, so the study's section scale is not used. See ecg-next for what to train"
+        }
+        asked && !told.runs ? below(place("${told.outdir}/rounds"), 'round-*.json') : []
+    }
         .collectFile { each -> [each.name, each.text] }
         .toSortedList { a, b -> a.name <=> b.name }
 }

@@ -13,11 +13,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure():
-    """The tests' own process sends no usage either. What it starts gets none of these variables: commands must see to
-    that themselves (tests/lib/machine/test_confined.py)."""
+    """The tests' own process sends no usage either, and its matrices, small ones, have one thread: two processes of two
+    threads stand in each other's way. What it starts gets none of these variables: commands must see to that themselves
+    (tests/lib/machine/test_confined.py)."""
     before = dict(os.environ)
     confine()
-    import onnxruntime  # noqa: F401 - reads its variable once, when it is loaded
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    import onnxruntime  # noqa: F401 - reads its variable once, when it is loaded, as do the next two
+    import scipy.linalg  # noqa: F401 - and numpy
 
     os.environ.clear()
     os.environ.update(before)

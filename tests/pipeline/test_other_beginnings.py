@@ -55,6 +55,7 @@ def test_a_run_table_alone(tmp_path, table):
     run = nextflow(tmp_path, "--runs", "runs.csv", "--study", "study.yaml")
     assert run.code == 0, run.text
     assert set(run.tasks()) == {"CHECK", "FIT", "REPORT"}
+    assert "the study's section scale is not used" in run.text
     laws = contracts.Laws.read(run.results / "fit/laws.json")
     assert laws.fits
     assert laws.runs == len(rows)
