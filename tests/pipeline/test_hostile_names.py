@@ -17,7 +17,8 @@ MADE = {{
     "ecg-split": ["split.parquet", "split.json"], "ecg-card": ["card.html"], "ecg-sample": ["runs.jsonl", "plan.json"],
     "ecg-tune": ["runs.jsonl", "tuning.csv"], "ecg-train": ["r1/run.json"], "ecg-evaluate": ["r1/metrics.csv"],
     "ecg-collect": ["runs.parquet"], "ecg-export": ["m1/export.json"], "ecg-bench": ["latency.parquet"],
-    "ecg-scale": ["rounds.csv", "decision.json", "datapackage.json", "round-01.json"], "ecg-fit": ["laws.json"], "ecg-report": ["report.html", "answers.txt", "figures/laws.svg"],
+    "ecg-scale": ["rounds.csv", "decision.json", "datapackage.json", "round-01.json"],
+    "ecg-fit": ["laws.json"], "ecg-report": ["report.html", "answers.txt", "figures/laws.svg"],
 }}
 name = Path(sys.argv[0]).name
 for made in MADE[name]:
