@@ -68,7 +68,8 @@ def test_every_process_gets_the_names_whole(tmp_path):
         assert called[command][called[command].index(option) + 1] == word, f"{command} {option}"
     assert any(word.endswith(f"/latency {NAME}/latency.parquet") for word in called["ecg-fit"])
     assert sorted(path.name for path in (top / f"out {NAME}").iterdir()) == [
-        "corpus", "evaluated", "fit", "latency", "models", "pipeline_info", "plan", "report", "rounds", "table", "trained"]
+        "corpus", "evaluated", "fit", "latency", "models", "pipeline_info", "plan", "report", "rounds", "table",
+        "trained"]
     assert list(tmp_path.rglob("PWNED")) == []
 
 
