@@ -1,17 +1,36 @@
 """A corpus, a split and trained runs in folders as their stages leave them, made in a second: for evaluation."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import LEADS, RECORDS, RunResult, Shard, SplitInfo, concatenated_digest, write_split
+from ecgscale.contracts import LEADS, RECORDS, RUNS, RunResult, Shard, SplitInfo, concatenated_digest, write_split
 from ecgscale.contracts.labels import read_label_set
+from tests.commands import run_command
 from tests.tiny_models import trained_run
 
 LABELS = read_label_set()
 RATE = 100.0
+
+
+def exportable(folder: Path, recordings: Path, study: dict, results: list[RunResult], scores: list[float]) -> None:
+    """What ecg-export reads beside the runs of `folder`: study.json, the prepared `recordings`, a split in thirds,
+    and runs.parquet with these scores of validation."""
+    (folder / "study.json").write_text(json.dumps(study))
+    done = run_command("ecg-prepare", "--source", "ptb-xl", "--folder", recordings, "--study", folder / "study.json",
+                       "--out", folder / "shard", "--cpus", 1)
+    assert done.returncode == 0, done.stderr
+    names = pd.read_parquet(folder / "shard/records.parquet")["record"]
+    parts = [("train", "valid", "test")[i % 3] for i in range(len(names))]
+    rows = pd.DataFrame({"record": names, "source": "ptb-xl", "patient": None, "fold": 0, "part": parts})
+    write_split(rows, SplitInfo(method="records", seed=0, counts={}, audit={}, corpus_digest="", synthetic=True,
+                                digest=SplitInfo.digest_of(rows)), folder / "split")
+    RUNS.write(pd.DataFrame([dict.fromkeys(RUNS.columns) | {
+        "run_id": r.spec.run_id, "status": "finished", "family": r.spec.model.family, "synthetic": True,
+        "valid_challenge_score": score} for r, score in zip(results, scores, strict=True)]), folder / "runs.parquet")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """ecg-export as a user runs it: a prepared synthetic corpus, three random networks, few recordings."""
 
-import json
 
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import RUNS, Export, SplitInfo, write_split
+from ecgscale.contracts import RUNS, Export
 from tests.commands import run_command
+from tests.tiny_folders import exportable
 from tests.tiny_models import trained_run
 
 STUDY = {"name": "tiny", "deploy": {"top": 2, "formats": ["onnx", "openvino"], "precisions": ["float32"]}}
@@ -23,19 +23,8 @@ def command(name, *arguments, code=0):
 def trained(tmp_path_factory, small_corpus):
     """Everything that ecg-export reads, in one folder."""
     folder = tmp_path_factory.mktemp("trained")
-    (folder / "study.json").write_text(json.dumps(STUDY))
-    command("ecg-prepare", "--source", "ptb-xl", "--folder", small_corpus / "ptb-xl", "--study", folder / "study.json",
-            "--out", folder / "shard", "--cpus", 1)
-    names = pd.read_parquet(folder / "shard/records.parquet")["record"]
-    parts = [("train", "valid", "test")[i % 3] for i in range(len(names))]
-    rows = pd.DataFrame({"record": names, "source": "ptb-xl", "patient": None, "fold": 0, "part": parts})
-    write_split(rows, SplitInfo(method="records", seed=0, counts={}, audit={}, corpus_digest="", synthetic=True,
-                                digest=SplitInfo.digest_of(rows)), folder / "split")
     results = [trained_run(folder / "runs", "regnet", seed) for seed in (0, 1)] + [trained_run(folder / "runs", "vit")]
-    table = pd.DataFrame([dict.fromkeys(RUNS.columns) | {
-        "run_id": r.spec.run_id, "status": "finished", "family": r.spec.model.family, "synthetic": True,
-        "valid_challenge_score": score} for r, score in zip(results, (0.2, 0.4, 0.1), strict=True)])
-    RUNS.write(table, folder / "runs.parquet")
+    exportable(folder, small_corpus / "ptb-xl", STUDY, results, [0.2, 0.4, 0.1])
     return folder
 
 

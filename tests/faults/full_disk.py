@@ -3,15 +3,14 @@
 The quicker commands meet it at every file in tests/bin/test_full_disk.py.
 """
 
-import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import RUNS, SplitInfo, write_split
 from tests.commands import run_command
 from tests.full_disk import survived, sweep
+from tests.tiny_folders import exportable
 from tests.tiny_models import trained_run
 
 FILES = 3
@@ -23,18 +22,7 @@ STUDY = {"name": "tiny", "deploy": {"top": 1, "formats": ["onnx"], "precisions":
 def place(tmp_path_factory, small_corpus):
     """A corpus, a run, its exported model and its latencies; a run table of anyone's, and its laws."""
     folder = tmp_path_factory.mktemp("deployed")
-    (folder / "study.json").write_text(json.dumps(STUDY))
-    done("ecg-prepare", "--source", "ptb-xl", "--folder", small_corpus / "ptb-xl", "--study", folder / "study.json",
-         "--out", folder / "shard", "--cpus", 1)
-    names = pd.read_parquet(folder / "shard/records.parquet")["record"]
-    rows = pd.DataFrame({"record": names, "source": "ptb-xl", "patient": None, "fold": 0,
-                         "part": [("train", "valid", "test")[i % 3] for i in range(len(names))]})
-    write_split(rows, SplitInfo(method="records", seed=0, counts={}, audit={}, corpus_digest="", synthetic=True,
-                                digest=SplitInfo.digest_of(rows)), folder / "split")
-    result = trained_run(folder / "runs", "regnet")
-    RUNS.write(pd.DataFrame([dict.fromkeys(RUNS.columns) | {
-        "run_id": result.spec.run_id, "status": "finished", "family": "regnet", "synthetic": True,
-        "valid_challenge_score": 0.2}]), folder / "runs.parquet")
+    exportable(folder, small_corpus / "ptb-xl", STUDY, [trained_run(folder / "runs", "regnet")], [0.2])
     x = np.geomspace(1e4, 1e7, 8)
     pd.DataFrame({"params": x, "loss": 0.2 + 3 * x**-0.3}).to_csv(folder / "runs.csv", index=False)
     for command in ("ecg-export", "ecg-bench", "ecg-fit"):
