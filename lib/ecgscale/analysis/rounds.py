@@ -25,6 +25,7 @@ from ecgscale.design.study import read_study
 from ecgscale.errors import UserError
 from ecgscale.laws.columns import Response, explains, responses
 from ecgscale.laws.kriging import HALF_WIDTH
+from ecgscale.laws.table import is_synthetic
 from ecgscale.models.complexity import SIZES as NETWORKS
 from ecgscale.tables.names import SCORES as SCORED
 from ecgscale.tables.runs import read_runs
@@ -73,7 +74,7 @@ def advance(table: Path, trained: list[Path], study: Path, rounds: list[Round], 
     own = pd.DataFrame(rows, columns=list(ROUNDS.columns))
     first = own[own["inside"].notna()].drop_duplicates("round")
     spent = sum(one.train_flops for one in done)
-    synthetic = bool(frame["synthetic"].fillna(False).any()) if "synthetic" in frame else False
+    synthetic = is_synthetic(frame)
     so_far = {"budget": scale.train_flops, "spent": spent, "judged": len(first), "inside": int(first["inside"].sum()),
               "synthetic": synthetic}
     new = None
