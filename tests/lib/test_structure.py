@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "lib" / "ecgscale"
 BIN = PACKAGE.parents[1] / "bin"
 ROOMS = ("errors", "paths", "contracts", "machine", "ecg", "models", "design", "training", "evaluation", "deploy",
-         "tables", "laws", "analysis", "report", "check", "command")
+         "tables", "laws", "analysis", "report", "check", "command", "verbs")
 """In the order of the data: a room uses only those before it."""
 MODULES = sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
 TORCH_FREE = ("check", "command", "errors", "paths", "machine/", "contracts/", "ecg/", "design/study",

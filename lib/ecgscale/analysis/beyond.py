@@ -107,16 +107,25 @@ def by_law_and_trees(table: Table, learned: np.ndarray, asked: np.ndarray, trees
     return told[len(learned):] + clone(trees).fit(table.X.iloc[learned], missed).predict(table.X.iloc[asked])
 
 
+def tellers(table: Table, forest: RegressorMixin) -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
+    """log y of the rows asked for, learned from others: trees where a hyperparameter varies, laws where a size does."""
+    forest = clone(forest).set_params(n_estimators=TREES)
+    models = {"random forest": lambda *split: by_trees(table, *split, forest),
+              "law": lambda *split: by_law(table, *split),
+              "law and miss": lambda *split: by_law_and_miss(table, *split),
+              "law and trees": lambda *split: by_law_and_trees(table, *split, forest)}
+    lacking = set() if table.sizes else {"law", "law and miss", "law and trees"}
+    lacking |= set() if len(table.X.columns) else {"random forest", "law and trees"}
+    return {name: tell for name, tell in models.items() if name not in lacking}
+
+
 def foretold(runs: pd.DataFrame, X: pd.DataFrame, response: Response,
              forest: RegressorMixin) -> tuple[pd.DataFrame, dict[str, str]]:
     """Rows model, scheme, fold, row, truth, prediction, low, high in the scale of the response's column; and what could
     not be asked, with the reason."""
     sizes, why = sizes_of(runs)
-    table, forest = Table(runs, X, response, sizes), clone(forest).set_params(n_estimators=TREES)
-    models = {"random forest": lambda *split: by_trees(table, *split, forest)}
-    if sizes:
-        models |= {"law": lambda *split: by_law(table, *split), "law and miss": lambda *split: by_law_and_miss(
-            table, *split), "law and trees": lambda *split: by_law_and_trees(table, *split, forest)}
+    table = Table(runs, X, response, sizes)
+    models = tellers(table, forest)
     parts, disabled = [], {"laws beyond the table": why} if why else {}
     usable = np.flatnonzero(np.isfinite(response.y) & (runs[list(sizes)] > 0).all(axis=1).to_numpy())
     for scheme, way in WAYS.items():
