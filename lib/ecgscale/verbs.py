@@ -147,8 +147,8 @@ def prepare(folder: Path | str, out: Path | str, *, source: str | None = None, d
             recipe: str = "study-100", labels: str | Path | None = None) -> pd.DataFrame:
     """Recordings below `folder` read, checked, filtered and collected in `out`: the table of those accepted.
 
-    out/signals.npy holds (samples of all, leads) float16, out/rejects.csv says what was left out and why. source: its name,
-    the first part of every record's (default: the folder's). Raises UserError where nothing can be read.
+    out/signals.npy holds (samples of all, leads) float16, out/rejects.csv says what was left out and why. source: its
+    name, the first part of every record's (default: the folder's). Raises UserError where nothing can be read.
     """
     from ecgscale.contracts import RECORDS
     from ecgscale.design.study import Data
