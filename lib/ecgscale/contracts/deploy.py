@@ -239,3 +239,47 @@ class Control(Document):
     """Why the whole run is void; "" where it stands."""
     synthetic: bool
     """The model was trained on synthetic data."""
+
+
+# ----------------------------------------------------------------------------------------------------------- ecg-deploy
+
+SETTING_COLUMNS = {
+    "machine": TEXT("as in latency"), "device": TEXT("as in latency"), "runtime": TEXT("as in latency"),
+    "option": TEXT("as in latency"), "precision": TEXT("that ran, or that was asked for where the runtime tells none"),
+    "threads": WHOLE("as in latency", "threads"),
+}
+
+DEPLOYMENT = Table("deployment", 1, "of ecg-deploy: deployment.csv, devices.csv",
+                   "The best model for a budget on a device, measured or foretold", {
+    "asked": TEXT("device: the best of all its settings; setting: of this one"), **SETTING_COLUMNS,
+    "budget_ms": REAL("at most so long a window, the interval included", "ms", endless=True),
+    "budget_bytes": REAL("at most so large a file", "byte", endless=True),
+    "kind": TEXT("measured, or foretold by the laws of its family"),
+    "family": TEXT("as in runs"), "model": TEXT("its name for people"), "run_id": TEXT("as in runs; empty: foretold"),
+    "params": REAL("as in runs", "parameters"), "forward_flops": REAL("as in runs", "FLOP"),
+    "train_records": REAL("as in runs", "recordings"), "samples_seen": REAL("as in runs", "windows"),
+    "response": TEXT("the score that is told"), "chosen_by": TEXT("the response that chose"),
+    "score": REAL("of the run", "of the response"),
+    "low": REAL("lower end of its interval: recordings, or one run that is foretold", "of the response"),
+    "high": REAL("upper end of its interval", "of the response"), "level": REAL("of the interval", "1"),
+    "probability": REAL("that it is better than the best measured one, by the response that chose", "1"),
+    "ms": REAL("a window: of all repeats, or foretold", "ms"),
+    "ms_low": REAL("lower end: the lowest of all repeats' 95 % intervals, or of the 90 % interval foretold", "ms"),
+    "ms_high": REAL("upper end, likewise", "ms"), "repeats": WHOLE("blocks that were measured", "1"),
+    "calls": WHOLE("timed calls", "calls"), "bytes": REAL("of the file", "byte"),
+    "bytes_from": TEXT("file, or what its size is reckoned from"),
+    "file_difference": REAL("score of the file minus score of the network, on the test part", "of the score"),
+    "note": TEXT("what to know of it"),
+})
+
+CONFIRMED = Table("confirmed", 1, "of ecg-deploy: confirmed.csv", "A model that was foretold, and what was found", {
+    **SETTING_COLUMNS, "family": TEXT("as in runs"), "model": TEXT("its name for people"),
+    "params": REAL("as in runs", "parameters"), "budget_ms": DEPLOYMENT.columns["budget_ms"],
+    "budget_bytes": DEPLOYMENT.columns["budget_bytes"], "response": TEXT("the score that was foretold"),
+    "score": REAL("as foretold", "of the response"), "low": REAL("lower end of its 90 % interval", "of the response"),
+    "high": REAL("upper end of its 90 % interval", "of the response"), "ms": REAL("as foretold", "ms"),
+    "ms_low": REAL("lower end of its 90 % interval", "ms"), "ms_high": REAL("upper end of its 90 % interval", "ms"),
+    "runs": WHOLE("that are trained and measured so", "runs"),
+    "found": REAL("their mean score", "of the response"), "found_ms": REAL("their median latency", "ms"),
+    "verdict": TEXT("confirmed; refuted: which of score, latency, budget; waits: what is not there yet"),
+})

@@ -74,6 +74,7 @@ class Inputs:
     environments: tuple[Environment, ...] = ()
     speeds: tuple[Speed, ...] = ()
     controls: tuple[Control, ...] = ()
+    exports: tuple[Export, ...] = ()
     split: SplitInfo | None = None
     plan: Plan | None = None
     shards: tuple[Shard, ...] = ()
@@ -162,7 +163,7 @@ def drawn(card: Path | None, records: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
-def check_latency(files: Iterable[Path], exports: list[Export]) -> None:
+def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> None:
     """Raises UserError for a machine that two files name, or (given `exports`) for rows of other models."""
     machines: set[str] = set()
     for file in files:
@@ -200,7 +201,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     files["runs"] = file_digest(runs)
     latency, shards = list(latency), list(shards)
     measured = [path for folder in latency if (path := found(folder / "latency.parquet", str(folder), "--latency"))]
-    check_latency(measured, [Export.read(folder / "export.json") for folder in models])
+    exports = tuple(Export.read(folder / "export.json") for folder in models)
+    check_latency(measured, exports)
     if not latency:
         missing["latency"] = "no --latency was given"
     if not shards:
@@ -220,6 +222,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         latency=read_all(LATENCY, measured),
         environments=beside(Environment, latency, "environment*.json"),
         speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),
+        exports=exports,
         split=document(SplitInfo, split / "split.json" if split else None, "split.json", "--split"),
         plan=document(Plan, plan, "plan.json", "--plan"),
         shards=tuple(sorted(prepared, key=lambda one: (one.source, one.shard))),

@@ -21,6 +21,7 @@ from ecgscale.report import (
     charts,
     clinic,
     data_card,
+    deployment,
     design_spaces,
     ecg_paper,
     effects,
@@ -267,6 +268,12 @@ def recipe_of_best(inputs: Inputs) -> Section:
     return section
 
 
+def devices(inputs: Inputs) -> Section:
+    section = Section("devices", "Devices: what each one buys")
+    section.text, section.notices, parts = deployment.chapter(inputs)
+    return section.add(*parts)
+
+
 def study(inputs: Inputs) -> Section:
     """The four figures of the published study in its own form, ours beside its values."""
     section = Section("study", "The study's figures, here and published")
@@ -293,5 +300,5 @@ def provenance(inputs: Inputs) -> Section:
 
 
 SECTIONS: tuple[Callable[[Inputs], Section], ...] = (
-    recipe_of_best, data, runs, clinic_of_best, laws, rounds_of_scaling, frontier, predictor, latency, study,
-    provenance)
+    recipe_of_best, data, runs, clinic_of_best, laws, rounds_of_scaling, frontier, predictor, latency, devices,
+    study, provenance)

@@ -1,0 +1,66 @@
+"""ecg-deploy from files: the answer for a budget, the stairs, the study that confirms; and what it refuses."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ecgscale.analysis.deployment import Question, recommend
+from ecgscale.contracts import CONFIRMED, DEPLOYMENT, LATENCY
+from ecgscale.design.study import read_study
+from ecgscale.errors import UserError
+from tests.commands import run_command
+from tests.lib.analysis.test_deployment import study_tables
+
+ecg_deploy = partial(run_command, "ecg-deploy")
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deploy")
+    runs, latency, exports = study_tables(families=("resnet",))
+    runs.to_parquet(folder / "runs.parquet")
+    LATENCY.write(latency, folder / "latency" / "latency.parquet")
+    for one in exports:
+        one.write(folder / one.label / "export.json")
+    return ["--runs", folder / "runs.parquet", "--latency", folder / "latency", "--models",
+            *(folder / one.label for one in exports)]
+
+
+def test_a_budget_is_answered_and_asked_again(given, tmp_path):
+    done = ecg_deploy(*given, "--ms", "3", "--megabytes", "4", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = DEPLOYMENT.read(tmp_path / "deployment.csv")
+    assert made["model"].tolist() == ["resnet-600k", "resnet-2m"]
+    assert made["kind"].tolist() == ["measured", "foretold"]
+    assert (made["ms_high"] <= 3).all()
+    assert (made["bytes"] <= 4e6).all()
+    assert "At most 3 ms and 4 MB on box cpu:" in done.stdout
+    assert "measured: resnet-600k on openvino precision=int8, 2 thread(s): test_auroc 0." in done.stdout
+    assert read_study(tmp_path / "confirm-resnet-2m.yaml").runs[0].models == ("resnet-2m",)
+    again = ecg_deploy(*given, "--ms", "3", "--told", tmp_path / "deployment.csv", "--out", tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert CONFIRMED.read(tmp_path / "confirmed.csv")["verdict"].str.startswith("waits").all()
+    assert set(DEPLOYMENT.read(tmp_path / "devices.csv")["asked"]) == {"device", "setting"}
+
+
+def test_what_cannot_be_answered_is_refused(given, tmp_path):
+    done = ecg_deploy(*given, "--device", "npu", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "no device 'npu' was measured" in done.stderr
+    assert "Measured: cpu" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("question", [Question(ms=0.0), Question(ms=np.nan), Question(bytes=-1e6)])
+def test_a_budget_is_a_number_above_0(given, question):
+    with pytest.raises(UserError, match="no budget"):
+        recommend(given[1], [given[3]], question=question)
+
+
+def test_an_empty_table_is_told(given, tmp_path):
+    pd.DataFrame({"run_id": [], "test_auroc": []}).to_csv(tmp_path / "runs.csv", index=False)
+    done = ecg_deploy("--runs", tmp_path / "runs.csv", *given[2:], "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
