@@ -2,7 +2,16 @@
 (() => {
 "use strict";
 const page = JSON.parse(document.getElementById("page-data").textContent);
-const runs = page.runs, count = Object.values(runs)[0]?.length ?? 0;
+
+// A column as the page holds it (report/compact.py) -> its values
+function values(column, places) {
+  if (Array.isArray(column)) return column;
+  if ("as" in column) return places.map(run => runs[column.as][run]);
+  return "all" in column ? Array(column.rows).fill(column.all) : column.at.map(place => column.of[place]);
+}
+
+const runs = Object.fromEntries(Object.entries(page.runs).map(([name, column]) => [name, values(column)]));
+const count = Object.values(runs)[0]?.length ?? 0;
 const FILTERS = { family: "family", optimizer: "optimizer", size: "parameters", status: "status", device: "trained on" };
 const ROWS_SHOWN = 500, VALUES_SHOWN = 12, TOLD = 14;
 const state = { marked: new Set(), off: {}, sort: null, down: true, text: "", table: false };
@@ -32,13 +41,15 @@ function number(value, digits = 3) {
 }
 
 const rowsOf = columns => {
-  const names = Object.keys(columns), length = names.length ? columns[names[0]].length : 0;
-  return Array.from({ length }, (_, i) => Object.fromEntries(names.map(name => [name, columns[name][i]])));
+  const places = values(columns.run ?? []);
+  const each = Object.entries(columns).map(([name, column]) => [name, values(column, places)]);
+  return Array.from({ length: each[0]?.[1].length ?? 0 }, (_, i) =>
+    Object.fromEntries(each.map(([name, column]) => [name, column[i]])));
 };
 
 // ------------------------------------------------------------------------------------------------------ filter
 const measuredOn = [...new Set(Object.values(page.charts).flatMap(one => Object.values(one.rows))
-  .flatMap(columns => columns.on ?? []))].sort();
+  .flatMap(columns => values(columns.on ?? [])))].sort();
 
 const runShown = i => Object.keys(FILTERS).every(name => !state.off[name]?.has(runs[name]?.[i] ?? "unknown"));
 const rowShown = row => (row.run === undefined || row.run === null || runShown(row.run))
@@ -233,7 +244,8 @@ function refresh() {
 
 function tell() {
   const shown = Array.from({ length: count }, (_, i) => i).filter(runShown).length;
-  document.getElementById("told").textContent = `${shown} of ${count} runs, ${state.marked.size} marked`;
+  const more = page.all_runs > count ? ` (the first of ${page.all_runs}; the CSV beside the page has all)` : "";
+  document.getElementById("told").textContent = `${shown} of ${count} runs${more}, ${state.marked.size} marked`;
   document.getElementById("unmark").disabled = state.marked.size === 0;
   document.getElementById("unfilter").disabled = shown === count && !Object.values(state.off).some(off => off.size);
 }
@@ -266,6 +278,7 @@ function makeFigure(name) {
     download(`${name}-${key}.csv`, heads, rows.map(row => heads.map(head => row[head])));
   });
   bar.append(save);
+  if (chart.less) figure.querySelector("figcaption").append(` ${chart.less}`);
   walk(name, figure.querySelector(".live"));
   let first;
   return () => first ??= draw(name, key, straight);

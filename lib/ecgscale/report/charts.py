@@ -24,6 +24,7 @@ from ecgscale.report.style import COLOURS, wrote_figure
 
 VEGA_LITE = "6.4"
 STILL_WIDTH, HEIGHT, SCALE, SHADES = 720, 340, 1.5, 64
+STILL, WEBP_QUALITY = 75_000, 60     # bytes of a picture in the page
 DIGITS = 5              # of a number in the page: more than any screen can draw
 THINNED = 2000          # points of a figure from which only some of the others are drawn
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "stroke")
@@ -178,6 +179,19 @@ def names_of(spec: Any) -> list[str]:
         return []
     own = [spec["data"]["name"]] if isinstance(spec.get("data"), dict) and "name" in spec["data"] else []
     return list(dict.fromkeys([*own, *(name for one in spec.values() for name in names_of(one))]))
+
+
+def light(png: bytes, most: int = STILL) -> tuple[str, bytes]:
+    """The same picture in at most so many bytes, and its type; a heavy one as WebP, as small as it must be. Whole it
+    lies in figures/."""
+    kind, made, picture = "png", png, Image.open(io.BytesIO(png)).convert("RGB")
+    while len(made) > most:
+        if kind == "webp":
+            picture = picture.resize([max(1, side * 4 // 5) for side in picture.size], Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, "WEBP", quality=WEBP_QUALITY)
+        kind, made = "webp", buffer.getvalue()
+    return kind, made
 
 
 def paletted(png: bytes, heading: str, shades: int = SHADES) -> bytes:

@@ -12,8 +12,10 @@ import vl_convert
 
 from ecgscale.contracts.run_table import on_part, part_of
 from ecgscale.paths import ASSETS
-from ecgscale.report.charts import THEME, VEGA_LITE, Chart, by_column, rounded
+from ecgscale.report.charts import THEME, VEGA_LITE, Chart
+from ecgscale.report.compact import fitting, weight
 from ecgscale.report.inputs import Inputs
+from ecgscale.report.long_tables import shorter
 from ecgscale.report.style import label
 from ecgscale.report.tables import varying_hyperparameters
 
@@ -25,17 +27,16 @@ SIZES = ((1e5, "under 100 k"), (1e6, "100 k to 1 M"), (1e7, "1 M to 10 M"), (1e8
          (np.inf, "100 M and more"))
 
 
-def document(inputs: Inputs, charts: list[Chart]) -> dict:
-    """Columns of the table of runs in the order of the page, and the figures by name."""
+def document(inputs: Inputs, charts: list[Chart], room: int) -> dict:
+    """Columns of the table of runs in the order of the page, and the figures by name, in about `room` bytes of JSON."""
     facts = run_facts(inputs)
-    return {
-        "theme": THEME, "heads": [{"name": name, "label": told(name, inputs), "number": is_numeric(facts[name])}
-                                  for name in facts if name != "size"],
-        "runs": {name: [rounded(value) for value in facts[name]] for name in facts},
-        "target": label(inputs.target),
-        "charts": {one.name: {"title": one.title, "views": [{"key": view.key, "label": view.label, "spec": view.spec}
-                                                            for view in one.views],
-                              "rows": {name: by_column(rows) for name, rows in one.rows.items()}} for one in charts}}
+    made = {"theme": THEME, "heads": [{"name": name, "label": told(name, inputs), "number": is_numeric(facts[name])}
+                                      for name in facts if name != "size"],
+            "all_runs": len(inputs.ranked), "target": label(inputs.target)}
+    figures = {one.name: {"title": one.title, "views": [{"key": view.key, "label": view.label, "spec": view.spec}
+                                                        for view in one.views]} for one in charts}
+    runs, drawn = fitting(facts, charts, room - weight([made, figures]))
+    return made | {"runs": runs, "charts": {name: one | drawn[name] for name, one in figures.items()}}
 
 
 def run_facts(inputs: Inputs) -> dict[str, list]:
@@ -70,7 +71,7 @@ def plain(name: str, value) -> object:
         return None
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         return value
-    return label(str(value)) if name in ("family", "optimizer") else str(value)
+    return shorter(label(str(value)) if name in ("family", "optimizer") else str(value))
 
 
 def is_numeric(values: list) -> bool:

@@ -1,4 +1,4 @@
-"""Tables of more rows than anyone reads: the page shows the first, and all stand in a CSV beside it."""
+"""Tables of more rows or longer texts than anyone reads: the page shows where they begin, and all stands in a CSV."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from ecgscale.contracts import marked, whole_folder
 from ecgscale.contracts.tables import write_csv
 from ecgscale.report.tables import DataTable
 
-KEPT = 300
+KEPT, LONGEST = 300, 600        # rows; letters of a text
 TABLES = {"README.md": marked(b"ecgscale"), "*.csv": None}
 
 
 def shortened(parts: list, out: Path) -> dict[int, DataTable]:
-    """Write each DataTable of more than KEPT rows to out/tables/; give what the page shows of it, by its id()."""
-    long = [part for part in parts if isinstance(part, DataTable) and len(part.rows) > KEPT]
+    """Write each DataTable of more than KEPT rows, or of a text of more than LONGEST letters, to out/tables/; give what
+    the page shows of it, by its id()."""
+    long = [part for part in parts if isinstance(part, DataTable) and (
+        len(part.rows) > KEPT or any(len(cell) > LONGEST for row in part.rows for cell in row))]
     if not long:
         return {}
     made = {}
@@ -30,10 +32,15 @@ def shortened(parts: list, out: Path) -> dict[int, DataTable]:
             columns = zip(*part.rows, strict=True)
             write_csv(pa.table([list(column) for column in columns], names=list(part.head)), folder / name)
             lines.append(f"- {name}: {part.caption} ({len(part.rows)} rows)")
-            made[id(part)] = replace(part, rows=part.rows[:KEPT], caption=(
-                f"{part.caption}: the first {KEPT} of {len(part.rows)} rows, all in tables/{name}"))
+            rows = tuple(tuple(shorter(cell) for cell in row) for row in part.rows[:KEPT])
+            told = f"the first {KEPT} of {len(part.rows)} rows" if len(part.rows) > KEPT else "long texts are cut"
+            made[id(part)] = replace(part, rows=rows, caption=f"{part.caption}: {told}, all in tables/{name}")
         (folder / "README.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return made
+
+
+def shorter(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def slug(caption: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -46,6 +47,7 @@ from ecgscale.report.long_tables import shortened
 from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, save
 
 SIGNED = "(ecgscale: intervals, protocol and rows are in report.html)"
+PAGE = 4_900_000        # bytes of the page: rows of figures are left out beyond
 HEAVY = 100_000         # letters of a drawing beyond which the page holds it as pixels
 
 
@@ -83,13 +85,15 @@ def write(inputs: Inputs, out: Path) -> None:
     environment.tests["explorer"] = lambda part: part.explorer
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
     scripts = explore.scripts()
-    document = explore.document(inputs, [part for part in parts if isinstance(part, Chart)])
-    page = environment.get_template("page.html.j2").render(
+    made = partial(
+        environment.get_template("page.html.j2").render,
         name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
         headlines=asked, answers=answers, shown=lambda part: shorter.get(id(part), part),
-        data=Markup(charts.script_safe(document)),
         scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts),
         so_far=inputs.so_far, style=Markup((folder / "style.css").read_text(encoding="utf-8")))
+    figures_of_page = [part for part in parts if isinstance(part, Chart)]
+    page = made(data=Markup(charts.script_safe(
+        explore.document(inputs, figures_of_page, PAGE - len(made(data="").encode())))))
     write_text(out / "report.html", page, marked(GENERATOR))
     so_far = f"So far: {inputs.so_far}.\n" if inputs.so_far else ""
     write_text(out / "answers.txt", f"{so_far}{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
@@ -110,7 +114,8 @@ def picture(part: Drawing | Sheet | Copy | Chart, folder: Path, synthetic: bool)
 
 
 def address(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    kind, picture = charts.light(png)
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def without(section: Section, inputs: Inputs, *names: str) -> Section:

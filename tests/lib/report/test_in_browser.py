@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecgscale.report import page
+from ecgscale.report import compact, page
 from ecgscale.report.inputs import Inputs
 from tests.browser import CHROMIUM, Page
 from tests.lib.report.test_page import make_inputs, run_table
@@ -202,3 +202,17 @@ def test_a_page_of_less(browser, tmp_path, name, monkeypatch):
     browser.ask("ecgscale.draw().then(() => 0)")
     quiet(browser)
     assert len(browser.ask(SHOWN)) == len(less.runs)
+
+
+def test_a_page_that_holds_some_of_the_runs_says_so(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "picture", lambda *_: "data:,")
+    monkeypatch.setattr(compact, "LIMITS", ((20, 12),))
+    page.write(make_inputs(), tmp_path)
+    browser.open(tmp_path / "report.html")
+    browser.ask("ecgscale.draw().then(() => 0)")
+    quiet(browser)
+    assert browser.ask("document.getElementById('told').textContent") == (
+        "12 of 12 runs (the first of 24; the CSV beside the page has all), 0 marked")
+    assert len(browser.ask(SHOWN)) == 12
+    assert "The page holds one in 2 of these" in browser.ask("document.querySelector('#figure-fronts').textContent")
+    assert browser.ask("ecgscale.drawn.get('fronts').view.data('score~forward_flops').length") < 24

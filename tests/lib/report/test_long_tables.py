@@ -1,6 +1,7 @@
 """A table of thousands of rows: the page stays light, nothing is lost, and what is not drawn is counted."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +33,7 @@ def test_five_thousand_runs(tmp_path, monkeypatch):
     fronts = frontier.fronts(runs, None, 0, 1, axes=("score~params", "score~forward_flops"))
     page.write(Inputs(runs=runs, frontier=fronts), tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert len(text) < 5_000_000
+    assert len(text.encode()) < 5_000_000
     assert Reader(text).tags.count("tr") < 10 * KEPT
     (name,) = (path for path in (tmp_path / "tables").glob("*.csv") if "every-run" in path.name)
     assert f"the first {KEPT} of {RUNS} rows, all in tables/{name.name}" in text
@@ -41,6 +42,21 @@ def test_five_thousand_runs(tmp_path, monkeypatch):
     assert {row["run"].removeprefix("'") for row in rows} == set(runs["run_id"])
     assert not any(row["run"].startswith("=") for row in rows)
     page.write(Inputs(runs=runs.iloc[:3]), tmp_path)          # over it: ours may be replaced
+
+
+def test_a_page_without_room_holds_less_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "picture", lambda *_: "data:,")
+    monkeypatch.setattr(page, "PAGE", 1_080_000)        # the scripts alone have 0.9 MB
+    runs = many().iloc[:1500].assign(reason="because " * 2000)
+    fronts = frontier.fronts(runs, None, 0, 1, axes=("score~params", "score~forward_flops"))
+    page.write(Inputs(runs=runs, frontier=fronts), tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 1_000_000 < len(text.encode()) <= page.PAGE
+    read = json.loads(text.split('id="page-data">')[1].split("</script>")[0])
+    assert read["all_runs"] == len(runs) > len(read["runs"]["run_id"])
+    assert "The page holds one in " in read["charts"]["fronts"]["less"]
+    assert "long texts are cut, all in tables/" in text
+    assert any("because " * 2000 in path.read_text(encoding="utf-8") for path in (tmp_path / "tables").glob("*.csv"))
 
 
 def test_points_that_are_not_drawn_are_counted_and_the_front_is_whole():
