@@ -4,6 +4,7 @@
 (ECGSCALE_FUZZ: how many times as many; FUZZ_OUT: where the first file of each fault is kept).
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -14,7 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.fuzz import commands, models, recordings, stages, tables
-from tests.fuzz.judge import judge
+from tests.fuzz.judge import TooLong, judge
+from tests.fuzz.target import Target
 
 MANY = int(os.environ.get("ECGSCALE_FUZZ", "1"))
 CASES = 60
@@ -61,6 +63,26 @@ def test_what_is_not_damaged_is_taken(name, folder):
     write(folder, stages.UNDAMAGED[name]())
     TARGETS[name].read(folder)
     assert (folder / "out").is_dir()
+
+
+def test_what_is_interrupted_in_a_callback_took_too_long_and_is_no_defect(folder):
+    """As numba's compiler, which swallows what is raised while it calls back, and ends with a RuntimeError later."""
+    tries = []
+
+    def read(_: Path) -> None:
+        tries.append(1)
+        if len(tries) <= slow:
+            with contextlib.suppress(TooLong):
+                while True:
+                    pass
+            raise RuntimeError("no compiled object yet")
+
+    folder.mkdir()
+    slow = 1
+    assert judge(Target(lambda: None, read, seconds=0.05), folder) == ""
+    assert len(tries) == 2
+    slow = 4
+    assert judge(Target(lambda: None, read, seconds=0.05), folder) == "takes more than 0.05 s"
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:
