@@ -71,7 +71,7 @@ def judged(target: Target, folder: Path) -> str:
         fault = ""
     finally:
         paths, opened = opened, None
-    if rung:        # what was interrupted may end otherwise: a compiler that calls back swallows TooLong and fails later
+    if rung:        # whatever came of it: a compiler that calls back swallows TooLong, and fails later
         fault = f"takes more than {seconds:.2g} s"
     grown = peak() - resident
     if not fault and grown > MOST_BYTES:
