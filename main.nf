@@ -42,9 +42,9 @@ workflow {
     else {
         classes = labels.map { folder -> folder.resolve('classes.csv').readLines().findAll { line -> line.trim() }.size() - 1 }
         DATA(CHECK.out.rows, sheet, section(sections, 'data'), section(sections, 'split'), labels, told)
-        MODELS(DATA.out.corpus, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), scale, rounds,
+        MODELS(DATA.out.corpora, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), scale, rounds,
                labels, classes, told)
-        DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpus, DATA.out.split, section(sections, 'deploy'), labels, told)
+        DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpora, DATA.out.split, section(sections, 'deploy'), labels, told)
         measured = DEPLOY.out.latency.mix(elsewhere).toSortedList { a, b -> a.toString() <=> b.toString() }
         ANALYSIS(MODELS.out.runs, measured, DEPLOY.out.models, analysis, MODELS.out.comparisons, DATA.out.split,
                  MODELS.out.plan, DATA.out.corpus, DATA.out.card, MODELS.out.verdict)

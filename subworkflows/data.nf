@@ -5,12 +5,14 @@ include { SPLIT } from '../modules/split'
 include { CARD } from '../modules/card'
 include { place; below; obstacle } from './places'
 
-// [source: 'ptb', path: <folder>, patients: <file or []>, ...] -> its shards, as many as `size` recordings each ask for
-def shards(row, size) {
+// [source: 'ptb', path: <folder>, patients: <file or []>, ...] -> its shards, as many as `size` recordings each ask for,
+// by each recipe; the first recipe gives a shard's name nothing
+def shards(row, size, recipes) {
     def found = below(row.path, row.pattern).size() * row.each
     def count = Math.ceil(found / size) as int
-    (count ? 1..count : []).collect { k ->
-        def meta = [id: "${row.source}-${k}of${count}".toString(), source: row.source, shard: "${k}/${count}".toString(), dataset: row.dataset, rate: row.rate, leads: row.leads]
+    [recipes, count ? 1..count : []].combinations { recipe, k ->
+        def further = recipe == recipes[0] ? '' : recipe
+        def meta = [id: "${row.source}-${k}of${count}${further ? '.' + further : ''}".toString(), source: row.source, shard: "${k}/${count}".toString(), recipe: further, dataset: row.dataset, rate: row.rate, leads: row.leads]
         [meta, row.path, row.patients, row.labels, row.mapping]
     }
 }
@@ -47,23 +49,26 @@ workflow DATA {
             .flatMap { table -> table.splitCsv(header: true).collect { row -> located(row, table) } }
     }
     // here, not in shards(): of an error in a function that an operator calls, 24.10 tells no message
-    parts = listed.mix(made).flatMap { row ->
-        def found = shards(row, settings.shard_size)
+    recipes = study.map { section -> new groovy.json.JsonSlurper().parse(section).data.recipe }.map { named -> [named].flatten() }
+    parts = listed.mix(made).combine(recipes.map { names -> [names] }).flatMap { row, names ->
+        def found = shards(row, settings.shard_size, names)
         if (!found) {
             error "${row.path}: no .hea file or other recording in this folder or below it. Give the folder that holds the recordings of ${row.source}"
         }
         found
     }
     PREPARE(parts, study, labels)
-    corpus = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.map { all -> all.collect { _meta, shard -> shard } }
-        .filter { all -> all.size() > 0 }         // [ptb-1of2/, ptb-2of2/, ...]; nothing where a shard failed
-    SPLIT(corpus, split_study)
+    prepared = PREPARE.out.shard.toSortedList { a, b -> a[0].id <=> b[0].id }.filter { all -> all.size() > 0 }      // nothing where a shard failed
+    corpus = prepared.map { all -> all.findAll { meta, _shard -> !meta.recipe }.collect { _meta, shard -> shard } }   // [ptb-1of2/, ptb-2of2/, ...]
+    others = prepared.map { all -> all.findAll { meta, _shard -> meta.recipe }.collect { _meta, shard -> shard } }    // by further recipes; may be []
+    SPLIT(corpus, others, split_study)
     SPLIT.out.map { split -> split.resolve('split.json').text }
         .subscribe { text -> if (text) new groovy.json.JsonSlurper().parseText(text).warnings.each { warning -> log.warn warning } }
     CARD(corpus, labels)
 
     emit:
     corpus
+    corpora = prepared.map { all -> all.collect { _meta, shard -> shard } }      // by every recipe
     split = SPLIT.out
     card = CARD.out
     published = PREPARE.out.tables.mix(SPLIT.out, CARD.out).map { folder -> ["corpus/${folder.name}".toString(), folder] }

@@ -58,7 +58,8 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
     rows: list[dict[str, str]] = []
     try:
         found = read_study(study)
-        recipe_named(found.data.recipe)
+        for recipe in found.data.recipes:
+            recipe_named(recipe)
         read_label_set(found.data.labels)
     except UserError as error:
         error.file = study_name or study

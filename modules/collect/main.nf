@@ -7,7 +7,7 @@ process COLLECT {
     path tuning, stageAs: 'tuning/?/*'      // or []
 
     output:
-    path 'table'               // runs.parquet and .csv; differences.csv, noise.csv, sources.csv, scores.parquet, histories.parquet, chosen/; tuning.csv where rates were tuned
+    path 'table'               // runs.parquet and .csv; axes.csv, differences.csv, noise.csv, sources.csv, scores.parquet, histories.parquet, chosen/; tuning.csv where rates were tuned
 
     script:
     """

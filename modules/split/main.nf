@@ -5,6 +5,7 @@ process SPLIT {
 
     input:
     path shards, stageAs: 'corpus/*'
+    path others, stageAs: 'others/*'    // the same recordings by further recipes, or []
     path study
 
     output:
@@ -13,7 +14,7 @@ process SPLIT {
     script:
     """
     : ${task.ext.code}
-    ecg-split --corpus corpus/* --study ${quoted(study)} --out split
+    ecg-split --corpus corpus/* ${others ? '--others others/*' : ''} --study ${quoted(study)} --out split
     """
 
     stub:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import DIFFERENCES, FRONTIER, NOISE, RUNS, SOURCES
+from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, NOISE, RUNS, SOURCES
 from tests.commands import run_command
 
 report = partial(run_command, "ecg-report")
@@ -51,6 +51,10 @@ def test_comparisons_are_shown(runs, tmp_path):
     DIFFERENCES.write(pd.DataFrame([{
         "run_id": "b", "reference": "a", "metric": "challenge_score", "difference": -0.125, "low": -0.2, "high": -0.05,
         "probability": 0.01, "n": 59}]), table / "differences.csv")
+    AXES.write(pd.DataFrame([{
+        "axis": "leads", "value": "II", "reference": "I;II", "params": params, "metric": "challenge_score",
+        "difference": gain, "low": gain - 0.05, "high": gain + 0.05, "pairs": 3, "n": 59, "note": ""}
+        for params, gain in ((None, -0.25), (1000, -0.03125))]), table / "axes.csv")
     NOISE.write(pd.DataFrame([{
         "configuration": "", "family": None, "optimizer": None, "metric": "challenge_score", "seeds": 6, "mean": 0.4,
         "seed_deviation": 0.0313, "sampling_error": 0.02}]), table / "noise.csv")
@@ -61,7 +65,8 @@ def test_comparisons_are_shown(runs, tmp_path):
     done = report("--runs", runs, "--fit", tmp_path / "fit", "--comparisons", table, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     page = (tmp_path / "out" / "report.html").read_text()
-    for value in ("-0.125 [-0.200, -0.050]", "0.031", "few cases", "0.300 [0.250, 0.350]"):
+    for value in ("-0.125 [-0.200, -0.050]", "0.031", "few cases", "0.300 [0.250, 0.350]", "-0.250 [-0.300, -0.200]",
+                  "1000 parameters", "not told apart", "II against I;II challenge score"):
         assert value in page, value
 
 

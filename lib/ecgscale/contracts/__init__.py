@@ -39,6 +39,7 @@ from ecgscale.contracts.corpus import (
 )
 from ecgscale.contracts.deploy import CONFIRMED, DEPLOYMENT, LATENCY, TIMES, Artefact, Control, Environment, Export
 from ecgscale.contracts.evaluation import (
+    AXES,
     DIFFERENCES,
     METRICS,
     NOISE,
@@ -86,15 +87,15 @@ from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, read_all
 from ecgscale.contracts.tensors import read_tensors, write_tensors
 
 __all__ = [
-    "AHEAD", "CLASS_COUNTS", "CONFIRMED", "DEPLOYMENT", "DIFFERENCES", "EFFECTS", "FLAG", "FRONTIER", "HISTORIES",
-    "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS", "METRICS", "NEXT", "NOISE", "OPTIMA", "PARTS",
-    "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "ROUNDS", "RUNS",
-    "SOURCES", "SOURCE_COUNTS", "SPLIT", "STRIPS", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Columns",
-    "ContractError", "Control", "Decision", "Document", "Environment", "Example", "Examples", "Export", "Foretold",
-    "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor",
-    "Reading", "Round", "RunResult", "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed", "SplitInfo",
-    "Table", "Tuning", "Wrote", "changed", "check_digests", "concatenated_digest", "digest", "file_digest",
-    "file_digests", "marked", "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_rounds",
-    "read_split", "read_tensors", "read_text", "reading", "remove_folder", "whole", "whole_folder", "write_array",
-    "write_split", "write_tensors", "write_text", "wrong_schema",
+    "AHEAD", "AXES", "CLASS_COUNTS", "CONFIRMED", "DEPLOYMENT", "DIFFERENCES", "EFFECTS", "FLAG", "FRONTIER",
+    "HISTORIES", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS", "METRICS", "NEXT", "NOISE", "OPTIMA",
+    "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY", "ROUNDS",
+    "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "STRIPS", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact",
+    "Columns", "ContractError", "Control", "Decision", "Document", "Environment", "Example", "Examples", "Export",
+    "Foretold", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun",
+    "Predictor", "Reading", "Round", "RunResult", "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed",
+    "SplitInfo", "Table", "Tuning", "Wrote", "changed", "check_digests", "concatenated_digest", "digest",
+    "file_digest", "file_digests", "marked", "plain_file", "read_all", "read_array", "read_arrays", "read_json",
+    "read_rounds", "read_split", "read_tensors", "read_text", "reading", "remove_folder", "whole", "whole_folder",
+    "write_array", "write_split", "write_tensors", "write_text", "wrong_schema",
 ]

@@ -128,6 +128,8 @@ class SplitInfo(Document):
     """Patient_overlap, duplicate_overlap: a count or "unknown"; by source."""
     corpus_digest: str
     """Of the corpus that was split."""
+    others: dict[str, str] = {}
+    """Digests of the same recordings prepared by further recipes, by recipe."""
     digest: str
     """Of split.parquet's rows: record, fold and part."""
     synthetic: bool

@@ -180,6 +180,20 @@ DIFFERENCES = Table("differences", 1, "table/differences.csv", "A run against th
     "n": WHOLE("recordings", "recordings"),
 })
 
+AXES = Table("axes", 1, "table/axes.csv", "A recipe, window or set of leads against another, all else equal", {
+    "axis": TEXT("recipe, window or leads"),
+    "value": TEXT("of the axis; a window in seconds, leads by name"),
+    "reference": TEXT("the value that most runs have"),
+    "params": WHOLE("parameters of the reference's network; null: all networks", "parameters"),
+    "metric": TEXT("challenge_score, or loss: mean over recordings"),
+    "difference": REAL("value minus reference, mean over pairs of runs", "of the metric"),
+    "low": REAL("lower end of its 95 % interval: patients, and the spread between pairs", "of the metric"),
+    "high": REAL("upper end of its 95 % interval", "of the metric"),
+    "pairs": WHOLE("pairs of runs, each with means over its seeds", "pairs"),
+    "n": WHOLE("test recordings, the same for all", "recordings"),
+    "note": TEXT("what to know of it"),
+})
+
 NOISE = Table("noise", 1, "table/noise.csv", "Seed noise beside sampling noise of one configuration", {
     "configuration": TEXT("as in runs; empty for all that were trained with several seeds, pooled"),
     "family": TEXT("as in runs"), "optimizer": TEXT("as in runs"), "metric": TEXT("name of the metric"),

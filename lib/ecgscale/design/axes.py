@@ -56,6 +56,12 @@ def axis_of(scalar: Any) -> Any:
     return Annotated[shapes, Discriminator(shape_of)]
 
 
+def one_or_more(kind: Any) -> Any:
+    """The type of a dimension without ranges: a fixed value or choices."""
+    several = Annotated[tuple[kind, ...], Field(min_length=1)]
+    return Annotated[Annotated[kind, Tag("value")] | Annotated[several, Tag("choices")], Discriminator(shape_of)]
+
+
 def within(low: float, high: float = float("inf"), open_low: bool = False) -> AfterValidator:
     """Every value of a numeric axis lies between `low` and `high`."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from ecgscale.contracts import LEADS, LossSpec, Part, ScheduleSpec
-from ecgscale.design.axes import Axis, Number, Scalar, Whole, within
+from ecgscale.design.axes import Axis, Number, Scalar, Whole, one_or_more, within
 from ecgscale.models.complexity import FAMILIES
 
 LEAD_SETS = {12: LEADS, 6: LEADS[:6], 4: ("I", "II", "III", "V2"), 3: ("I", "II", "V2"), 2: ("I", "II")}
@@ -112,7 +112,20 @@ OneOfSets = Annotated[Annotated[LeadCount, Tag("count")] | Annotated[LeadNames, 
 LeadSets = Annotated[tuple[OneOfSets, ...], Field(min_length=1)]
 Leads = Annotated[Annotated[LeadName, Tag("name")] | Annotated[LeadCount, Tag("count")]
                   | Annotated[LeadNames, Tag("names")] | Annotated[LeadSets, Tag("sets")], Discriminator(kind_of_leads)]
-Window = Annotated[int, Field(ge=32, le=1_000_000)]     # samples at the recipe's rate
+Recipe = Annotated[str, Field(min_length=1, max_length=60)]
+Recipes = one_or_more(Recipe)
+LEAST_WINDOW, MOST_WINDOW = 32, 1_000_000
+Samples = Annotated[int, Field(ge=LEAST_WINDOW, le=MOST_WINDOW)]    # at the recipe's rate
+Seconds = Annotated[str, Field(pattern=r"^[0-9]{1,5}(\.[0-9]{1,6})? ?s$")]     # "2.048 s"
+Window = Annotated[Annotated[Samples, Tag("samples")] | Annotated[Seconds, Tag("seconds")],
+                   Discriminator(lambda value: "seconds" if isinstance(value, str) else "samples")]
+
+Windows = one_or_more(Window)
+
+
+def samples_of(window: int | str, rate: float) -> int:
+    """The length of an input at `rate` Hz: 1024, or "2.048 s" -> 1024 at 500 Hz."""
+    return window if isinstance(window, int) else round(float(window.removesuffix("s")) * rate)
 
 
 def sets_of(asked: Any) -> tuple[tuple[str, ...], ...]:
@@ -149,8 +162,11 @@ class RunGroup(Section):
     leads: Leads | None = None
     """Leads that the networks see: names (`[I, II, V2]`, `II`) or a lead set of the Challenge 2021 by its number of
     leads; several sets as a list of these (`[12, [I, II], [II]]`). null: `data.leads`."""
-    window: Window | Annotated[tuple[Window, ...], Field(min_length=1)] | None = None
-    """Samples of an input, one length or a list. null: `data.window`."""
+    window: Windows | None = None
+    """Samples of an input, or seconds (`2.048 s`), which are as long at every rate; one length or a list. null:
+    `data.window`."""
+    recipe: Recipes | None = None
+    """How the signals are prepared, by name, or a list: one of `data.recipe` each. null: the first of them."""
     constraints: Constraints = Constraints()
     """Samples outside are rejected."""
 

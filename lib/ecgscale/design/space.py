@@ -17,9 +17,10 @@ import numpy as np
 from ecgscale.contracts import ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
 from ecgscale.design.axes import choices
 from ecgscale.design.plan import Pace, afford, describe
-from ecgscale.design.run_group import OptimizerSpace, RunGroup, sets_of
+from ecgscale.design.run_group import OptimizerSpace, RunGroup, samples_of, sets_of
 from ecgscale.design.study import Study
 from ecgscale.design.tuning import asked, grouped, middle
+from ecgscale.ecg.recipe import recipe_named
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES, ledger_of
@@ -138,6 +139,7 @@ def axes_of(study: Study, group: RunGroup, optimizer: OptimizerSpace) -> dict[st
         "training.epochs": group.training.epochs, "training.data_fraction": group.training.data_fraction,
         "training.batch_size": group.training.batch_size,
         "leads": sets_of(group.leads or study.data.leads), "window": group.window or study.data.window,
+        "recipe": group.recipe or study.data.recipes[0],
     }
 
 
@@ -187,8 +189,9 @@ def realize(study: Study, group: RunGroup, optimizer: str, point: Point, classes
             parts[section][key] = value
     chosen = point.get("model", parts["model"])
     made = SIZES[chosen] if isinstance(chosen, str) else FAMILIES[group.family](**chosen)
-    leads = point["leads"]
-    ledger = ledger_of(made, len(leads), point["window"], classes)
+    leads, recipe = point["leads"], point["recipe"]
+    window = samples_of(point["window"], recipe_named(recipe).rate)
+    ledger = ledger_of(made, len(leads), window, classes)
     for name in ("params", "forward_flops", "stages"):
         bounds = getattr(group.constraints, name)
         if bounds is not None and not bounds.hold(getattr(ledger, name)):
@@ -197,7 +200,7 @@ def realize(study: Study, group: RunGroup, optimizer: str, point: Point, classes
     training["epochs"] = round(training["epochs"] * training["data_fraction"] ** -protocol.longer)
     specs = [RunSpec.make(
         study=study.name, model=ModelSpec(family=group.family, params=dict(vars(made))),
-        leads=leads, window=point["window"], recipe=study.data.recipe,
+        leads=leads, window=window, recipe=recipe,
         optimizer=OptimizerSpec(name=optimizer, **parts["optimizer"]), loss=protocol.loss, schedule=protocol.schedule,
         clip_norm=protocol.clip_norm, patience=protocol.patience, augment=protocol.augment,
         precision=protocol.precision, seed=seed, **training,

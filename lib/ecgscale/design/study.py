@@ -29,8 +29,19 @@ from pydantic import (
 from ecgscale.contracts import LEADS
 from ecgscale.design import marked_yaml
 from ecgscale.design.axes import Range, choices, ends
-from ecgscale.design.run_group import LeadNames, RunGroup, Section, Window, sets_of
+from ecgscale.design.run_group import (
+    LEAST_WINDOW,
+    MOST_WINDOW,
+    LeadNames,
+    Recipes,
+    RunGroup,
+    Section,
+    Window,
+    samples_of,
+    sets_of,
+)
 from ecgscale.design.scale import Scale
+from ecgscale.ecg.recipe import RECIPES
 from ecgscale.errors import UserError
 from ecgscale.models.architecture import RejectedError
 from ecgscale.models.complexity import FAMILIES, SIZES
@@ -39,8 +50,9 @@ from ecgscale.models.complexity import FAMILIES, SIZES
 class Data(Section):
     """Preparation recipe and label set by name, and how much may be rejected, or match nothing, before a run stops."""
 
-    recipe: str = "study"
-    """Filter, rate and normalization by name: see docs/explanation/method.md."""
+    recipe: Recipes = "study"
+    """Filter, rate and normalization by name: see docs/explanation/method.md. Of a list, the first prepares the corpus
+    that is described and split, the others the same recordings again, for groups of runs that ask for them."""
     labels: str = "physionet2021"
     """Label set, a folder in assets/labels; the parameter --labels goes before it."""
     likelihood: float = Field(0.0, ge=0, le=100)
@@ -52,7 +64,18 @@ class Data(Section):
     leads: LeadNames = LEADS
     """Leads that are prepared, by name. A limb lead that is not recorded is reckoned from two that are."""
     window: Window = 1024
-    """Samples of an input, at the recipe's rate."""
+    """Samples of an input, at the recipe's rate, or seconds: `2.048 s`."""
+
+    @property
+    def recipes(self) -> tuple[str, ...]:
+        return choices(self.recipe)
+
+    @field_validator("recipe")
+    @classmethod
+    def each_once(cls, recipe: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if len(set(choices(recipe))) < len(choices(recipe)):
+            raise ValueError("a recipe is named twice")
+        return recipe
 
     @field_validator("leads")
     @classmethod
@@ -290,6 +313,15 @@ def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
                    if lead not in study.data.leads]
         if lacking:
             yield ("runs", place, "leads"), f"data.leads has no {lacking[0]}", f"It has {', '.join(study.data.leads)}"
+        for recipe in choices(group.recipe) if group.recipe else ():
+            if recipe not in study.data.recipes:
+                yield (("runs", place, "recipe"), f"data.recipe does not list {recipe!r}",
+                       f"It lists {', '.join(study.data.recipes)}")
+        for window in choices(group.window or study.data.window):
+            for recipe in set(choices(group.recipe or study.data.recipes[0])) & set(RECIPES):
+                if not LEAST_WINDOW <= samples_of(window, RECIPES[recipe].rate) <= MOST_WINDOW:
+                    yield (("runs", place, "window"), f"{window} at {RECIPES[recipe].rate:g} Hz is no window",
+                           f"Give {LEAST_WINDOW} to {MOST_WINDOW:,} samples")
         family = FAMILIES[group.family]
         kinds = get_type_hints(family, include_extras=True)
         for name, axis in group.space.items():

@@ -58,6 +58,19 @@ class Corpus:
                             remedy="Give every shard once, and every source its own name")
         return cls(folders, shards, mark_duplicates(records))
 
+    @classmethod
+    def open_all(cls, folders: Iterable[Path | str], digest: str = "") -> tuple[Corpus, ...]:
+        """One corpus a recipe, of shards that a study prepared by several; that of this digest comes first.
+
+        Raises UserError as `open` does.
+        """
+        by_recipe: dict[str, list[Path]] = {}
+        for folder in map(Path, folders):
+            by_recipe.setdefault(Shard.read(folder / "shard.json").recipe["name"], []).append(folder)
+        if not by_recipe:
+            raise UserError("no shard folder given", field="corpus")
+        return tuple(sorted(map(cls.open, by_recipe.values()), key=lambda corpus: corpus.digest != digest))
+
     def checked(self) -> Corpus:
         """This corpus, every signal of it read once and found to be what PREPARE wrote. Raises UserError.
 

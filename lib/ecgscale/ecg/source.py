@@ -13,6 +13,7 @@ from ecgscale.ecg.leads import leads_listed
 from ecgscale.ecg.people import read_people
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import recipe_named
+from ecgscale.errors import UserError
 
 
 class Source(NamedTuple):
@@ -29,15 +30,25 @@ class Source(NamedTuple):
     leads: str = ""                     # names of the signals, in their order; none: as the files say
 
 
-def prepare_source(source: Source, shard: str, data: Any, label_set: str | Path | None, out: Path) -> Shard:
-    """PREPARE of one shard of a source. `data`: that section of a study; `label_set` goes before the study's."""
-    recipe, folder = recipe_named(data.recipe), label_set_folder(label_set or data.labels)
+def prepare_source(source: Source, shard: str, data: Any, label_set: str | Path | None, out: Path,
+                   recipe: str | None = None) -> Shard:
+    """PREPARE of one shard of a source. `data`: that section of a study; `label_set` goes before the study's; `recipe`:
+    one of the study's, its first where None. Raises UserError for a recipe that the study does not list.
+
+    Of a dataset that is served at several rates, every recipe reads the recordings of the first: they are to be the
+    same ones.
+    """
+    if recipe and recipe not in data.recipes:
+        raise UserError(f"the study does not list {recipe!r}", field="--recipe",
+                        remedy=f"It lists {', '.join(data.recipes)}")
+    first = recipe_named(data.recipes[0])
+    chosen, folder = recipe_named(recipe) if recipe else first, label_set_folder(label_set or data.labels)
     own = folder / "from" / f"{source.dataset}.csv"
     labels = read_label_set(folder).translating(source.mapping or (own if own.is_file() else None))
     dataset = datasets.open_dataset(source.folder, source.dataset,
-                                    datasets.Asked(source.rate, recipe.rate, data.likelihood, data.leads,
+                                    datasets.Asked(source.rate, first.rate, data.likelihood, data.leads,
                                                    leads_listed(source.leads)))
     tables = [read_people(source.patients)] if source.patients else []
     tables += [read_labels(source.labels)] if source.labels else []
-    return prepare_shard(source.folder, source.name, shard, recipe, labels, out, data.max_rejected, dataset, tables,
+    return prepare_shard(source.folder, source.name, shard, chosen, labels, out, data.max_rejected, dataset, tables,
                          data.max_unmatched, data.leads)

@@ -11,6 +11,7 @@ Folds 0 and 1 train, 2 validates, 3 tests.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,19 @@ UNKNOWN = "unknown"
 LEFT_OUT = -1           # the fold of a recording that is in no part
 
 
-def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = None) -> tuple[pd.DataFrame, SplitInfo]:
-    """The split of an opened Corpus, as SPLIT rows in the order of its records, and what is known of it."""
+def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = None,
+                 others: Sequence[Any] = ()) -> tuple[pd.DataFrame, SplitInfo]:
+    """The split of an opened Corpus, as SPLIT rows in the order of its records, and what is known of it.
+
+    `others`: the same recordings prepared by further recipes. A recording that one of them lacks is in no part, so that
+    all recipes are trained and judged on the same ones. Raises UserError where they share none.
+    """
     copies = pd.Series(find_copies(corpus), index=corpus.records.index)
     records = corpus.records.assign(copy=copies.where(copies >= 0))
     frame = split_recordings(records, corpus.labels, method, seed, held_out)
+    frame, lacking = in_all(frame, records, others)
     noted = [f"{shard.source}: {note}" for shard in corpus.shards for note in shard.notes]
-    warnings = [*dict.fromkeys(noted), *unused_folds(records, method), *told_copies(records, frame),
+    warnings = [*dict.fromkeys(noted), *lacking, *unused_folds(records, method), *told_copies(records, frame),
                 *check_positives(records, corpus.labels, corpus.abbreviations, frame)]
     info = SplitInfo(
         method=method if held_out is None or method != "leave-source-out" else f"{method}:{held_out}",
@@ -46,10 +53,26 @@ def split_corpus(corpus: Any, method: str, seed: int, held_out: str | None = Non
         warnings=tuple(warnings),
         audit=audit(records, corpus.labels, corpus.classes, frame),
         corpus_digest=corpus.digest,
+        others={other.recipe["name"]: other.digest for other in others},
         digest=SplitInfo.digest_of(frame),
         synthetic=bool(corpus.synthetic),
     )
     return frame, info
+
+
+def in_all(split: pd.DataFrame, records: pd.DataFrame, others: Sequence[Any]) -> tuple[pd.DataFrame, list[str]]:
+    """The rows whose recording every other corpus holds with the same samples as recorded, and how many have gone."""
+    content, lacking = records.set_index("record")["content"], []
+    for other in others:
+        there = split["record"].map(other.records.set_index("record")["content"])
+        same = (there == split["record"].map(content)).to_numpy()
+        if not same.any():
+            raise UserError(f"no recording of the corpus was prepared by {other.recipe['name']} too", field="others",
+                            remedy="Prepare the same folders by every recipe of the study")
+        if not same.all():
+            lacking.append(f"{(~same).sum()} recordings that {other.recipe['name']} rejects are in no part")
+        split = split[same]
+    return split.reset_index(drop=True) if lacking else split, lacking
 
 
 def split_recordings(records: pd.DataFrame, labels: np.ndarray, method: str, seed: int,

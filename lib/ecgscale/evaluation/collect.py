@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.contracts import (
+    AXES,
     DIFFERENCES,
     HISTORIES,
     HISTORY,
@@ -24,7 +25,7 @@ from ecgscale.contracts import (
     read_all,
 )
 from ecgscale.errors import UserError
-from ecgscale.evaluation import comparisons
+from ecgscale.evaluation import axes, comparisons
 from ecgscale.evaluation.chosen import write_chosen
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
@@ -39,6 +40,7 @@ def write_tables(trained: list[Path], evaluated: list[Path], tuning: list[Path],
     metrics = read_metrics(evaluated)
     runs = collect(trained, metrics)
     DIFFERENCES.write(comparisons.differences(runs, evaluated), out / "differences.csv")
+    AXES.write(axes.axes(runs, evaluated), out / "axes.csv")
     NOISE.write(comparisons.noise(runs), out / "noise.csv")
     SOURCES.write(comparisons.sources(runs, metrics), out / "sources.csv")
     if tuning:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,11 @@ class Evaluated:
 
 
 def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo,
-                  label_set: LabelSet, evaluation: Evaluation, out: Path, device: str = "auto", cpus: int = 1) -> None:
-    """Write the tables of each run into `out`/<run_id>/; empty ones for a run that diverged or failed."""
+                  label_set: LabelSet, evaluation: Evaluation, out: Path, device: str = "auto", cpus: int = 1,
+                  others: Sequence[Corpus] = ()) -> None:
+    """Write the tables of each run into `out`/<run_id>/; empty ones for a run that diverged or failed. `others`: the
+    same recordings by further recipes; a run is judged on the corpus that it was trained with."""
+    corpora = {one.digest: one for one in others}
     hardware.begin(cpus)
     chosen = hardware.choose(device)
     for number, run_dir in enumerate(run_dirs, 1):
@@ -85,7 +89,8 @@ def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, spl
         done = Evaluated(PREDICTIONS.empty(), METRICS.empty(), RELIABILITY.empty(), RECALIBRATION.empty(),
                          None, STRIPS.empty())
         if result.status == "finished":
-            done = evaluate_run(run_dir, corpus, split, split_info, label_set, evaluation, chosen)
+            done = evaluate_run(run_dir, corpora.get(result.corpus_digest, corpus), split, split_info, label_set,
+                                evaluation, chosen)
             told = headline(done.metrics)
             if done.examples.reason:
                 told += f"; no recordings to look at: {done.examples.reason}"

@@ -1,4 +1,4 @@
-"""Do two groups of runs scale differently? Differences of their exponents, with intervals."""
+"""Do two groups of runs scale differently? Differences of their exponents and floors, with intervals."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ import numpy as np
 from ecgscale.laws.profile import Profile
 
 COMPARED = ("power", "floor", "joint")
+FLOOR = "E"         # of the laws that have one, not a logarithm
 
 
 def exponent_differences(ends: dict[str, Profile], x: tuple[str, ...], y: str) -> list[dict[str, Any]]:
-    """One row a pair of subsets of one kind ("optimizer=adamw" and "optimizer=sgd") and exponent; profiles by subset.
+    """One row a pair of subsets of one kind ("optimizer=adamw" and "optimizer=sgd") and exponent or floor; profiles by
+    subset.
 
     The subsets share no run, so their errors are independent: the distances from each estimate to its interval's ends
     add in quadrature, each on its own side (MOVER: Zou and Donner 2008, doi:10.1002/sim.3095). `differs`: the 90 %
-    interval leaves out zero.
+    interval leaves out zero. Runs that were scored on the same recordings share some of their error: then the interval
+    is too wide rather than too narrow.
     """
     rows = []
     for one, other in comparable(ends):
         a, b = ends[one], ends[other]
-        for exponent in a.fit.law.exponents:
+        for exponent in (*a.fit.law.exponents, *({FLOOR} & set(a.fit.law.names))):
             place = a.fit.law.names.index(exponent)
             (low_a, high_a), (low_b, high_b) = a.theta[place], b.theta[place]
             at_a, at_b = a.fit.theta[place], b.fit.theta[place]

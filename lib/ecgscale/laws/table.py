@@ -14,7 +14,7 @@ from ecgscale.contracts.run_table import configurations
 from ecgscale.design.study import Spending
 from ecgscale.laws.allocation import allocate, asked_budgets
 from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Asking, Question, answer
-from ecgscale.laws.columns import GROUPS, LOSSES, SIZES, Response, responses, rows_used
+from ecgscale.laws.columns import AXES, GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.crossing import OF_ONE_SIZE, crossings
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.fitted import asked_answers
@@ -92,7 +92,7 @@ def tasks(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replic
 
 
 def differences(answers: list[Answer]) -> list[dict[str, Any]]:
-    """Differences of exponents between the subsets of each response, sizes and law."""
+    """Differences of exponents and floors between the subsets of each response, sizes and law."""
     return [row for (_, x, y), ends in by_subset(answers, COMPARED).items() for row in exponent_differences(ends, x, y)]
 
 
@@ -155,7 +155,7 @@ def is_synthetic(frame: pd.DataFrame) -> bool:
 
 def table_digest(frame: pd.DataFrame, explained: list[Response]) -> str:
     """Of what the laws read, whatever the order of rows and columns."""
-    read = {*SIZES, *GROUPS, *(one.column for one in explained)}
+    read = {*SIZES, *GROUPS, *AXES, *(one.column for one in explained)}
     names = sorted(name for name in frame if name in read or name.startswith(("test_", "valid_")))
     rows = frame.sort_values("run_id")[["run_id", *names]].astype(str).fillna("").to_numpy().tolist()
     return digest([names, rows])
@@ -163,7 +163,7 @@ def table_digest(frame: pd.DataFrame, explained: list[Response]) -> str:
 
 def subsets(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "all", rows
-    for column in GROUPS:
+    for column in (*GROUPS, *AXES):
         groups = frame.iloc[rows].groupby(column).indices if column in frame else {}
         if len(groups) > 1:
             yield from ((f"{column}={value}", rows[positions]) for value, positions in groups.items())

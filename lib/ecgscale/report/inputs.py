@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.contracts import (
+    AXES,
     CLASS_COUNTS,
     DIFFERENCES,
     EFFECTS,
@@ -83,6 +84,7 @@ class Inputs:
     corpus: Corpus | None = None    # its records; the signals may be elsewhere
     drawn: dict[str, bytes] = field(default_factory=dict)   # record -> PNG of the data card
     differences: pd.DataFrame = field(default_factory=DIFFERENCES.empty)
+    axes: pd.DataFrame = field(default_factory=AXES.empty)
     noise: pd.DataFrame = field(default_factory=NOISE.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
     optima: pd.DataFrame = field(default_factory=OPTIMA.empty)
@@ -232,6 +234,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
             path.with_name("records.parquet").is_file() for path in shards) else None,
         drawn=drawn(card, [shard.example for shard in prepared if shard.example is not None]),
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
+        axes=table(AXES, "axes.csv", comparisons, "--comparisons"),
         noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),
         optima=table(OPTIMA, "optima.csv"),

@@ -18,6 +18,7 @@ from ecgscale.paths import ASSETS
 from ecgscale.report import (
     allocation,
     analysis_tables,
+    axes,
     budgets,
     charts,
     clinic,
@@ -193,7 +194,7 @@ def laws(inputs: Inputs) -> Section:
     if inputs.laws:
         section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
                         row for row in inputs.laws.differences
-                        if not row["groups"][0].startswith(analysis_tables.BY_GROUP)]),
+                        if not row["groups"][0].startswith((*analysis_tables.BY_GROUP, *axes.BY_AXIS))]),
                     analysis_tables.crossings(inputs), allocation.answers(inputs), allocation.iso_flop(inputs),
                     allocation.optima(inputs), allocation.iso_loss(inputs), allocation.prices(inputs))
         section.text += [f"{told_rows(row)}." for row in inputs.laws.rows]
@@ -204,6 +205,12 @@ def laws(inputs: Inputs) -> Section:
         section.text += [f"{said}." for said in [*notes(foremost(inputs.laws)[:LINES]), *counted_too_narrow(averages)]]
     section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
     return without(section, inputs, "laws.json")
+
+
+def preparation(inputs: Inputs) -> Section:
+    section = Section("preparation", "Preparation: recipe, rate, window and leads", axes.words(inputs))
+    section.add(axes.drawing(inputs), axes.levels(inputs), axes.laws(inputs))
+    return without(section, inputs, "axes.csv")
 
 
 def rounds_of_scaling(inputs: Inputs) -> Section:
@@ -217,7 +224,7 @@ def frontier(inputs: Inputs) -> Section:
     section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
                         "The probability of standing on the front resamples the scores within their intervals.")
     section.add(plots.fronts(inputs), plots.qualities(inputs),
-                *(analysis_tables.front(inputs, axes) for axes in dict.fromkeys(inputs.frontier["axes"])),
+                *(analysis_tables.front(inputs, costs) for costs in dict.fromkeys(inputs.frontier["axes"])),
                 analysis_tables.hypervolumes(inputs))
     return without(section, inputs, "frontier.csv")
 
@@ -305,5 +312,5 @@ def provenance(inputs: Inputs) -> Section:
 
 
 SECTIONS: tuple[Callable[[Inputs], Section], ...] = (
-    recipe_of_best, data, runs, clinic_of_best, laws, rounds_of_scaling, frontier, predictor, latency, devices,
-    study, provenance)
+    recipe_of_best, data, runs, clinic_of_best, laws, preparation, rounds_of_scaling, frontier, predictor, latency,
+    devices, study, provenance)

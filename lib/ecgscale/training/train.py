@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,23 +27,31 @@ WORTH_STARTING = 1e11   # FLOPs of a batch of runs, some five seconds of a proce
 
 
 def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, split_info: SplitInfo, out: Path,
-                checkpoints: Path, device: str = "auto", cpus: int = 1) -> list[RunResult]:
+                checkpoints: Path, device: str = "auto", cpus: int = 1,
+                others: Sequence[Corpus] = ()) -> list[RunResult]:
     """Train the runs; write `out`/<run_id>/ (run.json, history.csv, weights.safetensors) for each.
 
     A run that diverges or raises is written with that status and without weights, and the batch goes on. A run that was
     begun before is continued from `checkpoints`; one that ended there with the same corpus, split, code and device is
     taken from there. Several runs go side by side in processes of their own (`side_by_side`). Under torchrun, all its
-    processes train one run after the other together.
+    processes train one run after the other together. `others`: the same recordings by further recipes; a run takes
+    those of its own.
     Raises UserError when the split was made for another corpus, or the device is not there.
     """
     if split_info.corpus_digest != corpus.digest:
         raise UserError(f"the split was made for the corpus {split_info.corpus_digest}, this one is {corpus.digest}",
                         field="split", remedy="Give all the shards that the split was made from")
+    for other in others:
+        if split_info.others.get(other.recipe["name"]) != other.digest:
+            raise UserError(f"the split was not made for the corpus {other.digest} of {other.recipe['name']}",
+                            field="split", remedy="Give ecg-split the shards of every recipe: --others")
     ranks, chosen = join(hardware.choose(device))
     records = int((split["part"] == "train").sum())
     workers = side_by_side(planned, chosen, cpus, records) if ranks.size == 1 else 1
     job = Job(corpus, split, split_info, Path(checkpoints), chosen, max(1, cpus // workers), ranks)
-    tasks = [(plan, job, Path(out) / plan.spec.run_id, f"run {number}/{len(planned)} {plan.spec.run_id}")
+    jobs = {other.recipe["name"]: replace(job, corpus=other) for other in others}
+    tasks = [(plan, jobs.get(plan.spec.recipe, job), Path(out) / plan.spec.run_id,
+              f"run {number}/{len(planned)} {plan.spec.run_id}")
              for number, plan in enumerate(planned, 1)]
     if workers == 1:
         hardware.begin(job.threads)
@@ -55,10 +64,10 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
 
 def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,
             cpus: int) -> Callable[[list[PlannedRun], Path], list[RunResult]]:
-    """`train_batch` on the corpus in `shards` and the folder of a split: what remains to say is the runs and `out`."""
+    """`train_batch` on the corpora in `shards` and the folder of a split: what remains to say is the runs and `out`."""
     frame, info = read_split(split)
-    corpus = Corpus.open(shards).checked()
-    return lambda planned, out: train_batch(planned, corpus, frame, info, out, checkpoints, device, cpus)
+    corpus, *others = [one.checked() for one in Corpus.open_all(shards, info.corpus_digest)]
+    return lambda planned, out: train_batch(planned, corpus, frame, info, out, checkpoints, device, cpus, others)
 
 
 def side_by_side(planned: list[PlannedRun], device: torch.device, cpus: int, records: int) -> int:

@@ -178,6 +178,16 @@ def test_leads_are_those_of_the_corpus_unless_said():
     assert [run.spec.leads for run in runs] == [("II", "V5")]
 
 
+def test_recipes_and_windows_are_axes():
+    """Every recipe with every window; one in seconds is as long at each recipe's rate."""
+    runs, _ = sample(study(vit(recipe=["study", "study-100"], window=["2.56 s", 512]),
+                           data={"recipe": ["study", "study-100"]}))
+    assert [(run.spec.window, run.spec.recipe) for run in runs] == [
+        (1280, "study"), (256, "study-100"), (512, "study"), (512, "study-100")]
+    plain, listed = sample(study(vit()))[0], sample(study(vit(), data={"recipe": ["study", "wide"]}))[0]
+    assert listed == plain      # what no run asks for leaves the runs and their ids alone
+
+
 def test_axes_of_the_protocol_reach_the_run():
     training = {"epochs": 3, "batch_size": 16, "data_fraction": 0.1, "clip_norm": None, "augment": ["noise"],
                 "loss": {"name": "bce", "reduction": "sum"}, "schedule": {"name": "cosine"}, "precision": "bf16"}

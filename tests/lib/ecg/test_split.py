@@ -1,14 +1,16 @@
 """Folds: shares of the published study, no leaks between parts, and a leak that the audit must find."""
 
 import hashlib
+from collections import namedtuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.ecg.split import audit, groups, split_recordings
+from ecgscale.ecg.split import audit, groups, in_all, split_recordings
 from ecgscale.errors import UserError
 
+Prepared = namedtuple("Prepared", ["recipe", "records"])
 CLASSES = tuple(f"c{place}" for place in range(26))
 
 
@@ -63,6 +65,22 @@ def test_patients_never_meet_where_recordings_do():
         assert (found["known_patient_overlap"], found["duplicate_overlap"]) == leaks[method]
     assert leaks["patients"] == (0, 0)
     assert min(leaks["records"]) > 30
+
+
+def test_other_recipes_are_dealt_the_same_recordings():
+    """A recording that another recipe rejects, or that is not the same one there, is in no part, aloud."""
+    records, labels = corpus(400)
+    split = split_recordings(records, labels, "patients", seed=1)
+    other = records.drop(index=3)
+    other.loc[7, "content"] = "another"
+    made, lacking = in_all(split, records, [Prepared({"name": "wide"}, other)])
+    assert lacking == ["2 recordings that wide rejects are in no part"]
+    assert made.equals(split.drop(index=[3, 7]).reset_index(drop=True))
+    same, lacking = in_all(split, records, [Prepared({"name": "wide"}, records)])
+    assert same.equals(split)
+    assert not lacking
+    with pytest.raises(UserError, match="no recording of the corpus was prepared by wide too"):
+        in_all(split, records, [Prepared({"name": "wide"}, other.assign(content="x"))])
 
 
 def test_audit_says_unknown_where_patients_are_unknown():

@@ -87,12 +87,32 @@ def test_budgets_in_hours_are_priced_by_the_device(laws):
 
 
 def test_no_difference_of_exponents_where_none_was_planted(laws):
-    """SGD is worse by a factor, not in its exponent."""
+    """SGD is worse by a factor, not in its exponent, nor much in its floor."""
     rows = [row for row in laws.differences if row["law"] == "joint" and row["y"] == "test_loss"]
-    assert {row["exponent"] for row in rows} == {"alpha", "beta"}
+    assert {row["exponent"] for row in rows} == {"alpha", "beta", "E"}
     for row in rows:
         assert abs(row["estimate"]) < row["high"] - row["low"]
         assert row["differs"] == (not row["low"] <= 0 <= row["high"])
+
+
+def test_a_planted_difference_of_floors_is_found_between_recipes_and_none_between_windows():
+    """y = E + 3 N^-0.4: E is 0.10 by one recipe and 0.16 by the other, whatever the window."""
+    random = np.random.default_rng(3)
+    params = np.geomspace(1e3, 1e7, 40)
+    table = pd.concat([pd.DataFrame({
+        "run_id": [f"{recipe}-{place}" for place in range(40)], "status": "finished", "synthetic": True,
+        "params": params, "recipe": recipe, "window": np.where(np.arange(40) % 2, 1000, 500),
+        "test_loss": (floor + 3 * params**-0.4) * np.exp(0.01 * random.standard_normal(40)),
+    }) for recipe, floor in (("study", 0.10), ("study-100", 0.16))])
+    rows = fit_run_table(table, replicates=0).differences
+    rows = [row for row in rows if row["law"] == "floor" and "frontier" not in row["groups"][0]]
+    of_floor = {tuple(row["groups"]): row for row in rows if row["exponent"] == "E"}
+    assert set(of_floor) == {("recipe=study", "recipe=study-100"), ("window=1000", "window=500")}
+    moved, alike = of_floor.values()
+    assert moved["low"] < -0.06 < moved["high"]
+    assert moved["differs"]
+    assert not alike["differs"]
+    assert not any(row["differs"] for row in rows if row["exponent"] == "c")
 
 
 def test_every_fit_carries_what_a_reader_needs(laws, tmp_path):

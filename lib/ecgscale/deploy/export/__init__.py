@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,9 @@ def label_of(result: RunResult) -> str:
 
 def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, split: pd.DataFrame, deploy: Deploy,
                   label_set: LabelSet, out: Path, threads: int, replicates: int = 1000,
-                  seed: int = 0) -> list[Export]:
-    """Export the chosen runs to out/<label>/ and check every file on the test fold.
+                  seed: int = 0, others: Sequence[Corpus] = ()) -> list[Export]:
+    """Export the chosen runs to out/<label>/ and check every file on the test fold, as the run's recipe prepared it:
+    `others` are the same recordings by further recipes.
 
     Converting is work of one thread, so each thread takes models of its own, in a process.
     Raises UserError for bad input. A format that cannot be written becomes an Artefact with status "failed".
@@ -90,7 +91,9 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
     processes = max(1, min(threads, len(chosen)))
     task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)
-    jobs = [(task, folders[run_id], why, rows.loc[run_id], out) for run_id, why in chosen]
+    tasks = {other.recipe["name"]: replace(task, corpus=other) for other in others}
+    jobs = [(tasks.get(rows.loc[run_id].get("recipe"), task), folders[run_id], why, rows.loc[run_id], out)
+            for run_id, why in chosen]
     if processes == 1:
         return [export_run(*job) for job in jobs]
     with fresh_pool("converting", processes, task.threads) as pool:
