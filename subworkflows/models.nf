@@ -19,6 +19,14 @@ def several(folders) {
     folders instanceof List ? folders : [folders]
 }
 
+// Lines of runs.jsonl -> batches of `size` lines; a run that teaches others comes with them, in one task
+def batched(lines, size) {
+    def spec     = { line -> new groovy.json.JsonSlurper().parseText(line).spec }
+    def students = lines.findAll { line -> line =~ /"taught": ?\{/ }.groupBy { line -> spec(line).taught.teacher }
+    def teachers = students ? lines.findAll { line -> students.containsKey(spec(line)?.run_id) } : []
+    (lines - teachers - students.values().flatten()).collate(size) + teachers.collect { line -> [line] + students[spec(line).run_id] }
+}
+
 // A file of the work folder by its content: written once, so that -resume knows an unchanged batch among changed ones.
 // collectFile would write all of them anew.
 def kept(name, text) {
@@ -57,7 +65,7 @@ workflow MODELS {
     // all lines, in the order of their groups -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
     batches = groups.fixed.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })
         .toSortedList { a, b -> (a[0] ?: '~') <=> (b[0] ?: '~') }      // rounds come last: they leave other batches as they are
-        .flatMap { all -> all.collectMany { _name, lines -> lines }.collate(settings.train_batch as int).withIndex(1) }
+        .flatMap { all -> batched(all.collectMany { _name, lines -> lines }, settings.train_batch as int).withIndex(1) }
         .map { lines, k -> kept(String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n') }
         .map { runs -> [[id: runs.baseName], runs] }
     TRAIN(batches, corpus, split, settings.checkpoints)

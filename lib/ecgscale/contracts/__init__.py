@@ -81,6 +81,7 @@ from ecgscale.contracts.runs import (
     RunResult,
     RunSpec,
     ScheduleSpec,
+    Teaching,
     Tuning,
 )
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, read_all
@@ -94,7 +95,7 @@ __all__ = [
     "Columns", "ContractError", "Control", "Decision", "Document", "Environment", "Example", "Examples", "Export",
     "Foretold", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun",
     "Predictor", "Reading", "Round", "RunResult", "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed",
-    "SplitInfo", "Table", "Tuning", "Wrote", "changed", "check_digests", "concatenated_digest", "digest",
+    "SplitInfo", "Table", "Teaching", "Tuning", "Wrote", "changed", "check_digests", "concatenated_digest", "digest",
     "file_digest", "file_digests", "marked", "plain_file", "read_all", "read_array", "read_arrays", "read_json",
     "read_rounds", "read_split", "read_tensors", "read_text", "reading", "remove_folder", "whole", "whole_folder",
     "write_array", "write_split", "write_tensors", "write_text", "wrong_schema",

@@ -162,6 +162,8 @@ RUNS = Table("runs", 1, "table/runs.parquet, table/runs.csv", "A run, whatever b
     "tuning_group": TEXT("group of tuning.csv, where the rate was tuned; null where the study gave it"),
     "lr_low": REAL("lower end of the range that a tuned rate was sought in", "1"),
     "lr_high": REAL("upper end of the range that a tuned rate was sought in", "1"),
+    "taught": TEXT("by which run; `alone`: by labels. Where some runs are taught"),
+    "teacher_flops": REAL("part of train_flops: the share of the teacher's training, and its answers", "FLOP"),
 }, prefixes={
     "hp_": REAL("hyperparameter of the family, by its name; null where not of this family", "of the hyperparameter"),
     "valid_": REAL("metric on validation; ..._low, ..._high: its 95 % interval; ..._tuned: at tuned thresholds",

@@ -15,7 +15,7 @@ Z95 = 1.959964  # half width of a 95 % interval in standard deviations
 SPECIFICATION = (
     "family", "optimizer", "lr", "weight_decay", "epochs", "data_fraction", "batch_size", "window", "recipe", "leads",
     "lead_names", "loss", "augment", "precision", "params", "forward_flops", "train_records", "samples_seen",
-    "train_flops",
+    "train_flops", "taught",
 )
 
 

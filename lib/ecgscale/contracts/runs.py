@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ecgscale.contracts.corpus import LEADS
 from ecgscale.contracts.files import Document, Part, digest
@@ -61,6 +61,17 @@ class ScheduleSpec(Part):
     """Share of all steps in which the rate rises linearly from 0."""
 
 
+class Teaching(Part):
+    """Distillation (Hinton et al. 2015, arXiv:1503.02531), of each class by itself."""
+
+    teacher: str
+    """Run_id of the run whose answers are learned beside the labels."""
+    weight: float = Field(0.5, gt=0, le=1)
+    """Share of the teacher's answers in the loss; the labels have the rest."""
+    temperature: float = Field(2.0, gt=0, le=100)
+    """By which both networks' logits are divided; the gradient is multiplied by its square."""
+
+
 class RunSpec(Part):
     """One training run, completely. `run_id` is the digest of everything else."""
 
@@ -98,6 +109,13 @@ class RunSpec(Part):
     """That is asked for."""
     seed: int = 0
     """Of weights, order, crops and augmentations."""
+    taught: Teaching | None = None
+    """By which other run; null, and left out of files and digests: by labels alone."""
+
+    @model_serializer(mode="wrap")
+    def without_nobody(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values = write(self)
+        return values if self.taught else {name: value for name, value in values.items() if name != "taught"}
 
     @classmethod
     def make(cls, **values: Any) -> RunSpec:

@@ -84,6 +84,7 @@ def afford(budget: Budget, planned: list[PlannedRun], plan: Plan, records: int,
         kept = thin(kept, lambda run: train_flops(run, records), budget.train_flops, "FLOPs")
     if budget.hours is not None:
         kept = thin(kept, lambda run: pace.hours(run, records), budget.hours, "hours")
+    check_teachers(kept)
     trials = trial_runs(kept)
     tuning_flops = math.fsum(train_flops(run, records) for run in trials)
     total = math.fsum(train_flops(run, records) for run in kept) + tuning_flops
@@ -96,6 +97,15 @@ def afford(budget: Budget, planned: list[PlannedRun], plan: Plan, records: int,
         **spread(kept), "train_flops": total, "train_records": records, "hours": hours,
         "thinned": len(planned) - len(kept), "tuning_groups": len(groups(kept)),
         "tuning_flops": tuning_flops if trials else None})
+
+
+def check_teachers(kept: list[PlannedRun]) -> None:
+    """Raises UserError where a budget leaves a run without its teacher."""
+    there = {run.spec.run_id for run in kept}
+    for run in kept:
+        if run.spec.taught and run.spec.taught.teacher not in there:
+            raise UserError(f"the budget leaves out {run.spec.taught.teacher}, which teaches {run.spec.run_id}",
+                            field="budget", remedy="Raise the budget or distil from a smaller network")
 
 
 def with_rounds(planned: list[PlannedRun], plan: Plan, rounds: list[Round]) -> tuple[list[PlannedRun], Plan]:

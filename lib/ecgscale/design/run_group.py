@@ -64,6 +64,18 @@ class OptimizerSpace(Section):
     """At most 0.9999. null: 0.9 for sgdm, 0 for the others."""
 
 
+class Distillation(Section):
+    """Runs that learn the answers of a larger run of the same study beside the labels."""
+
+    teacher: str = Field(min_length=1, max_length=60)
+    """Name of its size, as another group of the study lists it (`regnet-2m`): the run of that size with the same data,
+    recipe and seed, else with its group's first."""
+    weight: float = Field(0.5, gt=0, le=1)
+    """Share of the teacher's answers in the loss; the labels have the rest."""
+    temperature: float = Field(2.0, gt=0, le=100)
+    """By which both networks' logits are divided."""
+
+
 class Training(Section):
     """How every run of a group is trained. Epochs, data fraction and batch size are axes too."""
 
@@ -167,6 +179,8 @@ class RunGroup(Section):
     `data.window`."""
     recipe: Recipes | None = None
     """How the signals are prepared, by name, or a list: one of `data.recipe` each. null: the first of them."""
+    distill: Distillation | None = None
+    """Whether a larger run teaches them. null: the labels alone."""
     constraints: Constraints = Constraints()
     """Samples outside are rejected."""
 

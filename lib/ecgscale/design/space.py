@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ecgscale.contracts import ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec
+from ecgscale.contracts import ModelSpec, OptimizerSpec, Plan, PlannedRun, RunSpec, Teaching
 from ecgscale.design.axes import choices
 from ecgscale.design.plan import Pace, afford, describe
-from ecgscale.design.run_group import OptimizerSpace, RunGroup, samples_of, sets_of
+from ecgscale.design.run_group import Distillation, OptimizerSpace, RunGroup, samples_of, sets_of
 from ecgscale.design.study import Study
 from ecgscale.design.tuning import asked, grouped, middle
 from ecgscale.ecg.recipe import recipe_named
@@ -48,7 +48,7 @@ def sample(study: Study, classes: int = 26) -> tuple[list[PlannedRun], Plan]:
     """
     tally, runs = Tally(), {}
     with no_collection():
-        for place, group in enumerate(study.runs):
+        for place, group in sorted(enumerate(study.runs), key=lambda one: one[1].distill is not None):  # teachers first
             for turn, optimizer in enumerate(group.optimizers):
                 rng = np.random.default_rng([study.seed, place, turn])
                 for planned in sampled(study, place, optimizer, classes, rng, tally, runs):
@@ -110,6 +110,8 @@ def sampled(study: Study, place: int, optimizer: OptimizerSpace, classes: int, r
             raise too_few(f"found {accepted} of {group.count} samples in {drawn} draws", place, tally)
         try:
             replicates = realize(study, group, optimizer.name, point, classes)
+            if group.distill:
+                replicates = [taught(planned, group.distill, known, f"runs.{place}.distill") for planned in replicates]
         except RejectedError as error:
             tally.rejected[str(error)] += 1
             continue
@@ -120,6 +122,20 @@ def sampled(study: Study, place: int, optimizer: OptimizerSpace, classes: int, r
         yield from (planned.model_copy(update={"tuning": tuning}) for planned in fresh) if tuning else fresh
     if not accepted and not known_before:
         raise too_few("found no sample", place, tally)
+
+
+def taught(student: PlannedRun, how: Distillation, known: dict[str, PlannedRun], where: str) -> PlannedRun:
+    """The run with its teacher, of the runs so far. Raises UserError where none of that size has seen the same data."""
+    made, spec = dict(vars(SIZES[how.teacher])), student.spec
+    fits = [one.spec for one in known.values() if one.spec.model.params == made and one.spec.taught is None
+            and (one.spec.recipe, one.spec.data_fraction) == (spec.recipe, spec.data_fraction)]
+    if not fits:
+        raise UserError(f"no run of {how.teacher} has recipe {spec.recipe} and data_fraction {spec.data_fraction:g}",
+                        field=where, remedy="Give its group the student's recipe and shares of the data")
+    teacher = min(fits, key=lambda one: one.seed != spec.seed)      # the first of equals
+    values = dict(spec) | {"taught": Teaching(teacher=teacher.run_id, weight=how.weight, temperature=how.temperature)}
+    values.pop("run_id")
+    return student.model_copy(update={"spec": RunSpec.make(**values)})
 
 
 def too_few(problem: str, place: int, tally: Tally) -> UserError:

@@ -266,6 +266,8 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def check(self) -> Self:
+        if self.tuning and any(group.distill for group in self.runs):
+            raise ValueError("tuning: a teacher is known by its learning rate. Give rates where a group distils")
         optimizers = [optimizer for group in self.runs for optimizer in group.optimizers]
         if self.tuning and not any(len(set(ends(optimizer.lr))) > 1 for optimizer in optimizers):
             raise ValueError("tuning: no optimizer has a range of learning rates, as lr: {low: 1e-4, high: 1e-1}")
@@ -342,6 +344,10 @@ def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
         for part in fields(family):
             if group.space and part.default is MISSING and part.name not in group.space:
                 yield ("runs", place, "space"), f"{part.name} is missing", f"{group.family} has no default for it"
+        listed = {model for other in study.runs if not other.distill for model in other.models if model in SIZES}
+        if group.distill and group.distill.teacher not in listed:
+            yield (("runs", place, "distill", "teacher"), f"no group lists {group.distill.teacher!r} as a model",
+                   f"Listed: {', '.join(sorted(listed)) or 'none by name'}")
         for turn, model in enumerate(group.models):
             yield from misplaced_model(group.family, model, ("runs", place, "models", turn))
 

@@ -20,7 +20,7 @@ from ecgscale.evaluation.bootstrap import LEVEL, clusters_of, interval, ratio_re
 from ecgscale.evaluation.metrics import challenge_ratio
 
 ALIKE = ("study", "family", "optimizer", "epochs", "data_fraction", "batch_size", "loss", "augment", "precision",
-         "split_digest")          # not the rate: it may be tuned to each value
+         "split_digest", "taught")          # not the rate: it may be tuned to each value
 OF_AXIS = {"recipe": "recipe", "window": "seconds", "leads": "lead_names"}      # axis -> column
 ONE_EACH = "one run of each value: how training varies is not known, and not in the interval"
 Pair = tuple[list[str], list[str], int]     # runs of the value, runs of the reference, parameters of the reference

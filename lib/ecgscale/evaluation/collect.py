@@ -4,6 +4,7 @@ of it."""
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -71,11 +72,13 @@ def collect(trained: Iterable[Path], metrics: pd.DataFrame) -> pd.DataFrame:
     Raises UserError when a run is given twice or metrics belong to no run.
     """
     rows: dict[str, dict] = {}
+    results: dict[str, RunResult] = {}
     for folder in map(Path, trained):
         result = RunResult.read(folder / "run.json")
         if result.spec.run_id in rows:
             raise UserError("a run that was given before", file=folder, field="run_id", remedy="Give every run once")
-        rows[result.spec.run_id] = row_of(result)
+        rows[result.spec.run_id], results[result.spec.run_id] = row_of(result), result
+    with_teachers(rows, results)
     unknown = metrics[~metrics["run_id"].isin(list(rows))]
     if len(unknown):
         raise UserError(f"metrics of the run {unknown['run_id'].iloc[0]}, which is not among the trained ones",
@@ -95,7 +98,7 @@ def row_of(result: RunResult) -> dict:
     """What a run was and cost, as a row of RUNS."""
     spec, ledger = result.spec, result.ledger
     numbers = {name: value for name, value in spec.model.params.items() if not isinstance(value, str)}
-    asked = spec.model_dump(mode="json", exclude={"run_id", "seed", "study"})
+    asked = spec.model_dump(mode="json", exclude={"run_id", "seed", "study", "taught"})
     tuning = result.tuning
     return {
         "run_id": spec.run_id, "study": spec.study, "status": result.status, "reason": result.reason,
@@ -114,6 +117,23 @@ def row_of(result: RunResult) -> dict:
         **({"tuning_group": tuning.group, "lr_low": tuning.low, "lr_high": tuning.high} if tuning else {}),
         "hp_stages": ledger.stages, **{f"hp_{name}": value for name, value in numbers.items()},
     }
+
+
+def with_teachers(rows: dict[str, dict], results: dict[str, RunResult]) -> None:
+    """What a run that another one taught owes to it, into the rows: its cost has an equal share of the teacher's
+    training, and it is a repeat of those taught by repeats of that teacher. Nothing where no run is taught."""
+    students = {run_id: result for run_id, result in results.items() if result.spec.taught}
+    shared = Counter(result.spec.taught.teacher for result in students.values() if result.status == "finished")
+    for run_id, row in rows.items() if students else ():
+        row["taught"] = "alone"
+        if run_id in students:
+            result, teacher = students[run_id], rows.get(students[run_id].spec.taught.teacher)
+            by = f"{teacher['family']}-{teacher['params']}" if teacher else "a run that is not here"
+            answers = result.train_flops - float(result.ledger.step_flops) * result.samples_seen
+            share = teacher["train_flops"] / max(1, shared[teacher["run_id"]]) if teacher else 0.0
+            how = result.spec.taught.model_dump(exclude={"teacher"})
+            row |= {"taught": by, "teacher_flops": share + answers, "train_flops": row["train_flops"] + share,
+                    "configuration": digest([row["configuration"], how, by, teacher and teacher["configuration"]], 12)}
 
 
 def summaries(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -17,7 +17,8 @@ from ecgscale.tables.names import SIZES as NAMED
 
 SIZES = tuple(NAMED)
 GROUPS = ("optimizer", "family")
-AXES = ("recipe", "window", "lead_names")       # of the preparation: laws by their values where they vary
+PREPARATION = ("recipe", "window", "lead_names")
+AXES = (*PREPARATION, "taught")     # laws by their values where they vary
 LOSSES = ("test_loss", "valid_loss")
 GUESSING = {"challenge_score": 0.0, "auroc": 0.5}      # scores of a model that knows nothing
 

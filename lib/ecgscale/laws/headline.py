@@ -18,7 +18,7 @@ from ecgscale.laws.answer import Answer
 numeric = pd.api.types.is_numeric_dtype
 
 SETTINGS = ("family", "optimizer", "lr", "weight_decay", "batch_size", "window", "recipe", "leads", "loss", "augment",
-            "precision")
+            "precision", "taught")
 COUNTS = ("params", "train_records", "samples_seen")
 LOCKSTEP = 0.99         # rank correlation with a size from which a number is no setting of its own
 DIFFER = 0.01           # p value from which families are told apart

@@ -6,12 +6,12 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from ecgscale.laws.columns import AXES
+from ecgscale.laws.columns import PREPARATION
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, INK, MUTED, RC, Drawing, figure, interval, label, number
 from ecgscale.report.tables import DataTable, table
 
-BY_AXIS = tuple(f"{name}=" for name in AXES)
+BY_AXIS = tuple(f"{name}=" for name in PREPARATION)
 
 
 def words(inputs: Inputs) -> list[str]:

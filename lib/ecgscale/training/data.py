@@ -139,16 +139,19 @@ class Crops:
     """Training batches of one run: each recording gives one random crop an epoch, in a new order each epoch.
 
     A recording of at least `window` samples is cut at a random place; a shorter one is put at a random place into
-    zeros. The last batch of an epoch may be smaller, or larger by one.
+    zeros. The last batch of an epoch may be smaller, or larger by one. `soft` (recording, class), where given, stands
+    after the labels.
     """
 
-    def __init__(self, corpus, positions: np.ndarray, spec: RunSpec):
+    def __init__(self, corpus, positions: np.ndarray, spec: RunSpec, soft: np.ndarray | None = None):
         check(spec.augment)
         self.corpus, self.positions, self.spec = corpus, positions, spec
         lead_columns(corpus, spec.leads)                    # raises where the corpus lacks one
         self.held = columns_among(LEADS, corpus.leads)      # of a crop, which has all twelve
         self.columns = columns_among(LEADS, spec.leads)
         self.targets = corpus.labels[positions].astype(np.float32)
+        if soft is not None:
+            self.targets = np.hstack([self.targets, soft.astype(np.float32)])
         self.lengths = corpus.records["length"].to_numpy()[positions]
         self.steps = steps_of(len(positions), spec.batch_size)
         self.batch_bytes = 4 * spec.batch_size * spec.window * len(spec.leads)

@@ -34,6 +34,7 @@ from ecgscale.models.build import build
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
 from ecgscale.training.data import TOGETHER, Crops, ahead, fixed_batches, generator, part_of, subset, together
+from ecgscale.training.distill import answers, distilled
 from ecgscale.training.layout import channels_last, for_inference
 from ecgscale.training.loss import terms
 from ecgscale.training.optim import learning_rate, make_optimizer
@@ -59,6 +60,7 @@ class Job:
     device: torch.device
     threads: int
     ranks: Ranks = field(default_factory=Ranks)
+    teachers: Path = Path()     # folders of the runs that teach, by run_id
 
 
 @dataclass
@@ -93,6 +95,7 @@ class Training:
         self.progress = Progress(threads=job.threads)
         self.best: Tensors = {}
         self.crops: Crops | None = None
+        self.teacher_flops = 0.0
 
     def attempt(self) -> tuple[str, str]:
         """Train to the end; give status and reason. Once, when memory runs out, again with parts of a batch.
@@ -160,7 +163,8 @@ class Training:
         train, self.valid = part_of(job.corpus, job.split, "train"), part_of(job.corpus, job.split, "valid")
         records = job.corpus.records["record"].to_numpy()
         train = train[subset(records[train], spec.data_fraction, job.split_info.digest)]
-        self.crops = Crops(job.corpus, train, spec)
+        soft = self.taught(train) if spec.taught else None
+        self.crops = Crops(job.corpus, train, spec, soft)
         classes = len(job.corpus.classes)
         model = build(spec.model, len(spec.leads), spec.window, classes, spec.seed).to(job.device)
         self.model = channels_last(model) if job.device.type == "cpu" else model  # measured on CPUs only
@@ -176,6 +180,12 @@ class Training:
                 self.progress.notes.append(f"continued with {job.threads} threads after {self.progress.threads}")
                 self.progress.threads = job.threads
         self.joules, self.joules_before = hardware.energy_counter(job.device), self.progress.joules or 0.0
+
+    def taught(self, train: np.ndarray) -> np.ndarray:
+        """The teacher's logits on the training recordings."""
+        job, teacher = self.job, self.spec.taught.teacher
+        soft, self.teacher_flops, _ = answers(job.teachers / teacher, job.corpus, train, job.checkpoints, job.device)
+        return soft
 
     def patience_lost(self) -> bool:
         progress = self.progress
@@ -224,7 +234,8 @@ class Training:
             group["lr"] = rate
         self.model.zero_grad(set_to_none=True)
         # gradients are averaged over the processes, so each counts its own `size` times
-        share = ranks.size / (y.size if spec.loss.reduction == "mean" else 1)
+        classes = len(self.job.corpus.classes)      # the teacher's answers stand after the labels
+        share = ranks.size / (len(y) * classes if spec.loss.reduction == "mean" else 1)
         idle = ranks.rank >= len(x)     # in a last batch smaller than the number of processes
         mine = slice(1) if idle else ranks.share()
         inputs, targets = torch.from_numpy(x[mine]), torch.from_numpy(y[mine])
@@ -233,7 +244,10 @@ class Training:
             part, target = self.on_device(part), self.on_device(target)
             with self.autocast():
                 logits = self.network(part)
-            loss = terms(spec.loss, logits, target).sum() * (not idle)
+            losses = terms(spec.loss, logits, target[:, :classes])
+            if spec.taught:
+                losses = distilled(spec.taught, losses, logits, target[:, classes:])
+            loss = losses.sum() * (not idle)
             (loss * share).backward()
             outcome[0] += loss.detach()
         if spec.clip_norm is not None:
@@ -315,11 +329,12 @@ class Training:
         seconds = float(history["seconds"].sum()) + progress.seconds
         waited = float((history["data_wait_share"] * (history["seconds"] - history["valid_seconds"])).sum())
         alone = () if job.ranks.size == 1 else (f"{job.ranks.size} processes",)
+        alone += (f"taught by {spec.taught.teacher}, whose answers are in its FLOPs",) if spec.taught else ()
         return RunResult(
             spec=spec, ledger=self.planned.ledger, status=status, reason=reason, synthetic=job.corpus.synthetic,
             corpus_digest=job.corpus.digest, split_digest=job.split_info.digest, code_digest=code_digest(),
             classes=tuple(job.corpus.classes), train_records=records, samples_seen=samples,
-            train_flops=float(self.planned.ledger.step_flops) * samples,
+            train_flops=float(self.planned.ledger.step_flops) * samples + self.teacher_flops,
             best_epoch=progress.best_epoch if best else None, train_loss=best.get("train_loss"),
             valid_loss=best.get("valid_loss"), clipped_share=clipped / steps if steps else None,
             device=hardware.name(job.device), threads=job.threads, precision=self.precision, seconds=seconds,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ecgscale.contracts import PlannedRun, RunResult, SplitInfo, read_split, whole_folder
+from ecgscale.contracts import PlannedRun, RunResult, SplitInfo, Teaching, file_digest, read_split, whole_folder
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.machine.processes import fresh_pool
@@ -35,7 +35,7 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
     begun before is continued from `checkpoints`; one that ended there with the same corpus, split, code and device is
     taken from there. Several runs go side by side in processes of their own (`side_by_side`). Under torchrun, all its
     processes train one run after the other together. `others`: the same recordings by further recipes; a run takes
-    those of its own.
+    those of its own. A run that another one teaches is trained after it.
     Raises UserError when the split was made for another corpus, or the device is not there.
     """
     if split_info.corpus_digest != corpus.digest:
@@ -48,18 +48,23 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
     ranks, chosen = join(hardware.choose(device))
     records = int((split["part"] == "train").sum())
     workers = side_by_side(planned, chosen, cpus, records) if ranks.size == 1 else 1
-    job = Job(corpus, split, split_info, Path(checkpoints), chosen, max(1, cpus // workers), ranks)
+    job = Job(corpus, split, split_info, Path(checkpoints), chosen, max(1, cpus // workers), ranks, Path(out))
     jobs = {other.recipe["name"]: replace(job, corpus=other) for other in others}
     tasks = [(plan, jobs.get(plan.spec.recipe, job), Path(out) / plan.spec.run_id,
               f"run {number}/{len(planned)} {plan.spec.run_id}")
              for number, plan in enumerate(planned, 1)]
+    waves = [[task for task in tasks if bool(task[0].spec.taught) == late] for late in (False, True)]   # teachers first
+    done: dict[str, RunResult] = {}
     if workers == 1:
         hardware.begin(job.threads)
-        return [train_one(*task) for task in tasks]
+        done = {task[0].spec.run_id: train_one(*task) for wave in waves for task in wave}
+        return [done[plan.spec.run_id] for plan in planned]
     with fresh_pool("training", workers, job.threads, hardware.begin, job.threads) as pool:
-        longest_first = sorted(tasks, key=lambda task: -cost(task[0]))
-        futures = {task[0].spec.run_id: pool.submit(train_one, *task) for task in longest_first}
-        return [futures[plan.spec.run_id].result() for plan in planned]
+        for wave in waves:
+            longest_first = sorted(wave, key=lambda task: -cost(task[0]))
+            futures = {task[0].spec.run_id: pool.submit(train_one, *task) for task in longest_first}
+            done |= {run_id: future.result() for run_id, future in futures.items()}
+    return [done[plan.spec.run_id] for plan in planned]
 
 
 def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,
@@ -92,6 +97,12 @@ def cost(plan: PlannedRun) -> float:
     return float(plan.ledger.step_flops) * plan.spec.epochs * plan.spec.data_fraction
 
 
+def of_teacher(job: Job, how: Teaching) -> str:
+    """What a student's checkpoint has to match: its teacher's weights."""
+    weights = job.teachers / how.teacher / "weights.safetensors"
+    return file_digest(weights) if weights.is_file() else ""
+
+
 def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunResult:
     """One run, from its checkpoint where there is one, to its folder."""
     spec = planned.spec
@@ -99,7 +110,7 @@ def train_one(planned: PlannedRun, job: Job, folder: Path, title: str) -> RunRes
     checkpoint = Checkpoint(job.checkpoints, spec.run_id, {
         "run": planned.model_dump(mode="json"), "corpus": job.corpus.digest, "split": job.split_info.digest,
         "code": code_digest(), "torch": torch.__version__, "device": job.device.type, "precision": precision,
-        "processes": job.ranks.size})
+        "processes": job.ranks.size, **({"teacher": of_teacher(job, spec.taught)} if spec.taught else {})})
     # of several processes on one run, all have to see the same checkpoint: none of them waits for a lock
     with contextlib.nullcontext() if job.ranks.size > 1 else checkpoint.alone():
         result = checkpoint.finished()
