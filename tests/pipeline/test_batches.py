@@ -8,7 +8,8 @@ BATCHED = """
 include { batched } from './subworkflows/models'
 workflow {
     def found = batched(file(params.input).readLines(), 2)
-    def names = found.collect { lines -> lines.collect { line -> new groovy.json.JsonSlurper().parseText(line).spec.run_id } }
+    def json  = new groovy.json.JsonSlurper()
+    def names = found.collect { lines -> lines.collect { line -> json.parseText(line).spec.run_id } }
     println 'batches ' + groovy.json.JsonOutput.toJson(names)
 }
 """
