@@ -19,9 +19,13 @@ def several(folders) {
     folders instanceof List ? folders : [folders]
 }
 
+// The run of a line; null of the empty one that a stub leaves
+def spec(line) {
+    new groovy.json.JsonSlurper().parseText(line).spec
+}
+
 // Lines of runs.jsonl -> batches of `size` lines; a run that teaches others comes with them, in one task
 def batched(lines, size) {
-    def spec     = { line -> new groovy.json.JsonSlurper().parseText(line).spec }
     def students = lines.findAll { line -> line =~ /"taught": ?\{/ }.groupBy { line -> spec(line).taught.teacher }
     def teachers = students ? lines.findAll { line -> students.containsKey(spec(line)?.run_id) } : []
     (lines - teachers - students.values().flatten()).collate(size) + teachers.collect { line -> [line] + students[spec(line).run_id] }
