@@ -344,7 +344,8 @@ def misplaced(study: Study) -> Iterator[tuple[tuple, str, str]]:
         for part in fields(family):
             if group.space and part.default is MISSING and part.name not in group.space:
                 yield ("runs", place, "space"), f"{part.name} is missing", f"{group.family} has no default for it"
-        listed = {model for other in study.runs if not other.distill for model in other.models if model in SIZES}
+        listed = {model for other in study.runs if not other.distill for model in other.models
+                  if isinstance(model, str)}
         if group.distill and group.distill.teacher not in listed:
             yield (("runs", place, "distill", "teacher"), f"no group lists {group.distill.teacher!r} as a model",
                    f"Listed: {', '.join(sorted(listed)) or 'none by name'}")

@@ -112,6 +112,7 @@ def test_json_is_read_too(tmp_path):
     ("log: true}}", "log: true}}\n    leads: 2\ndata: {leads: [II, V5]}", 13, "runs.0.leads", "data.leads has no I"),
     ("log: true}}", "log: true}}\n    recipe: study-100", 13, "runs.0.recipe", "data.recipe does not list 'study-100'"),
     ("log: true}}", "log: true}}\n    window: 0.05 s", 13, "runs.0.window", "Give 32 to 1,000,000 samples"),
+    ("log: true}}", "log: true}}\n    distill: {teacher: regnet-2m}", 13, "runs.0.distill.teacher", "no group lists"),
     ("log: true}}", "log: true}}\n    window: 2 m", 13, "runs.0.window", "should match pattern"),
     ("name: example", "name: example\ndata: {recipe: [study, study]}", 2, "data.recipe", "named twice"),
     ("log: true}}", "log: true}}\n    models: [regnet-20k]", 3, "runs.0", "either a space or a list of models"),
