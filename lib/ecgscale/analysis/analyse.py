@@ -13,6 +13,7 @@ import pandas as pd
 
 from ecgscale.analysis.frontier import fronts
 from ecgscale.analysis.optima import optima
+from ecgscale.analysis.out_of_source import out_of_source
 from ecgscale.analysis.predictor import FEW, predict
 from ecgscale.contracts import (
     DIFFERENCES,
@@ -24,6 +25,7 @@ from ecgscale.contracts import (
     METRICS,
     OPTIMA,
     PREDICTED,
+    SOURCES,
     Laws,
     Predictor,
     Reading,
@@ -69,6 +71,7 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
         laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
                              scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                              places=places, losses=losses, huber=huber)
+        laws = with_sources(laws, table, comparisons)
         frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
                     if target in table else FRONTIER.empty())
         predictor, importance, predicted, effects = predicting()
@@ -92,6 +95,13 @@ def beside(apart: bool, function: Callable, *arguments: Any, **options: Any) -> 
         return
     with fresh_pool("predicting", 1, threads=1) as pool:
         yield pool.submit(function, *arguments, **options).result
+
+
+def with_sources(laws: Laws, table: pd.DataFrame, comparisons: Path | None) -> Laws:
+    """The same with what the scores on left-out sources tell, where `comparisons` has any."""
+    path = comparisons / "sources.csv" if comparisons else None
+    slopes, ratios, disabled = out_of_source(table, SOURCES.read(path) if path and path.exists() else None)
+    return laws.model_copy(update={"loss_to_loss": slopes, "efficiency": ratios, "disabled": laws.disabled | disabled})
 
 
 def as_asked(columns: TableColumns, given: Reading) -> Reading:

@@ -112,6 +112,10 @@ class Laws(Document):
     """Exponents of two groups: law, x, y, exponent, groups, estimate, low, high."""
     crossings: list[dict[str, Any]] = []
     """Where the laws of two groups meet: law, x, y, groups, estimate, low, high, within, first (better below)."""
+    loss_to_loss: list[dict[str, Any]] = []
+    """Error on a left-out source as a power of that on known ones: subset, source, estimate, low, high, gap at, ..."""
+    efficiency: list[dict[str, Any]] = []
+    """How many times a family's size counts in another's law: families, size, in, out (of the source), apart, ..."""
     reading: Reading = Reading()
     """As the user asked; the report reads the table in the same way."""
     columns: Columns | None = None

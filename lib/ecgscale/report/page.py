@@ -34,6 +34,7 @@ from ecgscale.report import (
     latency_tables,
     learning_curves,
     learning_rates,
+    out_of_source,
     plots,
     predictor_figures,
     recipe,
@@ -203,7 +204,8 @@ def laws(inputs: Inputs) -> Section:
             section.notices += [f"While the table was read: {notice}." for notice in columns.notices]
         averages = [fit for fit in inputs.laws.fits if fit.law == "average"]
         section.text += [f"{said}." for said in [*notes(foremost(inputs.laws)[:LINES]), *counted_too_narrow(averages)]]
-    section.notices += not_done(inputs.laws.disabled if inputs.laws else {})
+    section.notices += not_done({name: why for name, why in (inputs.laws.disabled if inputs.laws else {}).items()
+                                 if not name.startswith(out_of_source.PARTS)})
     return without(section, inputs, "laws.json")
 
 
@@ -211,6 +213,12 @@ def preparation(inputs: Inputs) -> Section:
     section = Section("preparation", "Preparation: recipe, rate, window and leads", axes.words(inputs))
     section.add(axes.drawing(inputs), axes.levels(inputs), axes.laws(inputs))
     return without(section, inputs, "axes.csv")
+
+
+def other_sources(inputs: Inputs) -> Section:
+    section = Section("sources", "Out of the source: a hospital that training did not know")
+    section.text, section.notices = out_of_source.words(inputs), out_of_source.notices(inputs)
+    return section.add(out_of_source.drawing(inputs), out_of_source.slopes(inputs), out_of_source.ratios(inputs))
 
 
 def rounds_of_scaling(inputs: Inputs) -> Section:
@@ -312,5 +320,5 @@ def provenance(inputs: Inputs) -> Section:
 
 
 SECTIONS: tuple[Callable[[Inputs], Section], ...] = (
-    recipe_of_best, data, runs, clinic_of_best, laws, preparation, rounds_of_scaling, frontier, predictor, latency,
-    devices, study, provenance)
+    recipe_of_best, data, runs, clinic_of_best, laws, preparation, other_sources, rounds_of_scaling, frontier,
+    predictor, latency, devices, study, provenance)
