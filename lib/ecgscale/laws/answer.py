@@ -171,8 +171,8 @@ def describe(question: Question, fit: Fit, boot: Bootstrap | None, made: Profile
             "aicc": finite(fit.aicc),
             "huber": {name: told["losses"]["huber"]["estimates"][name] for name in fit.law.exponents if told["losses"]},
             "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
-            "counted": shortfalls(fit.law.name, fit.points, any(np.ptp(size) == 0 for size in fit.log_x))
-            if fit.quantile is None else [],
+            "counted": shortfalls(fit.law.name, fit.points, any(np.ptp(size) == 0 for size in fit.log_x),
+                                  frontier=fit.quantile is not None),
             "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
             "x_high": [float(np.exp(size.max())) for size in fit.log_x],
         })

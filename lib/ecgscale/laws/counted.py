@@ -18,7 +18,8 @@ COUNTS = ASSETS / "coverage.csv"
 LEAST = 0.85        # a smaller share of a nominal 0.90 falls short
 HELD = {"parameters": "parameters", "curve": "the curve", "run": "a new run"}
 NOISES = {"normal": "normal noise", "growing": "noise that grows tenfold along a size", "tails": "Student's t noise",
-          "outliers": "2 % outliers", "clustered": "seeds that share half their variance"}
+          "outliers": "2 % outliers", "clustered": "seeds that share half their variance",
+          "exponential": "few runs near the best", "rates": "learning rates around the best"}
 
 
 @cache
@@ -26,20 +27,21 @@ def counts() -> pd.DataFrame:
     return pd.read_csv(COUNTS)
 
 
-def shortfalls(law: str, runs: int, one_axis: bool = False) -> list[dict[str, Any]]:
+def shortfalls(law: str, runs: int, one_axis: bool = False, frontier: bool = False) -> list[dict[str, Any]]:
     """Of parameters, curve and new run: the lowest counted share, where it is below LEAST.
 
-    one_axis: of several sizes only one varies.
+    one_axis: of several sizes only one varies. frontier: the law is of the best of the runs, not of all.
     """
     cells = counts()
-    cells = cells[(cells["law"] == law) & ((cells["design"] == "one_axis") == one_axis)]
+    cells = cells[(cells["law"] == law) & ((cells["design"] == "one_axis") == one_axis)
+                  & (cells["of"] == ("frontier" if frontier else "runs"))]
     if cells.empty:
         return []
     distance = np.abs(np.log(cells["runs"] / runs))
     cells = cells[distance == distance.min()]
     lowest = {held: cells.loc[cells[f"{held}_low"].idxmin()] for held in HELD if cells[f"{held}_low"].notna().any()}
-    return [{"of": held, "share": float(row[f"{held}_low"]), "noise": row["noise"], "truth": row["truth"],
-             "runs": int(row["runs"]), "tables": int(row["tables"])}
+    return [{"of": held, "law_of": row["of"], "share": float(row[f"{held}_low"]), "noise": row["noise"],
+             "truth": row["truth"], "runs": int(row["runs"]), "tables": int(row["tables"])}
             for held, row in lowest.items() if row[f"{held}_low"] < LEAST]
 
 
@@ -48,5 +50,6 @@ def told_shortfalls(law: str, found: list[dict[str, Any]]) -> str:
     truth = sorted({row["truth"] for row in found} - {law})
     shares = ", ".join(f"{HELD[row['of']]} in {row['share']:.2f} ({NOISES[row['noise']]})" for row in found)
     name = "average of the laws" if law == "average" else f"{law.replace('_', '-')} law"
+    name += " of a frontier" if found[0]["law_of"] == "frontier" else ""
     return (f"of planted tables of about {found[0]['runs']} runs{' that follow ' + ', '.join(truth) if truth else ''}, "
             f"90 % intervals of the {name} held, at the lowest, {shares}")

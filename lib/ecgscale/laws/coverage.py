@@ -9,9 +9,9 @@ are told, that of all parameters in all tables, how often these have no end but 
 of a new run (given each table exactly, from the normal distribution of its noise), the largest bias of an exponent, and
 the coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
 --average, the coverage of the predictions that are averaged over all laws of one size; with --bands, that of the bands
-that the report draws. The whole
-tables: docs/explanation/coverage.md. With --csv, the lines of assets/coverage.csv, from which every fit says where
-intervals like its own fall short (`laws/counted.py`).
+that the report draws; with --frontier, that of the laws of a frontier. The whole tables: docs/explanation/coverage.md.
+With --csv, the lines of assets/coverage.csv, from which every fit says where intervals like its own fall short
+(`laws/counted.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from itertools import chain, product
 import numpy as np
 
 from ecgscale.laws.answer import AHEAD as AVERAGED_AT
-from ecgscale.laws.answer import OF_FRONTIERS, Question, average, band
+from ecgscale.laws.answer import Question, average, band
 from ecgscale.laws.columns import Response
 from ecgscale.laws.fit import Fit, at_quantile, fit_law, information_weights
 from ecgscale.laws.forms import CURVES, LAWS
@@ -47,7 +47,9 @@ from ecgscale.laws.uncertainty import bootstrap
 from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
 
 AHEAD = (0.1, 2.0, 10.0)    # sizes at which is predicted, in units of the largest
-COLUMNS = ("law", "truth", "design", "noise", "noise_size", "runs", "tables", "told", "parameters_low",
+LEVELS = {"power": ("b",), "floor": ("E", "b"), "shifted": ("b",), "joint": ("E", "A", "B"),
+          "multi_epoch": ("E", "L0")}       # what moves with all of a law: those that can be a frontier's
+COLUMNS = ("law", "truth", "of", "design", "noise", "noise_size", "runs", "tables", "told", "parameters_low",
            "parameters_high", "curve_low", "curve_high", "run_low", "run_high")
 
 
@@ -67,6 +69,15 @@ class Coverage:
     endless: dict[str, float]        # share of tables in which a parameter's interval ends at a bound or nowhere
     bias: dict[str, float]           # of the exponents' median, in standard deviations of the estimates
     bootstrap: dict[str, float]      # coverage of percentiles, all tables
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """Coverage of a law of a frontier. No new run: of all kinds of settings, it lies where it likes above."""
+
+    parameters: dict[str, float]
+    band: np.ndarray                 # (size,) at sizes from the smallest run's to the largest's; (0,) of several sizes
+    ahead: np.ndarray                # at AHEAD
 
 
 def cover(law: str, runs: int, noise: Noise, tables: int, seed: int = 0, replicates: int = 0,
@@ -135,27 +146,34 @@ def cover_band(law: str, runs: int, noise: Noise, tables: int, seed: int = 0) ->
     for _ in range(tables):
         drawn = planted(law, runs, noise, random)
         fit = fit_law(law, np.exp(drawn.log_x[0]), y=np.exp(drawn.log_y), polish=False)
-        held.append(within_band(choose_loss([fit]).lead(fit), drawn.clusters, TRUTH[law], 0.0))
+        held.append(within_band(choose_loss([fit]).lead(fit), drawn.clusters, TRUTH[law]))
     return np.mean(held, axis=0)
 
 
-def cover_frontier(law: str, runs: int, excess: str, tables: int, seed: int = 0) -> np.ndarray:
-    """The same of a frontier. Its truth is the quantile that it is of: the law times that of the planted excess."""
+def cover_frontier(law: str, runs: int, excess: str, tables: int, seed: int = 0) -> Frontier:
+    """Coverage of a frontier's law. Its truth is the quantile that it is of: the law times that of the planted excess,
+    which moves the law's LEVELS and no other parameter. Laws of several sizes have no band."""
     random = np.random.default_rng([seed, runs, list(TRUTH).index(law), list(EXCESS).index(excess)])
-    share, held = max(FRONTIER, FRONTIER_RUNS / runs), []
+    share, ends, bands, ahead = max(FRONTIER, FRONTIER_RUNS / runs), [], [], []
     above = float(np.quantile(EXCESS[excess](1_000_000, random), share))
+    truth = {name: value * np.exp(above) if name in LEVELS[law] else value for name, value in TRUTH[law].items()}
     for _ in range(tables):
-        x = np.exp(scattered(1, runs, random)[0])
-        y = LAWS[law](x, **TRUTH[law]) * np.exp(EXCESS[excess](runs, random))
-        held.append(within_band(at_quantile(fit_law(law, x, y=y, polish=False), share), np.arange(runs), TRUTH[law],
-                                above))
-    return np.mean(held, axis=0)
+        x = np.exp(scattered(len(LAWS[law].sizes), runs, random))
+        y = LAWS[law](*x, **TRUTH[law]) * np.exp(EXCESS[excess](runs, random))
+        fit = at_quantile(fit_law(law, *x, y=y, polish=False), share)
+        at = x.max(axis=1, keepdims=True) * np.array(AHEAD)
+        made, here = profile(fit, np.log(at)), np.log(LAWS[law](*at, **truth))
+        ends.append([inside(truth[name], pair) for name, pair in made.parameters().items()])
+        bands.append(within_band(fit, np.arange(runs), truth) if len(x) == 1 else ())
+        ahead.append((made.curve[:, 0] <= here) & (here <= made.curve[:, 1]))
+    return Frontier(dict(zip(truth, np.mean(ends, axis=0).tolist(), strict=True)), np.mean(bands, axis=0),
+                    np.mean(ahead, axis=0))
 
 
-def within_band(fit: Fit, clusters: np.ndarray, truth: dict[str, float], above: float) -> np.ndarray:
-    """(size,) whether the band holds the law with log y moved up by `above`."""
+def within_band(fit: Fit, clusters: np.ndarray, truth: dict[str, float]) -> np.ndarray:
+    """(size,) whether the band holds the law."""
     x, low, high = (np.array(ends, float) for ends in band(fit, clusters).values())
-    here = fit.law(x, **truth) * np.exp(above)
+    here = fit.law(x, **truth)
     return (low <= here) & (here <= high)
 
 
@@ -187,15 +205,24 @@ def told(shares: dict[str, float] | Iterable[float]) -> str:
 
 def print_bands(args: argparse.Namespace) -> None:
     """A row a law, noise and number of runs: the lowest, mean and highest share over the sizes."""
-    print("| law | of | misses are | runs | tables | lowest | mean | highest |\n" + "| --- " * 8 + "|")
-    for law, runs in product(args.laws, args.runs):
-        rows = [("all runs", f"{kind}, {size:g}", cover_band(law, runs, Noise(size, kind), args.tables, args.seed))
-                for kind in args.kinds for size in args.noise]
-        rows += [("frontier", kind, cover_frontier(law, runs, kind, args.tables, args.seed))
-                 for kind in EXCESS if law in OF_FRONTIERS]
-        for of, misses, held in rows:
-            shares = [f"{value:.2f}" for value in (held.min(), held.mean(), held.max())]
-            print("| " + " | ".join([law, of, misses, str(runs), str(args.tables), *shares]) + " |", flush=True)
+    print("| law | noise | runs | tables | lowest | mean | highest |\n" + "| --- " * 7 + "|")
+    for law, runs, kind, size in product(args.laws, args.runs, args.kinds, args.noise):
+        held = cover_band(law, runs, Noise(size, kind), args.tables, args.seed)
+        shares = [f"{value:.2f}" for value in (held.min(), held.mean(), held.max())]
+        print("| " + " | ".join([law, f"{kind}, {size:g}", str(runs), str(args.tables), *shares]) + " |", flush=True)
+
+
+def print_frontiers(args: argparse.Namespace) -> None:
+    """A row a law, kind of misses and number of runs: parameters, and the curve over the runs and at AHEAD."""
+    titles = ["law", "misses are", "runs", "tables", "parameters", "curve"]
+    print(",".join(COLUMNS) if args.csv else f"| {' | '.join(titles)} |\n" + "| --- " * len(titles) + "|")
+    for law, runs, kind in product((law for law in args.laws if law in LEVELS), args.runs, EXCESS):
+        one = cover_frontier(law, runs, kind, args.tables, args.seed)
+        curve = *one.band, *one.ahead
+        row = ([law, law, "frontier", "scattered", kind, "", runs, args.tables, "", *ends_of(one.parameters),
+                *ends_of(curve), "", ""] if args.csv else
+               [law, kind, runs, args.tables, told(one.parameters), told(curve)])
+        print(",".join(map(str, row)) if args.csv else f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 def main() -> None:
@@ -209,11 +236,12 @@ def main() -> None:
     asked.add_argument("--replicates", type=int, default=0, help="of the bootstrap; 0: not counted")
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--average", action="store_true", help="count the average of all laws of one size instead")
-    asked.add_argument("--bands", action="store_true", help="count the bands that the report draws, of frontiers too")
+    asked.add_argument("--bands", action="store_true", help="count the bands that the report draws")
     asked.add_argument("--csv", action="store_true", help="lines of assets/coverage.csv instead of Markdown")
+    asked.add_argument("--frontier", action="store_true", help="count the laws of a frontier instead")
     args = asked.parse_args()
-    if args.bands:
-        return print_bands(args)
+    if args.bands or args.frontier:
+        return print_bands(args) if args.bands else print_frontiers(args)
     titles = (["averaged curve", "averaged new run"] if args.average else
               ["told", "exponents where told", "parameters", "endless", "curve", "new run", "bias",
                "bootstrap"])
@@ -237,8 +265,9 @@ def main() -> None:
             cells = [f"{one.identified:.2f}", *map(told, (one.exponents, one.parameters, one.endless, one.curve,
                      one.new_run)), f"{max(map(abs, one.bias.values())):.2f}", told(one.bootstrap)]
         if args.csv:
-            print(",".join(map(str, ["average" if args.average else law, law, design, kind, size, runs, args.tables,
-                                     "" if args.average else cells[0], *chain(*map(ends_of, ranges))])), flush=True)
+            print(",".join(map(str, [
+                "average" if args.average else law, law, "runs", design, kind, size, runs, args.tables,
+                "" if args.average else cells[0], *chain(*map(ends_of, ranges))])), flush=True)
             continue
         print("| " + " | ".join(map(str, [law, design, kind, runs, size, args.tables, *cells])) + " |", flush=True)
 

@@ -16,12 +16,13 @@ from scipy import stats
 from ecgscale.errors import UserError
 from ecgscale.laws import start
 from ecgscale.laws.forms import LAWS, Law
-from ecgscale.laws.solve import cost_of, gathered, minimise, tilt
+from ecgscale.laws.solve import cost_of, gathered, minimise
 
 LMFIT_STEPS = 100
 KEPT = 5            # local minima that a search ends in
 SCOUTS = 500        # points on which starts are looked for, of more a random part; every search ends on all points
 WIDTH = 1.0         # of the kernel, in units of the residuals' scale at one point, falling with the points' fifth root
+WIDTH_AT_QUANTILE = 0.6         # the same where the density on one side may be another: chosen by coverage, seed 3
 ROBUST, ROBUST_STEPS = 1e-7, 60     # tolerance and steps of a robust fit, whose last ones are many and small
 SMOOTHED = (1.0, 0.3, 0.1)      # thresholds on the way to a quantile, in units of the distances' median from it
 HUBER = 1.345       # in units of the residuals' scale: 95 % efficient at normal errors (Huber 1964)
@@ -65,7 +66,7 @@ class Fit:
 
     @cached_property
     def cost(self) -> float:
-        return float(cost_of(self.residuals, self.weights, self.thresholds, self.quantile))
+        return float(cost_of(self.residuals, self.weights, self.thresholds, self.lean))
 
     @property
     def freedom(self) -> int:
@@ -110,12 +111,15 @@ class Fit:
         return None if self.delta is None else self.delta / np.sqrt(self.weights)
 
     @cached_property
+    def lean(self) -> np.ndarray | float:
+        """(point,) by how much a quantile leans to its side; 0 for the middle."""
+        return 0.0 if self.quantile is None else (2 * self.quantile - 1) * self.thresholds
+
+    @cached_property
     def pull(self) -> np.ndarray:
         """(point,) residuals as they pull on the fit: Huber's loss lets none pull more than its threshold."""
-        return self.residuals if self.delta is None else self.pull_of(self.residuals, self.thresholds)
-
-    def pull_of(self, residuals: np.ndarray, thresholds: np.ndarray | float) -> np.ndarray:
-        return tilt(residuals, self.quantile) * np.clip(residuals, -thresholds, thresholds)
+        near = self.residuals if self.delta is None else np.clip(self.residuals, -self.thresholds, self.thresholds)
+        return near + self.lean
 
     @cached_property
     def stiffness(self) -> np.ndarray:
@@ -124,8 +128,9 @@ class Fit:
         if self.delta is None:
             return np.ones(self.points)
         size = np.sqrt(self.weights) * self.residuals
-        width = max(WIDTH * 1.4826 * float(np.median(np.abs(size))) * self.points**-0.2, 1e-12)
-        low, high = self.pull_of(size + np.array([[-1.0], [1.0]]) * width, self.delta)
+        share = WIDTH if self.quantile is None else WIDTH_AT_QUANTILE
+        width = max(share * 1.4826 * float(np.median(np.abs(size))) * self.points**-0.2, 1e-12)
+        low, high = np.clip(size + np.array([[-1.0], [1.0]]) * width, -self.delta, self.delta)
         return (high - low) / (2 * width)
 
     @cached_property
@@ -268,7 +273,7 @@ def descend(fit: Fit, starts: np.ndarray, steps: int = 150, tolerance: float = 1
     """The same problem at the lowest minimum reached from `starts` (start, parameter), and all of them, best first."""
     log_x, log_y, weights, within = gathered(fit.log_x[:, None, :], fit.log_y[None], fit.weights[None], fit.place)
     found, cost = minimise(fit.law, starts, log_x, log_y, fit.low, fit.high, weights=weights, within=within,
-                           delta=fit.thresholds, quantile=fit.quantile, free=fit.free[None], steps=steps,
+                           delta=fit.thresholds, lean=fit.lean, free=fit.free[None], steps=steps,
                            tolerance=tolerance)
     found = found[np.argsort(cost, kind="stable")]
     return replace(fit, theta=found[0]), found

@@ -302,9 +302,10 @@ def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarra
     theta[held, place[held]], free[held, place[held]] = value[held], False
     points = gathered(fit.log_x[:, None, :], fit.log_y[None], fit.weights[None], fit.place)
     log_x, log_y, weights, within = points
-    delta = fit.thresholds
+    delta, lean = fit.thresholds, fit.lean
     if len(pulled):
         delta = None if delta is None else np.append(delta, 1e6)
+        lean = lean if np.ndim(lean) == 0 else np.append(lean, 0.0)
         gradient = fit.law.form(fit.theta[None], log_at[:, None, :])[1][0].T
         hold = np.einsum("qi,ij,qj->q", gradient, fit.bread, gradient)
         extra_x, (extra_y, pull) = np.repeat(log_x[:, 0, :1], len(rows), axis=1), np.zeros((2, len(rows)))
@@ -315,8 +316,8 @@ def refit(fit: Fit, log_at: np.ndarray, sides: list[Side], tried: list[np.ndarra
             np.concatenate([np.repeat(part, len(rows), axis=-2), extra[..., None]], axis=-1)
             for part, extra in ((log_x, extra_x), (log_y, extra_y), (weights, pull)))
     theta, _ = minimise(fit.law, theta, log_x, log_y, fit.low, fit.high, weights=weights, delta=delta,
-                        quantile=fit.quantile, free=free, within=within, steps=STEPS, tolerance=TOLERANCE / fit.points)
+                        lean=lean, free=free, within=within, steps=STEPS, tolerance=TOLERANCE / fit.points)
     with np.errstate(over="ignore"):
         log_x, log_y, weights, within = points
-        cost = within + cost_of(log_y - fit.law.log_curve(theta, log_x[:, 0]), weights, fit.thresholds, fit.quantile)
+        cost = within + cost_of(log_y - fit.law.log_curve(theta, log_x[:, 0]), weights, fit.thresholds, fit.lean)
     return theta, np.where(np.isfinite(cost), cost, np.inf)

@@ -107,7 +107,7 @@ def influential(fit: Fit) -> list[dict]:
     weights[range(len(points)), points] = 0.0
     theta, _ = minimise(fit.law, np.repeat(fit.theta[None], len(points), axis=0), fit.log_x[:, None, :],
                         fit.log_y[None], fit.low, fit.high, weights=weights, delta=fit.thresholds,
-                        quantile=fit.quantile, free=fit.free[None])
+                        lean=fit.lean, free=fit.free[None])
     moved = theta[:, places] - fit.theta[places]
     most = np.argmax(np.abs(moved) / error[places], axis=1)
     return [{"point": point, "exponent": fit.law.names[places[i]], "shift": float(row[i]),

@@ -110,6 +110,6 @@ def bootstrap(fit: Fit, replicates: int, seed: int, labels: np.ndarray | None = 
     start = np.repeat(fit.theta[None], replicates, axis=0)
     log_x, log_y, weights, within = gathered(fit.log_x[:, None, :], log_y[None], weights, fit.place)
     theta, _ = minimise(fit.law, start, log_x, log_y, fit.low, fit.high, weights=weights, within=within,
-                        delta=fit.thresholds, quantile=fit.quantile, free=fit.free[None], tolerance=CLOSE / fit.points,
+                        delta=fit.thresholds, lean=fit.lean, free=fit.free[None], tolerance=CLOSE / fit.points,
                         steps=20)
     return Bootstrap(fit, theta, clusters)

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import QuantileRegressor
 
 from ecgscale.laws import LAWS, fit_run_table
 from ecgscale.laws.coverage import cover_band, cover_frontier
 from ecgscale.laws.fit import at_quantile, fit_law
 from ecgscale.laws.headline import families_differ, frontier_share, settings_vary
-from ecgscale.laws.planted import Noise
+from ecgscale.laws.planted import EXCESS, Noise
 from ecgscale.laws.profile import profile
 
 
@@ -79,7 +80,30 @@ def test_the_frontier_s_interval_holds_the_quantile_it_is_of():
 def test_the_band_of_a_frontier_holds_the_planted_quantile(law, runs, excess):
     """Nominal 0.9, mean over nine sizes, 60 tables a cell (some 200 of their own): the covariance of the fit alone held
     it in 0.2 to 0.6 (docs/explanation/coverage.md)."""
-    assert 0.84 < cover_frontier(law, runs, excess, 60).mean() < 0.98
+    assert 0.84 < cover_frontier(law, runs, excess, 60).band.mean() < 0.99
+
+
+def test_many_runs_hold_the_planted_quantile_too():
+    """500 runs, few of them near the best: a loss that weighs errors by side put the law 0.4 of its threshold too high,
+    and the band held the truth in 0.58 (at the worst size), ever less with more runs."""
+    one = cover_frontier("power", 500, "exponential", 30)
+    assert one.band.min() > 0.75
+    assert one.ahead.min() > 0.75
+    assert min(one.parameters.values()) > 0.75
+
+
+@pytest.mark.parametrize(("quantile", "excess"), [(0.1, "exponential"), (0.1, "rates"), (0.2, "normal")])
+def test_a_power_law_of_a_quantile_is_scikit_learn_s(quantile, excess):
+    """QuantileRegressor solves the check loss exactly as a linear program; 400 runs, straight in logarithms."""
+    random = np.random.default_rng(4)
+    log_x = random.uniform(9, 18, 400)
+    log_y = np.log(2.0) - 0.3 * log_x + EXCESS[excess](400, random)
+    exact = QuantileRegressor(quantile=quantile, alpha=0).fit(log_x[:, None], log_y)
+    fit = at_quantile(fit_law("power", np.exp(log_x), y=np.exp(log_y), polish=False), quantile)
+    assert fit.values["c"] == pytest.approx(-exact.coef_[0], abs=0.002)
+    middle = np.array([[13.5]])
+    assert fit.law.log_curve(fit.theta, middle)[0] == pytest.approx(exact.predict(middle), abs=0.008)
+    assert np.mean(fit.residuals < 0) == pytest.approx(quantile, abs=0.01)
 
 
 def test_a_band_holds_the_law_where_noise_grows_tenfold_along_the_size():

@@ -64,5 +64,30 @@ def test_lines_of_the_counts_are_what_coverage_prints(monkeypatch, capsys):
     coverage.main()
     head, line = capsys.readouterr().out.splitlines()
     assert head == COUNTS.read_text().splitlines()[0]
-    assert line.startswith("power,power,scattered,normal,0.05,8,4,")
-    assert all(0 <= float(share) <= 1 for share in line.split(",")[7:])
+    assert line.startswith("power,power,runs,scattered,normal,0.05,8,4,")
+    assert all(0 <= float(share) <= 1 for share in line.split(",")[8:])
+    monkeypatch.setattr("sys.argv", ["coverage", "--csv", "--frontier", "--laws", "power", "--runs", "20",
+                                     "--tables", "4"])
+    coverage.main()
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == COUNTS.read_text().splitlines()[0]
+    assert [line.split(",")[2:8] for line in lines] == [["frontier", "scattered", misses, "", "20", "4"]
+                                                        for misses in ("exponential", "rates", "normal")]
+
+
+def test_laws_of_a_frontier_say_what_theirs_were_counted_to_hold():
+    """docs/explanation/coverage.md: 0.75 of a multi-epoch law's parameters with 60 runs, 0.84 of a power law's curve
+    with 500; a law with floor falls nowhere below 0.85, and the counts of all runs are not theirs."""
+    found = shortfalls("multi_epoch", 70, frontier=True)
+    assert {row["of"]: row["share"] for row in found} == {"parameters": 0.75, "curve": 0.82}
+    assert "multi-epoch law of a frontier held, at the lowest, parameters in 0.75 (normal noise)" in told_shortfalls(
+        "multi_epoch", found)
+    assert [row["share"] for row in shortfalls("power", 400, frontier=True)] == [0.84]
+    assert not any(shortfalls("floor", runs, frontier=True) for runs in (20, 60, 200, 500))
+    random = np.random.default_rng(1)
+    params, rate = np.geomspace(1e4, 1e8, 400), random.uniform(-4, -1, 400)
+    loss = 30 * params**-0.4 * np.exp(0.3 * np.abs(rate + 2.5) + 0.01 * random.standard_normal(400))
+    runs = pd.DataFrame({"run_id": [f"r{i}" for i in range(400)], "params": params, "lr": 10**rate, "test_loss": loss})
+    laws = fit_run_table(runs, target="test_loss", replicates=0)
+    said = {fit.law: fit.statistics["counted"] for fit in laws.fits if fit.subset == "frontier"}
+    assert [row["law_of"] for row in said["power"]] == ["frontier"]
