@@ -110,12 +110,17 @@ class RunSpec(Part):
     seed: int = 0
     """Of weights, order, crops and augmentations."""
     taught: Teaching | None = None
-    """By which other run; null, and left out of files and digests: by labels alone."""
+    """By which other run; null: by labels alone. This and what follows is left out where it has its default."""
+    recompute: bool = False
+    """Whether blocks keep no activations and make them again for the gradient (activation checkpointing)."""
+    microbatches: int = Field(1, ge=1)
+    """Parts of a batch whose gradients are accumulated; batch norm sees a part at a time."""
 
     @model_serializer(mode="wrap")
-    def without_nobody(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values = write(self)
-        return values if self.taught else {name: value for name, value in values.items() if name != "taught"}
+    def as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without what later versions have added and this run does not use: its digest stays."""
+        later = {"taught": None, "recompute": False, "microbatches": 1}
+        return {name: value for name, value in write(self).items() if name not in later or value != later[name]}
 
     @classmethod
     def make(cls, **values: Any) -> RunSpec:

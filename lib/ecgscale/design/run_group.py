@@ -91,6 +91,11 @@ class Training(Section):
     """What training minimises."""
     schedule: ScheduleSpec = ScheduleSpec()
     """How the learning rate changes while a run is trained."""
+    recompute: bool = False
+    """Whether blocks keep no activations but make them again for the gradient: less memory, a third more arithmetic,
+    the same gradients."""
+    microbatches: int = Field(1, ge=1, le=65_536)
+    """Parts of a batch whose gradients are accumulated. Less memory; batch norm sees a part at a time."""
     clip_norm: float | None = Field(1.0, gt=0)
     """Largest norm of a step's gradient; a larger one is scaled down. null: no limit."""
     patience: int | None = Field(None, ge=1)

@@ -219,6 +219,7 @@ def realize(study: Study, group: RunGroup, optimizer: str, point: Point, classes
         leads=leads, window=window, recipe=recipe,
         optimizer=OptimizerSpec(name=optimizer, **parts["optimizer"]), loss=protocol.loss, schedule=protocol.schedule,
         clip_norm=protocol.clip_norm, patience=protocol.patience, augment=protocol.augment,
-        precision=protocol.precision, seed=seed, **training,
+        precision=protocol.precision, recompute=protocol.recompute, microbatches=protocol.microbatches, seed=seed,
+        **training,
     ) for seed in group.seeds]
     return [PlannedRun(spec=spec, ledger=ledger) for spec in specs]

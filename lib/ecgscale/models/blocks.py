@@ -1,8 +1,12 @@
 """The blocks that the networks are made of. Signals are (batch, channel, time), tokens (batch, token, channel)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from ecgscale.models import convnext, regnet
 
@@ -17,6 +21,35 @@ def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, group
 def relu(x: Tensor) -> Tensor:
     """In place: what goes in was made for it and is needed by nothing else. 3 to 7 % of a training step on a CPU."""
     return functional.relu(x, inplace=True)
+
+
+class Blocks(nn.Sequential):
+    """Residual blocks one after the other. With `recompute` none of them keeps its activations in training: they are
+    made again for the gradient (Chen et al. 2016, arXiv:1604.06174), which is the same, dropout included."""
+
+    recompute = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self:
+            again = self.recompute and self.training and torch.is_grad_enabled() and isinstance(block, RESIDUAL)
+            x = checkpoint(block, x, use_reentrant=False, context_fn=lambda block=block: (
+                nullcontext(), moments_kept(block))) if again else block(x)
+        return x
+
+
+@contextmanager
+def moments_kept(block: nn.Module) -> Iterator[None]:
+    """Within it batch norms do not count what they see: they have seen it before."""
+    norms = [(layer, layer.momentum, layer.num_batches_tracked.clone()) for layer in block.modules()
+             if isinstance(layer, nn.BatchNorm1d)]
+    for layer, *_ in norms:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum, count in norms:
+            layer.momentum = momentum
+            layer.num_batches_tracked.copy_(count)
 
 
 class SqueezeExcitation(nn.Module):
@@ -134,3 +167,6 @@ class EncoderBlock(nn.Module):
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)             # each (batch, head, token, dim / heads)
         mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.project(mixed.transpose(1, 2).reshape(batch, tokens, dim))
+
+
+RESIDUAL = (Bottleneck, BasicBlock, InvertedBottleneck, EncoderBlock)

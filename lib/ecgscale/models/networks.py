@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ecgscale.models.blocks import (
     BasicBlock,
+    Blocks,
     Bottleneck,
     EncoderBlock,
     InvertedBottleneck,
@@ -36,7 +37,7 @@ class RegNetNetwork(nn.Module):
             for place in range(stage.depth):
                 blocks.append(Bottleneck(width, stage, stride=1 if place else 2))
                 width = stage.width
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = Blocks(*blocks)
         self.head = nn.Linear(width, classes)
         self.apply(convolutional_init)
 
@@ -56,7 +57,7 @@ class ResNetNetwork(nn.Module):
                 outputs = made.width * 2**stage
                 blocks.append(BasicBlock(width, outputs, made.kernel_size, stride=2 if stage and not place else 1))
                 width = outputs
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = Blocks(*blocks)
         self.head = nn.Linear(width, classes)
         self.apply(convolutional_init)
 
@@ -77,7 +78,7 @@ class ConvNeXtNetwork(nn.Module):
                 layers += [TimeLayerNorm(width, eps=1e-6), nn.Conv1d(width, 2 * width, 2, 2)]
                 width *= 2
             layers += [InvertedBottleneck(width, made.layer_scale, drops.pop(0)) for _ in range(depth)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = Blocks(*layers)
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.head = nn.Linear(width, classes)
         self.apply(truncated_init)
@@ -95,7 +96,7 @@ class ViTNetwork(nn.Module):
         self.patches = nn.Conv1d(leads, made.dim, made.patch, made.patch)
         self.class_token = nn.Parameter(torch.zeros(1, 1, made.dim)) if made.pooling == "cls" else None
         self.position = nn.Parameter(torch.empty(1, made.tokens(window), made.dim))
-        self.blocks = nn.Sequential(*(EncoderBlock(made.dim, made.heads, made.hidden) for _ in range(made.depth)))
+        self.blocks = Blocks(*(EncoderBlock(made.dim, made.heads, made.hidden) for _ in range(made.depth)))
         self.norm = nn.LayerNorm(made.dim, eps=1e-6)
         self.head = nn.Linear(made.dim, classes)
         self.apply(truncated_init)
@@ -109,6 +110,14 @@ class ViTNetwork(nn.Module):
             x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1)
         x = self.norm(self.blocks(x + self.position))              # (batch, token, dim)
         return self.head(x.mean(1) if self.class_token is None else x[:, 0])
+
+
+def recomputing(network: nn.Module) -> nn.Module:
+    """The network, whose blocks keep no activations in training."""
+    for layer in network.modules():
+        if isinstance(layer, Blocks):
+            layer.recompute = True
+    return network
 
 
 NETWORKS = {RegNet: RegNetNetwork, ConvNeXt: ConvNeXtNetwork, ViT: ViTNetwork, ResNet: ResNetNetwork}

@@ -31,6 +31,7 @@ from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.machine.provenance import code_digest, versions
 from ecgscale.models.build import build
+from ecgscale.models.networks import recomputing
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
 from ecgscale.training.data import TOGETHER, Crops, ahead, fixed_batches, generator, part_of, subset, together
@@ -108,14 +109,16 @@ class Training:
         except Exception as error:
             if self.job.ranks.size > 1 or hardware.at_fault(error):
                 raise
-            if not hardware.out_of_memory(error) or self.progress.microbatches > 1 or self.spec.batch_size == 1:
+            if not hardware.out_of_memory(error) or self.progress.microbatches > self.spec.microbatches \
+                    or self.spec.batch_size == self.spec.microbatches:
                 return self.failed(error)
-        note = f"out of memory at batch {self.spec.batch_size}: gradients of {MICROBATCHES} parts accumulated"
+        parts = MICROBATCHES * self.spec.microbatches
+        note = f"out of memory at batch {self.spec.batch_size}: gradients of {parts} parts accumulated"
         self.tell(note)
         if self.job.device.type == "cuda":
             torch.cuda.empty_cache()
         try:
-            return self.train(microbatches=MICROBATCHES, note=note)
+            return self.train(microbatches=parts, note=note)
         except Exception as error:
             if hardware.at_fault(error):
                 raise
@@ -167,10 +170,11 @@ class Training:
         self.crops = Crops(job.corpus, train, spec, soft)
         classes = len(job.corpus.classes)
         model = build(spec.model, len(spec.leads), spec.window, classes, spec.seed).to(job.device)
+        model = recomputing(model) if spec.recompute else model
         self.model = channels_last(model) if job.device.type == "cpu" else model  # measured on CPUs only
         self.network = job.ranks.wrap(self.model, job.device)
         self.optimizer = make_optimizer(spec.optimizer, self.model)
-        self.progress, self.best = Progress(threads=job.threads), {}
+        self.progress, self.best = Progress(threads=job.threads, microbatches=spec.microbatches), {}
         saved = self.checkpoint.load()
         if saved:
             self.progress = Progress(**saved[0])
