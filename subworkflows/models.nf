@@ -16,7 +16,7 @@ def group(line) {
 
 // A process gives one folder as itself, several as a list
 def several(folders) {
-    folders instanceof List ? folders : [folders]
+    (folders instanceof List) ? folders : [folders]
 }
 
 // The run of a line; null of the empty one that a stub leaves
