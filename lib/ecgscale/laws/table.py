@@ -166,7 +166,8 @@ def subsets(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[tuple[str, np.nda
     for column in (*GROUPS, *AXES):
         groups = frame.iloc[rows].groupby(column).indices if column in frame else {}
         if len(groups) > 1:
-            yield from ((f"{column}={value}", rows[positions]) for value, positions in groups.items())
+            named = "{:.10g}" if pd.api.types.is_number(next(iter(groups))) else "{}"      # window=256 of whole floats
+            yield from ((f"{column}={named.format(value)}", rows[positions]) for value, positions in groups.items())
 
 
 def questions(frame: pd.DataFrame, explained: list[Response]) -> Iterator[Question]:

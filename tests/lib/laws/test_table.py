@@ -101,7 +101,7 @@ def test_a_planted_difference_of_floors_is_found_between_recipes_and_none_betwee
     params = np.geomspace(1e3, 1e7, 40)
     table = pd.concat([pd.DataFrame({
         "run_id": [f"{recipe}-{place}" for place in range(40)], "status": "finished", "synthetic": True,
-        "params": params, "recipe": recipe, "window": np.where(np.arange(40) % 2, 1000, 500),
+        "params": params, "recipe": recipe, "window": np.where(np.arange(40) % 2, 1000.0, 500.0),
         "test_loss": (floor + 3 * params**-0.4) * np.exp(0.01 * random.standard_normal(40)),
     }) for recipe, floor in (("study", 0.10), ("study-100", 0.16))])
     rows = fit_run_table(table, replicates=0).differences
