@@ -30,6 +30,10 @@ FEW, CORRELATION_OF_FEW = 3, 0.96       # up to so many leads: steady beats of t
 BEATS_OF_FEW = 2 / 3        # share of the beats that agree, of so few leads
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
 ROWS_AT_ONCE = 1 << 15      # of beats, whose fellows are held in memory
+ROWS_IN_CACHE = 256         # that a row is compared with at once
+HEAD = 8                    # coordinates of a beat that are looked at first
+BEATS_LOOKED_AT = 20_000    # for the choice of these
+ROUNDING = 0.1              # of sums of float32, more than there is: no pair may be missed
 
 
 def find_copies(corpus: Any) -> np.ndarray:
@@ -46,7 +50,7 @@ def find_copies(corpus: Any) -> np.ndarray:
     row = place[left >= BEATS_IN_A_ROW, None] + np.arange(BEATS_IN_A_ROW)           # of beats, anywhere
     pair = place[(left >= 2) & np.diff(owners, prepend=-1).astype(bool), None] + np.arange(2)   # the first two
     intervals = np.diff(moments[row], axis=1), np.column_stack([moments[pair[:, 0]], np.diff(moments[pair], axis=1)])
-    found = [candidates(owners[beat[:, 0]], first, between, vectors[beat], tolerance, moments, ends, share)
+    found = [candidates(owners[beat[:, 0]], first, between, beat[:, 0], vectors, tolerance, moments, ends, share)
              for beat, first, between, tolerance in (
                  (row, moments[row[:, 0]], intervals[0], INTERVAL_TOLERANCE),
                  (pair, np.zeros(len(pair)), intervals[1], START_TOLERANCE))     # they begin together
@@ -140,22 +144,27 @@ def beats_of(x, apart, around, moments, vectors):
     return count
 
 
-def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, directions: np.ndarray,
+def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, beat: np.ndarray, vectors: np.ndarray,
                tolerance: float, moments: np.ndarray, ends: np.ndarray, share: float
                ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later; the
-    `share` of their beats agrees, `moments` (beat,) of all recordings, each up to its place in `ends`."""
+    """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later; a row
+    begins with its `beat` of `vectors`. The `share` of their beats agrees, `moments` (beat,) of all recordings, each up
+    to its place in `ends`."""
     bucket = (intervals[:, 0] // tolerance).astype(np.int64)      # a row's fellows: in its bucket or the next
     order = np.lexsort((intervals[:, 1], bucket))
     starts = np.searchsorted(bucket[order], np.arange(bucket.max() + 3))
-    rows = (owners[order], firsts[order], intervals[order], directions[order], bucket[order], starts)
+    rows = (owners[order], firsts[order], intervals[order], beat[order], bucket[order], starts)
     limits = (tolerance, int(COSINE * 127 * 127), moments, ends, share)
+    heads = foremost(vectors, beat[order])
     one = other = np.empty(0, np.int64)
     for start in range(0, len(owners), ROWS_AT_ONCE):       # recordings alike agree in many rows: one a pair is kept
         part = (start, min(start + ROWS_AT_ONCE, len(owners)))
-        found = np.empty((agreeing(*rows, *limits, *part, np.empty((0, 2), np.int64)), 2), np.int64)
-        agreeing(*rows, *limits, *part, found)
-        a, b = order[found[:, 0]], order[found[:, 1]]
+        found = np.empty((ROWS_AT_ONCE, 2), np.int64)
+        count = agreeing(*rows, vectors, *heads, *limits, *part, found)
+        if count > len(found):
+            found = np.empty((count, 2), np.int64)
+            agreeing(*rows, vectors, *heads, *limits, *part, found)
+        a, b = order[found[:count, 0]], order[found[:count, 1]]
         swap = owners[a] > owners[b]
         one, other = np.append(one, np.where(swap, b, a)), np.append(other, np.where(swap, a, b))
         _, first = np.unique(owners[one] * (owners.max() + 1) + owners[other], return_index=True)
@@ -163,31 +172,64 @@ def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, di
     return owners[one], owners[other], firsts[one] - firsts[other]
 
 
+def foremost(vectors: np.ndarray, beat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(HEAD, row) coordinates of the rows' first beats along the HEAD axes that hold most of all beats, and (row,) the
+    length of what these leave: the product of two beats is at most that of their heads and of these lengths."""
+    wide = vectors[:: max(1, len(vectors) // BEATS_LOOKED_AT)].astype(float)
+    axes = np.linalg.eigh(wide.T @ wide)[1][:, : -HEAD - 1 : -1]
+    heads, rest = np.empty((axes.shape[1], len(beat)), np.float32), np.empty(len(beat), np.float32)
+    for start in range(0, len(beat), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        here = vectors[beat[part]].astype(float)
+        heads[:, part] = head = (here @ axes).T
+        rest[part] = np.sqrt(np.maximum((here**2).sum(axis=1) - (head**2).sum(axis=0), 0) + ROUNDING)
+    return heads, rest
+
+
 @compiled
-def agreeing(owners, firsts, intervals, directions, bucket, starts, tolerance, least, moments, ends, share, start, stop,
-             found):
+def agreeing(owners, firsts, intervals, beat, bucket, starts, vectors, heads, rest, tolerance, least, moments, ends,
+             share, start, stop, found):
     """Pairs of rows of two recordings that agree into `found`, as far as it reaches, the first row in [start, stop);
     gives how many there are. Rows are sorted by bucket and second interval."""
-    count = 0
+    count, bound = 0, np.empty(ROWS_IN_CACHE, np.float32)
     for i in range(start, stop):
         for b in range(bucket[i], bucket[i] + 2):
-            low, high = starts[b], starts[b + 1]
-            while low < high:                           # the first row whose second interval is near enough
-                middle = (low + high) // 2
-                if intervals[middle, 1] < intervals[i, 1] - tolerance:
-                    low = middle + 1
-                else:
-                    high = middle
-            for j in range(low, starts[b + 1]):
-                if intervals[j, 1] > intervals[i, 1] + tolerance:
-                    break
-                if owners[i] != owners[j] and (j > i or b > bucket[i]) and alike(
-                        intervals[i], intervals[j], directions[i], directions[j], tolerance, least) and (
-                        share == 0.0 or in_step(moments, ends, owners[i], owners[j], firsts[i] - firsts[j], share)):
-                    if count < len(found):
-                        found[count, 0], found[count, 1] = i, j
-                    count += 1
+            low = first_from(intervals, starts[b], starts[b + 1], intervals[i, 1] - tolerance)
+            low = max(low, i + 1) if b == bucket[i] else low
+            while low < starts[b + 1] and intervals[low, 1] <= intervals[i, 1] + tolerance:
+                high = min(low + ROWS_IN_CACHE, starts[b + 1])
+                add_product(bound, rest[low:high], rest[i], False)
+                for k in range(heads.shape[0]):
+                    add_product(bound, heads[k, low:high], heads[k, i], True)
+                for j in range(low, high):
+                    if intervals[j, 1] > intervals[i, 1] + tolerance:
+                        break
+                    if bound[j - low] >= least - ROUNDING and owners[i] != owners[j] and alike(
+                            intervals[i], intervals[j], vectors, beat[i], beat[j], tolerance, least) and (
+                            share == 0.0 or in_step(moments, ends, owners[i], owners[j], firsts[i] - firsts[j], share)):
+                        if count < len(found):
+                            found[count, 0], found[count, 1] = i, j
+                        count += 1
+                low = high
     return count
+
+
+@compiled
+def add_product(sums, values, factor, more):
+    for place in range(values.size):
+        sums[place] = values[place] * factor + (sums[place] if more else np.float32(0))
+
+
+@compiled
+def first_from(intervals, low, high, least):
+    """The first row of [low, high), sorted by the second interval, in which it is at least so long."""
+    while low < high:
+        middle = (low + high) // 2
+        if intervals[middle, 1] < least:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @compiled
@@ -210,14 +252,15 @@ def in_step(moments, ends, one, other, shift, share):
 
 
 @compiled
-def alike(intervals, others, directions, theirs, tolerance, least):
+def alike(intervals, others, vectors, one, other, tolerance, least):
+    """Whether rows agree that begin with beat `one` and beat `other`."""
     for place in range(intervals.size):
         if abs(intervals[place] - others[place]) > tolerance:
             return False
-    for beat in range(directions.shape[0]):
+    for beat in range(BEATS_IN_A_ROW if intervals.size == BEATS_IN_A_ROW - 1 else 2):
         total = 0
-        for k in range(directions.shape[1]):
-            total += np.int64(directions[beat, k]) * np.int64(theirs[beat, k])
+        for k in range(vectors.shape[1]):
+            total += np.int64(vectors[one + beat, k]) * np.int64(vectors[other + beat, k])
         if total < least:
             return False
     return True

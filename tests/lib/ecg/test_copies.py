@@ -111,7 +111,28 @@ def test_of_many_hearts_in_one_lead_few_pairs_are_compared(monkeypatch):
 
 def test_intervals_at_the_very_end_of_the_tolerance_agree():
     owners, intervals = np.array([0, 1]), np.array([[800.0, 800.0, 800.0], [800.0, 795.0, 800.0]])
-    alike = np.full((2, 4, 2), 90, np.int8)
+    alike = np.full((8, 2), 90, np.int8)
     for tolerance, pairs in ((5.0, 1), (4.9, 0)):
-        found = copies.candidates(owners, np.zeros(2), intervals, alike, tolerance, np.empty(0), np.zeros(2, int), 0.0)
+        found = copies.candidates(owners, np.zeros(2), intervals, np.array([0, 4]), alike, tolerance, np.empty(0),
+                                  np.zeros(2, int), 0.0)
         assert len(found[0]) == pairs
+
+
+@pytest.mark.parametrize("leads", [1, 2, 12])
+def test_the_short_look_at_beats_misses_no_pair(leads):
+    """Hearts that all beat alike, as paced and made-up ones do: rows of beats against every row, each one whole."""
+    rng = np.random.default_rng(leads)
+    shapes = rng.normal(0, 1, (300, 2 * leads))
+    shapes[150:] = shapes[:150] + rng.normal(0, rng.uniform(0, 0.4, (150, 1)), (150, 2 * leads))
+    vectors = np.repeat(127 * shapes / np.linalg.norm(shapes, axis=1, keepdims=True), 6, axis=0)
+    vectors = np.rint(vectors + rng.normal(0, 3, vectors.shape)).clip(-127, 127).astype(np.int8)
+    row = (6 * np.arange(300)[:, None] + np.arange(3)).ravel()[:, None] + np.arange(4)      # three rows a heart
+    owners, intervals = row[:, 0] // 6, rng.choice([798.0, 800.0, 806.0], (900, 3), p=[0.45, 0.5, 0.05])
+    found = copies.candidates(owners, 800.0 * (row[:, 0] % 6), intervals, row[:, 0], vectors, 5.0, np.empty(0),
+                              np.zeros(1, int), 0.0)
+    beats = vectors[row].astype(int)
+    close = (np.abs(intervals[:, None] - intervals) <= 5).all(axis=2)
+    alike = (np.einsum("ibk,jbk->ijb", beats, beats) >= int(0.97 * 127**2)).all(axis=2)
+    pairs = {(owners[i], owners[j]) for i, j in np.argwhere(close & alike) if owners[i] < owners[j]}
+    assert set(zip(found[0], found[1], strict=True)) == pairs
+    assert 50 < len(pairs) == len(found[0])
