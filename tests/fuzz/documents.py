@@ -43,6 +43,8 @@ def register() -> None:
     for kind in below(Part):
         told = {name: of(field.annotation) for name, field in kind.model_fields.items()
                 if "Any" in re.findall(r"\w+", str(field.annotation))}
+        told |= {name: st.from_regex(pattern, fullmatch=True) for name, field in kind.model_fields.items()
+                 for pattern in (getattr(one, "pattern", None) for one in field.metadata) if pattern}
         st.register_type_strategy(kind, st.builds(kind, **told))
 
 
