@@ -50,6 +50,9 @@ class Corpus:
         tables = [RECORDS.read(folder / "records.parquet").assign(shard=place) for place, folder in enumerate(folders)]
         for folder, shard, table in zip(folders, shards, tables, strict=True):
             check_rows(table, shard.classes, folder / "records.parquet")
+            if shard.example is not None and not table["record"].eq(shard.example).any():
+                raise UserError(f"record {shard.example!r} is not in records.parquet beside it",
+                                file=folder / "shard.json", field="example", remedy="Prepare this shard again")
         filled = [table for table in tables if len(table)] or tables[:1]
         records = pd.concat(filled, ignore_index=True).sort_values("record", ignore_index=True)
         if records["record"].duplicated().any():

@@ -54,6 +54,14 @@ def test_classes_and_their_names_agree(shards, change, said):
         Corpus.open(shards)
 
 
+def test_a_drawn_recording_that_the_shard_does_not_hold_is_refused(shards):
+    document = json.loads((shards[1] / "shard.json").read_text())
+    assert document["example"].startswith("ptb/A")
+    (shards[1] / "shard.json").write_text(json.dumps(document | {"example": "ptb/B0"}))
+    with pytest.raises(UserError, match=r"shard2/shard.json: example: record 'ptb/B0' is not in records.parquet"):
+        Corpus.open(shards)
+
+
 def test_signals_are_memory_mapped_views_of_the_right_rows(shards):
     corpus = Corpus.open(shards)
     for index in range(5):
