@@ -15,8 +15,10 @@ import matplotlib
 
 from ecgscale.ecg.guards import Rejected
 from ecgscale.errors import UserError
+from ecgscale.machine.confined import cache_folder, confine
 from tests.fuzz.target import Target
 
+confine()       # as every command begins: what libraries keep lies in one folder
 MOST_WAITING = 600                  # seconds by the clock, for what sleeps as before a pipe
 A_MIB = 0.5                         # seconds more for each MiB of a case: reading a long table is work, not a hang
 MOST_BYTES = 512 << 20              # that a case may make the process grow by
@@ -24,8 +26,9 @@ EXPECTED = (UserError, Rejected, SystemExit)
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = tuple(os.path.realpath(place) for place in (
     *{sys.prefix, sys.base_prefix}, *filter(None, sys.path), ROOT / "lib", ROOT / "bin", ROOT / "assets", "/proc",
-    "/sys", "/dev", "/usr", "/etc/mime.types", matplotlib.get_cachedir()))
-"""What the interpreter and the package open for themselves."""
+    "/sys", "/dev", "/usr", "/etc/mime.types", matplotlib.get_cachedir(),
+    os.fspath(cache_folder())))
+"""What the interpreter, the package and the compilers of libraries open for themselves."""
 
 
 class TooLong(BaseException):
