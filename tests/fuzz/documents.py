@@ -12,6 +12,7 @@ import ecgscale.contracts  # noqa: F401 - declares them
 from ecgscale.contracts.files import Document, Part
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+ASCII = st.characters(codec="ascii")        # of patterns: what else is a digit differs between engines
 WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
 SIMPLE = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | NUMBERS | WORDS
 ANYTHING = SIMPLE | st.lists(SIMPLE, max_size=3) | st.dictionaries(WORDS, SIMPLE, max_size=3)
@@ -40,11 +41,14 @@ def of(annotation: Any) -> st.SearchStrategy:
 def register() -> None:
     st.register_type_strategy(float, NUMBERS)
     st.register_type_strategy(str, WORDS)
+    classes = st.lists(WORDS, max_size=3, unique=True).map(tuple)       # none stands twice
     for kind in below(Part):
         told = {name: of(field.annotation) for name, field in kind.model_fields.items()
                 if "Any" in re.findall(r"\w+", str(field.annotation))}
-        told |= {name: st.from_regex(pattern, fullmatch=True) for name, field in kind.model_fields.items()
+        told |= {name: st.from_regex(pattern, fullmatch=True, alphabet=ASCII)
+                 for name, field in kind.model_fields.items()
                  for pattern in (getattr(one, "pattern", None) for one in field.metadata) if pattern}
+        told |= {"classes": classes} if kind.__name__ == "Shard" else {}
         st.register_type_strategy(kind, st.builds(kind, **told))
 
 
