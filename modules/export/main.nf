@@ -18,7 +18,7 @@ process EXPORT {
     """
     : ${task.ext.code}
     ecg-export --trained trained/* --runs ${quoted(runs)} --corpus corpus/* --split ${quoted(split)} --study ${quoted(study)} \\
-        --labels ${quoted(labels)} --out models --cpus ${task.cpus}
+        --labels ${quoted(labels)} --out models --cpus ${task.ext.here ?: task.cpus}
     """
 
     stub:

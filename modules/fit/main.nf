@@ -16,7 +16,7 @@ process FIT {
     """
     : ${task.ext.code}
     ecg-fit --runs ${quoted(runs)} ${latency ? '--latency latency/*/*/latency.parquet' : ''} \\
-        ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} --study ${quoted(study)} --out fit --cpus ${task.cpus} \\
+        ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} --study ${quoted(study)} --out fit --cpus ${task.ext.here ?: task.cpus} \\
         || [ \$? -eq 3 ]      # no law could be asked: the files say why, and so does the report
     """
 

@@ -14,7 +14,7 @@ import pandas as pd
 from ecgscale.analysis.frontier import fronts
 from ecgscale.analysis.optima import optima
 from ecgscale.analysis.out_of_source import out_of_source
-from ecgscale.analysis.predictor import FEW, predict
+from ecgscale.analysis.predictor import predict
 from ecgscale.contracts import (
     DIFFERENCES,
     EFFECTS,
@@ -41,6 +41,7 @@ from ecgscale.machine.processes import fresh_pool
 from ecgscale.tables.runs import read_runs
 
 NOTHING_ASKED = 3       # exit code: files are written, and no law could be asked
+WORTH_STARTING = 20     # runs from which the predictor has a process of its own
 
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
@@ -67,7 +68,8 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     if target != asked.target:
         print(f"{asked.target} is not in the table: {target} is looked at", file=sys.stderr)
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
-    with beside(cpus > 1 and len(table) >= FEW, predict, table, target, bootstrap=asked.bootstrap) as predicting:
+    apart = cpus > 1 and len(table) >= WORTH_STARTING
+    with beside(apart, predict, table, target, bootstrap=asked.bootstrap) as predicting:
         laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
                              scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                              places=places, losses=losses, huber=huber)

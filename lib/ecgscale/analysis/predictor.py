@@ -74,8 +74,11 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
                 EFFECTS.empty())
     truth, group = kept[target].to_numpy(float), groups_of(kept)
     cluster = architectures(kept)
-    predicted = pd.concat([
-        out_of_fold(X, truth, group, cluster, scheme, seed).assign(scheme=scheme) for scheme in SCHEMES])
+    repeated = out_of_fold(X, truth, group, cluster, "repeated 3-fold", seed)
+    by_scheme = {"3-fold": repeated[repeated["fold"] < FOLDS],      # the first of the repeats
+                 "grouped 3-fold": out_of_fold(X, truth, group, cluster, "grouped 3-fold", seed),
+                 "repeated 3-fold": repeated}
+    predicted = pd.concat([by_scheme[scheme].assign(scheme=scheme) for scheme in SCHEMES])
     predicted = predicted.assign(run_id=kept["run_id"].to_numpy()[predicted["row"]], group=group[predicted["row"]],
                                  truth=truth[predicted["row"]])
     noise, disabled = noise_floor(kept, target)
@@ -179,12 +182,13 @@ def unfit(runs: pd.DataFrame, X: pd.DataFrame, target: str) -> str:
 
 
 def splits(scheme: str, cluster: np.ndarray, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(train rows, test rows) of each fold. Grouped: an architecture is never on both sides."""
+    """(train rows, test rows) of each fold, "grouped 3-fold" or "repeated 3-fold". Grouped: an architecture is never on
+    both sides."""
     rows = np.arange(len(cluster))
     if scheme == "grouped 3-fold":
         yield from GroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, groups=cluster)
         return
-    for repeat in range(REPEATS if scheme == "repeated 3-fold" else 1):
+    for repeat in range(REPEATS):
         yield from KFold(FOLDS, shuffle=True, random_state=seed + repeat).split(rows)
 
 

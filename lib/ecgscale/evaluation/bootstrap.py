@@ -59,9 +59,11 @@ def interval(replicates: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, 
     tail = 100 * (1 - level) / 2
     flat = replicates.reshape(len(replicates), -1)
     usable = np.isfinite(flat).sum(axis=0) * 2 > len(flat)
+    whole = ~np.isnan(flat).any(axis=0)         # sorted all at once; the others one after the other
     ends = np.full((2, flat.shape[1]), np.nan)
-    if usable.any():
-        ends[:, usable] = np.nanpercentile(flat[:, usable], [tail, 100 - tail], axis=0)
+    for chosen, percentile in ((usable & whole, np.percentile), (usable & ~whole, np.nanpercentile)):
+        if chosen.any():
+            ends[:, chosen] = percentile(flat[:, chosen], [tail, 100 - tail], axis=0)
     low, high = ends.reshape(2, *replicates.shape[1:])
     return low, high
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from ecgscale.contracts import marked, whole_folder, write_text
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.summary import LINES, counted_too_narrow, foremost, notes
+from ecgscale.machine.processes import fresh_pool
 from ecgscale.paths import ASSETS
 from ecgscale.report import (
     allocation,
@@ -50,6 +51,8 @@ from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, sa
 
 SIGNED = "(ecgscale: intervals, protocol and rows are in report.html)"
 PAGE = 4_900_000        # bytes of the page: rows of figures are left out beyond
+WORTH_STARTING = 6      # charts from which processes that draw them are started
+MOST_PROCESSES = 4
 HEAVY = 100_000         # letters of a drawing beyond which the page holds it as pixels
 
 
@@ -69,7 +72,7 @@ class Section:
         return self
 
 
-def write(inputs: Inputs, out: Path) -> None:
+def write(inputs: Inputs, out: Path, cpus: int = 1) -> None:
     """Write report.html, figures/*.svg, *.png and answers.txt below `out`. The same inputs give the same bytes."""
     sections, asked = [make(inputs) for make in SECTIONS], headlines(inputs)
     answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
@@ -77,8 +80,8 @@ def write(inputs: Inputs, out: Path) -> None:
     shorter = shortened(parts, out)
     with whole_folder(out / "figures", FIGURES) as folder:
         folder.mkdir()
-        pictures = {part.name: picture(part, folder, inputs.synthetic) for part in parts
-                    if isinstance(part, Drawing | Sheet | Copy | Chart)}
+        pictures = draw([part for part in parts if isinstance(part, Drawing | Sheet | Copy | Chart)], folder,
+                        inputs.synthetic, cpus)
     folder = ASSETS / "report"
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
@@ -101,10 +104,22 @@ def write(inputs: Inputs, out: Path) -> None:
     write_text(out / "answers.txt", f"{so_far}{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
 
 
+def draw(parts: list[Drawing | Sheet | Copy | Chart], folder: Path, synthetic: bool, cpus: int) -> dict[str, str]:
+    """What stands in the page for each figure, by name. Charts are drawn in processes beside the others, where there
+    are enough of both."""
+    apart = [part for part in parts if isinstance(part, Chart)] if cpus > 1 else []
+    if len(apart) < WORTH_STARTING:
+        return {part.name: picture(part, folder, synthetic) for part in parts}
+    with fresh_pool("drawing", min(cpus, MOST_PROCESSES), threads=1) as pool:
+        drawn = {part.name: pool.submit(charts.save, part, folder, synthetic) for part in apart}
+        here = {part.name: picture(part, folder, synthetic) for part in parts if part.name not in drawn}
+        return here | {name: first_view(one.result()) for name, one in drawn.items()}
+
+
 def picture(part: Drawing | Sheet | Copy | Chart, folder: Path, synthetic: bool) -> str:
     """Write the files of a figure; give what stands in the page: SVG, or of a chart the address of its first view."""
     if isinstance(part, Chart):
-        return address(next(iter(charts.save(part, folder, synthetic).values())))
+        return first_view(charts.save(part, folder, synthetic))
     if isinstance(part, Sheet):
         return Markup(ecg_paper.save(part, folder, synthetic))
     png = folder / f"{part.name}.png"
@@ -113,6 +128,10 @@ def picture(part: Drawing | Sheet | Copy | Chart, folder: Path, synthetic: bool)
     elif len(svg := save(part, folder, synthetic)) <= HEAVY:
         return Markup(svg)
     return Markup('<img class="still" alt="{}" src="{}">').format(part.alt, address(png.read_bytes()))
+
+
+def first_view(views: dict[str, bytes]) -> str:
+    return address(next(iter(views.values())))
 
 
 def address(png: bytes) -> str:

@@ -103,6 +103,7 @@ def test_weighted_kendall_is_that_of_the_repeated_rows(digits):
 def test_of_many_runs_whole_architectures_are_looked_at_and_it_is_said(monkeypatch):
     monkeypatch.setattr(predictor, "MOST", 40)
     monkeypatch.setattr(predictor, "SCHEMES", ("3-fold",))
+    monkeypatch.setattr(predictor, "REPEATS", 1)
     monkeypatch.setattr(predictor, "importances", lambda *of: (IMPORTANCE.empty(), EFFECTS.empty(), [], {}))
     table = run_table(90, effect=lambda f: 0.03 * f["hp_stages"])
     shared = table.filter(like="hp_").iloc[np.arange(90) // 3 * 3].set_axis(table.index)     # three runs of each
