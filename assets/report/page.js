@@ -13,7 +13,7 @@ function values(column, places) {
 const runs = Object.fromEntries(Object.entries(page.runs).map(([name, column]) => [name, values(column)]));
 const count = Object.values(runs)[0]?.length ?? 0;
 const FILTERS = { family: "family", optimizer: "optimizer", size: "parameters", status: "status", device: "trained on" };
-const ROWS_SHOWN = 500, VALUES_SHOWN = 12, TOLD = 14;
+const ROWS_SHOWN = 500, VALUES_SHOWN = 12, TOLD = 14, NARROW = 480;
 const state = { marked: new Set(), off: {}, sort: null, down: true, text: "", table: false };
 const drawn = new Map();            // name of a figure -> { view, rows, sets }
 const errors = [];
@@ -131,6 +131,9 @@ const withInterval = i => {
   return low === undefined || low === null ? score(value) : `${score(value)} [${score(low)}, ${score(high)}]`;
 };
 
+// On a phone: names beside an axis have a third of the width, and a title ends where its axis does
+const narrow = theme => ({ ...theme, axisX: { titleAnchor: "end" }, axisY: { labelLimit: NARROW / 4 } });
+
 async function draw(name, key, straight = false) {
   const chart = page.charts[name], figure = document.getElementById(`figure-${name}`);
   const view = chart.views.find(one => one.key === key) ?? chart.views[0];
@@ -146,7 +149,7 @@ async function draw(name, key, straight = false) {
   const many = Object.values(sets).some(rows => rows.length > 1500);
   try {
     const made = await vegaEmbed(place, spec, { actions: false, ast: true, renderer: many ? "canvas" : "svg",
-      config: page.theme, tooltip: tip, mode: "vega-lite", logLevel: 1 });
+      config: place.clientWidth < NARROW ? narrow(page.theme) : page.theme, tooltip: tip, mode: "vega-lite", logLevel: 1 });
     drawn.set(name, { view: made.view, sets, key: view.key, spec });
     listen(made.view, sets);
     marks(made.view);

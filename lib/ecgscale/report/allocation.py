@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 
 from ecgscale.laws import LAWS
-from ecgscale.report.figures import plain_ticks, quantity
+from ecgscale.report.charts import Chart, View, axis, colour, layered, points
+from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import INK, RC, Drawing, figure, interval, label, look, number
+from ecgscale.report.plots import every_so_many, look_places
+from ecgscale.report.style import interval, label, number
 from ecgscale.report.tables import DataTable, table
 
-PANELS, CONTOURS = 4, 9
+BUDGETS, CONTOURS = 4, 9
+GRID = 60               # sizes of a contour
 BEYOND = 3.0            # how far iso-loss contours go beyond the runs, as a factor
 
 
@@ -53,33 +55,42 @@ def answers(inputs: Inputs) -> DataTable | None:
         "of": False, "asked": False, "answer": False, "a new run": False, "law": False, "note": False}, made)
 
 
-@mpl.rc_context(RC)
-def iso_loss(inputs: Inputs) -> Drawing | None:
+def iso_loss(inputs: Inputs) -> Chart | None:
     """Contours of the joint law of all runs: which sizes and samples reach the same loss; the runs as points."""
     fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if fit.law == "joint" and fit.subset == "all"
-            and fit.verdict == "identified" and set(fit.x) <= set(inputs.runs)]
+            and fit.verdict == "identified" and set(fit.x) <= set(inputs.ranked)]
     if not fits:
         return None
     fit = fits[0]
-    runs = inputs.runs[(inputs.runs[list(fit.x)] > 0).all(axis=1)]
-    axes = [np.geomspace(runs[name].min() / BEYOND, runs[name].max() * BEYOND, 80) for name in fit.x]
-    n, d = np.meshgrid(*axes)
-    y = LAWS["joint"](n, d, **fit.estimates)
-    fig = figure(9.0, 3.8)
-    panel = fig.subplots()
-    lines = panel.contour(n, d, y, levels=np.geomspace(y.min() * 1.02, y.max() * 0.98, CONTOURS), cmap="cividis")
-    panel.clabel(lines, fmt=number, fontsize=8)
-    panel.plot(runs[fit.x[0]], runs[fit.x[1]], "o", color=INK, markersize=2.5, alpha=0.5)
-    panel.set_xscale("log")
-    panel.set_yscale("log")
-    plain_ticks(panel)
-    plain_ticks(panel, "y")
-    panel.set_xlabel("parameters")
-    panel.set_ylabel(fit.x[1].replace("_", " "))
-    return Drawing("isoloss", f"Iso-loss contours of {quantity(fit.y)}",
-                   f"Sizes and samples of one contour reach the same value by the joint law of all {fit.points} runs "
-                   "(points); away from them this is extrapolation.",
-                   f"{CONTOURS} contours from {number(y.min())} to {number(y.max())}", fig)
+    runs = inputs.ranked[(inputs.ranked[list(fit.x)] > 0).all(axis=1)]
+    n, d = (np.geomspace(runs[name].min() / BEYOND, runs[name].max() * BEYOND, GRID) for name in fit.x)
+    y = LAWS["joint"](n[:, None], d, **fit.estimates)                       # falls along both
+    levels = np.geomspace(y.min() * 1.02, y.max() * 0.98, CONTOURS)
+    samples = np.exp([np.interp(-levels, -row, np.log(d), left=np.nan, right=np.nan) for row in y])
+    lines = []
+    for level, found in zip(levels, samples.T, strict=True):
+        line = [{"parameters": float(at), "samples": float(needed), "level": float(level)}
+                for at, needed in zip(n, found, strict=True) if np.isfinite(needed)]
+        if line:
+            line[len(line) // 2]["named"] = number(level)
+        lines += line
+    shown, less = every_so_many(runs.assign(one=0), "one")
+    rows = {"contours": lines, "runs": [{"run": int(place), "parameters": row[fit.x[0]], "samples": row[fit.x[1]]}
+                                        for place, row in shown.iterrows()]}
+    x, up = axis("parameters", "parameters", log=True), axis("samples", fit.x[1].replace("_", " "), log=True)
+    shade = {"field": "level", "type": "quantitative", "scale": {"type": "log", "scheme": "viridis"},
+             "legend": None}
+    drawn = [{"data": {"name": "contours"}, "mark": {"type": "line", "strokeWidth": 1.8},
+              "encoding": {"x": x, "y": up, "color": shade, "detail": {"field": "level"}}},
+             {"data": {"name": "contours"}, "transform": [{"filter": "isValid(datum.named)"}],
+              "mark": {"type": "text", "dy": -7, "color": "currentColor"},
+              "encoding": {"x": x, "y": up, "text": {"field": "named"}}}]
+    return Chart("isoloss", f"Iso-loss contours of {quantity(fit.y)}",
+                 f"Sizes and samples of one contour reach the same value by the joint law of all {fit.points} runs "
+                 "(points); away from them this is extrapolation." + less,
+                 f"{CONTOURS} contours from {number(levels[0])} to {number(levels[-1])}",
+                 (View("all", "all runs", layered(*drawn, points("runs", x, up, {"color": {"value": "currentColor"}},
+                                                                 size=18))),), rows)
 
 
 def prices(inputs: Inputs) -> DataTable | None:
@@ -95,38 +106,47 @@ def prices(inputs: Inputs) -> DataTable | None:
         "twice the size": True}, made)
 
 
-@mpl.rc_context(RC)
-def iso_flop(inputs: Inputs) -> Drawing | None:
-    """What a model of each size reaches when the whole budget is spent on it: one panel a budget, one line a group."""
+def iso_flop(inputs: Inputs) -> Chart | None:
+    """What a model of each size reaches when the whole budget is spent on it: a view a budget, a line a group."""
     rows = rows_of(inputs)
     if not rows:
         return None
     first = rows[0]
     rows = [row for row in rows if (row["y_column"], row["law"]) == (first["y_column"], first["law"])]
-    names = sorted({row["subset"] for row in rows})
-    budgets = list(dict.fromkeys(map(budget, rows)))[:PANELS]
-    fig = figure(9.0, 3.6)
-    for panel, name in zip(fig.subplots(1, len(budgets), sharey=True, squeeze=False)[0], budgets, strict=True):
+    subsets = sorted({row["subset"] for row in rows})
+    budgets = list(dict.fromkeys(map(budget, rows)))[:BUDGETS]
+    looks = colour("group", [label(one) for one in subsets], look_places(subsets))
+    views, data, told = [], {}, []
+    for place, name in enumerate(budgets):
+        lines, best = f"budget {place}", f"budget {place} best"
+        data[lines], data[best] = [], []
         for row in (row for row in rows if budget(row) == name):
-            colour, marker, line = (INK, "o", "-") if row["subset"] == "all" else look(row["subset"], names)
-            size, y, low, high = np.array([[one[key] for key in ("params", "y", "low", "high")]
-                                           for one in row["isoflop"]], dtype=float).T
-            panel.fill_between(size, low, high, color=colour, alpha=0.15, linewidth=0)
-            panel.plot(size, y, color=colour, linestyle=line, label=label(row["subset"]))
+            group = label(row["subset"])
+            data[lines] += [{"parameters": one["params"], "samples": one["samples"], "expected": one["y"],
+                             "low": one["low"], "high": one["high"], "group": group} for one in row["isoflop"]]
             if row["params"] is not None:
-                panel.plot(row["params"], row["y"], marker, color=colour, markersize=6)
-        panel.set_xscale("log")
-        panel.set_yscale("log")
-        plain_ticks(panel)
-        plain_ticks(panel, "y")
-        panel.set_title(f"{name}\n({number(row['budget_flops'])} FLOPs)", fontsize=8.5, fontweight="normal")
-        panel.set_xlabel("parameters")
-    fig.axes[0].set_ylabel(quantity(first["y_column"]))
-    handles = dict(zip(*reversed(fig.axes[0].get_legend_handles_labels()), strict=True))
-    fig.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=4)
-    told = [f"{label(row['subset'])}, {budget(row)}: {number(row['params'])} parameters" for row in rows
-            if budget(row) in budgets and row["params"] is not None]
-    return Drawing("isoflop", "Iso-FLOP view",
-                   "Each point of a line spends the same budget: larger models see fewer samples. Bands: 90 % "
-                   f"intervals over run-level bootstrap refits of the {first['law']} law; markers: the optimum. Beyond "
-                   f"the table's {len(inputs.runs)} runs this is extrapolation.", "; ".join(told), fig)
+                data[best].append({"parameters": row["params"], "samples": row["samples"], "expected": row["y"],
+                                   "low": row["y_low"], "high": row["y_high"], "group": group})
+                told.append(f"{group}, {name}: {number(row['params'])} parameters")
+        flops = number(next(row["budget_flops"] for row in rows if budget(row) == name))
+        views.append(View(f"budget-{place + 1}", name if flops in name else f"{name} ({flops} FLOPs)",
+                          spent(lines, best, quantity(first["y_column"]), looks)))
+    return Chart("isoflop", "Iso-FLOP view",
+                 "Each point of a line spends the same budget: larger models see fewer samples. Bands: 90 % "
+                 f"intervals over run-level bootstrap refits of the {first['law']} law; large markers: the optimum. "
+                 f"Beyond the table's {len(inputs.runs)} runs this is extrapolation.", "; ".join(told), tuple(views),
+                 data)
+
+
+def spent(lines: str, best: str, title: str, looks: dict) -> dict:
+    """One budget: bands, lines whose points tell their facts, and the best size of each group."""
+    x, y = axis("parameters", "parameters", log=True), axis("expected", title, log=True)
+    y["axis"] = {"format": "~g", "tickCount": 6}
+    told = {"type": "point", "filled": True, "tooltip": {"content": "data"}}
+    band = {"x": x, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}, "color": looks["color"]}
+    return layered(
+        {"data": {"name": lines}, "mark": {"type": "area", "opacity": 0.15}, "encoding": band},
+        {"data": {"name": lines}, "mark": {"type": "line", "strokeWidth": 1.8},
+         "encoding": {"x": x, "y": y, "color": looks["color"]}},
+        {"data": {"name": lines}, "mark": told | {"size": 14}, "encoding": {"x": x, "y": y, "color": looks["color"]}},
+        {"data": {"name": best}, "mark": told | {"size": 110}, "encoding": {"x": x, "y": y, **looks}})

@@ -34,7 +34,7 @@ THEME = {
     "background": None, "font": "system-ui, 'DejaVu Sans', sans-serif", "view": {"stroke": None},
     "axis": {"labelColor": "currentColor", "titleColor": "currentColor", "domainColor": "currentColor",
              "tickColor": "currentColor", "gridColor": "currentColor", "gridOpacity": 0.13, "labelFontSize": 11,
-             "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": "greedy"},
+             "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": "greedy", "labelLimit": 260},
     "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 11, "orient": "bottom",
                "columns": 3, "labelLimit": 260, "symbolStrokeColor": "currentColor"},
     "title": {"color": "currentColor", "anchor": "start", "fontSize": 14},

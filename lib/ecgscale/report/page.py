@@ -86,6 +86,7 @@ def write(inputs: Inputs, out: Path, cpus: int = 1) -> None:
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined,
                               trim_blocks=True, lstrip_blocks=True)
     environment.tests["drawing"] = lambda part: isinstance(part, Drawing | Sheet | Copy)
+    environment.tests["paper"] = lambda part: isinstance(part, Sheet | Copy)
     environment.tests["chart"] = lambda part: isinstance(part, Chart)
     environment.tests["explorer"] = lambda part: part.explorer
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []

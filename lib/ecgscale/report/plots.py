@@ -326,7 +326,7 @@ def latency_by_setting(inputs: Inputs) -> Chart | None:
     looks = colour("group", sorted({row["group"] for row in rows}))
     x = axis("x", "latency of one window (ms)", log=True)
     x["axis"]["format"] = "~g"
-    y = axis("y", None, "nominal", sort=settings, axis={"labelLimit": 260, "grid": True})
+    y = axis("y", None, "nominal", sort=settings, axis={"grid": True})
     made = points("latency", x, y, looks, "!datum.fell")
     made["encoding"]["fill"] = {"condition": {"test": "datum.fell", "value": "transparent"}, **made["encoding"]["fill"]}
     spans = [{"data": {"name": "latency"}, "mark": {"type": "rule", "strokeWidth": width, "opacity": 0.4},

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, pearsonr, spearmanr
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.model_selection import KFold, cross_val_predict
 
 from ecgscale.analysis import agreement, importance, predictor
 from ecgscale.contracts import EFFECTS, IMPORTANCE, PREDICTED, Predictor
@@ -63,6 +64,16 @@ def test_pooled_r_is_high_and_r_within_optimizers_is_nothing_where_only_the_mean
     within = value(document, **FOREST, statistic="pearson", group="within")
     assert within["low"] < 0.1
     assert value(document, **FOREST, statistic="rmse_over_group_mean", group="all")["high"] > 0.95
+
+
+def test_plain_folds_are_those_of_sklearn(planted):
+    _, _, predicted, _ = planted
+    runs = run_table(effect=lambda f: 0.03 * f["hp_stages"])
+    forest, folds = predictor.models(1)["random forest"], KFold(3, shuffle=True, random_state=1)
+    expected = cross_val_predict(forest, predictor.features(runs), runs["test_challenge_score"], cv=folds)
+    told = predicted[predicted["model"].eq("random forest") & predicted["scheme"].eq("3-fold")]
+    assert told["fold"].nunique() == 3
+    assert told.set_index("run_id")["prediction"][runs["run_id"]].to_numpy() == pytest.approx(expected)
 
 
 def test_statistics_are_those_of_scipy(planted):

@@ -1,10 +1,11 @@
-"""The table and the figure of the next budget, from rows as FIT writes them."""
+"""The table and the figures of the next budget, from rows as FIT writes them."""
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from ecgscale.contracts import Laws
-from ecgscale.report import allocation
+from ecgscale.contracts import LawFit, Laws
+from ecgscale.report import allocation, charts
 from ecgscale.report.inputs import Inputs
 
 
@@ -35,17 +36,37 @@ def test_each_budget_has_its_best_sizes_and_the_best_optimizer():
     assert row["hours"] == "22.2 h on cpu"
 
 
-def test_the_iso_flop_view_has_a_panel_a_budget_and_marks_the_optimum():
-    drawing = allocation.iso_flop(inputs())
-    assert len(drawing.figure.axes) == 2
-    for panel in drawing.figure.axes:
-        assert panel.get_xscale() == panel.get_yscale() == "log"
-        markers = [line for line in panel.lines if len(line.get_xdata()) == 1]
-        assert [line.get_xdata()[0] for line in markers] == [1e5] * 3
-    assert "24 h on cpu" in drawing.figure.axes[0].get_title("left")
+def test_the_iso_flop_figure_has_a_view_a_budget_and_marks_the_optimum(tmp_path):
+    chart = allocation.iso_flop(inputs())
+    assert [view.label for view in chart.views] == ["24 h on cpu (measured) (800 T FLOPs)",
+                                                    "the largest run (10 T FLOPs)"]
+    for place in range(2):
+        assert [row["parameters"] for row in chart.rows[f"budget {place} best"]] == [1e5] * 3
+        line = [row for row in chart.rows[f"budget {place}"] if row["group"] == "AdamW"]
+        assert min(line, key=lambda row: row["expected"])["parameters"] == pytest.approx(1e5, rel=0.5)
+    assert set(charts.save(chart, tmp_path, True)) == {"budget-1", "budget-2"}          # Vega-Lite draws each
+
+
+def test_contours_are_those_of_hoffmanns_law(tmp_path):
+    """L = E + A/N^alpha + B/D^beta, solved for D."""
+    law = {"E": 0.1, "A": 20.0, "alpha": 0.4, "B": 50.0, "beta": 0.5}
+    n, d = np.geomspace(1e4, 1e6, 30), np.geomspace(1e5, 1e7, 30)
+    runs = pd.DataFrame({"run_id": [f"r{i}" for i in range(30)], "status": "finished", "params": n, "samples_seen": d,
+                         "test_loss": law["E"] + law["A"] / n ** law["alpha"] + law["B"] / d ** law["beta"]})
+    fit = LawFit(law="joint", subset="all", x=("params", "samples_seen"), y="test_loss", points=30, formula="",
+                 verdict="identified", estimates=law)
+    laws = Laws(table_digest="0", synthetic=True, runs=30, fits=(fit,), versions={})
+    chart = allocation.iso_loss(Inputs(runs=runs, laws=laws))
+    rows = pd.DataFrame(chart.rows["contours"])
+    left = rows["level"] - law["E"] - law["A"] / rows["parameters"] ** law["alpha"]
+    assert rows["samples"].to_numpy() == pytest.approx((law["B"] / left) ** (1 / law["beta"]), rel=0.02)
+    assert rows["level"].nunique() == rows["named"].nunique() >= 7
+    assert {row["run"] for row in chart.rows["runs"]} == set(range(30))
+    assert list(charts.save(chart, tmp_path, True)) == ["all"]
 
 
 def test_without_an_allocation_there_is_neither():
     empty = Inputs(runs=pd.DataFrame({"run_id": []}))
     assert allocation.optima(empty) is None
     assert allocation.iso_flop(empty) is None
+    assert allocation.iso_loss(empty) is None

@@ -19,6 +19,16 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debi
 SHOWN = "[...document.querySelectorAll('#explorer tbody tr')].map(row => +row.dataset.run)"
 
 
+# titles of axes that reach beyond their figure, by figure
+CUT_TITLES = """[...document.querySelectorAll('figure.interactive .live svg')].flatMap(svg => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('.role-axis-title text')].filter(title => {
+    const at = title.getBoundingClientRect();
+    return at.left < box.left - 1 || at.right > box.right + 1 || at.top < box.top - 1 || at.bottom > box.bottom + 1;
+  }).map(title => `${svg.closest('figure').id}: ${title.textContent}`);
+})"""
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     made = Page(tmp_path_factory.mktemp("browser"))
@@ -181,6 +191,9 @@ def test_dark_and_phone(opened, tmp_path_factory, dark, width, tmp_path):
     opened.ask("ecgscale.draw().then(() => 0)")
     quiet(opened)
     assert opened.ask("document.documentElement.scrollWidth") <= width + 8          # wide tables scroll by themselves
+    assert opened.ask(CUT_TITLES) == []
+    drawing = opened.ask("getComputedStyle(document.querySelector('figure:not(.paper) > svg, .still')).filter")
+    assert drawing.startswith("invert(0.9") == dark                                 # drawn for white paper
     opened.picture(tmp_path / "page.png")
     corner = np.asarray(Image.open(tmp_path / "page.png").convert("L"))[-40:, :6]
     assert (corner.mean() < 60) == dark
