@@ -92,7 +92,7 @@ def test_kill_9_and_again(tmp_path):
     whole, = train_batch([plan], corpus, *split_of(corpus), tmp_path / "whole", tmp_path / "other", "cpu", 1)
     cut = RunResult.read(tmp_path / "second" / plan.spec.run_id / "run.json")
     assert (whole.resumed, cut.resumed) == (0, 1)
-    measured = {"seconds", "device_seconds", "peak_memory_bytes", "resumed", "code_digest"}
+    measured = {"seconds", "device_seconds", "peak_memory_bytes", "resumed", "ended", "code_digest"}
     assert cut.model_dump(exclude=measured) == whole.model_dump(exclude=measured)
     weights = [tmp_path / way / plan.spec.run_id / "weights.safetensors" for way in ("whole", "second")]
     assert weights[0].read_bytes() == weights[1].read_bytes()

@@ -69,7 +69,7 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
         print(f"{asked.target} is not in the table: {target} is looked at", file=sys.stderr)
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     apart = cpus > 1 and len(table) >= WORTH_STARTING
-    with beside(apart, predict, table, target, bootstrap=asked.bootstrap) as predicting:
+    with beside(apart, predict, tested_on(table, comparisons), target, bootstrap=asked.bootstrap) as predicting:
         laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
                              scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                              places=places, losses=losses, huber=huber)
@@ -97,6 +97,17 @@ def beside(apart: bool, function: Callable, *arguments: Any, **options: Any) -> 
         return
     with fresh_pool("predicting", 1, threads=1) as pool:
         yield pool.submit(function, *arguments, **options).result
+
+
+def tested_on(table: pd.DataFrame, comparisons: Path | None) -> pd.DataFrame:
+    """The same with `source`, the one that a run's training did not know and its test part is, where there are such."""
+    path = comparisons / "sources.csv" if comparisons else None
+    if path is None or not path.exists():
+        return table
+    sources = SOURCES.read(path)
+    known = sources[sources["left_out"].eq(True)].drop_duplicates("run_id").set_index("run_id")["source"]
+    source = table["run_id"].map(known)
+    return table.assign(source=source) if source.notna().any() else table
 
 
 def with_sources(laws: Laws, table: pd.DataFrame, comparisons: Path | None) -> Laws:

@@ -1,9 +1,12 @@
-"""How well a score is told of runs unlike those it is learned from: larger ones, another family's.
+"""How well a score is told of runs unlike those it is learned from: larger or newer ones, another family's, another
+source's.
 
 A forest cannot leave the range that it has seen, and cross-validation never asks it to. Here the largest runs are held
-out, or one family, and a law of the sizes, the law with trees on what it misses, and the law with a Gaussian process
-for it stand beside the forest. Intervals are conformal (Lei et al. 2018, doi:10.1080/01621459.2017.1307116): the 90 %
-quantile of the errors of the same forecast made a step before, within the runs that are learned from.
+out, or the newest, one family, or one source that runs were tested on, and a law of the sizes, the law with trees on
+what it misses, and the law with a Gaussian process for it stand beside the forest. Intervals are conformal (Lei et al.
+2018, doi:10.1080/01621459.2017.1307116): the 90 % quantile of the errors of the same forecast made a step before,
+within the runs that are learned from; of the run's own family (Mondrian: Vovk et al. 2005) where that has errors enough
+for a quantile, since noise differs.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ FEWEST = 12             # runs to learn from
 NEAREST = 200           # runs that a Gaussian process learns from: the largest
 TREES = 50              # of the forests here, of which there are many
 DATA = ("train_records", "samples_seen")
+ENOUGH = int(np.ceil(LEVEL / (1 - LEVEL) - 1e-9))      # errors of which the largest is a quantile at LEVEL
+DATES = ("ended", "ended_at", "end_time", "finished_at", "created", "created_at", "started_at", "start_time",
+         "timestamp", "date")
 
 Split = tuple[np.ndarray, np.ndarray]           # rows learned from, rows foretold
 
@@ -69,8 +75,37 @@ def other_family(table: Table, rows: np.ndarray) -> Iterator[Split]:
         yield rows[family != name], rows[family == name]
 
 
+def newest(table: Table, rows: np.ndarray) -> Iterator[Split]:
+    """The last fifth by the first column of dates, those of one time together; where all rows have one."""
+    when = dates(table.runs)
+    if when is not None and np.isfinite(when[rows]).all():
+        late = when[rows] > np.quantile(when[rows], 1 - LARGEST, method="lower")
+        if late.any() and not late.all():
+            yield rows[~late], rows[late]
+
+
+def other_source(table: Table, rows: np.ndarray) -> Iterator[Split]:
+    source = table.runs["source"].fillna("").to_numpy(str)[rows] if "source" in table.runs else np.full(len(rows), "")
+    for name in np.unique(source) if len(np.unique(source)) > 1 else ():
+        yield rows[source != name], rows[source == name]
+
+
+def dates(runs: pd.DataFrame) -> np.ndarray | None:
+    """(run,) seconds or whatever a column of numbers counts, NaN where a row has none; None without such a column."""
+    for name in (name for name in DATES if name in runs and runs[name].notna().any()):
+        if pd.api.types.is_numeric_dtype(runs[name]):
+            return runs[name].to_numpy(float)
+        read = pd.to_datetime(runs[name], errors="coerce", utc=True, format="ISO8601")
+        if read.notna().any():
+            return (read - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()
+    return None
+
+
 WAYS: dict[str, Callable[[Table, np.ndarray], Iterator[Split]]] = {
-    "largest held out": largest, "family held out": other_family}
+    "largest held out": largest, "newest held out": newest, "family held out": other_family,
+    "source held out": other_source}
+NOT_ASKED = {largest: "all runs are of one size", newest: "no column tells when every run was made, or all at once",
+             other_family: "all runs are of one family", other_source: "all runs were tested on one source"}
 
 
 def by_law(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -131,11 +166,11 @@ def foretold(runs: pd.DataFrame, X: pd.DataFrame, response: Response,
     for scheme, way in WAYS.items():
         splits = [(learned, asked) for learned, asked in way(table, usable) if len(learned) >= FEWEST]
         if not splits:
-            disabled[scheme] = f"fewer than {FEWEST} runs are left, or all are of one size or family"
+            disabled[scheme] = f"{NOT_ASKED[way]}, or fewer than {FEWEST} are left to learn from"
         for fold, (learned, asked) in enumerate(splits):
             for name, tell in models.items():
                 told = np.minimum(tell(learned, asked), np.log(response.most))
-                reach = conformal(table, learned, way, tell)
+                reach = conformal(table, learned, asked, way, tell)
                 parts.append(in_column(response, table.response.y[asked], told, reach).assign(
                     model=name, scheme=scheme, fold=fold, row=asked))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), disabled
@@ -149,16 +184,28 @@ def sizes_of(runs: pd.DataFrame) -> tuple[tuple[str, ...], str]:
     return sizes, "" if sizes else f"no size has {LEVELS} values"
 
 
-def conformal(table: Table, learned: np.ndarray, way: Callable, tell: Callable) -> float:
-    """Half width on log y: of the errors of the same forecast within the runs that are learned from."""
-    off = [np.abs(table.log_y[asked] - tell(known, asked)) for known, asked in way(table, learned)
-           if len(known) >= FEWEST]
-    errors = np.sort(np.concatenate(off)) if off else np.empty(0)
-    place = int(np.ceil((len(errors) + 1) * LEVEL)) - 1
-    return float(errors[place]) if place < len(errors) else np.inf
+def conformal(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, tell: Callable) -> np.ndarray:
+    """(asked run,) half widths on log y: of the errors of the same forecast within the runs that are learned from, of
+    the run's own family where that has ENOUGH of them."""
+    before = [(rows, np.abs(table.log_y[rows] - tell(known, rows))) for known, rows in way(table, learned)
+              if len(known) >= FEWEST]
+    rows, errors = (np.concatenate(part) for part in zip(*before, strict=True)) if before else (
+        np.empty(0, int), np.empty(0))
+    reach = np.full(len(asked), quantile(errors))
+    for name in np.unique(table.family[asked]):
+        own = errors[table.family[rows] == name]
+        if len(own) >= ENOUGH:
+            reach[table.family[asked] == name] = quantile(own)
+    return reach
 
 
-def in_column(response: Response, y: np.ndarray, told: np.ndarray, reach: float) -> pd.DataFrame:
+def quantile(errors: np.ndarray) -> float:
+    """That one more error stays below with probability LEVEL; infinite of too few."""
+    place = int(np.ceil((len(errors) + 1) * LEVEL - 1e-9)) - 1
+    return float(np.sort(errors)[place]) if place < len(errors) else np.inf
+
+
+def in_column(response: Response, y: np.ndarray, told: np.ndarray, reach: np.ndarray) -> pd.DataFrame:
     """Of log y: the values of the column itself, where it is a score 1 - y."""
     ends = np.exp(np.minimum(np.array([told, told + reach, told - reach]), np.log(response.most)))
     if response.name.startswith("1 - "):
@@ -168,8 +215,9 @@ def in_column(response: Response, y: np.ndarray, told: np.ndarray, reach: float)
     return pd.DataFrame({"truth": truth, "prediction": prediction, "low": low, "high": high})
 
 
-def judged(ahead: pd.DataFrame, cluster: np.ndarray, bootstrap: int, seed: int) -> list[dict]:
-    """Error, correlation and share inside the interval of runs unlike those learned from, by model and scheme."""
+def judged(ahead: pd.DataFrame, family: np.ndarray, cluster: np.ndarray, bootstrap: int, seed: int) -> list[dict]:
+    """Error, correlation and share inside the interval of runs unlike those learned from, by model and scheme; that
+    share by family (run,) too."""
     weights, found = cluster_weights(cluster, bootstrap, np.random.default_rng(seed)), []
     for (scheme, model), part in ahead.groupby(["scheme", "model"], sort=False) if len(ahead) else ():
         every, chosen = [np.arange(len(part))], weights[:, part["row"].to_numpy()]
@@ -178,6 +226,11 @@ def judged(ahead: pd.DataFrame, cluster: np.ndarray, bootstrap: int, seed: int) 
             draws = {"rmse": rmse(part, every, weights), "pearson": pearson(part, every, weights),
                      "inside_90": chosen @ inside / chosen.sum(axis=1)}
         found += [summarize(model, scheme, name, "all", values, len(part)) for name, values in draws.items()]
+        of = family[part["row"].to_numpy()]
+        for name in np.unique(of) if len(np.unique(of)) > 1 else ():
+            with np.errstate(invalid="ignore"):
+                share = chosen @ (inside * (of == name)) / (chosen @ (of == name))
+            found.append(summarize(model, scheme, "inside_90", f"family={name}", share, int((of == name).sum())))
         width = (part["high"] - part["low"]).median()
         found.append(result(model, scheme, "width_90", "all", width, None, None, len(part)))
     return found

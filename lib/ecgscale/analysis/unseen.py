@@ -35,10 +35,11 @@ def foretell(runs: pd.DataFrame, asked: pd.DataFrame, target: str, seed: int = 0
                         field=target, remedy=f"{FEWEST} runs below the largest fifth are the least")
     learned, held = split
     known = tellers(table, models(seed)["random forest"])
-    errors = {name: off(in_column(of, of.y[held], tell(learned, held), 0.0)) for name, tell in known.items()}
+    errors = {name: off(in_column(of, of.y[held], tell(learned, held), np.zeros(len(held)))) for name, tell in known.items()}
     best = min(errors, key=errors.get)
-    ahead = known[best](rows, len(kept) + np.arange(len(asked)))
-    told = in_column(of, np.full(len(asked), np.nan), ahead, conformal(table, rows, largest, known[best]))
+    new = len(kept) + np.arange(len(asked))
+    told = in_column(of, np.full(len(asked), np.nan), known[best](rows, new),
+                     conformal(table, rows, new, largest, known[best]))
     return told.drop(columns="truth").assign(model=best, error=errors[best]).set_axis(asked.index)
 
 

@@ -155,6 +155,7 @@ RUNS = Table("runs", 1, "table/runs.parquet, table/runs.csv", "A run, whatever b
 }, optional={
     "peak_memory_bytes": REAL("most memory held in training", "byte"),
     "energy_joules": REAL("of training, where a counter could be read", "J"),
+    "ended": TEXT("when training ended, ISO time, UTC"),
     "test_loss": REAL("on the test part", "1"),
     "activations": REAL("elements that convolutions, linear layers and attention write for one window", "elements"),
     "configuration": TEXT("digest of everything but the seed: runs that share it differ by seed only"),

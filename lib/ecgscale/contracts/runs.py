@@ -323,6 +323,8 @@ class RunResult(Document):
     """Of training, where a counter could be read."""
     resumed: int = 0
     """How often it continued from a checkpoint."""
+    ended: str | None = None
+    """When training ended, ISO time, UTC."""
     notes: tuple[str, ...] = ()
     """What to know of the run."""
     tuning: Tuning | None = None

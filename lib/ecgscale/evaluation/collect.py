@@ -115,6 +115,7 @@ def row_of(result: RunResult) -> dict:
         "peak_memory_bytes": result.peak_memory_bytes, "energy_joules": result.energy_joules,
         "activations": ledger.activations, "lead_names": ";".join(spec.leads), "configuration": digest(asked, 12),
         **({"tuning_group": tuning.group, "lr_low": tuning.low, "lr_high": tuning.high} if tuning else {}),
+        **({"ended": result.ended} if result.ended else {}),
         "hp_stages": ledger.stages, **{f"hp_{name}": value for name, value in numbers.items()},
     }
 

@@ -157,7 +157,7 @@ STATISTICS = {"pearson_fold_mean": "Pearson r, mean over folds (as published)", 
               "rmse_over_seed_noise": "RMSE over seed noise", "seed_noise": "seed noise (standard deviation)",
               "recording_error": "standard error over recordings", "inside_90": "inside the 90 % interval",
               "width_90": "width of the 90 % interval (median)"}
-BEYOND = ("largest held out", "family held out")
+BEYOND = ("largest held out", "newest held out", "family held out", "source held out")
 
 
 def predictor(inputs: Inputs) -> DataTable | None:
@@ -177,7 +177,8 @@ def predictor(inputs: Inputs) -> DataTable | None:
 def beyond(inputs: Inputs) -> DataTable | None:
     """How well larger runs, or another family's, are told: a row a scheme and model, the best first."""
     found = {(entry["scheme"], entry["model"], entry["statistic"]): entry
-             for entry in (inputs.predictor.results if inputs.predictor else ()) if entry["scheme"] in BEYOND}
+             for entry in (inputs.predictor.results if inputs.predictor else ())
+             if entry["scheme"] in BEYOND and entry["group"] == "all"}
     keys = sorted({key[:2] for key in found}, key=lambda key: (BEYOND.index(key[0]), found[*key, "rmse"]["estimate"]))
     return table("Scores of runs unlike those that were learned from (95 % intervals over architectures)", {
         "held out": False, "model": False, "n": True} | {

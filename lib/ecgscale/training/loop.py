@@ -19,6 +19,7 @@ import time
 import traceback
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -344,8 +345,8 @@ class Training:
             device=hardware.name(job.device), threads=job.threads, precision=self.precision, seconds=seconds,
             device_seconds=(seconds - waited - progress.waited) * job.ranks.size,
             peak_memory_bytes=hardware.peak_memory(job.device), energy_joules=progress.joules,
-            resumed=progress.resumed, notes=(*progress.notes, *alone),
-            tuning=self.planned.tuning, versions=versions(),
+            resumed=progress.resumed, ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            notes=(*progress.notes, *alone), tuning=self.planned.tuning, versions=versions(),
         )
 
     def write(self, result: RunResult, folder: Path) -> None:

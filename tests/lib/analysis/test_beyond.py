@@ -1,11 +1,13 @@
 """Scores of larger runs and of another family: against a truth planted in the table, and where nothing can be asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestRegressor
 
-from ecgscale.analysis.beyond import conformal, foretold, largest, sizes_of
+from ecgscale.analysis.beyond import Table, conformal, dates, foretold, judged, largest, newest, quantile, sizes_of
 from ecgscale.laws.columns import response
 
 FOREST = RandomForestRegressor(20, min_samples_leaf=3, random_state=0)
@@ -72,10 +74,10 @@ def test_each_family_is_told_by_the_others(ahead):
 def test_an_interval_that_cannot_be_had_has_no_end():
     frame = runs().head(10)
 
-    class Few:
-        log_y, runs = np.zeros(10), frame
-
-    assert conformal(Few(), np.arange(10), largest, lambda known, wanted: np.zeros(len(wanted))) == np.inf
+    few = Table(frame, frame[["lr"]], response(frame, "test_auroc"), ("params",))
+    assert conformal(few, np.arange(10), np.arange(3), largest, lambda known, wanted: np.zeros(len(wanted))
+                     ).tolist() == [np.inf] * 3
+    assert [quantile(np.arange(float(count))) for count in (8, 9, 19)] == [np.inf, 8.0, 17.0]
 
 
 def test_what_the_table_does_not_hold_is_said():
@@ -83,5 +85,77 @@ def test_what_the_table_does_not_hold_is_said():
     X = frame[["lr", "hp_width"]]
     told, why = foretold(frame, X, response(frame, "test_auroc"), FOREST)
     assert sizes_of(frame) == ((), "no size has 3 values")
-    assert set(why) == {"laws beyond the table", "largest held out", "family held out"}
+    assert set(why) == {"laws beyond the table", "largest held out", "newest held out", "family held out",
+                        "source held out"}
+    assert why["newest held out"].startswith("no column tells when every run was made")
     assert told.empty
+
+
+def test_intervals_are_as_wide_as_the_noise_of_their_family():
+    """One family is eight times as noisy. Its runs need wider intervals, those of the other narrower ones: by their own
+    errors both families are held, by all errors together one is hardly ever and the other always."""
+    random, shares, alike = np.random.default_rng(5), [], []
+    for _ in range(40):
+        frame = runs(families=("regnet", "vit"))
+        noise = np.where(frame["family"].eq("vit"), 0.16, 0.02)
+        frame["test_auroc"] = 1 - 0.2 * np.exp(noise * random.standard_normal(len(frame)))
+        table = Table(frame, frame[["lr"]], response(frame, "test_auroc"), ("params",))
+        [(learned, held)] = largest(table, np.arange(len(frame)))
+        off = np.abs(table.log_y[held] - np.log(0.2))
+        for told, kept in ((table, shares), (replace(table, runs=frame.assign(family="one")), alike)):
+            reach = conformal(told, learned, held, largest, lambda known, wanted: np.full(len(wanted), np.log(0.2)))
+            kept.append([np.mean((off <= reach)[table.family[held] == name]) for name in ("regnet", "vit")])
+    assert np.mean(shares, axis=0) == pytest.approx([0.9, 0.9], abs=0.05)
+    regnet, vit = np.mean(alike, axis=0)
+    assert regnet == 1
+    assert vit < 0.85
+
+
+def test_the_newest_are_those_of_the_last_dates():
+    """Text or numbers, in whatever order of rows; one without a date, and none is asked."""
+    frame = runs(families=("regnet",)).sample(frac=1, random_state=0, ignore_index=True)
+    day = np.random.default_rng(0).permutation(len(frame))
+    for column, made in (("ended", [f"2026-01-{1 + one // 24:02d}T{one % 24:02d}:00:00+00:00" for one in day]),
+                         ("timestamp", 1.7e9 + day)):
+        table = Table(frame.assign(**{column: made}), frame[["lr"]], response(frame, "test_auroc"), ("params",))
+        [(learned, held)] = newest(table, np.arange(len(frame)))
+        assert len(held) == 14
+        assert day[learned].max() < day[held].min()
+        [(_, again)] = newest(table, learned)
+        assert day[again].min() > np.delete(day[learned], np.searchsorted(learned, again)).max()
+    assert list(newest(Table(frame.assign(ended=[None, *made[1:]]), frame, None, ()), np.arange(len(frame)))) == []
+    assert dates(frame) is None
+    assert dates(frame.assign(date="soon")) is None
+
+
+def test_the_newest_and_each_source_are_told():
+    """Runs were made from small to large, and tested on one of four sources with a level of its own: the newest are
+    told best by law and trees, and the interval of a source that nobody knows is as wide as sources differ."""
+    frame = runs(families=("regnet",))
+    source = np.arange(len(frame)) % 4
+    rank = frame["params"].rank(method="dense").astype(int)
+    frame = frame.assign(ended=[f"2026-02-{place:02d}" for place in rank],
+                         source=np.array(["georgia", "ningbo", "ptb", "incart"])[source],
+                         test_auroc=1 - (1 - frame["test_auroc"]) * np.array([0.8, 1.0, 1.1, 1.25])[source])
+    told, why = asked(frame)
+    assert "source held out" not in why
+    assert rmse(told, "newest held out", "law and trees") < rmse(told, "newest held out", "random forest")
+    part = told[told["scheme"].eq("source held out") & told["model"].eq("law")]
+    assert len(part) == len(frame)
+    assert part.groupby("fold")["row"].agg(lambda rows: frame["source"].iloc[rows].nunique()).eq(1).all()
+    inside = part["low"].le(part["truth"]) & part["truth"].le(part["high"])
+    assert 0.75 <= inside.mean() <= 1
+    assert (part["high"] - part["low"]).median() > 0.2 * (1 - frame["test_auroc"]).median()
+
+
+def test_shares_inside_are_told_by_family(ahead):
+    told, _ = ahead
+    frame = runs()
+    rows = judged(told, frame["family"].to_numpy(str), np.arange(len(frame)), 20, 0)
+    part = told[told["scheme"].eq("largest held out") & told["model"].eq("law")]
+    for name in ("regnet", "vit"):
+        [row] = [one for one in rows if (one["scheme"], one["model"], one["statistic"], one["group"]) == (
+            "largest held out", "law", "inside_90", f"family={name}")]
+        own = part[frame["family"].iloc[part["row"]].eq(name).to_numpy()]
+        assert row["estimate"] == pytest.approx((own["low"].le(own["truth"]) & own["truth"].le(own["high"])).mean())
+        assert row["n"] == len(own)

@@ -163,7 +163,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(corpus, tmp_path, monkeypatch
     cut, = run(corpus, tmp_path / "cut", plan)
     assert same(weights(tmp_path / "whole", plan), weights(tmp_path / "cut", plan))
     assert cut.resumed == 2
-    measured = {"seconds", "device_seconds", "peak_memory_bytes", "resumed"}
+    measured = {"seconds", "device_seconds", "peak_memory_bytes", "resumed", "ended"}
     assert cut.model_dump(exclude=measured) == whole.model_dump(exclude=measured)
     columns = ["epoch", "lr", "train_loss", "valid_loss", "valid_auroc", "clipped_share", "samples"]
     histories = [HISTORY.read(tmp_path / way / plan.spec.run_id / "history.csv")[columns] for way in ("whole", "cut")]
