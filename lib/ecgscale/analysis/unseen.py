@@ -35,7 +35,8 @@ def foretell(runs: pd.DataFrame, asked: pd.DataFrame, target: str, seed: int = 0
                         field=target, remedy=f"{FEWEST} runs below the largest fifth are the least")
     learned, held = split
     known = tellers(table, models(seed)["random forest"])
-    errors = {name: off(in_column(of, of.y[held], tell(learned, held), np.zeros(len(held)))) for name, tell in known.items()}
+    no_reach = np.zeros(len(held))
+    errors = {name: off(in_column(of, of.y[held], tell(learned, held), no_reach)) for name, tell in known.items()}
     best = min(errors, key=errors.get)
     new = len(kept) + np.arange(len(asked))
     told = in_column(of, np.full(len(asked), np.nan), known[best](rows, new),
