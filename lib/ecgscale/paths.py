@@ -1,6 +1,12 @@
-"""Where the data that the code reads lies: assets/ of the checkout, or the copy inside an installed package."""
+"""Where the data and the commands lie: assets/ and bin/ of the checkout, or the copies inside an installed package."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-ASSETS = next(folder for folder in (PACKAGE / "assets", PACKAGE.parents[1] / "assets") if folder.is_dir())
+
+
+def beside(name: str) -> Path:
+    return next(folder for folder in (PACKAGE / name, PACKAGE.parents[1] / name) if folder.is_dir())
+
+
+ASSETS, BIN = beside("assets"), beside("bin")

@@ -14,7 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "lib" / "ecgscale"
 BIN = PACKAGE.parents[1] / "bin"
 ROOMS = ("errors", "paths", "contracts", "machine", "ecg", "models", "design", "training", "evaluation", "deploy",
-         "tables", "laws", "analysis", "report", "check", "command", "verbs")
+         "tables", "laws", "analysis", "report", "check", "command", "installed", "verbs")
 """In the order of the data: a room uses only those before it."""
 MODULES = sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
 TORCH_FREE = ("check", "command", "errors", "paths", "machine/", "contracts/", "ecg/", "design/study",
@@ -96,7 +96,7 @@ def test_every_package_is_installed():
     """pyproject.toml names each package, so that an installed copy is whole."""
     project = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text())
     packages = {p.parent.relative_to(PACKAGE.parent).as_posix().replace("/", ".") for p in PACKAGE.rglob("__init__.py")}
-    assert set(project["tool"]["setuptools"]["packages"]) == packages | {"ecgscale.assets"}
+    assert set(project["tool"]["setuptools"]["packages"]) == packages | {"ecgscale.assets", "ecgscale.bin"}
 
 
 @pytest.mark.parametrize("module", MODULES)
