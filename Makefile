@@ -13,7 +13,7 @@ SEED ?= 1
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
-.PHONY: help demo test lint bench fuzz mutants faults report images sif engines engine-local reference lock clean
+.PHONY: help demo test lint bench fuzz mutants faults report images sif engines engine-local docs reference lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -60,6 +60,9 @@ engine-local: $(READY)
 
 engine-%: engine-local
 	tests/engines/run.sh $* $(ENGINES_OUT)
+
+docs: $(READY)   ## the documentation as a site: results/docs/index.html
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 reference: $(READY)   ## write the generated pages of docs/reference again
 	PYTHONPATH=lib .venv/bin/python docs/reference/pages.py

@@ -6,7 +6,8 @@ export VIRTUAL_ENV=/opt/ecgscale UV_LINK_MODE=copy
 [ -n "${UV_TORCH_BACKEND:-}" ] || unset UV_TORCH_BACKEND     # empty: torch comes from the index and folder of the rest
 
 /opt/uv/bin/uv venv --quiet --python python3 "$VIRTUAL_ENV"
-others='pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet|hypothesis|sortedcontainers|uv='      # tools of development
+others='pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet|hypothesis|sortedcontainers|uv=|mkdocs|babel|backrefs|click|colorama|'
+others+='ghp-import|markdown=|mergedeep|paginate|pathspec|platformdirs|pymdown|pyyaml-env|watchdog'      # of development
 {
     if [ "$1" = cpu ]; then
         grep -vE "^($others|nvidia-|cuda-|triton)" requirements.lock | sed -E 's/^torch==[0-9.]+/&+cpu/'
