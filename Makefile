@@ -13,7 +13,7 @@ SEED ?= 1
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
-.PHONY: help demo test lint bench fuzz mutants faults report images sif engines engine-local docs reference lock clean
+.PHONY: help demo test lint bench fuzz mutants faults report images sif engines engine-local docs dist reference lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -63,6 +63,9 @@ engine-%: engine-local
 
 docs: $(READY)   ## the documentation as a site: results/docs/index.html
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+
+dist: $(READY)   ## wheel and sdist, in results/dist
+	.venv/bin/uv build --quiet --no-build-isolation --out-dir results/dist
 
 reference: $(READY)   ## write the generated pages of docs/reference again
 	PYTHONPATH=lib .venv/bin/python docs/reference/pages.py
