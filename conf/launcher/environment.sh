@@ -23,4 +23,5 @@ else
 fi
 chosen | .venv/bin/uv pip install --quiet --compile-bytecode --require-hashes -r /dev/stdin
 .venv/bin/uv pip install --quiet --no-deps --no-build-isolation --editable .
+rm -f .venv/bin/ecg-*       # here the commands are those of bin/, for the shell as for Nextflow
 date > .venv/.ready

@@ -4,9 +4,9 @@ import runpy
 import sys
 from pathlib import Path
 
-from ecgscale.paths import BIN
+from ecgscale.paths import beside
 
 
 def main() -> None:
     """Windows puts .exe behind the name."""
-    runpy.run_path(str(BIN / Path(sys.argv[0]).name.removesuffix(".exe")), run_name="__main__")
+    runpy.run_path(str(beside("bin") / Path(sys.argv[0]).name.removesuffix(".exe")), run_name="__main__")

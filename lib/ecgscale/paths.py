@@ -1,4 +1,4 @@
-"""Where the data and the commands lie: assets/ and bin/ of the checkout, or the copies inside an installed package."""
+"""Where the data that the code reads lies: assets/ of the checkout, or the copy inside an installed package."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ PACKAGE = Path(__file__).parent
 
 
 def beside(name: str) -> Path:
+    """A folder of the checkout, or its copy inside an installed package."""
     return next(folder for folder in (PACKAGE / name, PACKAGE.parents[1] / name) if folder.is_dir())
 
 
-ASSETS, BIN = beside("assets"), beside("bin")
+ASSETS = beside("assets")
