@@ -1,5 +1,6 @@
 """The package as others install it: a wheel, without the checkout, with every command under its name."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,21 +18,24 @@ COMMANDS = sorted(path.name for path in (ROOT / "bin").iterdir())
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """The scripts' folder of an environment that holds the wheel, and sees what it depends on but not the checkout."""
+    """The scripts' folder of an environment that holds the wheel, and sees what it depends on but not the checkout.
+
+    pip has a home of its own: it asks rustc for its version, and rustup writes its settings there."""
     folder = tmp_path_factory.mktemp("installed")
+    environment = os.environ | {"HOME": str(folder)}
     (folder / "source").mkdir()
     for name in NEEDED:
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / "source" / name)
     made = subprocess.run([sys.executable, "-m", "pip", "wheel", folder / "source", "--no-deps", "--no-index",
                            "--no-build-isolation", "--quiet", "-w", folder], capture_output=True, text=True,
-                          check=False)
+                          check=False, env=environment)
     assert made.returncode == 0, made.stderr
     shutil.rmtree(folder / "source")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
     (wheel,) = folder.glob("ecgscale-*.whl")
     subprocess.run([sys.executable, "-m", "pip", "--python", folder / "env", "install", "--no-deps", "--no-index",
-                    "--quiet", wheel], check=True)
+                    "--quiet", wheel], check=True, env=environment)
     (packages,) = (folder / "env" / "lib").glob("python*/site-packages")
     (packages / "depends.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder / "env" / "bin"

@@ -127,7 +127,7 @@ def test_points_are_reached_by_keyboard(opened):
     """Arrow keys go from left to right, tell the run's facts, and Enter marks it."""
     opened.ask("(() => { const one = document.querySelector('#figure-fronts select'); one.selectedIndex = 0; "
                "one.dispatchEvent(new Event('change')); })()")
-    opened.ask("new Promise(done => setTimeout(done, 500))")
+    opened.ask("new Promise(done => setTimeout(done, 1500))")
     opened.ask("document.querySelector('#figure-fronts .live').focus()")
 
     def press(key):
