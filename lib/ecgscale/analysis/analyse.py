@@ -64,16 +64,20 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     measured = read_all(LATENCY, latency) if latency else None
     by_group = comparisons / "scores.parquet" if comparisons else None
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
+    by_source = comparisons / "sources.csv" if comparisons else None
+    sources = SOURCES.read(by_source) if by_source and by_source.exists() else None
     target = judged_by(table, asked.target)
     if target != asked.target:
         print(f"{asked.target} is not in the table: {target} is looked at", file=sys.stderr)
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     apart = cpus > 1 and len(table) >= WORTH_STARTING
-    with beside(apart, predict, tested_on(table, comparisons), target, bootstrap=asked.bootstrap) as predicting:
+    with beside(apart, predict, tested_on(table, sources), target, bootstrap=asked.bootstrap) as predicting:
         laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
                              scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                              places=places, losses=losses, huber=huber)
-        laws = with_sources(laws, table, comparisons)
+        slopes, ratios, untold = out_of_source(table, sources)
+        laws = laws.model_copy(update={"loss_to_loss": slopes, "efficiency": ratios,
+                                       "disabled": laws.disabled | untold})
         frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
                     if target in table else FRONTIER.empty())
         predictor, importance, predicted, effects = predicting()
@@ -99,22 +103,13 @@ def beside(apart: bool, function: Callable, *arguments: Any, **options: Any) -> 
         yield pool.submit(function, *arguments, **options).result
 
 
-def tested_on(table: pd.DataFrame, comparisons: Path | None) -> pd.DataFrame:
+def tested_on(table: pd.DataFrame, sources: pd.DataFrame | None) -> pd.DataFrame:
     """The same with `source`, the one that a run's training did not know and its test part is, where there are such."""
-    path = comparisons / "sources.csv" if comparisons else None
-    if path is None or not path.exists():
+    if sources is None:
         return table
-    sources = SOURCES.read(path)
     known = sources[sources["left_out"].eq(True)].drop_duplicates("run_id").set_index("run_id")["source"]
     source = table["run_id"].map(known)
     return table.assign(source=source) if source.notna().any() else table
-
-
-def with_sources(laws: Laws, table: pd.DataFrame, comparisons: Path | None) -> Laws:
-    """The same with what the scores on left-out sources tell, where `comparisons` has any."""
-    path = comparisons / "sources.csv" if comparisons else None
-    slopes, ratios, disabled = out_of_source(table, SOURCES.read(path) if path and path.exists() else None)
-    return laws.model_copy(update={"loss_to_loss": slopes, "efficiency": ratios, "disabled": laws.disabled | disabled})
 
 
 def as_asked(columns: TableColumns, given: Reading) -> Reading:

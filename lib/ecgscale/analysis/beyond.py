@@ -57,7 +57,12 @@ class Table:
 
     @property
     def family(self) -> np.ndarray:
-        return self.runs["family"].to_numpy(str) if "family" in self.runs else np.full(len(self.runs), "")
+        return named(self.runs, "family")
+
+
+def named(runs: pd.DataFrame, column: str) -> np.ndarray:
+    """(run,) text of a column; "" where there is none."""
+    return runs[column].fillna("").to_numpy(str) if column in runs else np.full(len(runs), "")
 
 
 def largest(table: Table, rows: np.ndarray) -> Iterator[Split]:
@@ -85,7 +90,7 @@ def newest(table: Table, rows: np.ndarray) -> Iterator[Split]:
 
 
 def other_source(table: Table, rows: np.ndarray) -> Iterator[Split]:
-    source = table.runs["source"].fillna("").to_numpy(str)[rows] if "source" in table.runs else np.full(len(rows), "")
+    source = named(table.runs, "source")[rows]
     for name in np.unique(source) if len(np.unique(source)) > 1 else ():
         yield rows[source != name], rows[source == name]
 
@@ -207,12 +212,11 @@ def quantile(errors: np.ndarray) -> float:
 
 def in_column(response: Response, y: np.ndarray, told: np.ndarray, reach: np.ndarray) -> pd.DataFrame:
     """Of log y: the values of the column itself, where it is a score 1 - y."""
-    ends = np.exp(np.minimum(np.array([told, told + reach, told - reach]), np.log(response.most)))
-    if response.name.startswith("1 - "):
-        truth, (prediction, low, high) = 1 - y, 1 - ends
-    else:
-        truth, (prediction, high, low) = y, ends
-    return pd.DataFrame({"truth": truth, "prediction": prediction, "low": low, "high": high})
+    most = np.log(response.most)
+    prediction, one, other = (response.in_column(np.exp(np.minimum(log_y, most)))
+                              for log_y in (told, told + reach, told - reach))
+    return pd.DataFrame({"truth": response.in_column(y), "prediction": prediction, "low": np.minimum(one, other),
+                         "high": np.maximum(one, other)})
 
 
 def judged(ahead: pd.DataFrame, family: np.ndarray, cluster: np.ndarray, bootstrap: int, seed: int) -> list[dict]:

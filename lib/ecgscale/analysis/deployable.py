@@ -203,10 +203,8 @@ def ahead(judged: Family, rung: dict) -> np.ndarray:
 
 def in_column(made: Response, *log_y: float) -> tuple[float, float, float]:
     """Of log y: values of the column, a score being 1 less its error, the ends in their order."""
-    value, one, other = np.minimum(np.exp(log_y), made.most)
-    if made.name.startswith("1 - "):
-        value, one, other = 1 - value, 1 - other, 1 - one
-    return float(value), float(one), float(other)
+    value, *ends = made.in_column(np.minimum(np.exp(log_y), made.most))
+    return float(value), float(min(ends)), float(max(ends))
 
 
 def planned_run(near: Export, rung: dict, family: Family, usable: pd.DataFrame, scores: Scores) -> PlannedRun:

@@ -20,7 +20,7 @@ from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.model_selection import GroupKFold, KFold
 
 from ecgscale.analysis.agreement import cluster_weights, kendall, pearson, result, rmse, summarize
-from ecgscale.analysis.beyond import foretold, judged
+from ecgscale.analysis.beyond import foretold, judged, named
 from ecgscale.analysis.findings import claims, few_runs
 from ecgscale.analysis.importance import correlated_pairs, families_of, importances
 from ecgscale.contracts import EFFECTS, IMPORTANCE, PREDICTED, RUNS, Predictor, digest
@@ -85,10 +85,9 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
     if len(kept) < len(ended):
         disabled["all runs at once"] = (f"{len(kept)} of {len(ended)} finished runs are looked at, those of "
                                         "architectures drawn at random")
-    families = kept["family"].to_numpy(str) if "family" in kept else np.full(len(kept), "")
     ahead, not_asked = foretold(kept, X, response(kept, target), models(seed)["random forest"])
     results = [*noise, *evaluate(predicted, cluster, bootstrap, seed, noise),
-               *judged(ahead, families, cluster, bootstrap, seed)]
+               *judged(ahead, named(kept, "family"), cluster, bootstrap, seed)]
     if len(np.unique(cluster)) == len(cluster):
         disabled["grouped folds"] = "no architecture occurs twice, so they are plain folds"
     importance, effects, dependence, thin = importances(X, truth, group, cluster, models(seed), bootstrap, seed,

@@ -131,16 +131,11 @@ def errors(first: pd.DataFrame, scale: Scale) -> list[float]:
 def mean_of(frame: pd.DataFrame, column: str) -> float:
     """The geometric mean of a loss, or of the errors of a score: what laws are of."""
     made = response_of(frame, column)
-    return in_units(made, float(np.exp(np.log(made.y).mean())))
+    return made.in_column(float(np.exp(np.log(made.y).mean())))
 
 
 def response_of(frame: pd.DataFrame, column: str) -> Response:
     return responses(frame, column, asked=(column,))[0]
-
-
-def in_units(response: Response, y: float) -> float:
-    """y as the column has it: a score is 1 less its error."""
-    return 1 - y if response.name.startswith("1 - ") else y
 
 
 # --------------------------------------------------------------------------------------------------- what is foretold
@@ -216,7 +211,7 @@ def foretold(found: NextScale, frame: pd.DataFrame, runs: dict[str, RunResult], 
 def of_place(made: Response, column: str, rung: pd.Series) -> Foretold:
     """From mean and sd of log y: the interval ends where the response does."""
     ends = np.minimum(np.exp(rung["mean"] + HALF_WIDTH * rung["sd"] * np.array([-1, 0, 1])), made.most)
-    low, value, high = (float(f"{in_units(made, end):.{DIGITS}g}") for end in ends)
+    low, value, high = (float(f"{made.in_column(end):.{DIGITS}g}") for end in ends)
     return Foretold(response=column, value=value, low=min(low, high), high=max(low, high))
 
 

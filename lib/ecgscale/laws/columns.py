@@ -40,6 +40,10 @@ class Response:
         rate = self.name.startswith("1 - ") or (self.name.endswith(("error", "err", "error_rate")) and largest <= 1)
         return max(1.0, largest) if rate else np.inf
 
+    def in_column(self, y: float | np.ndarray) -> float | np.ndarray:
+        """y as the column has it: a score is 1 less its error."""
+        return 1 - y if self.name.startswith("1 - ") else y
+
 
 def responses(frame: pd.DataFrame, target: str, transform: str = "error",
               asked: tuple[str, ...] = ()) -> list[Response]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import pandas as pd
 
-from ecgscale.analysis.deployment import Options, Question, staircase
+from ecgscale.analysis.deployment import DEVICE, Options, Question, staircase
 from ecgscale.errors import UserError
 from ecgscale.report.figures import plain_ticks
 from ecgscale.report.inputs import Inputs
@@ -60,7 +60,7 @@ def drawing(stairs: pd.DataFrame) -> Drawing | None:
         return None
     fig = figure(9.0, 4.4)
     panel = fig.subplots()
-    devices = list(rows.groupby(["machine", "device"], sort=True))
+    devices = list(rows.groupby(DEVICE, sort=True))
     for (device, own), (colour, marker, _) in zip(devices, LOOKS, strict=False):
         for kind, filled in (("measured", colour), ("foretold", "white")):
             part = own[own["kind"].eq(kind)]

@@ -24,9 +24,9 @@ BATCH = 64      # windows
 
 
 def answers(teacher: Path, corpus: Corpus, positions: np.ndarray, kept: Path,
-            device: torch.device) -> tuple[np.ndarray, float, str]:
-    """Logits (recording, class) float32 of the run in `teacher` on the recordings at `positions`, the FLOPs that they
-    took, and their digest: from the folder `kept` where they lie for these weights and recordings, else made and kept.
+            device: torch.device) -> tuple[np.ndarray, float]:
+    """Logits (recording, class) float32 of the run in `teacher` on the recordings at `positions`, and the FLOPs that
+    they took: from the folder `kept` where they lie for these weights and recordings, else made and kept.
 
     Raises UserError where the teacher did not finish, or knows other classes.
     """
@@ -45,10 +45,10 @@ def answers(teacher: Path, corpus: Corpus, positions: np.ndarray, kept: Path,
     if file.is_file():
         about, tensors = read_tensors(file)
         if about.get("key") == key:
-            return tensors["logits"].numpy(), flops, key
+            return tensors["logits"].numpy(), flops
     logits = made(teacher, corpus, positions, device)
     write_tensors(file, {"logits": torch.from_numpy(logits)}, {"key": key, "run_id": teacher.name})
-    return logits, flops, key
+    return logits, flops
 
 
 def made(teacher: Path, corpus: Corpus, positions: np.ndarray, device: torch.device) -> np.ndarray:

@@ -189,7 +189,7 @@ class Training:
     def taught(self, train: np.ndarray) -> np.ndarray:
         """The teacher's logits on the training recordings."""
         job, teacher = self.job, self.spec.taught.teacher
-        soft, self.teacher_flops, _ = answers(job.teachers / teacher, job.corpus, train, job.checkpoints, job.device)
+        soft, self.teacher_flops = answers(job.teachers / teacher, job.corpus, train, job.checkpoints, job.device)
         return soft
 
     def patience_lost(self) -> bool:
