@@ -4,6 +4,7 @@
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py foretell    # what the smaller shares say of all data
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py sizes       # what the smaller networks say of larger ones
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py largest     # the same of 2 million parameters, with miss
+    PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py between     # of large networks on a 16th and a quarter
 
 A network is a family with its number of parameters; its laws are read from its AdamW runs at the study's rate for it.
 """
@@ -26,7 +27,7 @@ from ecgscale.report.style import figure, look
 ROOT = Path(__file__).parents[2]
 EXAMPLE, IMAGES = ROOT / "assets/examples/ptbxl", ROOT / "docs/images"
 FORETOLD, FORETOLD_SIZES = EXAMPLE / "foretold.json", EXAMPLE / "foretold-sizes.json"
-FORETOLD_LARGEST = EXAMPLE / "foretold-largest.json"
+FORETOLD_LARGEST, FORETOLD_BETWEEN = EXAMPLE / "foretold-largest.json", EXAMPLE / "foretold-between.json"
 SCORE, AUROC, LOSS = "test_challenge_score_tuned", "test_auroc", "test_loss"
 RESPONSES = {"1 - score": SCORE, "1 - AUROC": AUROC, "loss": LOSS}
 GUESSING = {"1 - score": 1.0, "1 - AUROC": 0.5, "loss": None}
@@ -37,6 +38,7 @@ AHEAD = {0.5: 8_709, 1.0: 17_418}   # share -> training recordings, for which pr
 LEAST_SHARES = 5
 LARGER = {"regnet": (179_882, 590_682, 2_008_250), "resnet": (189_670, 596_076, 1_998_174),
           "convnext": (203_593, 609_848, 2_036_218), "vit": (220_506, 638_626, 1_907_066)}   # to be trained on all data
+PARTS = {1: (1_089, 4_354), 2: (1_089,)}    # place in LARGER -> training recordings of the runs in between
 
 
 def finished() -> pd.DataFrame:
@@ -98,13 +100,13 @@ def foretell_sizes(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).round(5)
 
 
-def with_miss(runs: pd.DataFrame, family: str, name: str, params: int) -> dict[str, float]:
-    """What a joint law with a Gaussian process for what it misses says of a network on all recordings, 90 % of a run.
-    Of each network, share and seed the AdamW run at the rate that validation chose."""
+def with_miss(runs: pd.DataFrame, family: str, name: str, params: int, records: int = AHEAD[1.0]) -> dict[str, float]:
+    """What a joint law with a Gaussian process for what it misses says of a network on so many recordings, 90 % of a
+    run. Of each network, share and seed the AdamW run at the rate that validation chose."""
     its = runs[runs["optimizer"].eq("adamw") & runs["family"].eq(family)].sort_values("valid_loss").drop_duplicates(
         ["network", "data_fraction", "seed"])
     ahead = krige("joint", its["params"].to_numpy(float), its["train_records"].to_numpy(float),
-                  y=errors(its, name)).predict([params], [AHEAD[1.0]])
+                  y=errors(its, name)).predict([params], [records])
     return {"runs": len(its), "largest_seen": int(its["params"].max()), "estimate": ahead["y"][0],
             "low": ahead["run_low"][0], "high": ahead["run_high"][0]}
 
@@ -114,6 +116,18 @@ def foretell_largest(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([{"family": family, "response": name, "params": networks[-1], "train_records": AHEAD[1.0],
                           **with_miss(runs[runs["params"].lt(1e6)], family, name, networks[-1])}
                          for family, networks in LARGER.items() for name in RESPONSES]).round(5)
+
+
+def foretell_between(runs: pd.DataFrame) -> pd.DataFrame:
+    """What small networks on few recordings and large ones on all say of large ones on a 16th and a quarter."""
+    return pd.DataFrame([{"family": family, "response": name, "params": networks[place], "train_records": records,
+                          **with_miss(runs, family, name, networks[place], records)}
+                         for family, networks in LARGER.items() for name in RESPONSES
+                         for place, parts in PARTS.items() for records in parts]).round(5)
+
+
+PREDICTIONS = {"foretell": (foretell, FORETOLD), "sizes": (foretell_sizes, FORETOLD_SIZES),
+               "largest": (foretell_largest, FORETOLD_LARGEST), "between": (foretell_between, FORETOLD_BETWEEN)}
 
 
 def foretold_and_found(runs: pd.DataFrame) -> pd.DataFrame:
@@ -129,14 +143,15 @@ def foretold_and_found(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def larger_found(runs: pd.DataFrame, foretold: Path) -> pd.DataFrame:
-    """Each prediction for a larger network beside its run on all recordings, of two rates the one that validation
+    """Each prediction for a larger network beside its run on as many recordings, of two rates the one that validation
     chose."""
-    its = runs[runs["data_fraction"].eq(1) & runs["optimizer"].eq("adamw")].sort_values("valid_loss")
+    its = runs[runs["optimizer"].eq("adamw")].sort_values("valid_loss")
     rows = []
     for row in pd.read_json(foretold).itertuples():
-        for run in its[its["params"].eq(row.params)].head(1).itertuples():
+        for run in its[its["params"].eq(row.params) & its["train_records"].eq(row.train_records)].head(1).itertuples():
             found = errors(its.loc[[run.Index]], row.response)[0]
-            rows.append({"network": run.network, "family": row.family, "params": row.params, "response": row.response,
+            rows.append({"network": run.network, "family": row.family, "params": row.params,
+                         "train_records": row.train_records, "response": row.response,
                          "foretold": row.estimate, "low": row.low, "high": row.high, "found": found,
                          "inside": row.low <= found <= row.high})
     return pd.DataFrame(rows)
@@ -257,19 +272,14 @@ def draw(runs: pd.DataFrame) -> None:
 
 def main() -> None:
     runs = finished()
-    if sys.argv[1:] == ["foretell"]:
-        foretell(runs).to_json(FORETOLD, orient="records", indent=1)
-        return
-    if sys.argv[1:] == ["sizes"]:
-        foretell_sizes(runs).to_json(FORETOLD_SIZES, orient="records", indent=1)
-        return
-    if sys.argv[1:] == ["largest"]:
-        foretell_largest(runs).to_json(FORETOLD_LARGEST, orient="records", indent=1)
+    if sys.argv[1:]:
+        foretelling, place = PREDICTIONS[sys.argv[1]]
+        foretelling(runs).to_json(place, orient="records", indent=1)
         return
     pd.set_option("display.precision", 4)
     tables = [rates(runs), exponents(runs), slower(runs), verdicts(runs), optimizers(runs), best(runs),
               foretold_and_found(runs), larger_found(runs, FORETOLD_SIZES), in_hindsight(runs),
-              larger_found(runs, FORETOLD_LARGEST)]
+              larger_found(runs, FORETOLD_LARGEST), larger_found(runs, FORETOLD_BETWEEN)]
     for table in tables:
         print(table.to_string(index=False), end="\n\n")
     draw(runs)
