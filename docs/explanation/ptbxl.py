@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib.ticker import ScalarFormatter
 from scipy.stats import linregress, t
 
-from ecgscale.contracts import RUNS
+from ecgscale.contracts import LATENCY, RUNS
 from ecgscale.laws import extrapolate, fit
 from ecgscale.laws.kriging import krige
 from ecgscale.laws.table import fit_run_table
@@ -244,6 +244,13 @@ def best(runs: pd.DataFrame) -> pd.DataFrame:
                 f"{AUROC}_low", f"{AUROC}_high", "seconds"]]
 
 
+def latencies() -> pd.DataFrame:
+    """Of each network and runtime the median of one window in ms, lowest and highest of the repeats that hold."""
+    rows = LATENCY.read(EXAMPLE / "latency.parquet").query("status == 'ok'")
+    by = rows.groupby(["family", "params", "runtime", "ran_precision"])["p50_ms"]
+    return by.agg(["size", "min", "median", "max"]).reset_index()
+
+
 def draw(runs: pd.DataFrame) -> None:
     """Error against training recordings, a line a network of several shares, with what was foretold. A family has a
     colour; its larger network a whole line, its smaller one a broken line."""
@@ -279,7 +286,7 @@ def main() -> None:
     pd.set_option("display.precision", 4)
     tables = [rates(runs), exponents(runs), slower(runs), verdicts(runs), optimizers(runs), best(runs),
               foretold_and_found(runs), larger_found(runs, FORETOLD_SIZES), in_hindsight(runs),
-              larger_found(runs, FORETOLD_LARGEST), larger_found(runs, FORETOLD_BETWEEN)]
+              larger_found(runs, FORETOLD_LARGEST), larger_found(runs, FORETOLD_BETWEEN), latencies()]
     for table in tables:
         print(table.to_string(index=False), end="\n\n")
     draw(runs)
