@@ -36,7 +36,7 @@ workflow {
     rounds    = foretold(scale, told)
     if (told.runs) {
         table = given('--runs', place(told.runs))
-        ANALYSIS(analysis.map { _checked -> table }, elsewhere.toList(), [], analysis, compared(table), [], [], [], [], [])
+        ANALYSIS(analysis.map { _checked -> table }, channel.empty(), elsewhere, [], analysis, compared(table), [], [], [], [], [])
         published = ANALYSIS.out
     }
     else {
@@ -45,8 +45,7 @@ workflow {
         MODELS(DATA.out.corpora, DATA.out.split, section(sections, 'runs'), section(sections, 'evaluation'), scale, rounds,
                labels, classes, told)
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpora, DATA.out.split, section(sections, 'deploy'), labels, told)
-        measured = DEPLOY.out.latency.mix(elsewhere).toSortedList { a, b -> a.toString() <=> b.toString() }
-        ANALYSIS(MODELS.out.runs, measured, DEPLOY.out.models, analysis, MODELS.out.comparisons, DATA.out.split,
+        ANALYSIS(MODELS.out.runs, DEPLOY.out.latency, elsewhere, DEPLOY.out.models, analysis, MODELS.out.comparisons, DATA.out.split,
                  MODELS.out.plan, DATA.out.corpus, DATA.out.card, MODELS.out.verdict)
         published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out)
     }

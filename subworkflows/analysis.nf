@@ -1,4 +1,5 @@
 // Tables -> laws, fronts, predictor, and the report. Needs no recording, no GPU and no network.
+include { MERGE } from '../modules/merge'
 include { FIT } from '../modules/fit'
 include { REPORT } from '../modules/report'
 include { placed } from './published'
@@ -6,7 +7,8 @@ include { placed } from './published'
 workflow ANALYSIS {
     take:
     runs
-    latency                    // folders of latency results; may be empty
+    latency                    // folder of latency results of this machine; may be empty
+    elsewhere                  // what other machines measured; may be empty
     models                     // exported models that the latencies are of; may be empty
     study
     comparisons                // [] where the run began with a table
@@ -17,8 +19,10 @@ workflow ANALYSIS {
     rounds                     // of scaling; [] without
 
     main:
-    FIT(runs, latency, comparisons, study)
-    REPORT(runs, FIT.out, latency, models, comparisons, split, plan, shards, card, rounds)
+    MERGE(elsewhere.collect(), models)
+    measured = latency.mix(MERGE.out).toSortedList { a, b -> a.toString() <=> b.toString() }
+    FIT(runs, measured, comparisons, study)
+    REPORT(runs, FIT.out, measured, models, comparisons, split, plan, shards, card, rounds)
 
     emit:
     FIT.out.mix(REPORT.out.page, REPORT.out.answers, REPORT.out.figures, REPORT.out.tables).map { each -> placed(each) }

@@ -69,6 +69,11 @@ def new_file(text: str) -> Path:
     return place(text, Path.is_file, "not a file")
 
 
+def new(text: str) -> Path:
+    """Where a result goes that is a file or a folder."""
+    return place(text, Path.exists, "")
+
+
 def place(text: str, fits: Callable[[Path], bool], problem: str) -> Path:
     path = Path(text)
     try:

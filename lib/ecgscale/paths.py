@@ -7,7 +7,8 @@ PACKAGE = Path(__file__).parent
 
 def beside(name: str) -> Path:
     """A folder of the checkout, or its copy inside an installed package."""
-    return next(folder for folder in (PACKAGE / name, PACKAGE.parents[1] / name) if folder.is_dir())
+    copied = PACKAGE / name
+    return copied if copied.is_dir() else PACKAGE.parents[1] / name
 
 
 ASSETS = beside("assets")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecgscale.deploy import bench, block
+from ecgscale.deploy import block, session, tabulate
 from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class
 from ecgscale.design.study import Deploy
 from tests.tiny_models import exported_model
@@ -65,17 +65,18 @@ DEPLOY = Deploy(levels="all", scenarios=("stream", "throughput"), batch=(1, 8), 
 @pytest.mark.parametrize("runtime", ["torch", "onnxruntime", "openvino"])
 def test_protocol(benchmark, model, runtime):
     """ecg-bench's own plan and blocks, one round of pytest-benchmark a runtime; the blocks' medians stand beside."""
-    wanted, _, _ = bench.plan(runtime, [model], ["cpu"], DEPLOY, 1)
+    wanted, _, _ = session.plan(runtime, [model], ["cpu"], DEPLOY, 1)
     found = {}
 
     def suite():
         for one in wanted:
             try:
-                columns = block.measure(one, DEPLOY).columns
+                measured = block.measure(one, DEPLOY)
+                columns = measured.columns | tabulate.statistics(one, measured)
             except Unavailable as error:
-                found[bench.describe(one)] = str(error)
+                found[session.describe(one)] = str(error)
                 continue
-            found[bench.describe(one)] = {name: columns[name] for name in (
+            found[session.describe(one)] = {name: columns[name] for name in (
                 "p50_ms", "p99_ms", "load_ms", "compile_ms", "first_ms", "records_per_s", "ran_precision", "fallback")}
 
     benchmark.group = "the protocol, every option"

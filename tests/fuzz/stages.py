@@ -14,7 +14,7 @@ import safetensors.numpy
 from hypothesis import strategies as st
 
 from ecgscale.contracts import LATENCY, RUNS, OptimizerSpec, PlannedRun, Tuning
-from ecgscale.deploy import bench
+from ecgscale.deploy import session
 from ecgscale.deploy.runtimes import Unavailable, one_line
 from ecgscale.ecg import download
 from ecgscale.errors import UserError
@@ -142,12 +142,12 @@ def exported() -> Made:
 
 def measure(folder: Path) -> None:
     models.digest_again(folder / "model")
-    apart, bench.Apart = bench.Apart, Here
+    apart, session.Apart = session.Apart, Here
     try:
         run("ecg-bench", "--models", folder / "model", "--study", folder / "study.json", "--machine", "toy", "--cpus",
             "1", folder=folder)
     finally:
-        bench.Apart = apart
+        session.Apart = apart
 
 
 # ----------------------------------------------------------------------------------------------------------- reporting

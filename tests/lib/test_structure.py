@@ -19,8 +19,8 @@ ROOMS = ("errors", "paths", "contracts", "machine", "ecg", "models", "design", "
 MODULES = sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
 TORCH_FREE = ("check", "command", "errors", "paths", "machine/", "contracts/", "ecg/", "design/study",
               "design/run_group", "design/space", "design/plan", "design/axes", "design/marked_yaml", "evaluation/",
-              "deploy/bench", "deploy/latency", "deploy/size_law", "deploy/speed", "deploy/elsewhere", "tables/",
-              "laws/", "analysis/", "report/")
+              "deploy/bench", "deploy/elsewhere", "deploy/kit", "deploy/latency", "deploy/session", "deploy/size_law",
+              "deploy/speed", "deploy/tabulate", "tables/", "laws/", "analysis/", "report/")
 PREDICTS = "evaluation/evaluate"
 
 

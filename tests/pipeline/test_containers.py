@@ -52,7 +52,7 @@ def calls(run):
 
 def test_devices_and_checkpoints_go_to_those_that_use_them(podman_run):
     by_process = calls(podman_run)
-    assert by_process.keys() == PROCESSES
+    assert by_process.keys() == PROCESSES - {"MERGE"}      # it runs where --latency is given
     for name, call in by_process.items():
         assert (" --device nvidia.com/gpu=all" in call) == (name in ("TUNE", "TRAIN", "EVALUATE")), name
         assert (".ecgscale/checkpoints':'/" in call) == (name in ("TUNE", "TRAIN")), name

@@ -17,6 +17,7 @@ MADE = {{
     "ecg-split": ["split.parquet", "split.json"], "ecg-card": ["card.html"], "ecg-sample": ["runs.jsonl", "plan.json"],
     "ecg-tune": ["runs.jsonl", "tuning.csv"], "ecg-train": ["r1/run.json"], "ecg-evaluate": ["r1/metrics.csv"],
     "ecg-collect": ["runs.parquet"], "ecg-export": ["m1/export.json"], "ecg-bench": ["latency.parquet"],
+    "ecg-merge": ["latency.parquet"],
     "ecg-scale": ["rounds.csv", "decision.json", "datapackage.json", "round-01.json"],
     "ecg-fit": ["laws.json"], "ecg-report": ["report.html", "answers.txt", "figures/laws.svg"],
 }}
@@ -66,7 +67,7 @@ def test_every_process_gets_the_names_whole(tmp_path):
             ("ecg-train", "--checkpoints", f"{tmp_path}/points {TEXT}"),
             ("ecg-tune", "--checkpoints", f"{tmp_path}/points {TEXT}")]:
         assert called[command][called[command].index(option) + 1] == word, f"{command} {option}"
-    assert any(word.endswith(f"/latency {NAME}/latency.parquet") for word in called["ecg-fit"])
+    assert any(word.endswith(f"/latency {NAME}") for word in called["ecg-merge"])
     assert sorted(path.name for path in (top / f"out {NAME}").iterdir()) == [
         "corpus", "evaluated", "fit", "latency", "models", "pipeline_info", "plan", "report", "rounds", "table",
         "trained"]

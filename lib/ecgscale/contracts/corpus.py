@@ -8,7 +8,8 @@ from typing import Any, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from ecgscale.contracts.files import Document, changed, check_digests, digest, file_digests
+from ecgscale.contracts.digests import changed, check_digests, digest, file_digests
+from ecgscale.contracts.files import Document
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

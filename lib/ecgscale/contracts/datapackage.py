@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ecgscale.contracts.files import file_digest
+from ecgscale.contracts.digests import file_digest
 from ecgscale.contracts.output import PACKAGE, write_text
 from ecgscale.contracts.reading import ContractError, plain_file, read_json, read_text
 

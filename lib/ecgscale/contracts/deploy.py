@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.runs import Ledger, RunSpec
@@ -239,6 +241,108 @@ class Control(Document):
     """Why the whole run is void; "" where it stands."""
     synthetic: bool
     """The model was trained on synthetic data."""
+
+
+# -------------------------------------------------------------------------------------------------------------- ecg-kit
+
+PositiveInt, PositiveReal = Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0)]
+
+
+class KitModel(Part):
+    """A model of a kit."""
+
+    folder: str = ""
+    """Below the kit."""
+    export: Export
+    """As its folder of ecg-export had it."""
+    layers: int
+    """Weights that multiply: convolutions and linear layers."""
+
+
+class Kit(Document):
+    """What a kit brings to another machine."""
+
+    NAME = "kit"
+    PLACE = "of ecg-kit: kit.json"
+    ASKED: ClassVar[tuple[str, ...]] = ("levels", "options", "scenarios", "batch", "precisions", "repeats",
+                                        "min_count", "min_seconds")
+    ecgscale: str
+    """Version that made it."""
+    deploy: dict[str, Any]
+    """How is measured: these members of the study's section `deploy`."""
+    models: tuple[KitModel, ...]
+    """The exported models."""
+    files: dict[str, str]
+    """SHA-256 of every file, by its place below the kit."""
+
+
+class BundleBlock(Part):
+    """Calls of one configuration that were timed one after the other."""
+
+    place: Annotated[int, Field(ge=-1)]
+    """Of the look at the A/A control before it; -1: none."""
+    calls: PositiveInt
+    """Rows of times.npy, which hold all blocks in order."""
+    seconds: PositiveReal
+    """That all calls took."""
+    columns: dict[str, str | bool | int | float | None]
+    """Of latency, what only the measuring process could tell."""
+
+
+class BundleSetting(Part):
+    """A configuration, its blocks, and what kept it from having any."""
+
+    model: Annotated[int, Field(ge=0)]
+    """Place in `models`."""
+    runtime: str
+    """As in latency."""
+    device: str
+    """As in latency."""
+    option: str
+    """As in latency."""
+    scenario: Literal["single", "batch", "throughput"]
+    """As in latency."""
+    batch: PositiveInt
+    """As in latency."""
+    threads: PositiveInt
+    """As in latency."""
+    requests: PositiveInt
+    """As in latency."""
+    blocks: tuple[BundleBlock, ...]
+    """In the order of measurement."""
+    status: Literal["", "unavailable", "failed"]
+    """As in latency; empty: it was measured."""
+    reason: str
+    """Of the status."""
+
+
+class Bundle(Document):
+    """What a kit measured, beside times.npy: (call, 2) ms of the call and of its copies."""
+
+    NAME = "bundle"
+    PLACE = "of a kit: bundle-NAME.zip, bundle.json"
+    kit: str
+    """SHA-256 of the kit's kit.json."""
+    models: tuple[KitModel, ...]
+    """Of the kit."""
+    environment: Environment
+    """The machine."""
+    repeats: PositiveInt
+    """Blocks of each configuration that were asked for."""
+    tolerance: PositiveReal
+    """Relative deviation that is allowed."""
+    loop_us: PositiveReal
+    """Cost of the timing loop itself."""
+    control: int | None
+    """Place of the A/A control in `settings`; null: there was none."""
+    looks: tuple[tuple[float, float], ...]
+    """Median ms of the control's two arms, before each block and after the last."""
+    settings: tuple[BundleSetting, ...]
+    """Every configuration."""
+    times: str
+    """SHA-256 of the values of times.npy."""
+    digest: str
+    """SHA-256 of all the above."""
 
 
 # ----------------------------------------------------------------------------------------------------------- ecg-deploy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Iterator
@@ -12,46 +11,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ecgscale.contracts.output import marked, write_text
-from ecgscale.contracts.reading import (
-    LARGEST_TEXT,
-    ContractError,
-    read_json,
-    read_text,
-)
-
-
-def digest(value: Any, length: int = 16) -> str:
-    """SHA-256 of a value's canonical JSON, first `length` hex digits: the identity of specs, recipes and tables."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
-
-
-def concatenated_digest(parts: Iterable[str]) -> str:
-    """Digest of a corpus from the digests of its shards: independent of their order."""
-    return digest(sorted(parts))
-
-
-def file_digest(path: Path | str, length: int = 16) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:length]
-
-
-def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Digests of those of these files that are there, by name."""
-    return {name: file_digest(folder / name) for name in names if (folder / name).is_file()}
-
-
-def check_digests(folder: Path, digests: dict[str, str], document: str, names: Iterable[str]) -> None:
-    """Raises ContractError where one of these files is not to the byte what `document` keeps a digest of."""
-    for name in names:
-        if name in digests and (not (folder / name).is_file() or file_digest(folder / name) != digests[name]):
-            raise changed(folder / name, document)
-
-
-def changed(path: Path, document: str) -> ContractError:
-    return ContractError(f"is not what {document} beside it keeps a digest of: it was changed or cut short", file=path,
-                         remedy="Make it again")
-
+from ecgscale.contracts.reading import LARGEST_TEXT, ContractError, read_json, read_text
 
 # ------------------------------------------------------------------------------------------------------- documents
 

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from ecgscale.contracts.corpus import LEADS
-from ecgscale.contracts.files import Document, Part, digest
+from ecgscale.contracts.digests import digest
+from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
 # ----------------------------------------------------------------------------------------------------------- SAMPLE

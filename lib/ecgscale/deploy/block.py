@@ -6,22 +6,24 @@ The rules are MLPerf's of single stream and fixed batch; throughput is several s
 from __future__ import annotations
 
 import gc
-import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgscale.deploy.latency import summarize, windows_per_recording
 from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, runtime_class
-from ecgscale.design.study import Deploy
 from ecgscale.machine import description, energy
+
+if TYPE_CHECKING:       # a kit has its members alone
+    from ecgscale.design.study import Deploy
 
 GROUP_SECONDS, GROUP_CALLS = 0.05, 3     # a warm-up group lasts as long and has as many calls
 STABLE, MAX_GROUPS = 0.05, 20            # two groups whose medians differ by less end the warm-up
+FURTHEST = {"float32": 0.01, "bf16": 0.1, "float16": 0.1, "int8": 0.25}   # from the network's logits, by what ran
+BEYOND_CHECKED = 2                       # times the largest difference that EXPORT found of this file is no fault
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,14 @@ class Configuration:
 class Block:
     """What one measurement of one configuration gave."""
 
-    columns: dict[str, Any]               # of LATENCY
+    columns: dict[str, Any]               # of LATENCY, what only the measuring process can tell
     times: np.ndarray                     # ms, in the order of measurement
     copies: np.ndarray                    # ms, part of the times
+    seconds: float                        # that all calls took
+
+
+class WrongAnswerError(Exception):
+    """What a runtime computed is not what the trained network says of the sample: its time is worth nothing."""
 
 
 class NoOp:
@@ -133,8 +140,33 @@ def opened(wanted: Configuration) -> tuple[Runtime, float, float]:
     return runtime, load, elapsed_ms(runtime.compile)
 
 
+def check(wanted: Configuration) -> tuple[float, Ran]:
+    """Before anything is timed: how far the answer to the sample is from the trained network's, and what really ran.
+    Raises Unavailable and WrongAnswerError."""
+    runtime, _, _ = opened(wanted)
+    request = runtime.request()
+    request.put(wanted.model.windows(wanted.batch))
+    request.execute()
+    ran = runtime.ran()
+    return judge_answer(request.get(), wanted.model, runtime, ran), ran
+
+
+def judge_answer(answer: np.ndarray, model: DeployedModel, runtime: Runtime, ran: Ran) -> float:
+    """Largest difference to the trained network's logits. Raises WrongAnswerError where it is more than the precision
+    that ran can explain: a share of the largest logit (at least of 1), or what EXPORT found of this file."""
+    difference = float(np.abs(answer - model.expected).max())
+    kind = ran.precision or runtime.artefact.precision
+    most = max(FURTHEST.get(kind, max(FURTHEST.values())) * max(1.0, float(np.abs(model.expected).max())),
+               BEYOND_CHECKED * (runtime.artefact.max_logit_difference or 0.0))
+    if not difference <= most:       # nor is what is no number
+        raise WrongAnswerError(f"wrong answer: its logits are {difference:.3g} off the trained network's on the "
+                               f"sample, at most {most:.3g} is explained by {kind}")
+    return difference
+
+
 def measure(wanted: Configuration, deploy: Deploy) -> Block:
-    """Load, compile, first inference, warm-up, timed loop, reading back. Raises Unavailable."""
+    """Load, compile, first inference, warm-up, timed loop, reading back. Raises Unavailable, and WrongAnswerError where
+    the last answer is wrong."""
     windows = wanted.model.windows(wanted.batch)
     with description.PeakMemory() as memory:
         runtime, load, compiling = opened(wanted)
@@ -145,21 +177,16 @@ def measure(wanted: Configuration, deploy: Deploy) -> Block:
         warmup = warm_up(request, windows)
         with energy.Meter(wanted.device) as meter, description.Neighbours() as neighbours:
             times, copies, seconds = time_requests(requests, windows, deploy.min_count, deploy.min_seconds)
-    ran, export = runtime.ran(), wanted.model.export
-    calls = windows_per_recording(export.spec.window, export.rate) / wanted.batch      # a recording
-    packed = calls if wanted.scenario == "throughput" else math.ceil(calls)    # there, batches mix recordings
-    statistics = summarize(times)
+    ran = runtime.ran()
     return Block({
-        **statistics, **ran_columns(ran), "artefact_digest": runtime.artefact.digest,
+        **ran_columns(ran), "artefact_digest": runtime.artefact.digest,
         "artefact_status": runtime.artefact.status, "score_difference": runtime.artefact.score_difference,
         "load_ms": load, "compile_ms": compiling, "first_ms": first, "warmup": warmup,
-        "per_recording_ms": None if statistics["p50_ms"] is None else math.ceil(calls) * statistics["p50_ms"],
-        "records_per_s": len(times) / packed / seconds,
         "copy_ms": float(np.median(copies)), "requests": wanted.requests,
-        "logit_difference": float(np.abs(request.get() - wanted.model.expected).max()),
+        "logit_difference": judge_answer(request.get(), wanted.model, runtime, ran),
         "neighbour_cpus": neighbours.cpus, "peak_memory_bytes": memory.bytes, "energy_source": meter.source,
         "energy_joules": None if meter.joules is None else meter.joules / len(times),
-    }, times, copies)
+    }, times, copies, seconds)
 
 
 def elapsed_ms(function, *arguments) -> float:

@@ -15,9 +15,7 @@ from time import perf_counter_ns
 
 import numpy as np
 
-from ecgscale.contracts import Control
 from ecgscale.deploy.block import Configuration, opened, warm_up
-from ecgscale.deploy.latency import drift, quantile_interval
 
 SECONDS, CALLS = 0.1, 15        # a look at the control takes as long, and has as many calls of each arm
 COLD = 5                        # of these the first are left out: they fill the caches that the block before emptied
@@ -106,18 +104,3 @@ def verdict(looks: Sequence[Look], tolerance: float) -> str:
     if abs(ratio - 1) > tolerance:
         return f"disturbed run: the two arms of the A/A control differ by {ratio - 1:+.0%}"
     return ""
-
-
-def document(machine: str, control: Configuration, looks: Sequence[Look], tolerance: float) -> Control:
-    """control.json, of at least one look."""
-    ratios, levels = (np.array(values) for values in zip(*((o.second / o.first, o.level) for o in looks), strict=True))
-    low, high = quantile_interval(ratios, 0.5)
-    furthest = limit(looks, tolerance)
-    disturbed = int((np.abs(deviations(looks)) > furthest).sum())
-    export = control.model.export
-    return Control(
-        machine=machine, run_id=export.run_id, model=export.label, runtime=control.runtime, device=control.device,
-        option=control.option, threads=control.threads, first_ms=tuple(one.first for one in looks),
-        second_ms=tuple(one.second for one in looks), ratio=float(np.median(ratios)), ratio_low=low, ratio_high=high,
-        drift=drift(levels), disturbed=disturbed, tolerance=tolerance, limit=furthest,
-        reason=verdict(looks, tolerance), synthetic=export.synthetic)

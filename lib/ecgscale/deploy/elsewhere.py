@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
 from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest
-from ecgscale.deploy.runtimes import DeployedModel
+from ecgscale.deploy.kit import unpack
+from ecgscale.deploy.tabulate import Measured, tabulate
 from ecgscale.errors import UserError
 
 
-@dataclass(frozen=True)
-class Elsewhere:
-    """What one other machine measured."""
+def merge(places: Iterable[Path], folders: Iterable[Path], out: Path) -> list[str]:
+    """Results of several machines as one folder of latencies. `folders`: exported models that they must be of. Gives a
+    line a machine. Raises UserError as `read` does."""
+    exports = [Export.read(folder / "export.json") for folder in folders]
+    found = read(places, exports, set())
+    latency = beside(one.latency for one in found)
+    LATENCY.write(latency, out / "latency.parquet")
+    TIMES.write(beside(one.times for one in found), out / "times.parquet")
+    for one in found:
+        write_documents(one, out)
+    return [f"{machine}: {counts}" for machine, counts in (
+        (machine, ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items()))
+        for machine, rows in latency.groupby("machine", sort=False))]
 
-    latency: pd.DataFrame
-    times: pd.DataFrame
-    environment: Environment
-    control: Control | None          # a machine of an older version had none
 
-    def write(self, out: Path) -> None:
-        """What describes the machine, beside the documents of this one; the tables are joined by the caller."""
-        for document in filter(None, (self.environment, self.control)):
-            document.write(out / f"{document.NAME}-{file_name(document.machine)}.json")
+def write_documents(one: Measured, out: Path) -> None:
+    """What describes the machine, beside the documents of others; the tables are joined by the caller."""
+    for document in filter(None, (one.environment, one.control)):
+        document.write(out / f"{document.NAME}-{file_name(document.machine)}.json")
 
 
 def file_name(machine: str) -> str:
@@ -35,22 +41,45 @@ def file_name(machine: str) -> str:
     return plain if plain == machine else f"{plain}-{digest(machine, 6)}"
 
 
-def read(folders: Iterable[Path], models: Iterable[DeployedModel], machine: str) -> list[Elsewhere]:
-    """Results of other machines than `machine`.
+def read(folders: Iterable[Path], exports: Iterable[Export], machines: set[str]) -> list[Measured]:
+    """Results of other machines than `machines`: folders of ecg-bench, and bundles of kits, files or folders of such.
 
-    Raises UserError for another schema, for a file that is not one of `models` to the byte, and for a machine that is
-    there already.
+    Raises UserError for another schema, for a bundle that was changed, for a machine that is there already, and, given
+    `exports`, for a file that is not one of theirs to the byte.
     """
-    found, machines, exports = [], {machine}, [model.export for model in models]
-    for folder in folders:
-        latency = LATENCY.read(folder / "latency.parquet")
-        check_machines(latency, machines, folder / "latency.parquet")
-        check_models(latency, exports, folder / "latency.parquet")
-        control = folder / "control.json"
-        found.append(Elsewhere(latency, TIMES.read(folder / "times.parquet"),
-                               Environment.read(folder / "environment.json"),
-                               Control.read(control) if control.exists() else None))
+    found, machines, exports = [], set(machines), list(exports)
+    for place, one in ((place, one) for folder in folders for place, one in measured_in(folder)):
+        check_machines(one.latency, machines, place)
+        if exports:
+            check_models(one.latency, exports, place)
+        found.append(one)
     return found
+
+
+def measured_in(place: Path) -> Iterator[tuple[Path, Measured]]:
+    """What lies there, with its file. Raises UserError where there is nothing."""
+    if place.is_file():
+        yield place, checked(place)
+        return
+    table, control = place / "latency.parquet", place / "control.json"
+    if table.is_file():
+        yield table, Measured(LATENCY.read(table), TIMES.read(place / "times.parquet"),
+                              Environment.read(place / "environment.json"),
+                              Control.read(control) if control.exists() else None)
+        return
+    bundles = sorted(place.glob("*.zip"))
+    if not bundles:
+        raise UserError("no latencies here", file=place,
+                        remedy="Give a folder that ecg-bench wrote, or bundles of kits (bundle-NAME.zip)")
+    for file in bundles:
+        yield file, checked(file)
+
+
+def checked(bundle: Path) -> Measured:
+    """What a bundle tells, as rows. Raises UserError where they are none of LATENCY."""
+    one = tabulate(unpack.read(bundle))
+    LATENCY.arrow(one.latency, bundle)
+    return one
 
 
 def check_machines(rows: pd.DataFrame, known: set[str], file: Path) -> None:
@@ -77,6 +106,7 @@ def check_models(rows: pd.DataFrame, exports: Iterable[Export], file: Path) -> N
 
 def beside(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Rows of all tables, with the columns that any of them has."""
-    filled = [table for table in tables if len(table)]
+    tables = list(tables)
+    filled = [table for table in tables if len(table)] or tables[:1]
     columns = list(dict.fromkeys(name for table in filled for name in table))
     return pd.concat([table.dropna(axis=1, how="all") for table in filled], ignore_index=True).reindex(columns=columns)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import binom
 
 LEVEL = 0.95
 BEYOND = 10                  # a percentile needs as many samples beyond it
@@ -26,6 +25,8 @@ def quantile_interval(times: np.ndarray, q: float, level: float = LEVEL) -> tupl
     most (1 - level)/2 each (Conover, Practical Nonparametric Statistics, section 3.2). An end is None where the
     samples do not reach so far, both where the quantile itself is None.
     """
+    from scipy.stats import binom  # a kit's machine has none, and asks for no interval
+
     if quantile(times, q) is None:
         return None, None
     ordered, n, tail = np.sort(times), len(times), (1 - level) / 2

@@ -15,19 +15,20 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from ecgscale.contracts import Environment
 from ecgscale.machine.processors import usable_cpus
 from ecgscale.machine.provenance import cpu_name, text, told, versions
 
 SYS = Path("/sys")
 
 
-def environment(machine: str, threads: int, devices: list[dict[str, Any]]) -> Environment:
-    return Environment(
-        machine=machine, cpu=cpu_name(), cores=usable_cpus(), threads=threads, memory_bytes=memory_bytes(),
-        os=f"{platform.system()} {platform.release()} {platform.machine()}", container=container(), devices=devices,
-        state=state(), versions=versions(), started=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+def environment(machine: str, threads: int, devices: list[dict[str, Any]]) -> dict[str, Any]:
+    """Members of the document Environment."""
+    return {
+        "machine": machine, "cpu": cpu_name(), "cores": usable_cpus(), "threads": threads,
+        "memory_bytes": memory_bytes(), "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "container": container(), "devices": devices, "state": state(), "versions": versions(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def memory_bytes() -> int | None:

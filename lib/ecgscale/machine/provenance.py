@@ -7,6 +7,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from ecgscale import __version__
 from ecgscale.paths import PACKAGE
 
 NAMED = (
@@ -18,7 +19,7 @@ NAMED = (
 @cache
 def versions() -> dict[str, str]:
     """Python, ecgscale and the libraries that can change a number, as installed."""
-    found = {"python": platform.python_version(), "ecgscale": metadata.version("ecgscale")}
+    found = {"python": platform.python_version(), "ecgscale": __version__}
     for name in NAMED:
         try:
             found[name] = metadata.version(name)
@@ -30,7 +31,7 @@ def versions() -> dict[str, str]:
 def installed() -> dict[str, str]:
     """Python, the system, this code, and every package installed beside it."""
     found = {
-        "python": platform.python_version(), "ecgscale": metadata.version("ecgscale"), "code": code_digest(),
+        "python": platform.python_version(), "ecgscale": __version__, "code": code_digest(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
     return found | dict(sorted((each.name.lower(), each.version) for each in metadata.distributions()))

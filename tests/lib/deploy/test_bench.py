@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts import LATENCY, TIMES, Environment
-from ecgscale.deploy import apart, bench, block, control
+from ecgscale.deploy import apart, bench, block, control, runtimes, session
 from ecgscale.deploy.runtimes import Device, Ran, Unavailable
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
@@ -76,7 +76,9 @@ def planted(monkeypatch, watched=False, **kinds):
         return kinds[name]
 
     monkeypatch.setattr(apart, "START", "fork")
-    for module in (bench, block):
+    for name in kinds:
+        monkeypatch.setitem(runtimes.MODULES, name, "tests.lib.deploy.test_bench")
+    for module in (session, block):
         monkeypatch.setattr(module, "runtime_class", find)
     monkeypatch.setattr(block, "GROUP_SECONDS", 0.005)
     monkeypatch.setattr(control, "arms", {})
@@ -212,7 +214,7 @@ def test_rounds_are_in_random_order_and_repeatable(tmp_path, monkeypatch):
     orders = []
     for seed in (1, 1, 2):
         log: list[str] = []
-        monkeypatch.setattr(bench, "say", lambda line, log=log: log.append(line.split(", ")[2].split()[0]))
+        monkeypatch.setattr(session, "say", lambda line, log=log: log.append(line.split(", ")[2].split()[0]))
         planted(monkeypatch, **{name: kind(0.0) for name in "abcdef"})
         measured(tmp_path, list("abcdef"), Deploy(repeats=2, min_count=20, min_seconds=0), tolerance=99, seed=seed)
         orders.append(log)

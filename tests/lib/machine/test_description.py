@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ecgscale.contracts import Environment
 from ecgscale.machine import description
 
 
@@ -63,7 +64,7 @@ def test_peak_memory_sees_what_was_freed_again():
 
 
 def test_environment_is_complete(tmp_path):
-    made = description.environment("here", 2, [{"runtime": "torch", "device": "cpu", "available": True}])
+    made = Environment(**description.environment("here", 2, [{"runtime": "torch", "device": "cpu", "available": True}]))
     made.write(tmp_path / "environment.json")
     again = type(made).read(tmp_path / "environment.json")
     assert again == made

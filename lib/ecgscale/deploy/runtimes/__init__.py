@@ -14,21 +14,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ecgscale.contracts import (
-    Artefact,
-    Export,
-    check_digests,
-    digest,
-    file_digest,
-    plain_file,
-    read_array,
-    reading,
-)
+from ecgscale.contracts.digests import check_digests, digest, file_digest
+from ecgscale.contracts.reading import plain_file, read_array, reading
 from ecgscale.errors import UserError
+
+if TYPE_CHECKING:       # a kit has neither pydantic nor the tables
+    from ecgscale.contracts import Artefact, Export
 
 MODULES = {name: f"ecgscale.deploy.runtimes.{name}_runtime" for name in ("torch", "onnxruntime", "openvino", "coreml")}
 
@@ -111,8 +106,14 @@ class DeployedModel:
 
     @classmethod
     def read(cls, folder: Path) -> DeployedModel:
-        """Raises UserError when the folder holds no export, or a sample that does not fit it."""
-        export = Export.read(folder / "export.json")
+        """Raises UserError when the folder holds no export, or what does not fit it."""
+        from ecgscale.contracts import Export
+
+        return cls.checked(folder, Export.read(folder / "export.json"))
+
+    @classmethod
+    def checked(cls, folder: Path, export: Export) -> DeployedModel:
+        """`export`: export.json of this folder. Raises UserError for a sample or a file that does not fit it."""
         check_digests(folder, export.digests, "export.json", SAMPLE)
         arrays = [read_array(folder / name) for name in SAMPLE]
         expected_shapes = (tuple(export.input_shape), (export.input_shape[0], len(export.classes)))

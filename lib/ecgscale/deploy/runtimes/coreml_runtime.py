@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ecgscale.contracts import Artefact
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
 
 UNITS = {"cpu": "CPU_ONLY", "gpu": "CPU_AND_GPU", "npu": "CPU_AND_NE", "all": "ALL"}
@@ -40,7 +39,7 @@ class CoremlRuntime:
             raise Unavailable(reason)
         self.device = device
         precision = read_option(option, OPTIONS).get("precision", "float16")
-        self.artefact: Artefact = model.artefact("coreml", precision, batch)
+        self.artefact = model.artefact("coreml", precision, batch)
         self.path = model.path(self.artefact)
 
     def compile(self) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from ecgscale.contracts import Artefact
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, kind_of, numbered, one_line, read_option
 
 onnxruntime.disable_telemetry_events()      # on Windows; elsewhere the environment says so (machine.confined)
@@ -60,7 +59,7 @@ class OnnxRuntime:
         self.device, self.threads = device, threads
         self.provider = PROVIDERS[kind_of(device)[0]]
         opset = DIRECTML_OPSET if self.provider == PROVIDERS["directml"] else None
-        self.artefact: Artefact = model.artefact("onnx", self.settings.get("precision", "float32"), batch, opset)
+        self.artefact = model.artefact("onnx", self.settings.get("precision", "float32"), batch, opset)
         self.file = model.path(self.artefact)
         self.content = self.file.read_bytes()
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import numpy as np
 import openvino
 
-from ecgscale.contracts import Artefact
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, kind_of, numbered, one_line, read_option
 
 OPTIONS = {
@@ -65,7 +64,7 @@ class OpenvinoRuntime:
         self.device, self.threads = device, threads
         asked = self.settings.get("precision")
         kinds = ("bf16", "float32") if asked == "bf16" else ("int8",) if asked == "int8" else ("float32",)
-        self.artefact: Artefact = model.artefact("openvino", self.settings.get("weights", kinds), batch)
+        self.artefact = model.artefact("openvino", self.settings.get("weights", kinds), batch)
         self.core = openvino.Core()
         self.network = self.core.read_model(model.path(self.artefact))
 
