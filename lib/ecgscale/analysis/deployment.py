@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from ecgscale.analysis import small_devices
 from ecgscale.analysis.deployable import SETTING, Scores, foretold, measured, scores_of
-from ecgscale.contracts import CONFIRMED, DEPLOYMENT, LATENCY, Export, PlannedRun, marked, read_all, write_text
+from ecgscale.contracts import CONFIRMED, DEPLOYMENT, LATENCY, MEMORY, Export, PlannedRun, marked, read_all, write_text
 from ecgscale.contracts.run_table import SCORES
 from ecgscale.design.confirming import study_of
 from ecgscale.errors import UserError
@@ -191,19 +192,22 @@ def ends(low: float, high: float, form: str, level: float) -> str:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """answer, stairs: DEPLOYMENT; judged: CONFIRMED; studies: texts by file name, one for each foretold model; told:
-    lines for people."""
+    """answer, stairs: DEPLOYMENT; memory: MEMORY; judged: CONFIRMED; studies: texts by file name, one for each foretold
+    model; told: lines for people."""
 
     answer: pd.DataFrame
     stairs: pd.DataFrame
+    memory: pd.DataFrame
     judged: pd.DataFrame
     studies: dict[str, str]
     told: list[str]
 
     def write(self, folder: Path) -> None:
-        """deployment.csv (answer), devices.csv (stairs), confirmed.csv and a study file for each foretold model."""
+        """deployment.csv (answer), devices.csv (stairs), memory.csv, confirmed.csv, and a study file for each foretold
+        model."""
         DEPLOYMENT.write(self.answer, folder / "deployment.csv")
         DEPLOYMENT.write(self.stairs, folder / "devices.csv")
+        MEMORY.write(self.memory, folder / "memory.csv")
         CONFIRMED.write(self.judged, folder / "confirmed.csv")
         for name, text in self.studies.items():
             write_text(folder / name, f"{SIGNED}\n{text}", marked(SIGNED.encode()))
@@ -217,8 +221,9 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
         if not value > 0:
             raise UserError(f"{value} is no budget", field=f"--{name}", remedy="Give a number above 0")
     measured_there = read_all(LATENCY, [folder / "latency.parquet" for folder in latency])
-    options = Options.of(read_runs(runs).frame, measured_there,
-                         [Export.read(folder / "export.json") for folder in models], statistic)
+    table, exports = read_runs(runs).frame, [Export.read(folder / "export.json") for folder in models]
+    options = Options.of(table, measured_there, exports, statistic)
+    memory = small_devices.beside_devices(table, exports, options.scores)
     made, stairs = answer(options, question), staircase(options, question)
     judged = confirmed(read_all(DEPLOYMENT, told), options)
     studies = {}
@@ -232,6 +237,7 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
         own = made[made["machine"].eq(machine) & made["device"].eq(device)]
         lines += [f"At most {question.told()} on {machine} {device}:" + ("" if len(own) else " nothing fits"),
                   *(f"  {told_of(row)}" for row in own.itertuples())]
+    lines += small_devices.told(memory)
     lines += [f"{name} trains what is foretold; afterwards give --told deployment.csv" for name in studies]
     lines += [f"{row.model} on {row.machine} {row.device} {row.runtime}: {row.verdict}" for row in judged.itertuples()]
-    return Recommendation(made, stairs, judged, studies, lines)
+    return Recommendation(made, stairs, memory.drop(columns="log_y"), judged, studies, lines)

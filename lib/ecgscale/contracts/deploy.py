@@ -107,6 +107,8 @@ class Export(Document):
     """Of the packages."""
     digests: dict[str, str] = {}
     """Of the two files of the sample beside it: SHA-256, 16 hex digits."""
+    peak_activations: int | None = None
+    """Elements that are alive at once, at most, in the ONNX graph of one window; null without that file."""
 
 
 # ------------------------------------------------------------------------------------------------------------ BENCH
@@ -374,6 +376,25 @@ DEPLOYMENT = Table("deployment", 1, "of ecg-deploy: deployment.csv, devices.csv"
     "bytes_from": TEXT("file, or what its size is reckoned from"),
     "file_difference": REAL("score of the file minus score of the network, on the test part", "of the score"),
     "note": TEXT("what to know of it"),
+})
+
+MEMORY = Table("memory", 1, "of ecg-deploy: memory.csv", "An exported model in one precision beside a small device", {
+    "device": TEXT("of assets/devices.csv"), "class": TEXT("of the device: microcontroller, watch, phone"),
+    "ram_bytes": REAL("that the device has, of which firmware and others need their part", "byte"),
+    "flash_bytes": REAL("that the device has, likewise", "byte"), "source": TEXT("of the device's figures"),
+    "run_id": TEXT("as in runs"), "model": TEXT("its name for people"), "family": TEXT("as in runs"),
+    "leads": TEXT("that it reads"), "params": REAL("as in runs", "parameters"),
+    "precision": TEXT("float32 or int8, of weights and activations"),
+    "weight_bytes": REAL("of its parameters", "byte"),
+    "activation_bytes": REAL("alive at once, at most", "byte"),
+    "fits": FLAG("weights in flash, activations in RAM, and no more score lost than the study's margin"),
+    "note": TEXT("why it does not fit; empty where it does"),
+    "response": TEXT("the score that is told"), "score": REAL("of the run", "of the response"),
+    "low": REAL("lower end of its 95 % interval", "of the response"),
+    "high": REAL("upper end of its 95 % interval", "of the response"),
+    "file_difference": REAL("score of the INT8 file minus score of the network, on the test part", "of the score"),
+    "file_low": REAL("lower end of its 95 % interval", "of the score"),
+    "file_high": REAL("upper end of its 95 % interval", "of the score"),
 })
 
 CONFIRMED = Table("confirmed", 1, "of ecg-deploy: confirmed.csv", "A model that was foretold, and what was found", {

@@ -125,6 +125,11 @@ def with_rounds(planned: list[PlannedRun], plan: Plan, rounds: list[Round]) -> t
 
 
 def read_devices() -> list[dict[str, str]]:
+    """Those of assets/devices.csv that train: with a peak."""
+    return [row for row in every_device() if row["peak_tflops"]]
+
+
+def every_device() -> list[dict[str, str]]:
     with open(DEVICES, newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 

@@ -22,6 +22,7 @@ from ecgscale.contracts.labels import LabelSet
 from ecgscale.contracts.run_table import CHOOSING, chosen_by
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
+from ecgscale.deploy.export.memory import peak_activations
 from ecgscale.deploy.runtimes import SAMPLE, DeployedModel, one_line, tree_digest, tree_files
 from ecgscale.design.study import Deploy
 from ecgscale.ecg.corpus import Corpus
@@ -149,9 +150,19 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
         print(f"export: {label}, {kind}", file=sys.stderr, flush=True)
         artefacts.append(make(kind, exporters.get(kind.batch), description, folder, truth, task))
     kept = file_digests(folder, SAMPLE)
-    document = description.model_copy(update={"artefacts": tuple(artefacts), "digests": kept})
+    document = description.model_copy(update={"artefacts": tuple(artefacts), "digests": kept,
+                                              "peak_activations": peak_of(folder, artefacts)})
     document.write(folder / "export.json")
     return document
+
+
+def peak_of(folder: Path, artefacts: Iterable[Artefact]) -> int | None:
+    """Most activations alive at once in the float32 ONNX file of one window; None where it was not made."""
+    import onnx
+
+    graphs = [one.file for one in artefacts
+              if (one.format, one.precision, one.batch) == ("onnx", "float32", 1) and one.file]
+    return min((peak_activations(onnx.load(str(folder / file))) for file in graphs), default=None)
 
 
 @dataclass(frozen=True)
