@@ -209,7 +209,7 @@ def test_it_stops_by_budget(tmp_path):
     pipeline = Pipeline(tmp_path, STUDY.replace("1e18", "1e10"))
     decision = pipeline.round()
     assert (decision.stop, decision.spent, pipeline.rounds) == ("budget", 0.0, [])
-    assert "and 1e+10 of 1e+10 are left" in decision.reason
+    assert "and 10 G of 10 G are left" in decision.reason
 
 
 def test_it_stops_where_no_network_is_larger(tmp_path):

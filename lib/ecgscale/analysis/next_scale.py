@@ -11,6 +11,7 @@ from scipy import stats
 
 from ecgscale.contracts.rounds import Stop
 from ecgscale.contracts.run_table import configurations
+from ecgscale.design.plan import short
 from ecgscale.design.scale import Scale
 from ecgscale.laws.answer import OF_SEVERAL
 from ecgscale.laws.foresight import Foresight, foresee
@@ -113,12 +114,12 @@ def next_scale(families: list[Family], rungs: pd.DataFrame, scale: Scale, errors
     paid = steps[steps["train_flops"] <= left]
     if not distrust and steps.empty:
         return NextScale("no larger network", f"no network of scale.models costs more than the dearest run "
-                         f"({dearest:.3g} FLOPs) and at most {scale.times:g} times as much",
+                         f"({short(dearest)} FLOPs) and at most {scale.times:g} times as much",
                          ("name larger networks as scale.models, or raise scale.times",))
     if not distrust and paid.empty:
         return NextScale("budget", f"{len(scale.seeds)} seeds of the next scale cost "
-                         f"{len(scale.seeds) * steps['train_flops'].min():.3g} FLOPs, and "
-                         f"{max(scale.train_flops - spent, 0.0):.3g} of {scale.train_flops:.3g} are left")
+                         f"{short(len(scale.seeds) * steps['train_flops'].min())} FLOPs, and "
+                         f"{short(max(scale.train_flops - spent, 0.0))} of {short(scale.train_flops)} are left")
     wider = widening(errors)
     contenders = [contender(family, steps if distrust else paid, len(scale.seeds), wider) for family in families]
     chosen = [one for one in contenders if not one["note"]]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ecgscale.contracts import NEXT, PlannedRun, Reading
 from ecgscale.contracts.run_table import finished
-from ecgscale.design.plan import records_used, train_flops
+from ecgscale.design.plan import records_used, short, train_flops
 from ecgscale.errors import UserError
 from ecgscale.laws.answer import OF_SEVERAL
 from ecgscale.laws.columns import Response, explains, responses
@@ -78,15 +78,15 @@ def propose(table: Path, plan: Path, records: int, at: dict[str, float], budget:
         made = krige(law, *seen[list(names)].to_numpy(float).T, y=seen["y"].to_numpy(float))
         batch = next_batch(made, log_x, costs, log_at, budget, batch_size(len(seen)))
         if not batch.places:
-            raise UserError(f"no run of the plan costs less than {budget:.3g} FLOPs", field="--budget",
-                            remedy=f"The cheapest costs {costs.min():.3g}")
+            raise UserError(f"no run of the plan costs less than {short(budget)} FLOPs", field="--budget",
+                            remedy=f"The cheapest costs {short(costs.min())}")
         places, spreads = within(batch, costs, budget), batch.spread
     rows = cells.iloc[places].assign(half_width=HALF_WIDTH * np.array(spreads[1 : len(places) + 1]))
     ahead = predicted(made, np.exp(log_x[:, places]), response.most)
     proposal = lines_of(rows.assign(**ahead), response.name)
     runs = [run for cell in rows["runs"] for run in cell]
     expected = spreads[len(places)] if made else None
-    notes.append(f"{len(runs)} runs of {len(places)} cells, {proposal['train_flops'].sum():.3g} FLOPs")
+    notes.append(f"{len(runs)} runs of {len(places)} cells, {short(proposal['train_flops'].sum())} FLOPs")
     return Proposal(proposal, runs, [read.columns.explaining((response.column,)).told(), *notes,
                                      at_target(made, names, at, response, expected)])
 
@@ -166,7 +166,7 @@ def lines_of(cells: pd.DataFrame, response: str) -> pd.DataFrame:
 
 def at_target(made: Kriged | None, names: tuple[str, ...], at: dict[str, float], response: Response,
               expected: float | None) -> str:
-    place = f"{response.name} at {', '.join(f'{name}={at[name]:.4g}' for name in names)}"
+    place = f"{response.name} at {', '.join(f'{name}={short(at[name])}' for name in names)}"
     if made is None or expected is None:
         return f"{place}: not told yet"
     told = made.predict(*([float(at[name])] for name in names))

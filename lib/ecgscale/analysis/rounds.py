@@ -20,6 +20,7 @@ from ecgscale.analysis.transferred import rate_for
 from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, file_digest
 from ecgscale.contracts.run_table import SCORES, finished, judged_by
 from ecgscale.design.ladder import climbed, ladder
+from ecgscale.design.plan import short
 from ecgscale.design.scale import Scale
 from ecgscale.design.study import read_study
 from ecgscale.errors import UserError
@@ -256,7 +257,7 @@ def told_of(rows: pd.DataFrame) -> str:
 
 def verdict(decision: Decision) -> str:
     share = f"{decision.inside} of {decision.judged} rounds inside; " if decision.judged else ""
-    spent = f"{decision.spent:.3g} of {decision.budget:.3g} FLOPs spent"
+    spent = f"{short(decision.spent)} of {short(decision.budget)} FLOPs spent"
     if decision.go_on:
         return f"{share}{spent}. Go on: the same command again trains the next round"
     return "\n".join([f"{share}{spent}. Stop, {decision.stop}: {decision.reason}",

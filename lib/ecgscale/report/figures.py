@@ -104,7 +104,7 @@ def plain_ticks(panel: Axes, axis: str = "x") -> None:
 
 def front_words(rows: pd.DataFrame, name: str, cost: str) -> str:
     best = rows.loc[rows["y"].idxmax()]
-    return f"{label(name)}: best score {best['y']:.3f} at {best['x']:.3g} {COSTS[cost].unit or cost}"
+    return f"{label(name)}: best score {best['y']:.3f} at {number(best['x'])} {COSTS[cost].unit or cost}"
 
 
 def words(group: str) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ecgscale.analysis.findings import FEWEST
 from ecgscale.analysis.pairs import optimizer_pairs
+from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
 from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.analysis_tables import exponents, sizes
@@ -109,11 +110,21 @@ def laws(inputs: Inputs) -> Headline | None:
     fits = [fit for fit in inputs.laws.fits if fit.law != "average"]
     found = [fit for fit in fits if fit.verdict == "identified"]
     told = sorted(map(preferred, by_question(found)), key=lambda fit: not fit.statistics.get("headline"))[:3]
-    detail = "; ".join(f"{quantity(fit.y)} over {sizes(fit)} ({label(fit.subset)}): {fit.law}, {exponents(fit)}"
-                       for fit in told)
-    return Headline("Is there a scaling law in these runs?",
-                    f"{len(found)} of {len(fits)} fits identified" if fits else "nothing to fit",
-                    detail or "The data cannot tell the laws' parameters: more runs, or a wider range of sizes, would.")
+    if not told:
+        return Headline("Is there a scaling law in these runs?",
+                        f"none of {len(fits)} fits identified" if fits else "nothing to fit",
+                        "The data cannot tell the laws' parameters: more runs, or a wider range of sizes, would.")
+    return Headline("Is there a scaling law in these runs?", equation(told[0]),
+                    f"{len(found)} of {len(fits)} fits identified, 90 % intervals: "
+                    + "; ".join(f"{quantity(fit.y)} over {sizes(fit)} ({label(fit.subset)}, n = {fit.points}): "
+                                f"{fit.law}, {exponents(fit)}" for fit in told))
+
+
+def equation(fit: LawFit) -> str:
+    """ "test loss ∝ train records^-c, c = 0.19 [0.15, 0.23]"."""
+    if fit.law == "power":
+        return f"{quantity(fit.y)} ∝ {sizes(fit)}^-c, {exponents(fit)}"
+    return f"{quantity(fit.y)} over {sizes(fit)}: {fit.law}, {exponents(fit)}"
 
 
 def rounds(inputs: Inputs) -> Headline | None:

@@ -15,7 +15,7 @@ from ecgscale.report.figures import OTHER_SCALE, POOLED, axis_title, quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import flagged, order, standing, subset
 from ecgscale.report.possible import possible
-from ecgscale.report.style import KNOWN, label
+from ecgscale.report.style import KNOWN, label, number
 
 GRID = 60
 FOREMOST = ("random forest",)       # of the models that predict: the study's
@@ -77,7 +77,8 @@ def fronts(inputs: Inputs) -> Chart | None:
         views.append(View(key, " and ".join(COSTS[cost].title for cost in costs), two_costs(axes, costs, inputs)
                           if len(costs) == 2 else one_cost(axes, costs[0], names, inputs)))
         best = ours.loc[ours["y"].idxmax()]
-        told.append(f"{COSTS[costs[0]].title}: best score {best['y']:.3f} at {best['x']:.3g} {COSTS[costs[0]].unit}")
+        cost = COSTS[costs[0]]
+        told.append(f"{cost.title}: best score {best['y']:.3f} at {number(best['x'])} {cost.unit}")
     published = inputs.frontier[inputs.frontier["group"].eq("published")
                                 & inputs.frontier["axes"].eq("score~forward_flops")]
     if views and len(published):

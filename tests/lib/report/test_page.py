@@ -358,8 +358,9 @@ def test_the_laws_that_are_told_are_told_with_their_exponents():
                    for name, c, weight in (("power", 0.15, 0.8), ("floor", 0.17, 0.2)))
     answer = next(one for one in headlines(replace(inputs, laws=inputs.laws.model_copy(update={"fits": (law, weaker)})))
                   if "scaling law" in one.question)
-    assert answer.answer == "2 of 2 fits identified"
-    assert answer.detail == "1 - Challenge score (test) over train flops (all): power, c = 0.15 [0.1, 0.2]"
+    assert answer.answer == "1 - Challenge score (test) ∝ train flops^-c, c = 0.15 [0.1, 0.2]"
+    assert answer.detail == ("2 of 2 fits identified, 90 % intervals: "
+                             "1 - Challenge score (test) over train flops (all, n = 23): power, c = 0.15 [0.1, 0.2]")
 
 
 def test_a_fallback_is_never_the_fastest():
