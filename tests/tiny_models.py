@@ -16,8 +16,8 @@ from ecgscale.contracts.labels import read_label_set
 from ecgscale.deploy.export import export_models
 from ecgscale.deploy.runtimes import DeployedModel, Runtime, runtime_class
 from ecgscale.design.study import Deploy
-from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
+from ecgscale.models.networks import build
 
 WINDOW, RATE = 256, 100.0
 LABELS = read_label_set()

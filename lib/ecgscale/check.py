@@ -13,7 +13,7 @@ from ecgscale.contracts import marked, write_text
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.written import read_rows
 from ecgscale.design.study import Split, Study, read_study
-from ecgscale.ecg.datasets import DEFAULT, WITH_FOLDS, adaptor
+from ecgscale.ecg.datasets import DEFAULT, MODULES, adaptor, has_folds
 from ecgscale.ecg.label_table import read_labels
 from ecgscale.ecg.leads import leads_listed
 from ecgscale.ecg.people import read_people
@@ -97,7 +97,7 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
         yield str(UserError("a synthetic corpus has no folds of your own", file=study, field="split.method",
                             remedy="Give recordings by --input, and their folds in each source's patients table"))
     for row in rows if split.method == "column" else ():
-        if not row["patients"] and row["dataset"] not in WITH_FOLDS:
+        if not row["patients"] and not has_folds(row["dataset"]):
             yield str(UserError(f"split.method is column, and {row['source']} has no table with its folds", file=sheet,
                                 line=int(row["line"]), field="patients",
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
@@ -131,6 +131,7 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
     """
     schema = json.loads((ASSETS / "schema_input.json").read_text())
     rules = schema["items"]["properties"]
+    rules["dataset"] |= {"enum": ["", *MODULES], "errorMessage": f"Name the layout of the folder: {', '.join(MODULES)}"}
     rows = read_rows(sheet, tuple(schema["items"]["required"]))
     if len(rows) > MOST_SOURCES:
         raise UserError(f"has {len(rows)} rows, at most {MOST_SOURCES} are read", file=sheet,

@@ -8,7 +8,7 @@ process CHECK {
     cache false                // the image may have been built again under its name
 
     input:
-    val project                // '0.1.0 66d6ab1d8ccb6fdf': version and digest of lib/; an image has to hold the same
+    val project                // '0.2.0 66d6ab1d8ccb6fdf': version and digest of lib/; an image has to hold the same
     val named                  // [study: 'my study.yaml', sheet: 'sheet.csv' or null]: as the user named them
     val recordings             // false where the run begins with a table
     path study, stageAs: 'study/*'

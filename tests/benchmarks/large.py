@@ -17,9 +17,9 @@ import numpy as np
 import torch
 
 from ecgscale.contracts import LEADS, LossSpec, ModelSpec, OptimizerSpec, RunSpec
-from ecgscale.models.build import build
+from ecgscale.models.blocks import recomputing
 from ecgscale.models.complexity import SIZES
-from ecgscale.models.networks import recomputing
+from ecgscale.models.networks import build
 from ecgscale.training import device as hardware
 from ecgscale.training.layout import channels_last
 from ecgscale.training.loss import terms

@@ -15,8 +15,8 @@ from torch import nn
 from ecgscale.contracts import ModelSpec
 from ecgscale.design.space import sample
 from ecgscale.design.study import read_study
-from ecgscale.models.build import build
 from ecgscale.models.complexity import SIZES
+from ecgscale.models.networks import build
 from ecgscale.paths import ASSETS
 
 BATCH = 16

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from ecgscale.contracts import HISTORY, ModelSpec, OptimizerSpec, PlannedRun, RunResult
-from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
+from ecgscale.models.networks import build
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint
 from ecgscale.training.data import Crops, part_of

@@ -8,8 +8,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ecgscale.contracts import ModelSpec
-from ecgscale.models.build import build
 from ecgscale.models.complexity import ledger
+from ecgscale.models.networks import build
 
 NETWORKS = json.loads((Path(__file__).parent / "networks.json").read_text())["networks"]
 

@@ -39,9 +39,14 @@ def imports_of(source: str, inside_functions: bool = False) -> set[str]:
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             found |= {node.module} | {f"{node.module}.{name.name}" for name in node.names}
-        elif inside_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        elif inside_functions or not (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or for_types(node)):
             stack.extend(ast.iter_child_nodes(node))
     return {name for name in found if name}
+
+
+def for_types(node: ast.AST) -> bool:
+    """Whether it is `if TYPE_CHECKING:`, which no program runs."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def room(module: str) -> str:
@@ -81,9 +86,10 @@ def test_the_documented_picture_is_the_list():
 
 def test_an_import_against_the_data_is_seen():
     """The reader of imports sees those at the top, inside a function and inside a class."""
-    source = "import a\ndef f():\n    from b import c\nclass D:\n    def g(self):\n        import e.f\n"
+    source = ("import a\ndef f():\n    from b import c\nif TYPE_CHECKING:\n    import h\n"
+              "class D:\n    def g(self):\n        import e.f\n")
     assert imports_of(source) == {"a"}
-    assert imports_of(source, inside_functions=True) == {"a", "b", "b.c", "e.f"}
+    assert imports_of(source, inside_functions=True) == {"a", "b", "b.c", "e.f", "h"}
 
 
 def test_contracts_stand_alone():

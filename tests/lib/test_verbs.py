@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import ecgscale
-from ecgscale import verbs
+from ecgscale import models, verbs
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 from tests.commands import run_command
@@ -31,6 +31,9 @@ def test_every_verb_is_there_and_its_example_holds(runs, monkeypatch):
         for example in finder.find(getattr(ecgscale, name), name, module=verbs, globs=dict(given)):
             assert example.examples or name in ("figure", "prepare"), name
             assert not runner.run(example).failed, name
+    for example in finder.find(ecgscale.models.build, "models.build", module=models, globs=dict(given)):
+        assert example.examples
+        assert not runner.run(example).failed
     with pytest.raises(AttributeError, match="has no attribute 'fits'"):
         ecgscale.fits  # noqa: B018
 
@@ -40,8 +43,7 @@ def test_the_page_names_every_verb_and_its_code_runs(tmp_path, monkeypatch, caps
     assert tuple(sorted(re.findall(r"^\| `ecgscale\.(\w+)\(", page, flags=re.MULTILINE))) == ecgscale.VERBS
     (tmp_path / "assets").symlink_to(ASSETS)
     monkeypatch.chdir(tmp_path)
-    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
-        exec(code, {})
+    exec("".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)), {})
     assert "y_low" in capsys.readouterr().out
     assert (tmp_path / "law.png").read_bytes().startswith(b"\x89PNG")
 

@@ -10,7 +10,7 @@ import pytest
 from tests.pipeline.conftest import ROOT, nextflow
 
 GIVEN = {"queue": "gpus", "region": "europe-west4", "account": "ecg-project", "service_account": "runner@ecg",
-         "image": "registry.example/ecgscale:0.1.0-cuda", "bucket": "s3://ecg/here", "claim": "ecg-volume"}
+         "image": "registry.example/ecgscale:0.2.0-cuda", "bucket": "s3://ecg/here", "claim": "ecg-volume"}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_cloud_profile(resolved, cloud):
     found = resolved(f"{cloud},cuda", bucket="gs://ecg/here" if cloud == "google-batch" else "s3://ecg/here")
     for name, value in CLOUDS[cloud].items():
         assert found[name] == value, name
-    assert found["process.container"] == "'registry.example/ecgscale:0.1.0-cuda'"
+    assert found["process.container"] == "'registry.example/ecgscale:0.2.0-cuda'"
     assert found["process.beforeScript"] == "''"           # nothing of the machine that starts the run
     assert found["params.device"] == "'cuda'"
     # a label of the base survives all profiles: in a profile it would have been replaced

@@ -74,6 +74,7 @@ from ecgscale.contracts.evaluation import (
     ScoredClass,
 )
 from ecgscale.contracts.files import Document, Part, wrong_schema
+from ecgscale.contracts.names import FAMILIES, RUNTIMES
 from ecgscale.contracts.output import Wrote, marked, remove_folder, whole, whole_folder, write_array, write_text
 from ecgscale.contracts.reading import ContractError, plain_file, read_array, read_arrays, read_json, read_text, reading
 from ecgscale.contracts.rounds import ROUNDS, Decision, Foretold, Round, read_rounds
@@ -98,16 +99,16 @@ from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, read_all
 from ecgscale.contracts.tensors import read_tensors, write_tensors
 
 __all__ = [
-    "AHEAD", "AXES", "CLASS_COUNTS", "CONFIRMED", "DEPLOYMENT", "DIFFERENCES", "EFFECTS", "FLAG", "FRONTIER",
-    "HISTORIES", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS", "MEMORY", "METRICS", "NEXT", "NOISE",
-    "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS", "REJECTS", "RELIABILITY",
-    "ROUNDS", "RUNS", "SOURCES", "SOURCE_COUNTS", "SPLIT", "STRIPS", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact",
-    "Bundle", "Columns", "ContractError", "Control", "Decision", "Document", "Environment", "Example", "Examples",
-    "Export", "Foretold", "Kit", "LawFit", "Laws", "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec", "Part",
-    "Plan", "PlannedRun", "Predictor", "Reading", "Round", "RunResult", "RunSpec", "ScheduleSpec", "ScoredClass",
-    "Shard", "Speed", "SplitInfo", "Table", "Teaching", "Tuning", "Wrote", "changed", "check_digests",
-    "concatenated_digest", "digest", "file_digest", "file_digests", "marked", "plain_file", "read_all",
-    "read_array", "read_arrays", "read_json", "read_rounds", "read_split", "read_tensors", "read_text", "reading",
-    "remove_folder", "whole", "whole_folder", "write_array", "write_split", "write_tensors", "write_text",
-    "wrong_schema",
+    "AHEAD", "AXES", "CLASS_COUNTS", "CONFIRMED", "DEPLOYMENT", "DIFFERENCES", "EFFECTS", "FAMILIES", "FLAG",
+    "FRONTIER", "HISTORIES", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS", "MEMORY", "METRICS", "NEXT",
+    "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS", "REJECTS",
+    "RELIABILITY", "ROUNDS", "RUNS", "RUNTIMES", "SOURCES", "SOURCE_COUNTS", "SPLIT", "STRIPS", "TEXT", "TIMES",
+    "TUNING", "WHOLE", "Artefact", "Bundle", "Columns", "ContractError", "Control", "Decision", "Document",
+    "Environment", "Example", "Examples", "Export", "Foretold", "Kit", "LawFit", "Laws", "Ledger", "LossSpec",
+    "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "Round", "RunResult",
+    "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Teaching", "Tuning", "Wrote",
+    "changed", "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests", "marked",
+    "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_rounds", "read_split", "read_tensors",
+    "read_text", "reading", "remove_folder", "whole", "whole_folder", "write_array", "write_split", "write_tensors",
+    "write_text", "wrong_schema",
 ]

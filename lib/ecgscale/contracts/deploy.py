@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from ecgscale.contracts.files import Document, Part
+from ecgscale.contracts.names import RUNTIMES
 from ecgscale.contracts.runs import Ledger, RunSpec
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
@@ -118,7 +119,7 @@ LATENCY = Table("latency", 1, "latency/latency.parquet", "A block of calls of on
     "run_id": TEXT("as in runs"), "model": TEXT("its name for people"), "family": TEXT("as in runs"),
     "params": REAL("as in runs", "parameters"), "forward_flops": REAL("as in runs", "FLOP"),
     "machine": TEXT("its name for people"),
-    "runtime": TEXT("torch, onnxruntime, openvino or coreml"),
+    "runtime": TEXT(f"one of {', '.join(RUNTIMES)}"),
     "device": TEXT("asked for: cpu, cuda, gpu, npu, auto, ..."),
     "option": TEXT("asked for: empty or hint=latency;precision=bf16, ..."),
     "artefact_digest": TEXT("of the file that was loaded"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ecgscale.contracts.files import Document, Part
+from ecgscale.contracts.names import FAMILIES
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
 # ---------------------------------------------------------------------------- EVALUATE: one folder a run (run_id)/
@@ -126,7 +127,7 @@ RUNS = Table("runs", 1, "table/runs.parquet, table/runs.csv", "A run, whatever b
     "status": TEXT("finished, diverged, failed or unevaluated"),
     "reason": TEXT("why it did not finish"),
     "synthetic": SYNTHETIC,
-    "family": TEXT("of the architecture: regnet, convnext, vit, resnet"),
+    "family": TEXT(f"of the architecture: {', '.join(FAMILIES)}"),
     "optimizer": TEXT("sgd, sgdm or adamw"),
     "lr": REAL("learning rate", "1"), "weight_decay": REAL("of the optimizer", "1"),
     "seed": WHOLE("of weights, order and crops", "1"),

@@ -9,6 +9,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from ecgscale.contracts.corpus import LEADS
 from ecgscale.contracts.digests import digest
 from ecgscale.contracts.files import Document, Part
+from ecgscale.contracts.names import FAMILIES
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
 # ----------------------------------------------------------------------------------------------------------- SAMPLE
@@ -17,7 +18,7 @@ from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 class ModelSpec(Part):
     """An architecture: family and its own hyperparameters (see models/)."""
 
-    family: Literal["regnet", "convnext", "vit", "resnet"]
+    family: Literal[FAMILIES]
     """Which network."""
     params: dict[str, float | int | str | None]
     """Its hyperparameters, by name (see models/)."""

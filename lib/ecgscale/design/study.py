@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from ecgscale.contracts import LEADS
+from ecgscale.contracts import LEADS, RUNTIMES
 from ecgscale.design import marked_yaml
 from ecgscale.design.axes import Range, choices, ends
 from ecgscale.design.run_group import (
@@ -111,7 +111,7 @@ class Evaluation(Section):
     signal leaves the corpus."""
 
 
-RuntimeName = Literal["torch", "onnxruntime", "openvino", "coreml"]
+RuntimeName = Literal[RUNTIMES]
 RuntimeOption = Annotated[str, Field(pattern=r"^[a-z]+=[a-z0-9]+(;[a-z]+=[a-z0-9]+)*$", max_length=200)]
 
 

@@ -38,7 +38,7 @@ from ecgscale.evaluation.examples import examples, thresholds_of
 from ecgscale.evaluation.fold import Judged, age_bands
 from ecgscale.evaluation.metrics import challenge_terms, decide, has_challenge_score
 from ecgscale.evaluation.protocol import LEFT_OUT, measure
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 from ecgscale.training import device as hardware
 from ecgscale.training.data import fixed_batches, tile
 from ecgscale.training.layout import for_inference

@@ -32,7 +32,6 @@ from ecgscale.laws.headline import FRONTIER, FRONTIER_RUNS
 from ecgscale.laws.planted import (
     DESIGNS,
     EXCESS,
-    KNOWN,
     NOISES,
     OF_SEVERAL_SIZES,
     SEEDS,
@@ -47,8 +46,7 @@ from ecgscale.laws.uncertainty import bootstrap
 from ecgscale.laws.verdict import SIMPLER, slope_p, why_not
 
 AHEAD = (0.1, 2.0, 10.0)    # sizes at which is predicted, in units of the largest
-LEVELS = {"power": ("b",), "floor": ("E", "b"), "shifted": ("b",), "joint": ("E", "A", "B"),
-          "multi_epoch": ("E", "L0")}       # what moves with all of a law: those that can be a frontier's
+LEVELS = {name: law.levels for name, law in LAWS.items() if law.levels}     # of those that can be a frontier's
 COLUMNS = ("law", "truth", "of", "design", "noise", "noise_size", "runs", "tables", "told", "parameters_low",
            "parameters_high", "curve_low", "curve_high", "run_low", "run_high")
 
@@ -84,12 +82,12 @@ def cover(law: str, runs: int, noise: Noise, tables: int, seed: int = 0, replica
           design: str = "scattered") -> Coverage:
     """Simulate and count."""
     form, truth, random = LAWS[law], TRUTH[law], draws_of(law, runs, noise, seed, design)
-    names = [name for name in form.names if name not in KNOWN.get(law, ())]
+    names = [name for name in form.names if name not in form.known]
     told, ends, percentiles, endless, curve, new, estimates = [], [], [], [], [], [], []
     for table in range(tables):
         drawn = planted(law, runs, noise, random, design)
         x, y, clusters = np.exp(drawn.log_x), np.exp(drawn.log_y), drawn.clusters
-        fit = fit_law(law, *x, y=y, given={name: truth[name] for name in KNOWN.get(law, ())}, polish=False)
+        fit = fit_law(law, *x, y=y, given={name: truth[name] for name in form.known}, polish=False)
         simpler = fit_law(SIMPLER[law], *x, y=y, polish=False) if law in SIMPLER else None
         loss = choose_loss([fit])
         fit, simpler = loss.lead(fit), simpler and loss.lead(simpler)
@@ -253,7 +251,7 @@ def main() -> None:
         configurations = runs // SEEDS if kind == "clustered" else runs
         if design in OF_SEVERAL_SIZES and len(LAWS[law].sizes) == 1:
             continue
-        if not args.average and len(LAWS[law].parameters) - len(KNOWN.get(law, ())) >= configurations:
+        if not args.average and len(LAWS[law].parameters) - len(LAWS[law].known) >= configurations:
             continue
         if args.average:
             averaged = cover_average(law, runs, noise, args.tables, args.seed)

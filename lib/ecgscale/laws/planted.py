@@ -15,18 +15,7 @@ TENFOLD = 10.0              # of the noise's standard deviation, from the smalle
 OUTLIERS, WILD = 0.02, 10.0  # share of the runs, and their noise in units of the others'
 TAILS = 3                   # degrees of freedom of Student's t, scaled to the standard deviation of the others
 SEEDS = 4                   # runs a configuration where seeds come in clusters, half of whose variance is shared
-TRUTH = {
-    "power": {"b": 2.0, "c": 0.3},
-    "floor": {"E": 0.1, "b": 6.0, "c": 0.3},
-    "shifted": {"b": 30.0, "g": 1e-6, "c": 0.4},
-    "saturating": {"E": 0.1, "L0": 1.0, "alpha": 0.7, "b": 100.0, "c": 0.4},
-    "broken1": {"a": 0.02, "b": 1.5, "c0": 0.05, "c1": 0.4, "d1": 3e5, "f1": 0.3},
-    "broken2": {"a": 0.02, "b": 1.5, "c0": 0.05, "c1": 0.6, "d1": 1e5, "f1": 0.3, "c2": -0.5, "d2": 5e6, "f2": 0.3},
-    "joint": {"E": 0.05, "A": 1.2, "alpha": 0.15, "B": 3.0, "beta": 0.25},
-    "multi_epoch": {"E": 0.1, "L0": 1.0, "a": 20.0, "alpha": 0.3, "b": 100.0, "beta": 0.4, "c": 0.3, "gamma": 0.4,
-                    "delta": 0.6},
-}
-KNOWN = {"multi_epoch": ("L0",)}        # random guessing's loss, which a run table knows
+TRUTH = {name: law.truth for name, law in LAWS.items() if law.truth}
 
 
 def scattered(sizes: int, runs: int, random: np.random.Generator) -> np.ndarray:

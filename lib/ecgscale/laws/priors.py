@@ -17,12 +17,8 @@ from ecgscale.laws.fit import bounds
 from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.solve import minimise
 
-PRIORS = {      # law -> parameter in the form's coordinates -> centre, width
-    "floor": {"c": (0.5, 0.3)},
-    "shifted": {"c": (0.25, 0.3)},
-    "saturating": {"alpha": (0.95, 0.5), "c": (0.65, 0.4)},
-    "broken1": {"c0": (0.28, 0.25), "c1": (0.25, 0.45), "f1": (-1.1, 0.7)},
-}
+PRIORS = {name: law.priors for name, law in LAWS.items() if law.priors}
+"""law -> parameter in the form's coordinates -> centre, width."""
 STARTS = 4              # local searches a fit
 LEAST_NOISE = 2e-4      # of log y
 CLOSE = 1e-5            # share of the cost at which a search ends

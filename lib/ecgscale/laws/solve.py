@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgscale.laws import equations
-from ecgscale.laws.forms import Law
+from ecgscale.laws.forms import Law, follow
 from ecgscale.machine.compiled import compiled
 
 TRUSTED = 1e-3       # damping up to which a step's expected gain is believed
@@ -67,14 +66,14 @@ def minimise(
     within = np.zeros(1) if within is None else within
     limits = np.full(points, np.inf) if delta is None else np.broadcast_to(np.asarray(delta, float), (points,))
     lean = np.broadcast_to(np.asarray(lean, float), (points,))
-    descend(law.equation, best, cost, *map(np.ascontiguousarray, (
+    descend(law.number, best, cost, *map(np.ascontiguousarray, (
         np.moveaxis(log_x, 0, -1), log_y, weights, limits, lean, free, low, high, np.zeros((2, size)) if priors is None
         else priors, within)), steps, tolerance)
     return best, cost
 
 
 @compiled
-def descend(equation, best, cost, log_x, log_y, weights, limits, lean, free, low, high, priors, within, steps,
+def descend(number, best, cost, log_x, log_y, weights, limits, lean, free, low, high, priors, within, steps,
             tolerance):
     """Move each row of `best` to its minimum and fill `cost`. Arrays with a leading length of 1 are shared by all."""
     count, size = best.shape
@@ -86,7 +85,7 @@ def descend(equation, best, cost, log_x, log_y, weights, limits, lean, free, low
         at, may = best[i], free[min(i, len(free) - 1)]
         x, y, w = log_x[min(i, len(log_x) - 1)], log_y[min(i, len(log_y) - 1)], weights[min(i, len(weights) - 1)]
         least = within[min(i, len(within) - 1)]
-        value = evaluate(equation, at, x, y, w, limits, lean, priors, least, curve, slopes, normal, gradient)
+        value = evaluate(number, at, x, y, w, limits, lean, priors, least, curve, slopes, normal, gradient)
         damping, settled = 1e-3, 0
         for _ in range(steps):
             for k in range(size):
@@ -102,7 +101,7 @@ def descend(equation, best, cost, log_x, log_y, weights, limits, lean, free, low
                 largest, farthest = max(largest, abs(at[k])), max(farthest, abs(trial[k] - at[k]))
             if gain <= tolerance * value and damping <= TRUSTED:
                 break
-            found = evaluate(equation, trial, x, y, w, limits, lean, priors, least, curve, slopes, next_normal,
+            found = evaluate(number, trial, x, y, w, limits, lean, priors, least, curve, slopes, next_normal,
                              next_gradient)
             better, small = found < value, abs(value - found) <= tolerance * value
             settled = settled + 1 if small else 0 if better else settled
@@ -121,10 +120,10 @@ def descend(equation, best, cost, log_x, log_y, weights, limits, lean, free, low
 
 
 @compiled
-def evaluate(equation, theta, log_x, log_y, weights, limits, lean, priors, least, curve, slopes, normal, gradient):
+def evaluate(number, theta, log_x, log_y, weights, limits, lean, priors, least, curve, slopes, normal, gradient):
     """The cost at theta; fills the normal matrix (parameter, parameter) and the descent direction (parameter,). curve
     and slopes are room to work in."""
-    equations.follow(equation, theta, log_x, curve, slopes)
+    follow(number, theta, log_x, curve, slopes)
     size, cost = len(theta), least
     for a in range(size):           # of the priors
         square, off = priors[1, a] ** 2, priors[0, a] - theta[a]

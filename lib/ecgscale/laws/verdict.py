@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from ecgscale.laws.fit import Fit
+from ecgscale.laws.forms import LAWS
 from ecgscale.laws.profile import Profile, robust_variance
 from ecgscale.laws.uncertainty import without_own_pull
 
@@ -18,7 +19,7 @@ RANGE = 4.0                 # largest size over smallest
 PRECISION = 0.5             # half width of an exponent's interval over its estimate
 SUPPORTED = 0.05            # of the best law's information weight
 SHAPES = ("alpha", "f1", "f2")      # of the saturating and broken laws: at a bound, the exponents hang in the air
-SIMPLER = {"saturating": "floor", "broken1": "floor", "broken2": "broken1"}
+SIMPLER = {name: law.simpler for name, law in LAWS.items() if law.simpler}
 WORTH = 4.0                 # AICc by which a form must follow the runs better than its simpler one
 INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
 SAME = 1e-9                 # spread of log y below which all runs have one value

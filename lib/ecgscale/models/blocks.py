@@ -1,5 +1,7 @@
 """The blocks that the networks are made of. Signals are (batch, channel, time), tokens (batch, token, channel)."""
 
+import math
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -8,7 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from ecgscale.models import convnext, regnet
+from ecgscale.models import convnext, regnet, vit
+
+
+def chain(**parts: nn.Module) -> nn.Sequential:
+    """Parts one after the other; their weights are saved under their names."""
+    return nn.Sequential(OrderedDict(parts))
+
+
+class MeanOverTime(nn.Module):
+    """(batch, channel, time) -> (batch, channel)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(2)
 
 
 def conv_norm(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> nn.Sequential:
@@ -23,6 +37,10 @@ def relu(x: Tensor) -> Tensor:
     return functional.relu(x, inplace=True)
 
 
+class Residual(nn.Module):
+    """A block with a way around it, whose output is all that another needs of it."""
+
+
 class Blocks(nn.Sequential):
     """Residual blocks one after the other. With `recompute` none of them keeps its activations in training: they are
     made again for the gradient (Chen et al. 2016, arXiv:1604.06174), which is the same, dropout included."""
@@ -31,7 +49,7 @@ class Blocks(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         for block in self:
-            again = self.recompute and self.training and torch.is_grad_enabled() and isinstance(block, RESIDUAL)
+            again = self.recompute and self.training and torch.is_grad_enabled() and isinstance(block, Residual)
             x = checkpoint(block, x, use_reentrant=False, context_fn=lambda block=block: (
                 nullcontext(), moments_kept(block))) if again else block(x)
         return x
@@ -65,7 +83,7 @@ class SqueezeExcitation(nn.Module):
         return x * torch.sigmoid(self.excite(relu(self.squeeze(mean))))
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Residual):
     """RegNet's residual block: 1x1, grouped 3 (with the stride), squeeze-and-excitation, 1x1."""
 
     def __init__(self, inputs: int, stage: regnet.Stage, stride: int):
@@ -86,7 +104,7 @@ class Bottleneck(nn.Module):
         return relu(self.shortcut(x) + y)
 
 
-class BasicBlock(nn.Module):
+class BasicBlock(Residual):
     """ResNet's residual block: two convolutions of one kernel, the first one with the stride."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int):
@@ -126,7 +144,7 @@ class StochasticDepth(nn.Module):
         return x * (kept / (1 - self.probability))
 
 
-class InvertedBottleneck(nn.Module):
+class InvertedBottleneck(Residual):
     """ConvNeXt's residual block: depthwise convolution, LayerNorm, linear x4, GELU, linear, LayerScale."""
 
     def __init__(self, width: int, layer_scale: float, drop: float):
@@ -144,7 +162,7 @@ class InvertedBottleneck(nn.Module):
         return x + self.drop(y.transpose(1, 2))
 
 
-class EncoderBlock(nn.Module):
+class EncoderBlock(Residual):
     """Pre-norm Transformer block: self-attention and a two-layer perceptron, each with its residual."""
 
     def __init__(self, dim: int, heads: int, hidden: int):
@@ -169,4 +187,51 @@ class EncoderBlock(nn.Module):
         return self.project(mixed.transpose(1, 2).reshape(batch, tokens, dim))
 
 
-RESIDUAL = (Bottleneck, BasicBlock, InvertedBottleneck, EncoderBlock)
+class Encoder(nn.Module):
+    """ViT: patches, position encoding, encoder blocks, LayerNorm, class token or mean over tokens, linear."""
+
+    def __init__(self, made: vit.ViT, leads: int, window: int, classes: int):
+        super().__init__()
+        self.padding = -window % made.patch
+        self.patches = nn.Conv1d(leads, made.dim, made.patch, made.patch)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, made.dim)) if made.pooling == "cls" else None
+        self.position = nn.Parameter(torch.empty(1, made.tokens(window), made.dim))
+        self.blocks = Blocks(*(EncoderBlock(made.dim, made.heads, made.hidden) for _ in range(made.depth)))
+        self.norm = nn.LayerNorm(made.dim, eps=1e-6)
+        self.head = nn.Linear(made.dim, classes)
+        self.apply(truncated_init)
+        nn.init.trunc_normal_(self.position, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.padding:
+            x = functional.pad(x, (0, self.padding))
+        x = self.patches(x).transpose(1, 2)                        # (batch, patch, dim)
+        if self.class_token is not None:
+            x = torch.cat([self.class_token.expand(x.shape[0], -1, -1), x], dim=1)
+        x = self.norm(self.blocks(x + self.position))              # (batch, token, dim)
+        return self.head(x.mean(1) if self.class_token is None else x[:, 0])
+
+
+def recomputing(network: nn.Module) -> nn.Module:
+    """The network, whose blocks keep no activations in training."""
+    for layer in network.modules():
+        if isinstance(layer, Blocks):
+            layer.recompute = True
+    return network
+
+
+def convolutional_init(layer: nn.Module) -> None:
+    """The study's RegNet: convolutions normal with sqrt(2 / (kernel x outputs)), linear normal with 0.01, biases 0."""
+    if isinstance(layer, nn.Conv1d):
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / (layer.kernel_size[0] * layer.out_channels)))
+    elif isinstance(layer, nn.Linear):
+        nn.init.normal_(layer.weight, std=0.01)
+    if isinstance(layer, nn.Conv1d | nn.Linear) and layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def truncated_init(layer: nn.Module) -> None:
+    """ConvNeXt and ViT: weights truncated normal with 0.02, biases 0."""
+    if isinstance(layer, nn.Conv1d | nn.Linear):
+        nn.init.trunc_normal_(layer.weight, std=0.02)
+        nn.init.zeros_(layer.bias)

@@ -1,22 +1,43 @@
 """What a network costs, counted and never measured. Imports no torch.
 
-The families count themselves layer by layer (see cost.py for the conventions); this module names them and turns a
-count into the contract's ledger. Tests hold it against torch's FlopCounterMode, forward and backward.
+The families of `contracts.FAMILIES` count themselves layer by layer, each in the module of its name (see cost.py for
+the conventions); this module collects them and turns a count into the contract's ledger. Tests hold it against torch's
+FlopCounterMode, forward and backward.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic import ValidationError
 
+from ecgscale.contracts import FAMILIES as NAMES
 from ecgscale.contracts import Ledger, ModelSpec
 from ecgscale.errors import UserError
-from ecgscale.models import convnext, regnet, resnet, vit
-from ecgscale.models.convnext import ConvNeXt
-from ecgscale.models.regnet import RegNet
-from ecgscale.models.resnet import ResNet
-from ecgscale.models.vit import ViT
+from ecgscale.models.cost import Cost
 
-Architecture = RegNet | ConvNeXt | ViT | ResNet
-FAMILIES: dict[str, type[Architecture]] = {"regnet": RegNet, "convnext": ConvNeXt, "vit": ViT, "resnet": ResNet}
-SIZES: dict[str, Architecture] = regnet.SIZES | convnext.SIZES | vit.SIZES | resnet.SIZES
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Architecture(Protocol):
+    """One network of a family: a frozen dataclass of its hyperparameters, by which two are equal."""
+
+    def cost(self, leads: int, window: int, classes: int) -> Cost:
+        """Of one window. Raises RejectedError where these make no network."""
+
+    def stage_count(self, window: int) -> int | None:
+        """Stages, of a network that has them."""
+
+    def network(self, leads: int, window: int, classes: int) -> nn.Module:
+        """(batch, lead, time) float32 -> logits (batch, class), its weights drawn from torch's own generator by the
+        family's published initialization."""
+
+
+MODULES = {name: import_module(f"ecgscale.models.{name}") for name in NAMES}
+FAMILIES: dict[str, type[Architecture]] = {name: module.FAMILY for name, module in MODULES.items()}
+SIZES: dict[str, Architecture] = {name: made for module in MODULES.values() for name, made in module.SIZES.items()}
 
 
 def architecture(model: ModelSpec) -> Architecture:

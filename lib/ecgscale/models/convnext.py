@@ -1,17 +1,22 @@
 """ConvNeXt-1D (Liu et al., CVPR 2022, in one dimension): hyperparameters, shapes and cost.
 
 Stem convolution 4 with stride 4; four stages of inverted bottlenecks whose widths double; between them a convolution 2
-with stride 2. The network is `networks.ConvNeXtNetwork`.
+with stride 2.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ecgscale.models.architecture import STRICT
 from ecgscale.models.cost import Cost, conv, linear, norm, strided, times, total
+
+if TYPE_CHECKING:
+    from torch import nn
 
 STEM_KERNEL, STEM_PADDING = 4, 4     # the study pads by 4: 1024 samples become 258 positions
 KERNEL, EXPANSION = 7, 4
@@ -55,6 +60,25 @@ class ConvNeXt:
     def stage_count(self, window: int) -> int:
         return len(self.depths)
 
+    def network(self, leads: int, window: int, classes: int) -> nn.Module:
+        """Stem, four stages of inverted bottlenecks with halvings between them, mean over time, LayerNorm, linear."""
+        import numpy as np
+        from torch import nn
+
+        from ecgscale.models import blocks
+
+        width, drops = self.width, np.linspace(0, self.stochastic_depth, sum(self.depths)).tolist()
+        layers = [nn.Conv1d(leads, width, STEM_KERNEL, STEM_KERNEL, STEM_PADDING),
+                  blocks.TimeLayerNorm(width, eps=1e-6)]
+        for place, depth in enumerate(self.depths):
+            if place:
+                layers += [blocks.TimeLayerNorm(width, eps=1e-6), nn.Conv1d(width, 2 * width, 2, 2)]
+                width *= 2
+            layers += [blocks.InvertedBottleneck(width, self.layer_scale, drops.pop(0)) for _ in range(depth)]
+        return blocks.chain(layers=blocks.Blocks(*layers), mean=blocks.MeanOverTime(),
+                            norm=nn.LayerNorm(width, eps=1e-6), head=nn.Linear(width, classes),
+                            ).apply(blocks.truncated_init)
+
 
 @lru_cache(maxsize=1 << 14)
 def block_cost(width: int, length: int) -> Cost:
@@ -83,3 +107,5 @@ SIZES = {
     "convnext-60m": size(112, 5, 5, 15, 5),
     "convnext-200m": size(175, 7, 7, 20, 7),
 }
+
+FAMILY = ConvNeXt

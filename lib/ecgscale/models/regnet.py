@@ -1,15 +1,17 @@
 """RegNet-1D: nine numbers that generate a convolutional network (Radosavovic et al., CVPR 2020, in one dimension).
 
-Only the generator and its cost live here; the network is `networks.RegNetwork`. The parameterization is that of the
+The parameterization is that of the
 ECG scaling study: block j of `depth` wants the width u_j = w_0 + w_a j; widths are quantized to w_0 w_m^s_j with whole
 s_j, rounded to multiples of 8; blocks of equal width form a stage, and each stage halves the length.
 """
+
+from __future__ import annotations
 
 import math
 from collections import Counter
 from fractions import Fraction
 from functools import lru_cache
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -17,6 +19,9 @@ from pydantic.dataclasses import dataclass
 
 from ecgscale.models.architecture import STRICT, RejectedError
 from ecgscale.models.cost import Cost, conv, linear, norm, strided, times, total
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MOST_STAGES = 7
 QUANTUM = 8                # widths are multiples of it before groups are made to fit
@@ -91,6 +96,21 @@ class RegNet:
     def stage_count(self, window: int) -> int:
         return len(self.stages(window))
 
+    def network(self, leads: int, window: int, classes: int) -> nn.Module:
+        """Stem, generated stages, mean over time, linear."""
+        from torch import nn
+
+        from ecgscale.models.blocks import Blocks, Bottleneck, MeanOverTime, chain, conv_norm, convolutional_init
+
+        blocks, width = [], self.w_init
+        for stage in self.stages(window):
+            for place in range(stage.depth):
+                blocks.append(Bottleneck(width, stage, stride=1 if place else 2))
+                width = stage.width
+        return chain(stem=conv_norm(leads, self.w_init, self.init_kernel_size, stride=2), relu=nn.ReLU(inplace=True),
+                     blocks=Blocks(*blocks), mean=MeanOverTime(), head=nn.Linear(width, classes),
+                     ).apply(convolutional_init)
+
 
 @lru_cache(maxsize=256)
 def generate(made: RegNet, window: int) -> tuple[Stage, ...]:
@@ -158,3 +178,5 @@ SIZES = {
     "regnet-60m": size(30, 192, 43),
     "regnet-200m": size(40, 296, 53),
 }
+
+FAMILY = RegNet

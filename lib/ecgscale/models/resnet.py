@@ -1,11 +1,13 @@
 """ResNet-1D, the plain baseline (He et al., CVPR 2016, basic blocks in one dimension): hyperparameters and cost.
 
 Stem convolution with stride 2 and max pooling; four stages of basic blocks whose widths double and whose lengths halve
-from the second on. The network is `networks.ResNetNetwork`.
+from the second on.
 """
 
+from __future__ import annotations
+
 from functools import lru_cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -13,6 +15,9 @@ from pydantic.dataclasses import dataclass
 from ecgscale.models.architecture import STRICT, RejectedError
 from ecgscale.models.convnext import Blocks
 from ecgscale.models.cost import Cost, conv, linear, norm, strided, times, total
+
+if TYPE_CHECKING:
+    from torch import nn
 
 OddKernel = Annotated[int, Field(ge=1, le=255)]
 
@@ -59,6 +64,22 @@ class ResNet:
     def stage_count(self, window: int) -> int:
         return len(self.depths)
 
+    def network(self, leads: int, window: int, classes: int) -> nn.Module:
+        """Stem, max pooling, four stages of basic blocks, mean over time, linear."""
+        from torch import nn
+
+        from ecgscale.models.blocks import BasicBlock, Blocks, MeanOverTime, chain, conv_norm, convolutional_init
+
+        blocks, width = [], self.width
+        for stage, depth in enumerate(self.depths):
+            for place in range(depth):
+                outputs = self.width * 2**stage
+                blocks.append(BasicBlock(width, outputs, self.kernel_size, stride=2 if stage and not place else 1))
+                width = outputs
+        return chain(stem=conv_norm(leads, self.width, self.init_kernel_size, stride=2), relu=nn.ReLU(inplace=True),
+                     pool=nn.MaxPool1d(3, stride=2, padding=1), blocks=Blocks(*blocks), mean=MeanOverTime(),
+                     head=nn.Linear(width, classes)).apply(convolutional_init)
+
 
 @lru_cache(maxsize=1 << 14)
 def block_cost(inputs: int, outputs: int, stride: int, kernel: int, after: int) -> Cost:
@@ -88,3 +109,5 @@ SIZES = {
     "resnet-60m": size(131, 7),
     "resnet-200m": size(200, 10),
 }
+
+FAMILY = ResNet

@@ -1,18 +1,23 @@
 """ViT-1D (Dosovitskiy et al., ICLR 2021, with patches over time): hyperparameters, shapes and cost.
 
 A patch is `patch` samples of all leads; a window that patches do not fill is padded with zeros at its end. Learned
-position encoding, so a network is built for one window. The network is `networks.ViTNetwork`.
+position encoding, so a network is built for one window.
 """
+
+from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from ecgscale.models.architecture import STRICT, RejectedError
 from ecgscale.models.cost import Cost, attention, conv, linear, norm, times, total
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -56,6 +61,12 @@ class ViT:
     def stage_count(self, window: int) -> None:
         """A Transformer has no stages."""
 
+    def network(self, leads: int, window: int, classes: int) -> nn.Module:
+        """Patches, encoder blocks, class token or mean over tokens, linear."""
+        from ecgscale.models.blocks import Encoder
+
+        return Encoder(self, leads, window, classes)
+
 
 @lru_cache(maxsize=1 << 14)
 def block_cost(dim: int, heads: int, hidden: int, tokens: int) -> Cost:
@@ -79,3 +90,5 @@ SIZES = {
     "vit-60m": ViT(dim=576, depth=15, heads=18),
     "vit-200m": ViT(dim=896, depth=20, heads=28),
 }
+
+FAMILY = ViT

@@ -319,11 +319,12 @@ def study(inputs: Inputs) -> Section:
     section = Section("study", "The study's figures, here and published")
     section.text.append(
         "Each figure in the form that the study gave it, of these runs, with the published values beside it. The study "
-        "sampled 500 architectures (its abstract counts 30 labels, 26 remain after equal classes are merged), trained "
-        "them at rates drawn from one range, reports the maximum over epochs on its validation fold, averages scores "
+        "sampled 500 architectures by its abstract, 401 by its public notebook, trained them at rates drawn from one "
+        "range, reports the maximum over epochs on its validation fold, averages scores "
         "over batches, counts FLOPs on an input of length 1, and names SHAP as the method of its importances. None of "
         "that is done here, so shapes and orders compare, heights do not.")
     return section.add(
+        analysis_tables.published_findings(0, "Published, in the study's text and by its siblings"),
         figures.front(inputs, "score~forward_flops"),
         analysis_tables.published_findings(1, "Published, figure 1 of the study"),
         predictor_figures.true_against_predicted(inputs, "random forest"),

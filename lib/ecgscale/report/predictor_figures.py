@@ -18,7 +18,8 @@ MEASURES = {"gini": "Gini importance (share of impurity decrease)",
 
 
 def published(number: int) -> pd.DataFrame:
-    """The published findings of one of the study's four figures (assets/published/findings.csv)."""
+    """The published findings of one of the study's four figures, or of its text and its siblings (0), of
+    assets/published/findings.csv."""
     frame = pd.read_csv(ASSETS / "published" / "findings.csv")
     return frame[frame["figure"].eq(number)]
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from ecgscale.contracts import marked, whole
 from ecgscale.contracts.run_table import on_part, part_of
+from ecgscale.models.complexity import FAMILIES
 
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and by marker and line in grey print
 COLOURS = {"blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "sky": "#56B4E9",
@@ -25,9 +26,10 @@ LOOKS = [(COLOURS[name], marker, line) for name, marker, line in (
     ("blue", "o", "-"), ("vermillion", "s", "--"), ("green", "^", "-."), ("purple", "D", ":"), ("sky", "v", "-"),
     ("orange", "P", "--"), ("black", "X", "-."))]
 KNOWN = ("adamw", "sgdm", "sgd")  # always the same look, whichever of them a table holds
-NAMES = {"adamw": "AdamW", "sgdm": "SGD-momentum", "sgd": "SGD", "regnet": "RegNet", "convnext": "ConvNeXt",
-         "vit": "ViT", "resnet": "ResNet", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch",
-         "coreml": "Core ML", "test_challenge_score": "Challenge score", "test_auroc": "macro AUROC"}
+NAMES = {"adamw": "AdamW", "sgdm": "SGD-momentum", "sgd": "SGD",
+         **{name: family.__name__ for name, family in FAMILIES.items()},
+         "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch", "coreml": "Core ML",
+         "test_challenge_score": "Challenge score", "test_auroc": "macro AUROC"}
 
 RC = {
     "figure.dpi": 100, "savefig.dpi": 160, "svg.hashsalt": "ecgscale", "svg.fonttype": "path",

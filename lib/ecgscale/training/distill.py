@@ -16,7 +16,7 @@ from torch.nn import functional
 from ecgscale.contracts import RunResult, Teaching, digest, file_digest, read_tensors, write_tensors
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 from ecgscale.training.data import fixed_batches, tile
 from ecgscale.training.layout import for_inference
 

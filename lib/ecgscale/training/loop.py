@@ -31,8 +31,8 @@ from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo, write_
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.machine.provenance import code_digest, versions
-from ecgscale.models.build import build
-from ecgscale.models.networks import recomputing
+from ecgscale.models.blocks import recomputing
+from ecgscale.models.networks import build
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
 from ecgscale.training.data import TOGETHER, Crops, ahead, fixed_batches, generator, part_of, subset, together

@@ -18,8 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ecgscale.contracts import RunSpec
-from ecgscale.models.build import build
-from ecgscale.models.networks import recomputing
+from ecgscale.models.blocks import recomputing
+from ecgscale.models.networks import build
 from ecgscale.training.loss import terms
 
 HOLES, OWN = 1.2, 64 * 2**20        # so that all that was measured fits (assets/large.csv)

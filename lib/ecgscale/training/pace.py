@@ -10,7 +10,7 @@ import torch
 
 from ecgscale.contracts import PlannedRun
 from ecgscale.design.plan import Pace
-from ecgscale.models.build import build
+from ecgscale.models.networks import build
 from ecgscale.training import device as hardware
 from ecgscale.training.loss import terms
 from ecgscale.training.optim import make_optimizer

@@ -14,7 +14,7 @@ from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.evaluation import metrics
 from ecgscale.evaluation.evaluate import evaluate_run, evaluate_runs, headline
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 from ecgscale.training.loss import terms
 from tests.tiny_folders import rewrite, tiny_folders
 

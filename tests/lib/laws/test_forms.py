@@ -24,7 +24,7 @@ VALUES = {
 def test_derivatives_equal_central_differences(name):
     law = LAWS[name]
     log_x = np.random.default_rng(1).uniform(5, 20, (len(law.sizes), 1, 9))
-    theta = law.theta(**VALUES[name])[None]
+    theta = law.theta(**VALUES.get(name, law.truth))[None]
     _, slopes = law.form(theta, log_x)
     step = 1e-6 * np.eye(theta.shape[1])
     differences = [(law.form(theta + h, log_x)[0] - law.form(theta - h, log_x)[0]) / 2e-6 for h in step]

@@ -1,4 +1,8 @@
-"""Where compiled loops are kept."""
+"""Where compiled loops are kept, and for how long."""
+
+import os
+import subprocess
+import sys
 
 from ecgscale.machine import compiled
 
@@ -16,3 +20,18 @@ def test_compiling_works_without_a_folder_to_keep_it(monkeypatch):
     monkeypatch.setattr(compiled, "njit", njit)
     assert compiled.compiled(len) is len
     assert asked == [True, False]
+
+
+def test_an_edit_of_what_a_loop_calls_is_noticed(tmp_path):
+    """numba itself keeps `outer`, with the old `inner` in it: its own file did not change."""
+    say = "from ecgscale.machine.compiled import compiled\n\n\n@compiled\ndef"
+    (tmp_path / "outer.py").write_text(f"from inner import inner\n{say} outer(x):\n    return inner(x)\n")
+    found = []
+    for number in (1, 2):
+        (tmp_path / "inner.py").write_text(f"{say} inner(x):\n    return x + {number}\n")
+        os.utime(tmp_path / "inner.py", ns=(number, number))
+        os.utime(tmp_path / "outer.py", ns=(1, 1))
+        told = subprocess.run([sys.executable, "-c", "import outer; print(outer.outer(10))"], cwd=tmp_path, text=True,
+                              capture_output=True, check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)})
+        found.append(told.stdout.strip())
+    assert found == ["11", "12"]

@@ -8,8 +8,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from ecgscale.contracts import ModelSpec
-from ecgscale.models.build import build
 from ecgscale.models.complexity import SIZES, ledger
+from ecgscale.models.networks import build
 
 CASES = {
     "regnet": SIZES["regnet-60k"],

@@ -10,7 +10,7 @@ from ecgscale.design.space import sample
 from ecgscale.design.study import Study
 from ecgscale.errors import UserError
 from ecgscale.evaluation.collect import collect, read_metrics
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 from ecgscale.training import distill
 from ecgscale.training.data import part_of, windows
 from ecgscale.training.train import train_batch

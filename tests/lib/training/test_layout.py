@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ecgscale.contracts import ModelSpec
-from ecgscale.models.build import build
+from ecgscale.models.networks import build
 from ecgscale.training.layout import channels_last, for_inference
 from tests.tiny_corpus import CONVNEXT, REGNET
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ecgscale.contracts import ModelSpec, OptimizerSpec, RunSpec
-from ecgscale.models.build import build
+from ecgscale.models.blocks import recomputing
 from ecgscale.models.complexity import SIZES
-from ecgscale.models.networks import recomputing
+from ecgscale.models.networks import build
 from ecgscale.training.layout import channels_last, for_inference
 from ecgscale.training.memory import of_training
 from ecgscale.training.train import train_batch

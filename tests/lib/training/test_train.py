@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.errors import UserError
-from ecgscale.models.build import build, load
+from ecgscale.models.networks import build, load
 from ecgscale.training import device as hardware
 from ecgscale.training import loop, train
 from ecgscale.training.checkpoint import Checkpoint

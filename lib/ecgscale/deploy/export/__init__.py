@@ -29,7 +29,7 @@ from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.machine import provenance
 from ecgscale.machine.processes import fresh_pool
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 
 CALIBRATION_WINDOWS = 300
 ANY_BATCH = 32           # windows a call where the file leaves it open

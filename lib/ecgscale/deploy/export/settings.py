@@ -22,7 +22,7 @@ from ecgscale.deploy.export.check import Reference, differences, reference, wind
 from ecgscale.deploy.export.formats import Exporter, normalizes_layers, quiet
 from ecgscale.deploy.export.quantization import SETTINGS, Setting, quantized
 from ecgscale.ecg.corpus import Corpus
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 
 
 def compare(trained: list[Path], corpus: Corpus, split: pd.DataFrame, label_set: LabelSet,

@@ -18,7 +18,8 @@ from ecgscale.paths import ASSETS, PACKAGE
 
 FORMATS = ("onnx", "openvino", "coreml")      # what a machine without torch can run
 CODE = (
-    "__init__", "errors", "paths", "command", "contracts/digests", "contracts/output", "contracts/reading",
+    "__init__", "errors", "paths", "command", "contracts/digests", "contracts/names", "contracts/output",
+    "contracts/reading",
     "machine/__init__", "machine/confined", "machine/description", "machine/energy", "machine/processors",
     "machine/provenance", "deploy/__init__", "deploy/apart", "deploy/block", "deploy/control", "deploy/latency",
     "deploy/session", "deploy/kit/__init__", "deploy/kit/device", "deploy/kit/pack",

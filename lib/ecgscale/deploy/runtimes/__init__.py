@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ecgscale.contracts.digests import check_digests, digest, file_digest
+from ecgscale.contracts.names import RUNTIMES
 from ecgscale.contracts.reading import plain_file, read_array, reading
 from ecgscale.errors import UserError
 
 if TYPE_CHECKING:       # a kit has neither pydantic nor the tables
     from ecgscale.contracts import Artefact, Export
 
-MODULES = {name: f"ecgscale.deploy.runtimes.{name}_runtime" for name in ("torch", "onnxruntime", "openvino", "coreml")}
+MODULES = {name: f"ecgscale.deploy.runtimes.{name}_runtime" for name in RUNTIMES}
 
 
 class Unavailable(Exception):  # noqa: N818 - an outcome that is a row, not a failure

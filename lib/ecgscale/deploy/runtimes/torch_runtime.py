@@ -13,7 +13,7 @@ import torch
 
 from ecgscale.contracts import Artefact, read_tensors
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, kind_of, numbered, one_line, read_option
-from ecgscale.models.build import build
+from ecgscale.models.networks import build
 
 OPTIONS = {"mode": ("eager", "frozen", "compiled"), "precision": ("float32", "bf16", "float16", "tf32"),
            "threads": None}

@@ -1,8 +1,9 @@
 """Datasets by name: which recordings a folder holds, how they are read, and what the dataset's own tables say of them.
 
 An adaptor is a module with PATTERN and EACH (files, and recordings a file, which tell how many there are) and
-`open_folder(folder, asked)`, which gives a Dataset. Nothing is converted first, and a path that a table names never
-leaves the folder: tables only name recordings that were found in it.
+`open_folder(folder, asked)`, which gives a Dataset; with FOLDS where its own table parts its recordings. Nothing is
+converted first, and a path that a table names never leaves the folder: tables only name recordings that were found in
+it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ DEFAULT = "wfdb-headers"
 MODULES = {
     DEFAULT: "wfdb_headers", "ptb-xl": "ptb_xl", "mimic-iv-ecg": "mimic_iv_ecg", "code-15": "code_15", "sph": "sph",
     "chapman": "chapman", "cinc-2024": "cinc_2024", "cinc-2025": "cinc_2024", "table": "table"}
-WITH_FOLDS = ("ptb-xl",)        # the dataset's own table parts its recordings
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,11 @@ def adaptor(name: str) -> ModuleType:
     if name not in MODULES:
         raise UserError(f"no dataset {name!r}", field="dataset", remedy=f"Known: {', '.join(MODULES)}")
     return import_module(f"ecgscale.ecg.datasets.{MODULES[name]}")
+
+
+def has_folds(name: str) -> bool:
+    """Whether the dataset's own table parts its recordings."""
+    return bool(getattr(adaptor(name), "FOLDS", None))
 
 
 def open_dataset(folder: Path, name: str = DEFAULT, asked: Asked | None = None) -> Dataset:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ecgscale.deploy.export.formats import Exporter
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 from ecgscale.training.data import windows
 from tests.lib.deploy.export import mil_interpreter
 from tests.tiny_models import WINDOW, trained_run

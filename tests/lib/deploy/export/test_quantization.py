@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ecgscale.deploy.export.formats import Exporter, quiet
-from ecgscale.models.build import load
+from ecgscale.models.networks import load
 from tests.tiny_models import WINDOW, trained_run
 
 
