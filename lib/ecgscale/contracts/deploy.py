@@ -119,7 +119,7 @@ LATENCY = Table("latency", 1, "latency/latency.parquet", "A block of calls of on
     "run_id": TEXT("as in runs"), "model": TEXT("its name for people"), "family": TEXT("as in runs"),
     "params": REAL("as in runs", "parameters"), "forward_flops": REAL("as in runs", "FLOP"),
     "machine": TEXT("its name for people"),
-    "runtime": TEXT(f"one of {', '.join(RUNTIMES)}"),
+    "runtime": TEXT(f"{', '.join(RUNTIMES[:-1])} or {RUNTIMES[-1]}"),
     "device": TEXT("asked for: cpu, cuda, gpu, npu, auto, ..."),
     "option": TEXT("asked for: empty or hint=latency;precision=bf16, ..."),
     "artefact_digest": TEXT("of the file that was loaded"),
