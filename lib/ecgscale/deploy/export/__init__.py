@@ -188,7 +188,8 @@ class Kind:
 
 
 def kinds_of(deploy: Deploy) -> list[Kind]:
-    """The files that a study asks for. ONNX has no INT8 here; float32 ONNX comes for DirectML too.
+    """The files that a study asks for. Float32 ONNX comes for DirectML too, and INT8 only in the operator set that
+    every ONNX Runtime knows the quantized form of.
 
     The weights are always there, run as they are. "torch" asks for what else PyTorch makes of them.
     """
@@ -196,8 +197,9 @@ def kinds_of(deploy: Deploy) -> list[Kind]:
     if "torch" in deploy.formats:
         kinds += [Kind("torch", "float32", batch, mode=mode) for batch in deploy.batch for mode in TORCH_MODES]
     for batch, form, precision in itertools.product(deploy.batch, deploy.formats, deploy.precisions):
-        if form == "onnx" and precision != "int8":
-            opsets = (NEWEST_OPSET, DIRECTML_OPSET) if precision == "float32" else (NEWEST_OPSET,)
+        if form == "onnx":
+            opsets = {"float32": (NEWEST_OPSET, DIRECTML_OPSET), "float16": (NEWEST_OPSET,),
+                      "int8": (DIRECTML_OPSET,)}[precision]
             kinds += [Kind(form, precision, batch, opset) for opset in opsets]
         elif form == "openvino":
             kinds += [Kind(form, p, batch) for p in ((precision, "bf16") if precision == "float32" else (precision,))]

@@ -27,6 +27,7 @@ RUNNERS = {
     ("torch", "float32"): ("torch", "mode=eager"),
     ("onnx", "float32"): ("onnxruntime", ""),
     ("onnx", "float16"): ("onnxruntime", "precision=float16"),
+    ("onnx", "int8"): ("onnxruntime", "precision=int8"),
     ("openvino", "float32"): ("openvino", "precision=float32"),
     ("openvino", "float16"): ("openvino", "precision=float32;weights=float16"),
     ("openvino", "bf16"): ("openvino", "precision=bf16"),

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecgscale.deploy.export.quantization import quantized
+from ecgscale.deploy.export.quantization import quantized, write_quantized_onnx
 
 INPUT, OUTPUT = "ecg", "logits"
 NEWEST_OPSET, DIRECTML_OPSET = 23, 17      # the newest that torch writes; 17 is what DirectML knows wholly
@@ -56,10 +56,12 @@ class Exporter:
         return torch.export.export(self.network, (torch.zeros(self.shape),))
 
     def write_onnx(self, precision: str, path: Path, opset: int) -> None:
-        """float16: the same graph with float16 weights and values between its float32 ends."""
+        """float16: the same graph with float16 weights and values between its float32 ends. int8: quantized (QDQ)."""
         import onnx
 
         model = self.onnx_model(opset)
+        if precision == "int8":
+            return write_quantized_onnx(model, self.calibration, normalizes_layers(self.network), path)
         if precision == "float16":
             import onnx_ir
             from onnxruntime.transformers.float16 import convert_float_to_float16

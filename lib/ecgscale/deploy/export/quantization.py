@@ -1,4 +1,5 @@
-"""INT8 by NNCF's post-training quantization of the OpenVINO model, in a setting that was chosen on validation.
+"""INT8 by post-training quantization: of the OpenVINO model by NNCF, in a setting that was chosen on validation, and of
+the ONNX model by ONNX Runtime.
 
 In an ECG the extremes are the QRS complexes: NNCF's default ranges (the mean of each window's extremes) clip them. The
 first and the last layer are kept in floating point: they meet the raw signal and the logits. `settings.py` compares
@@ -7,12 +8,16 @@ SETTINGS; docs/explanation/export.md has its table.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 MULTIPLYING = ("Convolution", "GroupConvolution", "MatMul")
+ONNX_MULTIPLYING = ("Conv", "Gemm", "MatMul")
+ONNX_BETWEEN = ("Add", "MaxPool", "Relu")      # between convolutions: else each of these has a way to float32 and back
 OUTLIERS = 1e-4          # share of values beyond a quantile range
 
 
@@ -88,3 +93,34 @@ def range_estimator(ranges: str):
                                                       quantile_outlier_prob=OUTLIERS)
             for over_windows in (nncf_ranges.AggregatorType.MIN, nncf_ranges.AggregatorType.MAX)]
     return nncf_ranges.RangeEstimatorParameters(*ends)
+
+
+def write_quantized_onnx(model, calibration: np.ndarray, transformer: bool, path: Path) -> None:
+    """An onnx.ModelProto of static shapes with a quantize and a dequantize node (QDQ) around what is computed in INT8.
+
+    Ranges are the extremes over the calibration windows (windows, leads, samples); the first and the last layer stay in
+    floating point, as in the OpenVINO model. Activations are unsigned and weights signed, a scale a channel: of ONNX
+    Runtime's kernels those for this pair are there for every convolution, those for two signed ones are not.
+    `transformer`: its sums are parts of normalizations and GELUs, which ONNX Runtime fuses in floating point.
+    """
+    from onnxruntime import quantization
+
+    value = model.graph.input[0]
+    batch, windows = value.type.tensor_type.shape.dim[0].dim_value, calibration[: CHOSEN.samples]
+    calls = iter([{value.name: windows[i : i + batch]} for i in range(0, len(windows) - batch + 1, batch)])
+    layers = [node.name for node in model.graph.node if node.op_type in ONNX_MULTIPLYING]
+    quantization.quantize_static(
+        model, str(path), Calls(calls), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+        activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
+        op_types_to_quantize=[*ONNX_MULTIPLYING, *(() if transformer else ONNX_BETWEEN)],
+        nodes_to_exclude=[layers[0], layers[-1]], calibrate_method=quantization.CalibrationMethod.MinMax)
+
+
+class Calls:
+    """Inputs of a network, one call after the other, as ONNX Runtime asks for calibration data."""
+
+    def __init__(self, calls: Iterator[dict[str, np.ndarray]]):
+        self.calls = calls
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self.calls, None)

@@ -22,7 +22,7 @@ PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
-OPTIONS = {"precision": ("float32", "float16"), "threads": None}
+OPTIONS = {"precision": ("float32", "float16", "int8"), "threads": None}
 PRECISIONS = {"float": "float32", "float16": "float16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}
 COMPUTE = ("Conv", "MatMul", "Gemm", "Attention")      # operators that multiply, fused or quantized ones end likewise
 COUNTED = ("cuda", "directml")       # kinds of which a machine may have several
@@ -52,7 +52,8 @@ class OnnxRuntime:
 
     @staticmethod
     def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
-        return ("",) if levels == "few" and device == "cpu" else ("", "precision=float16")
+        quantized = ("precision=int8",) if device == "cpu" else ()
+        return ("", *quantized) if levels == "few" and device == "cpu" else ("", "precision=float16", *quantized)
 
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:
         self.settings = read_option(option, OPTIONS)

@@ -29,6 +29,14 @@ def test_a_float16_file_that_the_cpu_computes_in_float32_is_flagged():
     assert (found.precision, found.fallback, found.fallback_share) == ("float32", True, 1.0)
 
 
+def test_a_quantized_file_runs_in_int8_for_the_most_part():
+    """Of the convolutions; the first and the last layer are left in floating point by design, and that is counted."""
+    found = compiled("onnxruntime", "precision=int8").ran()
+    assert (found.precision, found.fallback) == ("int8", False)
+    assert 0 < found.fallback_share < 0.4
+    assert "QLinearConv int8" in found.detail
+
+
 @pytest.mark.filterwarnings("ignore:Specified provider")
 def test_a_provider_that_is_built_in_but_does_not_start_is_unavailable(monkeypatch):
     """As recorded of onnxruntime-gpu 1.31.1 without a driver: CUDA is offered, the session comes with the CPU alone."""

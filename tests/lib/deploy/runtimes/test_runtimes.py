@@ -9,7 +9,7 @@ from tests.tiny_models import exported_model
 
 CASES = [
     ("torch", "mode=eager", 1e-6), ("torch", "mode=frozen", 1e-5), ("torch", "mode=eager;precision=bf16", 0.1),
-    ("onnxruntime", "", 1e-5), ("onnxruntime", "precision=float16", 1e-2),
+    ("onnxruntime", "", 1e-5), ("onnxruntime", "precision=float16", 1e-2), ("onnxruntime", "precision=int8", 0.2),
     ("openvino", "precision=float32", 1e-5), ("openvino", "precision=float32;weights=float16", 1e-2),
     ("openvino", "hint=latency", 0.1), ("openvino", "hint=throughput;precision=float32", 1e-5),
 ]
