@@ -1,18 +1,20 @@
-"""What is generated of docs/reference: the tables of contracts.md, parameters.md, commands.md, study.md, columns.md and
-licences.md, below a mark in each.
+"""What is generated of docs/reference: the tables of contracts.md, parameters.md, commands.md, study.md, columns.md,
+licences.md and api.md, below a mark in each.
 
     make reference
 
 writes them again, from the declarations of lib/ecgscale/contracts/, nextflow_schema.json, the parsers of the commands
-in bin/, the JSON Schema of a study, requirements.lock and what the installed packages say of themselves.
+in bin/, the JSON Schema of a study, requirements.lock, what the installed packages say of themselves, and the
+docstrings of the verbs.
 """
 
 import argparse
+import inspect
 import json
 import re
 import runpy
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ from unittest import mock
 
 from pydantic import TypeAdapter
 
+import ecgscale
 from ecgscale.contracts import reference
 from ecgscale.design.study import json_schema
+from ecgscale.laws import FittedLaw
 from ecgscale.models.complexity import FAMILIES
 from ecgscale.tables.names import ERROR_WORDS, FINISHED, LEFT_OUT, MEANINGS, ROLES, SCORE_WORDS
 
@@ -238,8 +242,37 @@ def licence(told: metadata.PackageMetadata) -> str:
     return told.get("License-Expression") or ", ".join(classifiers) or said or "not stated"
 
 
+# -------------------------------------------------------------------------------------------------------- api.md
+
+
+def api() -> str:
+    """Every verb, and what can be asked of a law, by their docstrings."""
+    asked = {f"ecgscale.{name}": getattr(ecgscale, name) for name in ecgscale.VERBS}
+    asked |= {"ecgscale.models.build": ecgscale.models.build}
+    asked |= {f"law.{name}": getattr(FittedLaw, name) for name in ("predict", "optimal", "sizes_for", "contour")}
+    return "\n".join(line for name, verb in asked.items() for line in ("", f"## {name}", *described(name, verb))) + "\n"
+
+
+def described(name: str, verb: Callable) -> Iterator[str]:
+    """How it is called, and its docstring: paragraphs, and its example as code."""
+    told = inspect.signature(verb)
+    given = [shown(part) for part in told.parameters.values() if part.name != "self"]
+    yield from ("", "```text", *textwrap.wrap(f"{name}({', '.join(given)}) -> {told.return_annotation}", 100,
+                                              subsequent_indent="    "), "```")
+    for part in inspect.getdoc(verb).split("\n\n"):
+        example = part.lstrip().startswith(">>>")
+        yield from ("", "```pycon", *textwrap.dedent(part).splitlines(), "```") if example else ("", wrapped(part))
+
+
+def shown(part: inspect.Parameter) -> str:
+    """A parameter as code has it: `cost: str = "params"`."""
+    stars = {part.VAR_POSITIONAL: "*", part.VAR_KEYWORD: "**"}.get(part.kind, "")
+    default = json.dumps(part.default) if isinstance(part.default, str) else part.default
+    return f"{stars}{part.name}: {part.annotation}" + ("" if part.default is part.empty else f" = {default}")
+
+
 PAGES = {"contracts.md": contracts, "parameters.md": parameters, "commands.md": commands, "study.md": study,
-         "columns.md": columns, "licences.md": licences}
+         "columns.md": columns, "licences.md": licences, "api.md": api}
 
 if __name__ == "__main__":
     for name, generated in PAGES.items():
