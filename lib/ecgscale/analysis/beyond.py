@@ -19,6 +19,7 @@ import pandas as pd
 from sklearn.base import RegressorMixin, clone
 
 from ecgscale.analysis.agreement import cluster_weights, pearson, result, rmse, summarize
+from ecgscale.evaluation.shares import effective_count, wilson
 from ecgscale.laws.columns import SIZES, Response
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.forms import LAWS, Law
@@ -28,6 +29,7 @@ from ecgscale.laws.uncertainty import LEVEL
 LARGEST = 0.2           # share of the runs that "largest held out" foretells
 LEVELS = 3              # values of a size from which a law of it is asked
 FEWEST = 12             # runs to learn from
+FEWEST_CLUSTERS = 5     # to draw from: fewer make too few different draws for the ends of an interval
 NEAREST = 200           # runs that a Gaussian process learns from: the largest
 TREES = 50              # of the forests here, of which there are many
 DATA = ("train_records", "samples_seen")
@@ -221,20 +223,31 @@ def in_column(response: Response, y: np.ndarray, told: np.ndarray, reach: np.nda
 
 def judged(ahead: pd.DataFrame, family: np.ndarray, cluster: np.ndarray, bootstrap: int, seed: int) -> list[dict]:
     """Error, correlation and share inside the interval of runs unlike those learned from, by model and scheme; that
-    share by family (run,) too."""
+    share by family (run,) too.
+
+    Errors and correlations have percentile intervals over draws of clusters, none where there are fewer than
+    FEWEST_CLUSTERS; shares have Wilson's, each worth as many runs as its clusters tell.
+    """
     weights, found = cluster_weights(cluster, bootstrap, np.random.default_rng(seed)), []
     for (scheme, model), part in ahead.groupby(["scheme", "model"], sort=False) if len(ahead) else ():
-        every, chosen = [np.arange(len(part))], weights[:, part["row"].to_numpy()]
-        inside = (part["low"].le(part["truth"]) & part["truth"].le(part["high"])).to_numpy(float)
-        with np.errstate(invalid="ignore"):
-            draws = {"rmse": rmse(part, every, weights), "pearson": pearson(part, every, weights),
-                     "inside_90": chosen @ inside / chosen.sum(axis=1)}
-        found += [summarize(model, scheme, name, "all", values, len(part)) for name, values in draws.items()]
-        of = family[part["row"].to_numpy()]
-        for name in np.unique(of) if len(np.unique(of)) > 1 else ():
-            with np.errstate(invalid="ignore"):
-                share = chosen @ (inside * (of == name)) / (chosen @ (of == name))
-            found.append(summarize(model, scheme, "inside_90", f"family={name}", share, int((of == name).sum())))
+        every, of, own = [np.arange(len(part))], family[part["row"].to_numpy()], cluster[part["row"].to_numpy()]
+        drawn = weights if len(np.unique(own)) >= FEWEST_CLUSTERS else weights[:1]
+        found += [summarize(model, scheme, name, "all", statistic(part, every, drawn), len(part))
+                  for name, statistic in (("rmse", rmse), ("pearson", pearson))]
+        inside = (part["low"].le(part["truth"]) & part["truth"].le(part["high"])).to_numpy()
+        found.append(share(model, scheme, "all", inside, own))
+        families = np.unique(of)
+        found += [share(model, scheme, f"family={name}", inside[of == name], own[of == name])
+                  for name in (families if len(families) > 1 else ())]
         width = (part["high"] - part["low"]).median()
         found.append(result(model, scheme, "width_90", "all", width, None, None, len(part)))
     return found
+
+
+def share(model: str, scheme: str, group: str, inside: np.ndarray, cluster: np.ndarray) -> dict:
+    """Of runs (run,) the share inside, with its 95 % interval."""
+    place = np.unique(cluster, return_inverse=True)[1]
+    one = np.zeros(place.max() + 1, int)
+    worth = effective_count(np.bincount(place, inside), np.bincount(place), one)[0]
+    low, high = wilson(inside.mean(), worth)
+    return result(model, scheme, "inside_90", group, inside.mean(), low, high, len(inside))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,12 @@ def crossings(inputs: Inputs) -> DataTable | None:
     return table("From where on is another group better? Where their laws meet (90 % intervals)", {
         "of": False, "size": False, "law": False, "better below": False, "better above": False, "they meet at": True,
         "place": False}, rows)
+
+
+def fronts(inputs: Inputs) -> list[DataTable]:
+    """A table for every pair of axes; the first is open, the others are rows of the figure above them."""
+    made = [found for axes in dict.fromkeys(inputs.frontier["axes"]) if (found := front(inputs, axes))]
+    return made[:1] + [replace(one, shown=0) for one in made[1:]]
 
 
 def front(inputs: Inputs, axes: str) -> DataTable | None:

@@ -67,6 +67,10 @@ class Section:
     parts: list = field(default_factory=list)
     code: str = ""          # to be copied
 
+    def bare(self) -> bool:
+        """Nothing is shown, only why: such chapters stand behind the others."""
+        return not (self.parts or self.code)
+
     def add(self, *parts) -> Section:
         self.parts += [part for part in parts if part is not None]
         return self
@@ -74,7 +78,7 @@ class Section:
 
 def write(inputs: Inputs, out: Path, cpus: int = 1) -> None:
     """Write report.html, figures/*.svg, *.png and answers.txt below `out`. The same inputs give the same bytes."""
-    sections, asked = [make(inputs) for make in SECTIONS], headlines(inputs)
+    sections, asked = sorted((make(inputs) for make in SECTIONS), key=Section.bare), headlines(inputs)
     answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
     parts = [*answers, *(part for section in sections for part in section.parts)]
     shorter = shortened(parts, out)
@@ -252,7 +256,7 @@ def frontier(inputs: Inputs) -> Section:
     section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
                         "The probability of standing on the front resamples the scores within their intervals.")
     section.add(plots.fronts(inputs), plots.qualities(inputs),
-                *(analysis_tables.front(inputs, costs) for costs in dict.fromkeys(inputs.frontier["axes"])),
+                *analysis_tables.fronts(inputs),
                 analysis_tables.hypervolumes(inputs))
     return without(section, inputs, "frontier.csv")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from sklearn.ensemble import RandomForestRegressor
 
 from ecgscale.analysis.beyond import Table, conformal, dates, foretold, judged, largest, newest, quantile, sizes_of
@@ -159,3 +160,15 @@ def test_shares_inside_are_told_by_family(ahead):
         own = part[frame["family"].iloc[part["row"]].eq(name).to_numpy()]
         assert row["estimate"] == pytest.approx((own["low"].le(own["truth"]) & own["truth"].le(own["high"])).mean())
         assert row["n"] == len(own)
+
+
+def test_a_handful_of_runs_makes_no_narrow_interval():
+    """Four of four inside: SciPy's Wilson interval, not 1 to 1; errors of so few architectures have no interval."""
+    told = pd.DataFrame({"scheme": "largest held out", "model": "law", "fold": 0, "row": range(4),
+                         "truth": [0.5, 0.6, 0.7, 0.8], "prediction": [0.55, 0.6, 0.65, 0.8], "low": 0.0, "high": 1.0})
+    rows = {one["statistic"]: one for one in judged(told, np.array(["vit"] * 4), np.arange(4), 100, 0)}
+    reference = binomtest(4, 4).proportion_ci(0.95, "wilson")
+    assert (rows["inside_90"]["low"], rows["inside_90"]["high"]) == pytest.approx((reference.low, reference.high))
+    assert rows["rmse"]["estimate"] == pytest.approx(np.sqrt(np.mean(np.square([0.05, 0, 0.05, 0]))))
+    assert rows["rmse"]["low"] is None
+    assert rows["pearson"]["high"] is None
