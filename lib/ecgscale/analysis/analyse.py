@@ -20,7 +20,6 @@ from ecgscale.contracts import (
     EFFECTS,
     FRONTIER,
     IMPORTANCE,
-    LATENCY,
     LAW_TABLE,
     METRICS,
     OPTIMA,
@@ -29,9 +28,9 @@ from ecgscale.contracts import (
     Laws,
     Predictor,
     Reading,
-    read_all,
 )
 from ecgscale.contracts.run_table import judged_by
+from ecgscale.deploy.elsewhere import read_measured
 from ecgscale.design.study import Spending, Study, TableColumns, read_study
 from ecgscale.errors import UserError
 from ecgscale.laws.columns import with_latency
@@ -61,7 +60,7 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     reading = as_asked(asked.columns, reading or Reading())
     read = read_runs(runs, reading)
     table = read.frame
-    measured = read_all(LATENCY, latency) if latency else None
+    measured = read_measured(latency) if latency else None
     by_group = comparisons / "scores.parquet" if comparisons else None
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     by_source = comparisons / "sources.csv" if comparisons else None

@@ -13,8 +13,9 @@ from scipy.stats import norm
 
 from ecgscale.analysis import small_devices
 from ecgscale.analysis.deployable import SETTING, Scores, foretold, measured, scores_of
-from ecgscale.contracts import CONFIRMED, DEPLOYMENT, LATENCY, MEMORY, Export, PlannedRun, marked, read_all, write_text
+from ecgscale.contracts import CONFIRMED, DEPLOYMENT, MEMORY, Export, PlannedRun, marked, read_all, write_text
 from ecgscale.contracts.run_table import SCORES
+from ecgscale.deploy.elsewhere import read_measured
 from ecgscale.design.confirming import study_of
 from ecgscale.errors import UserError
 from ecgscale.laws.table import is_synthetic
@@ -220,7 +221,7 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
     for value, name in ((question.ms, "ms"), (question.bytes, "megabytes")):
         if not value > 0:
             raise UserError(f"{value} is no budget", field=f"--{name}", remedy="Give a number above 0")
-    measured_there = read_all(LATENCY, [folder / "latency.parquet" for folder in latency])
+    measured_there = read_measured(folder / "latency.parquet" for folder in latency)
     table, exports = read_runs(runs).frame, [Export.read(folder / "export.json") for folder in models]
     options = Options.of(table, measured_there, exports, statistic)
     memory = small_devices.beside_devices(table, exports, options.scores)

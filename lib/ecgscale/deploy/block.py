@@ -23,7 +23,7 @@ if TYPE_CHECKING:       # a kit has its members alone
 GROUP_SECONDS, GROUP_CALLS = 0.05, 3     # a warm-up group lasts as long and has as many calls
 STABLE, MAX_GROUPS = 0.05, 20            # two groups whose medians differ by less end the warm-up
 FURTHEST = {"float32": 0.01, "bf16": 0.1, "float16": 0.1, "int8": 0.25}   # from the network's logits, by what ran
-BEYOND_CHECKED = 2                       # times the largest difference that EXPORT found of this file is no fault
+BEYOND_CHECKED = 4                       # times the largest difference that EXPORT found of a file is a fault
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,14 @@ def check(wanted: Configuration) -> tuple[float, Ran]:
 
 
 def judge_answer(answer: np.ndarray, model: DeployedModel, runtime: Runtime, ran: Ran) -> float:
-    """Largest difference to the trained network's logits. Raises WrongAnswerError where it is more than the precision
-    that ran can explain: a share of the largest logit (at least of 1), or what EXPORT found of this file."""
-    difference = float(np.abs(answer - model.expected).max())
-    kind = ran.precision or runtime.artefact.precision
-    most = max(FURTHEST.get(kind, max(FURTHEST.values())) * max(1.0, float(np.abs(model.expected).max())),
-               BEYOND_CHECKED * (runtime.artefact.max_logit_difference or 0.0))
+    """Largest difference to the trained network's logits. Raises WrongAnswerError where it is more than what ran can
+    explain: of a file of that very precision, more than EXPORT found of it on many recordings; of another, more than
+    the precision's share of the largest logit (at least of 1)."""
+    difference, file = float(np.abs(answer - model.expected).max()), runtime.artefact
+    kind, scale = ran.precision or file.precision, max(1.0, float(np.abs(model.expected).max()))
+    most = FURTHEST.get(kind, max(FURTHEST.values())) * scale
+    if kind == file.precision and file.max_logit_difference is not None:
+        most = max(FURTHEST["float32"] * scale, BEYOND_CHECKED * file.max_logit_difference)
     if not difference <= most:       # nor is what is no number
         raise WrongAnswerError(f"wrong answer: its logits are {difference:.3g} off the trained network's on the "
                                f"sample, at most {most:.3g} is explained by {kind}")

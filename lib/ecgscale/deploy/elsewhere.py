@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest
+from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, read_all
 from ecgscale.deploy.kit import unpack
+from ecgscale.deploy.runtimes import MODULES
 from ecgscale.deploy.tabulate import Measured, tabulate
 from ecgscale.errors import UserError
 
@@ -50,6 +51,7 @@ def read(folders: Iterable[Path], exports: Iterable[Export], machines: set[str])
     found, machines, exports = [], set(machines), list(exports)
     for place, one in ((place, one) for folder in folders for place, one in measured_in(folder)):
         check_machines(one.latency, machines, place)
+        check_runtimes(one.latency, place)
         if exports:
             check_models(one.latency, exports, place)
         found.append(one)
@@ -89,6 +91,21 @@ def check_machines(rows: pd.DataFrame, known: set[str], file: Path) -> None:
         raise UserError(f"machine {again[0]!r} was measured already", file=file, field="machine",
                         remedy="Give every machine a name of its own (ecg-bench --machine)")
     known |= machines
+
+
+def check_runtimes(rows: pd.DataFrame, file: Path) -> None:
+    """Raises UserError for rows of what is no runtime of ours, as a device that a test simulates."""
+    if foreign := sorted(set(rows["runtime"]) - set(MODULES)):
+        raise UserError(f"{foreign[0]!r} is no runtime of ours", file=file, field="runtime",
+                        remedy=f"Known: {', '.join(MODULES)}")
+
+
+def read_measured(files: Iterable[Path]) -> pd.DataFrame:
+    """LATENCY of several files. Raises UserError as `check_runtimes` does."""
+    files = list(files)
+    for file in files:
+        check_runtimes(LATENCY.read(file, ["runtime"]), file)
+    return read_all(LATENCY, files)
 
 
 def check_models(rows: pd.DataFrame, exports: Iterable[Export], file: Path) -> None:

@@ -166,11 +166,13 @@ def drawn(card: Path | None, records: Iterable[str]) -> dict[str, bytes]:
 
 
 def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> None:
-    """Raises UserError for a machine that two files name, or (given `exports`) for rows of other models."""
+    """Raises UserError for a machine that two files name, a runtime that is none of ours, or (given `exports`) for rows
+    of other models."""
     machines: set[str] = set()
     for file in files:
         rows = LATENCY.read(file)
         elsewhere.check_machines(rows, machines, file)
+        elsewhere.check_runtimes(rows, file)
         if exports:
             elsewhere.check_models(rows, exports, file)
 
