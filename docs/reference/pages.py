@@ -220,6 +220,9 @@ def wrapped(text: str, width: int = 100) -> str:
 # --------------------------------------------------------------------------------------------------- licences.md
 
 
+ELSEWHERE = {"mlcroissant": "Apache-2.0 (by its repository)"}       # where a package says nothing of itself
+
+
 def licences() -> str:
     """Every package of requirements.lock with its licence. One that is not installed here keeps the row it has."""
     page = (ROOT / "docs/reference/licences.md").read_text(encoding="utf-8")
@@ -228,7 +231,7 @@ def licences() -> str:
     rows = []
     for name in dict.fromkeys(locked):
         try:
-            rows.append((name, licence(metadata.metadata(name))))
+            rows.append((name, ELSEWHERE.get(name) or licence(metadata.metadata(name))))
         except metadata.PackageNotFoundError:
             rows.append((name, kept.get(name, "").replace("\\|", "|")))
     return "\n".join(table(("package", "licence"), rows)) + "\n"

@@ -17,12 +17,23 @@ import pandas as pd
 import torch
 from torch import nn
 
-from ecgscale.contracts import Artefact, Export, RunResult, file_digests, whole_folder, write_array, write_tensors
+from ecgscale.contracts import (
+    Artefact,
+    Export,
+    RunResult,
+    file_digests,
+    whole_folder,
+    write_array,
+    write_tensors,
+    write_text,
+)
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.contracts.run_table import CHOOSING, chosen_by
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
 from ecgscale.deploy.export.memory import peak_activations
+from ecgscale.deploy.export.model_card import NAME as CARD
+from ecgscale.deploy.export.model_card import model_card, wrote_card
 from ecgscale.deploy.runtimes import SAMPLE, DeployedModel, one_line, tree_digest, tree_files
 from ecgscale.design.study import Deploy
 from ecgscale.ecg.corpus import Corpus
@@ -35,7 +46,7 @@ CALIBRATION_WINDOWS = 300
 ANY_BATCH = 32           # windows a call where the file leaves it open
 TORCH_MODES = ("frozen", "compiled")
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
-EXPORT_FILES = {"export.json": Export.wrote, "weights.safetensors": None, **dict.fromkeys(SAMPLE),
+EXPORT_FILES = {"export.json": Export.wrote, CARD: wrote_card, "weights.safetensors": None, **dict.fromkeys(SAMPLE),
                 "onnx-*/*.onnx*": None, "openvino-*/*.xml": None, "openvino-*/*.bin": None,
                 "coreml-*/*.mlpackage/*": None}
 LICENSES = {True: "MIT; trained on synthetic recordings",
@@ -127,7 +138,7 @@ def export_run(task: Task, trained: Path, why: str, row: pd.Series, out: Path) -
 
 
 def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series, task: Task, folder: Path) -> Export:
-    """One network in every format of the study, its sample, and export.json."""
+    """One network in every format of the study, its sample, export.json and its card."""
     spec, label, corpus = result.spec, label_of(result), task.corpus
     folder.mkdir(parents=True)
     truth = held_out(network, result, task)
@@ -153,6 +164,7 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
     document = description.model_copy(update={"artefacts": tuple(artefacts), "digests": kept,
                                               "peak_activations": peak_of(folder, artefacts)})
     document.write(folder / "export.json")
+    write_text(folder / CARD, model_card(document), wrote_card)
     return document
 
 

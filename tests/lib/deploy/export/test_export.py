@@ -1,6 +1,7 @@
 """Which models are exported, what lies in their folders, and what a broken format leaves of the others."""
 
 import json
+import re
 
 import numpy as np
 import onnx
@@ -8,6 +9,7 @@ import openvino
 import pandas as pd
 import pytest
 import torch
+import yaml
 from scipy.special import expit
 
 from ecgscale.contracts import Export, read_tensors, write_tensors
@@ -302,3 +304,19 @@ def test_calibration_sees_the_training_fold_only(monkeypatch, tmp_path):
     windows = export.training_windows(result, task)
     assert windows.shape == (32, 12, 256)           # 8 recordings of 4 windows
     assert set(split.loc[asked, "part"]) == {"train"}
+
+
+def test_the_card_says_what_the_document_says_and_its_example_runs(monkeypatch):
+    """The head is the metadata of model hubs; the example is run as it stands."""
+    folder = exported_model()
+    made, card = Export.read(folder / "export.json"), (folder / "README.md").read_text(encoding="utf-8")
+    head = yaml.safe_load(card.split("---\n")[1])
+    assert (head["library_name"], head["license"]) == ("ecgscale", "mit")
+    assert f"{made.ledger.params:,} parameters" in card
+    assert "SYNTHETIC" in card
+    assert "no medical device" in card
+    assert all(f"| `{one.file}` |" in card for one in made.artefacts)
+    assert all(f"{code} {name}" in card for code, name in zip(made.classes, made.class_names, strict=True))
+    monkeypatch.chdir(folder)
+    code, = re.findall(r"^```python\n(.*?)^```$", card, flags=re.MULTILINE | re.DOTALL)
+    exec(code, {})
