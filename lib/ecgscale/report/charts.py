@@ -36,7 +36,8 @@ THEME = {
              "tickColor": "currentColor", "gridColor": "currentColor", "gridOpacity": 0.13, "labelFontSize": 11,
              "titleFontSize": 12, "titleFontWeight": "normal", "labelOverlap": "greedy", "labelLimit": 260},
     "legend": {"labelColor": "currentColor", "titleColor": "currentColor", "labelFontSize": 11, "orient": "bottom",
-               "columns": 3, "labelLimit": 260, "symbolStrokeColor": "currentColor"},
+               "columns": {"expr": "windowSize()[0] < 500 ? 1 : 3"}, "labelLimit": 260, "symbolOpacity": 1,
+               "symbolStrokeColor": "currentColor"},
     "title": {"color": "currentColor", "anchor": "start", "fontSize": 14},
     "text": {"color": "currentColor"}, "rule": {"color": "currentColor"},
 }
