@@ -246,6 +246,26 @@ class Control(Document):
     """The model was trained on synthetic data."""
 
 
+# ----------------------------------------------------------------------------------------------------------- ecg-stream
+
+STREAMING = Table("streaming", 1, "of ecg-stream: streaming.csv", "A model fed a signal as it comes, in one setting", {
+    "run_id": TEXT("as in runs"), "model": TEXT("its name for people"), "machine": TEXT("as in latency"),
+    "runtime": TEXT("as in latency"), "device": TEXT("as in latency"), "option": TEXT("as in latency"),
+    "threads": WHOLE("as in latency", "threads"), "artefact_digest": TEXT("as in latency"),
+    "ran_device": TEXT("as in latency"), "ran_precision": TEXT("as in latency"), "fallback": FLAG("as in latency"),
+    "fallback_share": REAL("as in latency", "1"), "ran_detail": TEXT("as in latency"),
+    "window_s": REAL("that an answer looks at", "s"), "stride_s": REAL("from answer to answer", "s"),
+    "answers": WHOLE("that were computed", "1"), "p50_ms": REAL("median of an answer", "ms"),
+    "p50_low_ms": REAL("lower end of its 95 % interval", "ms"),
+    "p50_high_ms": REAL("upper end of its 95 % interval", "ms"), "p99_ms": REAL("99 % are shorter", "ms"),
+    "longest_ms": REAL("longest answer", "ms"), "ms_per_s": REAL("computing for a second of signal", "ms"),
+    "jitter_ms": REAL("p99_ms minus p50_ms", "ms"),
+    "delay_s": REAL("from an event to the first answer that holds it, at most: stride and longest answer", "s"),
+    "energy_source": TEXT("as in latency"), "joules_per_s": REAL("of a second of signal", "J"),
+    "difference": REAL("largest, of a logit: stream against the whole recording in the same runtime", "1"),
+})
+
+
 # -------------------------------------------------------------------------------------------------------------- ecg-kit
 
 PositiveInt, PositiveReal = Annotated[int, Field(ge=1)], Annotated[float, Field(gt=0)]

@@ -1,0 +1,72 @@
+"""A stream's answers are those of the whole recording, however the signal comes in; and what is told of its time."""
+
+import numpy as np
+import pytest
+
+from ecgscale.contracts import STREAMING
+from ecgscale.deploy.block import Configuration
+from ecgscale.deploy.runtimes import DeployedModel
+from ecgscale.deploy.streaming import Stream, play
+from ecgscale.errors import UserError
+from ecgscale.evaluation.evaluate import window_starts
+from tests.commands import run_command
+from tests.tiny_models import RATE, WINDOW, compiled, exported_model
+
+STRIDE = 64
+
+
+@pytest.fixture(scope="module")
+def signal() -> np.ndarray:
+    """(leads, samples), as long as windows a stride apart fill."""
+    return np.random.default_rng(0).normal(size=(12, WINDOW + 9 * STRIDE)).cumsum(axis=1).astype(np.float32) / 5
+
+
+@pytest.mark.parametrize("pieces", [1, 7, WINDOW, 5000])
+@pytest.mark.parametrize(("name", "option"), [("onnxruntime", ""), ("openvino", "precision=float32"),
+                                              ("onnxruntime", "precision=int8")])
+def test_answers_are_those_of_the_whole_recording(signal, name, option, pieces):
+    """Against the windows that evaluation cuts of a recording, by torch's network: to rounding in float32; in INT8
+    against the same runtime, to the bit."""
+    judge = compiled(name, option) if "int8" in option else compiled("torch", "mode=eager")
+    request, expected = judge.request(), []
+    starts = window_starts(signal.shape[1], WINDOW, STRIDE)
+    for start in starts:
+        request.put(np.ascontiguousarray(signal[None, :, start : start + WINDOW]))
+        request.execute()
+        expected.append(request.get()[0].copy())
+    stream = Stream(compiled(name, option).request(), 12, WINDOW, STRIDE)
+    answers = [answer for start in range(0, signal.shape[1], pieces)
+               for answer in stream.feed(signal[:, start : start + pieces])]
+    assert [answer.end - WINDOW for answer in answers] == starts.tolist()
+    difference = np.abs(np.array([answer.logits for answer in answers]) - expected).max()
+    assert difference <= (0 if "int8" in option else 1e-5)
+
+
+def test_a_row_says_what_a_second_of_signal_costs():
+    model = DeployedModel.read(exported_model())
+    row = play(Configuration(model, "openvino", "cpu", "precision=float32", "single", 1, 1), "lab", 0.5, 30)
+    assert row["answers"] == (30 * RATE - WINDOW) // 50 + 1
+    assert row["p50_ms"] < row["ms_per_s"] <= 2 * row["longest_ms"]          # two answers a second
+    assert row["p50_ms"] <= row["longest_ms"]
+    assert row["delay_s"] == pytest.approx(0.5 + row["longest_ms"] / 1e3)
+    assert row["difference"] == 0
+    assert (row["ran_precision"], row["fallback"]) == ("float32", False)
+
+
+@pytest.mark.parametrize(("stride", "seconds", "words"), [
+    (0.001, 30, "0.001 s are 0 samples"), (3.0, 30, "Between 1 and 256"), (1.0, 2.0, "too short for two windows")])
+def test_what_cannot_be_streamed_is_refused(stride, seconds, words):
+    model = DeployedModel.read(exported_model())
+    with pytest.raises(UserError, match=words):
+        play(Configuration(model, "onnxruntime", "cpu", "", "single", 1, 1), "lab", stride, seconds)
+
+
+def test_the_command(tmp_path):
+    done = run_command("ecg-stream", "--models", exported_model(), "--seconds", 20, "--cpus", 1, "--out",
+                       tmp_path / "streaming.csv")
+    assert done.returncode == 0, done.stderr
+    assert "ms a second of signal" in done.stdout
+    assert len(STREAMING.read(tmp_path / "streaming.csv")) == 1
+    done = run_command("ecg-stream", "--models", exported_model(), "--device", "cuda", "--out", tmp_path / "none.csv")
+    assert (done.returncode, (tmp_path / "none.csv").exists()) == (2, False)
+    assert "CUDAExecutionProvider" in done.stderr
