@@ -7,7 +7,8 @@ export VIRTUAL_ENV=/opt/ecgscale UV_LINK_MODE=copy
 
 /opt/uv/bin/uv venv --quiet --python python3 "$VIRTUAL_ENV"
 others='pytest|ruff|py-cpuinfo|iniconfig|pluggy|execnet|hypothesis|sortedcontainers|uv=|mkdocs|babel|backrefs|click|colorama|'
-others+='ghp-import|markdown=|mergedeep|paginate|pathspec|platformdirs|pymdown|pyyaml-env|watchdog'      # of development
+others+='ghp-import|markdown=|mergedeep|paginate|pathspec|platformdirs|pymdown|pyyaml-env|watchdog|absl-py|decorator|etils|'
+others+='jsonpath-rw|mlcroissant|pandas-stubs|ply=|rdflib|six=|zipp'      # of development
 {
     if [ "$1" = cpu ]; then
         grep -vE "^($others|nvidia-|cuda-|triton)" requirements.lock | sed -E 's/^torch==[0-9.]+/&+cpu/'
