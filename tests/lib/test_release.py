@@ -47,7 +47,7 @@ def test_frozen_schemas_are_those_of_the_code():
 
 def test_examples_of_these_pages_hold(monkeypatch):
     monkeypatch.chdir(ROOT)
-    for page in ("docs/reference/stability.md", "docs/explanation/study.md", "docs/tutorial/from-nothing.md"):
+    for page in ("docs/reference/stability.md", "docs/explanation/study.md", "docs/how-to/from-nothing.md"):
         for code in blocks(page):
             exec(code, {})
 
