@@ -18,7 +18,7 @@ ENGINES_OUT ?= results/engines
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
 
-demo: $(READY)   ## the whole thread on a small synthetic corpus: seven and a half minutes on two cores
+demo: $(READY)   ## the whole thread on a small synthetic corpus: three to seven minutes on two cores
 	./nextflow run . --outdir $(OUT) -work-dir $(OUT)/work -resume
 
 test: $(READY)   ## unit tests, every command, and the pipeline; ends with what was skipped and why
