@@ -82,14 +82,16 @@ def test_a_family_is_planned_built_counted_and_has_a_schema(extended, tmp_path):
         "assert torch.allclose(program.module()(signal[:1]), logits) and network(signal).shape == (2, 26)\n"
         "assert sum(w.numel() for w in network.parameters()) == ledger(spec).params\n"
         "assert counter.get_total_flops() == ledger(spec).forward_flops\n"
-        "print(label('pooled'))"))
-    assert told.strip() == "Pooled"
-    schema = json.loads(extended.python("-m", "ecgscale.design.study"))
-    assert "pooled" in schema["$defs"]["RunGroup"]["properties"]["family"]["enum"]
+        "from ecgscale.design.study import json_schema\n"
+        "import json; print(label('pooled')); print(json.dumps(json_schema()))"))
+    name, schema = told.split("\n", 1)
+    assert name == "Pooled"
+    assert "pooled" in json.loads(schema)["$defs"]["RunGroup"]["properties"]["family"]["enum"]
 
 
 def test_a_runtime_is_listed_and_measured(extended, tmp_path):
-    assert re.search(r"^onnxreference\s.*cpu", extended.command("ecg-bench", "--list"), re.MULTILINE)
+    assert re.search(r"^onnxreference\s.*cpu", extended.command("ecg-bench", "--list", "--runtimes", "onnxreference"),
+                     re.MULTILINE)
     result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
     made, = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split,
                           Deploy(formats=("onnx",), precisions=("float32",), margin=1.0), LABELS, tmp_path / "models",
