@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, read_all
+from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, read_all, reading
 from ecgscale.deploy.kit import unpack
 from ecgscale.deploy.runtimes import MODULES
 from ecgscale.deploy.tabulate import Measured, tabulate
@@ -80,7 +80,8 @@ def measured_in(place: Path) -> Iterator[tuple[Path, Measured]]:
 def checked(bundle: Path) -> Measured:
     """What a bundle tells, as rows. Raises UserError where they are none of LATENCY."""
     one = tabulate(unpack.read(bundle))
-    LATENCY.arrow(one.latency, bundle)
+    with reading(bundle, "bundle of a kit"):        # numbers that no column takes
+        LATENCY.arrow(one.latency, bundle)
     return one
 
 
