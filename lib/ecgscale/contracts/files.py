@@ -10,10 +10,13 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ecgscale.contracts.digests import digest
 from ecgscale.contracts.output import marked, write_text
-from ecgscale.contracts.reading import LARGEST_TEXT, ContractError, read_json, read_text
+from ecgscale.contracts.reading import LARGEST_TEXT, ContractError, read_json, read_text, reading
 
 # ------------------------------------------------------------------------------------------------------- documents
+
+DIGEST = "sha256"       # the member of a document that holds the digest of all others, as values
 
 
 class Part(BaseModel):
@@ -23,7 +26,8 @@ class Part(BaseModel):
 
 
 class Document(Part):
-    """A JSON file with a schema name and version. Subclasses set NAME, VERSION and PLACE, its files in the results."""
+    """A JSON file with a schema name, a version and the digest of its own content. Subclasses set NAME, VERSION and
+    PLACE, its files in the results."""
 
     NAME: ClassVar[str]
     PLACE: ClassVar[str]
@@ -38,12 +42,16 @@ class Document(Part):
         """Whether this file holds a document of this name, of any version."""
         return marked(f'"schema": "ecgscale.{cls.NAME}/'.encode())(path)
 
+    def body(self) -> dict[str, Any]:
+        """What its file holds."""
+        told = self.model_dump(mode="json")
+        return {"schema": self.schema_id(), DIGEST: digest(told), **told}
+
     def to_line(self) -> str:
-        return json.dumps({"schema": self.schema_id(), **self.model_dump(mode="json")}, allow_nan=False)
+        return json.dumps(self.body(), allow_nan=False)
 
     def write(self, path: Path | str) -> None:
-        body = {"schema": self.schema_id(), **self.model_dump(mode="json")}
-        write_text(path, json.dumps(body, indent=2, allow_nan=False) + "\n", self.wrote)
+        write_text(path, json.dumps(self.body(), indent=2, allow_nan=False) + "\n", self.wrote)
 
     @classmethod
     def from_text(cls, text: str, file: Path | str, line: int | None = None) -> Self:
@@ -51,6 +59,11 @@ class Document(Part):
         found = body.pop("schema", None) if isinstance(body, dict) else None
         if found != cls.schema_id():
             raise wrong_schema(found, cls.schema_id(), file, line)
+        with reading(file, "JSON document"):        # one nested too deeply for a digest
+            same = DIGEST not in body or body.pop(DIGEST) == digest(body)       # none: of an earlier version
+        if not same:
+            raise ContractError(f"its {DIGEST} is not that of its content: it was changed or damaged", file=file,
+                                line=line, remedy=f"Make it again, or leave out its {DIGEST} where the change is meant")
         try:
             document = cls.model_validate(body)
         except ValidationError as error:

@@ -48,6 +48,37 @@ def test_other_patients_are_seen_by_the_files_own_digest(tmp_path):
         read_split(tmp_path)
 
 
+def test_any_flipped_bit_of_a_document_is_found(tmp_path):
+    path = tmp_path / "split.json"
+    info().write(path)
+    content = path.read_bytes()
+    for place in range(len(content)):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        path.write_bytes(changed)
+        try:
+            read = SplitInfo.read(path)
+        except ContractError:
+            continue
+        assert read == info(), place        # white space between its members
+
+
+def test_a_number_that_was_changed_in_a_line_is_found_by_its_line(tmp_path):
+    """The digest is SHA-256 of the other members as canonical JSON (`jq -cS`), so their order and spaces are free."""
+    SplitInfo.write_lines([info(), info()], tmp_path / "all.jsonl")
+    first, second = (json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines())
+    told = {name: value for name, value in first.items() if name not in ("schema", "sha256")}
+    canonical = json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    assert first["sha256"] == hashlib.sha256(canonical).hexdigest()[:16]
+    reordered = json.dumps(dict(reversed(first.items())), indent=None, separators=(" , ", ": "))
+    (tmp_path / "all.jsonl").write_text(f"{reordered}\n{json.dumps(second | {'seed': 2})}\n")
+    with pytest.raises(ContractError, match=r"all\.jsonl:2: its sha256 is not that of its content.*again, or leave"):
+        SplitInfo.read_lines(tmp_path / "all.jsonl")
+    del second["sha256"]                    # as the message says, and as earlier versions wrote
+    (tmp_path / "all.jsonl").write_text(f"{reordered}\n{json.dumps(second | {'seed': 2})}\n")
+    assert [read.seed for read in SplitInfo.read_lines(tmp_path / "all.jsonl")] == [1, 2]
+
+
 def test_tensors_come_back_with_what_was_said_of_them(tmp_path):
     write_tensors(tmp_path / "w.safetensors", TENSORS, {"run_id": "r"})
     about, tensors = read_tensors(tmp_path / "w.safetensors")

@@ -17,6 +17,7 @@ from ecgscale.deploy import apart, bench, block, control, runtimes, session
 from ecgscale.deploy.runtimes import Device, Ran, Unavailable
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
+from tests.documents import editable
 from tests.tiny_models import RATE, WINDOW, copy_of_exported, exported_model
 
 QUICK = Deploy(repeats=2, min_count=40, min_seconds=0.0)
@@ -279,7 +280,7 @@ def test_bad_names_and_folders(tmp_path, monkeypatch):
 @pytest.mark.parametrize("fault", ["changed file", "path outside", "sample shape", "pickled sample"])
 def test_a_tampered_export_is_refused(tmp_path, fault):
     folder = copy_of_exported(tmp_path)
-    document = json.loads((folder / "export.json").read_text())
+    document = editable(folder / "export.json")
     if fault == "changed file":
         with open(folder / "weights.safetensors", "ab") as stream:
             stream.write(b"0")

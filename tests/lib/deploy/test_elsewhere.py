@@ -9,6 +9,7 @@ from ecgscale.contracts import LATENCY, TIMES, ContractError, Control, Environme
 from ecgscale.deploy import bench, elsewhere
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
+from tests.documents import editable
 from tests.lib.deploy.test_bench import kind, planted
 from tests.lib.report.test_page import control_document
 from tests.tiny_models import exported_model
@@ -70,7 +71,7 @@ def test_results_of_other_files_are_refused(tmp_path, monkeypatch, column, value
 
 def test_another_schema_is_refused_by_name(tmp_path, monkeypatch):
     measured(tmp_path / "a", "there", monkeypatch)
-    document = json.loads((tmp_path / "a/environment.json").read_text()) | {"schema": "ecgscale.environment/9"}
+    document = editable(tmp_path / "a/environment.json") | {"schema": "ecgscale.environment/9"}
     (tmp_path / "a/environment.json").write_text(json.dumps(document))
     with pytest.raises(ContractError, match=r"ecgscale\.environment/9"):
         measured(tmp_path / "b", "here", monkeypatch, [tmp_path / "a"])

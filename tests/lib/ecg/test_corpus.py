@@ -12,6 +12,7 @@ from ecgscale.ecg.corpus import Corpus, sum_of
 from ecgscale.ecg.prepare import prepare_shard
 from ecgscale.ecg.recipe import RECIPES
 from ecgscale.errors import UserError
+from tests.documents import editable
 from tests.tiny_corpus import write_corpus
 
 LABELS = read_label_set()
@@ -38,7 +39,7 @@ def test_records_are_sorted_whatever_the_order_of_the_shards(shards):
 
 @pytest.mark.parametrize("part", ["../outside", "2", "0/3", "1/3/2", "½/1", "1/" + "9" * 400])
 def test_a_part_that_is_none_is_refused(shards, part):
-    document = json.loads((shards[0] / "shard.json").read_text())
+    document = editable(shards[0] / "shard.json")
     (shards[0] / "shard.json").write_text(json.dumps(document | {"shard": part}))
     with pytest.raises(UserError, match=r"shard\.json: shard: String should match pattern"):
         Corpus.open(shards)
@@ -48,14 +49,14 @@ def test_a_part_that_is_none_is_refused(shards, part):
     ({"abbreviations": ["AF"]}, "1 abbreviations of 26 classes"),
     ({"classes": ["426783006"] * 26}, "a class stands in classes twice")])
 def test_classes_and_their_names_agree(shards, change, said):
-    document = json.loads((shards[0] / "shard.json").read_text())
+    document = editable(shards[0] / "shard.json")
     (shards[0] / "shard.json").write_text(json.dumps(document | change))
     with pytest.raises(UserError, match=said):
         Corpus.open(shards)
 
 
 def test_a_drawn_recording_that_the_shard_does_not_hold_is_refused(shards):
-    document = json.loads((shards[1] / "shard.json").read_text())
+    document = editable(shards[1] / "shard.json")
     assert document["example"].startswith("ptb/A")
     (shards[1] / "shard.json").write_text(json.dumps(document | {"example": "ptb/B0"}))
     with pytest.raises(UserError, match=r"shard2/shard.json: example: record 'ptb/B0' is not in records.parquet"):
@@ -134,7 +135,7 @@ def test_a_cut_signal_file_is_named(shards):
     (lambda table: table.assign(length=[0, table["length"].sum()]), "offset: record 'ptb/A0' does not begin")])
 def test_rows_that_are_not_those_of_the_shard_are_refused(shards, change, said):
     """Without a digest in shard.json nothing else would say so: a view of other samples is no error."""
-    document = json.loads((shards[0] / "shard.json").read_text())
+    document = editable(shards[0] / "shard.json")
     (shards[0] / "shard.json").write_text(json.dumps(document | {"digests": {}}))
     RECORDS.write(change(RECORDS.read(shards[0] / "records.parquet")), shards[0] / "records.parquet")
     with pytest.raises(UserError, match=said):
@@ -179,7 +180,7 @@ def test_other_labels_under_the_same_document_are_found(shards):
 def test_a_shard_of_an_earlier_version_is_read_with_a_word(tmp_path, capsys):
     write_corpus(tmp_path / "shard")
     place = tmp_path / "shard" / "shard.json"
-    place.write_text(json.dumps({**json.loads(place.read_text()), "signals_sum": None}))
+    place.write_text(json.dumps({**editable(place), "signals_sum": None}))
     Corpus.open([tmp_path / "shard"]).checked()
     assert "keeps no sum of its signals" in capsys.readouterr().err
     signals = np.load(tmp_path / "shard" / "signals.npy")

@@ -9,6 +9,7 @@ import pytest
 from ecgscale.contracts import Export
 from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class, tree_digest
 from ecgscale.deploy.runtimes.onnxruntime_runtime import IDENTITY
+from tests.documents import editable
 from tests.tiny_models import compiled, copy_of_exported, exported_model
 
 
@@ -82,7 +83,7 @@ def test_tensors_whose_data_lie_outside_the_file_are_refused(tmp_path, monkeypat
     onnx.external_data_helper.set_external_data(tensor, where, offset=0, length=len(tensor.raw_data))
     tensor.ClearField("raw_data")
     file.write_bytes(model.SerializeToString())
-    body = json.loads((folder / "export.json").read_text())
+    body = editable(folder / "export.json")
     next(one for one in body["artefacts"] if one["file"] == artefact.file)["digest"] = tree_digest(file)
     (folder / "export.json").write_text(json.dumps(body))
     monkeypatch.chdir(file.parent)
