@@ -12,4 +12,4 @@ class UserError(Exception):
         place = "" if self.file is None else str(self.file) + (f":{self.line}" if self.line else "")
         parts = [part for part in (place, self.field) if part]
         head = ": ".join([*parts, self.problem])
-        return f"{head}. {self.remedy}" if self.remedy else head
+        return f"{head}{'' if head.endswith('?') else '.'} {self.remedy}" if self.remedy else head

@@ -42,9 +42,11 @@ class Columns(Part):
     notices: tuple[str, ...] = ()
     """What was converted, guessed or left out while the table was read."""
 
-    def explaining(self, names: Iterable[str]) -> Columns:
-        """The same, with no other responses than these."""
-        return self.model_copy(update={"responses": {name: self.responses.get(name, name) for name in names}})
+    def explaining(self, names: Iterable[str], name_others: bool = False) -> Columns:
+        """The same, with no other responses than these; the others are named as unused where that is asked for."""
+        explained = {name: self.responses.get(name, name) for name in names}
+        others = [written for name, written in self.responses.items() if name_others and name not in explained]
+        return self.model_copy(update={"responses": explained, "unused": (*self.unused, *others)})
 
     def told(self) -> str:
         """ "params <- n_params, lr, response <- val/loss; configuration: params, lr; seed: none"."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ecgscale.errors import UserError
 from ecgscale.tables.names import SCORES, TUNED, is_response
 from ecgscale.tables.names import SIZES as NAMED
 
@@ -20,6 +21,7 @@ GROUPS = ("optimizer", "family")
 PREPARATION = ("recipe", "window", "lead_names")
 AXES = (*PREPARATION, "taught")     # laws by their values where they vary
 LOSSES = ("test_loss", "valid_loss")
+LEAST_Y, MOST_Y = 1e-8, 1e6         # medians of what is explained: beyond them fits lose digits of floors
 GUESSING = {"challenge_score": 0.0, "auroc": 0.5}      # scores of a model that knows nothing
 
 
@@ -48,7 +50,7 @@ class Response:
 def responses(frame: pd.DataFrame, target: str, transform: str = "error",
               asked: tuple[str, ...] = ()) -> list[Response]:
     """The columns asked for; else the target's error and the first loss there is; else every score and loss, those of
-    training only where there are no others."""
+    training only where there are no others. Raises UserError for values in a unit far from theirs."""
     named = list(asked) or [name for name in (target, *LOSSES[:1]) if explains(frame, name)]
     if not asked and LOSSES[0] not in frame and explains(frame, LOSSES[1]):
         named.append(LOSSES[1])
@@ -56,7 +58,19 @@ def responses(frame: pd.DataFrame, target: str, transform: str = "error",
         every = [name for name in frame if is_response(name) and explains(frame, name)]
         named = [name for name in every if not name.startswith("train")] or every
     found = [response(frame, name, transform) for name in named]
-    return [one for one in found if np.isfinite(one.y).any()]
+    found = [one for one in found if np.isfinite(one.y).any()]
+    for one in found:
+        check_unit(one)
+    return found
+
+
+def check_unit(one: Response) -> None:
+    """Raises UserError for values so small or large that the laws' floors would be lost in rounding."""
+    median = float(np.nanmedian(one.y))
+    if not LEAST_Y <= median <= MOST_Y:
+        raise UserError(f"values around {median:.0e}: laws are fitted to {LEAST_Y:g} to {MOST_Y:g}", field=one.name,
+                        remedy=f"Give it in another unit, as by --derive 'scaled={one.column}*{1 / median:.0e}' "
+                               "--response scaled, or another --response")
 
 
 def explains(frame: pd.DataFrame, name: str) -> bool:

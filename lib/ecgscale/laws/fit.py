@@ -102,7 +102,7 @@ class Fit:
     @cached_property
     def at_bound(self) -> np.ndarray:
         """(parameter,) True where the data push a parameter against its bound."""
-        margin = 1e-7 * np.maximum(1.0, np.abs(self.theta))
+        margin = 1e-7 * np.minimum(np.maximum(1.0, np.abs(self.theta)), self.high - self.low)    # floors as small as y
         return self.free & ((self.theta <= self.low + margin) | (self.theta >= self.high - margin))
 
     @cached_property

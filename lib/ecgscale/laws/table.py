@@ -59,7 +59,8 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
     return Laws(table_digest=table_digest(frame, explained), synthetic=is_synthetic(frame), runs=len(frame),
                 fits=(*with_headlines(answers, frame), *grouped), disabled=disabled | reasons | lacking,
                 allocation=allocation, differences=[*differences(answers), *compared], crossings=met(answers),
-                reading=reading, columns=columns and columns.explaining([one.column for one in explained]),
+                reading=reading, columns=columns and columns.explaining(
+                    [one.column for one in explained], name_others=target not in frame),     # ours has dozens
                 answers=asked_answers(answers, frame, labels, places, losses),
                 rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
 

@@ -15,6 +15,7 @@ from ecgscale.laws.uncertainty import without_own_pull
 RUNS = 8                    # configurations at least: coverage is counted from here on (docs/explanation/coverage.md)
 SPARE = 3                   # configurations beyond the parameters, at least
 MISSED, WORSE = 4.0, 1.0    # standard errors, and standard deviations of a run, by which the largest runs may be missed
+SMALL = 0.01                # of the range of log y: no miss below it matters, as of tables rounded to four digits
 RANGE = 4.0                 # largest size over smallest
 PRECISION = 0.5             # half width of an exponent's interval over its estimate
 SUPPORTED = 0.05            # of the best law's information weight
@@ -55,7 +56,8 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
         return f"the data support another form ({weight:.2g} of the best one's information weight)"
     if simpler is not None and simpler.aicc - fit.aicc < WORTH:
         return f"a simpler law ({simpler.law.name}) follows these runs as well"
-    if held_out and abs(held_out["bias_log"]) > max(MISSED * held_out["bias_error"], WORSE * fit.sigma):
+    if held_out and abs(held_out["bias_log"]) > max(MISSED * held_out["bias_error"], WORSE * fit.sigma,
+                                                    SMALL * np.ptp(fit.log_y)):
         return (f"fitted without the runs from {held_out['from']:.3g} on, it misses them by a factor "
                 f"{np.exp(held_out['bias_log']):.3g}")
     return imprecise(fit, ends)

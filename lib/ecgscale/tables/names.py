@@ -66,6 +66,7 @@ LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", 
                       "unevaluated"))
 LEAST_LETTERS = 4       # of a name that may be like another
 
+OF_RESPONSES = re.compile(r"(nats?|bits?)(\s*(/|per)\s*\w+)?|[↓↑]|(lower|higher) is better")      # in brackets
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
@@ -92,9 +93,11 @@ def understand(written: str) -> Name:
         factor = factor_of(unit)
         if role in SIZES and not re.match(r"(log|ln)", unit.casefold()):
             return Name(role, role, latency_factor(unit) if role == "latency_ms" else factor or 1.0, unit)
+        stripped = NAMESPACES.sub("", name)
         if unit.casefold() in ("%", "percent", "pct"):
-            stripped = NAMESPACES.sub("", name)
             return Name(stripped if is_response(stripped) else name, None, 0.01, unit)
+        if is_response(stripped) and OF_RESPONSES.fullmatch(unit.casefold()):
+            return Name(stripped, None)
     stripped = NAMESPACES.sub("", whole)
     return Name(stripped if is_response(stripped) else whole, None)
 
@@ -103,6 +106,11 @@ def spelled(text: str) -> str:
     """ "trainFlops", "Train FLOPs" -> "train_flops"."""
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", text)
     return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
+
+
+def bare(written: str) -> str:
+    """A name without its tracker's first word and its unit: "user_attrs_FLOPs (1e18)" -> "flops"."""
+    return NAMESPACES.sub("", spelled(with_unit(written.strip())[0]))
 
 
 def with_unit(text: str) -> tuple[str, str]:

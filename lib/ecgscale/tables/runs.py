@@ -19,7 +19,7 @@ from ecgscale.contracts.tables import check_unchanged, named_in, whole_lines
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
-from ecgscale.tables.names import FINISHED, LEFT_OUT, NAMESPACES, ROLES, SCORES, SIZES, is_response, understand
+from ecgscale.tables.names import FINISHED, LEFT_OUT, NAMESPACES, ROLES, SCORES, SIZES, bare, is_response, understand
 from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks
 from ecgscale.tables.roles import find, free_name, placed, understood
 
@@ -171,8 +171,8 @@ class Reader:
 
     def settle_flops(self) -> None:
         """A column that is called "flops" alone holds those of training where they go with params x samples."""
-        if self.written.get("forward_flops", "").strip().casefold() not in ("flops", "flop") \
-                or "train_flops" in self.values or not {"params", "samples_seen"} <= set(self.values):
+        if bare(self.written.get("forward_flops", "")) != "flops" or "train_flops" in self.values \
+                or not {"params", "samples_seen"} <= set(self.values):
             return
         with np.errstate(all="ignore"):
             ratio = np.nanmedian(self.values["forward_flops"] / self.values["params"] / self.values["samples_seen"])

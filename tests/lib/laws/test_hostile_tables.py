@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.laws import fit_run_table
+from ecgscale.contracts import Reading
+from ecgscale.errors import UserError
+from ecgscale.laws import fit, fit_run_table
 from ecgscale.laws.columns import responses
 from ecgscale.laws.table import MOST, questions
 from ecgscale.tables.runs import read_runs
@@ -62,3 +64,38 @@ def test_a_law_is_fitted_to_a_bounded_number_of_runs():
     assert [len(one.rows) for one in asked if one.subset == "all"] == [MOST]
     again = list(questions(frame, responses(frame, "none")))
     np.testing.assert_array_equal(asked[0].rows, again[0].rows)
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1e5])
+def test_the_unit_of_the_loss_changes_no_exponent_and_scales_the_floor(unit):
+    frame = pd.DataFrame({"params": SIZE, "loss": LOSS})
+    one, other = fit(frame, replicates=20), fit(frame.assign(loss=unit * frame["loss"]), replicates=20)
+    assert (other.fit.law, other.fit.verdict) == (one.fit.law, one.fit.verdict) == ("floor", "identified")
+    for name, factor in (("c", 1.0), ("E", unit)):
+        assert other.fit.intervals[name] == pytest.approx(np.array(one.fit.intervals[name]) * factor, rel=1e-3)
+
+
+def test_a_unit_in_which_floors_would_be_lost_is_refused_and_the_remedy_works():
+    """A loss around 1e-15 ended in a traceback, one around 1e15 in another law."""
+    for factor in (1e-15, 1e15):
+        frame = pd.DataFrame({"params": SIZE, "loss": factor * LOSS})
+        with pytest.raises(UserError, match=r"loss: values around .*: laws are fitted to 1e-08 to 1e\+06") as caught:
+            fit(frame)
+        expression = caught.value.remedy.split("--derive 'scaled=")[1].split("'")[0]
+        law = fit(frame, response="scaled", reading=Reading(derived={"scaled": expression}), replicates=20)
+        assert law.fit.estimates["c"] == pytest.approx(0.3, abs=0.03)
+
+
+def test_a_loss_that_is_not_looked_at_is_named(tmp_path):
+    pd.DataFrame({"params": SIZE, "train/loss": LOSS, "val/loss": LOSS}).to_csv(tmp_path / "runs.csv", index=False)
+    read = read_runs(tmp_path / "runs.csv")
+    laws = fit_run_table(read.frame, target="test_challenge_score", replicates=10, columns=read.columns)
+    assert (laws.columns.responses, laws.columns.unused) == ({"val_loss": "val/loss"}, ("train/loss",))
+
+
+def test_a_clean_law_told_to_four_digits_is_identified():
+    """Its rounding misses the largest runs by a thousandth, many times its own standard error."""
+    size = np.geomspace(1e4, 1e7, 11)
+    law = fit(pd.DataFrame({"params": size, "test_score": np.round(1 - 0.5 * size**-0.1, 4)}), replicates=20)
+    assert law.fit.verdict == "identified", law.fit.reason
+    assert law.fit.estimates["c"] == pytest.approx(0.1, abs=0.001)

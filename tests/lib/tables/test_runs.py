@@ -36,7 +36,10 @@ def read(text: str, **reading):
     ("params,loss\n1e6,2.5,\n2e6,2,\n", [1e6, 2e6], [2.5, 2]),
     ("params in millions,nll\n1,2.5\n2,2\n", [1e6, 2e6], [2.5, 2]),
     ("modelSize,testLoss\n1.5×10^6,2.5\n2·10^6,2\n", [1.5e6, 2e6], [2.5, 2]),
-], ids=range(16))
+    ("Params (M),Loss (nats)\n1,2.5\n2,2\n", [1e6, 2e6], [2.5, 2]),
+    ("params,Test loss [bits/byte]\n1e6,2.5\n2e6,2\n", [1e6, 2e6], [2.5, 2]),
+    ("params,metrics.ppl (↓)\n1e6,2.5\n2e6,2\n", [1e6, 2e6], [2.5, 2]),
+], ids=range(19))
 def test_numbers_are_what_was_meant(text, params, loss):
     table = read(text)
     assert table.frame["params"].tolist() == pytest.approx(params)
@@ -152,6 +155,9 @@ def test_columns_are_derived_by_arithmetic_alone():
 def test_flops_go_to_training_where_they_go_with_parameters_and_tokens():
     assert "train_flops" in read("params,tokens,flops,loss\n10,100,6000,1\n20,100,12000,2\n").frame
     assert "forward_flops" in read("params,tokens,flops,loss\n10,1e9,20,1\n20,1e9,40,2\n").frame
+    for name, unit in (("user_attrs_flops", 1), ("config/FLOPs", 1), ("FLOPs (1e3)", 1e-3), ("flops_k", 1e-3)):
+        table = read(f"params,tokens,{name},loss\n10,100,{6000 * unit},1\n20,100,{12000 * unit},2\n")
+        assert table.frame["train_flops"].tolist() == pytest.approx([6000, 12000]), name
 
 
 def test_d_is_samples_seen_alone_and_unique_samples_beside_t():
