@@ -4,6 +4,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -44,6 +45,22 @@ def test_a_results_folder_or_a_table_is_asked_for(runs, tmp_path):
     assert "give --results, or --runs and --fit" in done.stderr
     done = report("--results", tmp_path, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr.count("no run lies there yet")) == (2, 1)
+
+
+def test_the_ugliest_table_that_can_be_fitted_ends_in_a_page(tmp_path):
+    """Infinite and missing values, settings in words, a family a run, losses beside scores below 0: each of them ended
+    FIT or REPORT with a traceback."""
+    size = np.geomspace(1e5, 1e8, 14)
+    table = pd.DataFrame({"run": [f"r{k}" for k in range(14)], "params": size, "tokens": 20 * size, "lr": np.inf,
+                          "loss": 2 + 50 / size**0.4, "test_challenge_score": np.linspace(-0.3, 0.5, 14),
+                          "optimizer": ["", "adamw"] * 7, "batch_size": "many", "family": [f"f{k}" for k in range(14)]})
+    table.loc[3, "params"], table.loc[4, "tokens"] = np.inf, -np.inf
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    fitted = run_command("ecg-fit", "--runs", tmp_path / "runs.csv", "--out", tmp_path / "fit")
+    assert fitted.returncode == 0, fitted.stderr
+    assert "note: batch_size: holds words, so not read as batch_size" in fitted.stdout
+    done = report("--runs", tmp_path / "runs.csv", "--fit", tmp_path / "fit", "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_comparisons_are_shown(runs, tmp_path):

@@ -152,8 +152,8 @@ def shap_values(fitted, X: np.ndarray) -> np.ndarray:
 def partial_dependence(X: pd.DataFrame, feature: str, fitted, refits: list) -> dict:
     """Mean prediction over the runs with one feature set to each grid value; interval over the refits."""
     values = np.unique(X[feature])
-    if len(values) > GRID:
-        values = np.unique(np.quantile(X[feature], np.linspace(0.02, 0.98, GRID)))
+    if len(values) > GRID:      # by the nearest rank, since a name's code has no value between two
+        values = np.unique(np.quantile(X[feature], np.linspace(0.02, 0.98, GRID), method="nearest"))
     place = X.columns.get_loc(feature)
     copies = np.repeat(X.to_numpy()[None], len(values), axis=0)
     copies[:, :, place] = values[:, None]

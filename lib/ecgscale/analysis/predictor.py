@@ -94,8 +94,9 @@ def predict(runs: pd.DataFrame, target: str = "test_challenge_score", seed: int 
                                                         kept["run_id"].to_numpy())
     weights = cluster_weights(cluster, bootstrap, np.random.default_rng(seed))
     for curve in dependence:
-        if curve["feature"] in NAMED:
-            curve["labels"] = sorted(kept[curve["feature"]].fillna("").unique())
+        if curve["feature"] in words(kept):
+            names = sorted(kept[curve["feature"]].fillna("").unique())
+            curve["labels"] = [names[int(code)] for code in curve["grid"]]
     found = claims(X, truth, group, importance, results, weights) if len(kept) >= FEW else [few_runs(len(kept))]
     document = document.model_copy(update={
         "results": results, "correlated": correlated_pairs(X, families_of(X)), "dependence": dependence,
@@ -126,12 +127,17 @@ def features(runs: pd.DataFrame) -> pd.DataFrame:
     columns = {name.removeprefix("hp_"): runs[name].astype(float).fillna(0.0) for name in numbers
                if name in runs and pd.api.types.is_numeric_dtype(runs[name])}
     columns |= {name: runs[name].fillna("").astype("category").cat.codes.astype(float)
-                for name in NAMED if name in runs}
+                for name in words(runs)}
     frame = pd.DataFrame(columns, index=runs.index)
     if "family" not in frame:
         return frame.loc[:, varying(frame)]
     within = np.any([varying(part) for _, part in frame.groupby("family")], axis=0)
     return frame.loc[:, varying(frame) & (within | frame.columns.isin(["family"]))]
+
+
+def words(runs: pd.DataFrame) -> list[str]:
+    """The settings that are names. In a table of others `loss` may be what is measured: a number, and no setting."""
+    return [name for name in NAMED if name in runs and not pd.api.types.is_numeric_dtype(runs[name])]
 
 
 def unknown_numbers(runs: pd.DataFrame) -> list[str]:
@@ -148,7 +154,7 @@ def varying(frame: pd.DataFrame) -> np.ndarray:
 
 def groups_of(runs: pd.DataFrame) -> np.ndarray:
     """(run,) "optimizer=adamw"; "all" in a table without optimizers."""
-    return ("optimizer=" + runs["optimizer"].astype(str)).to_numpy() if "optimizer" in runs \
+    return ("optimizer=" + runs["optimizer"].fillna("–").astype(str)).to_numpy() if "optimizer" in runs \
         else np.full(len(runs), "all", dtype=object)
 
 

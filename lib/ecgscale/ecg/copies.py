@@ -2,7 +2,7 @@
 
 Prepared recordings have one rate and one band, so what tells copies apart is gone, but for a shift where one begins
 later. Beats find the candidates: BEATS_IN_A_ROW whose intervals agree to a few ms and whose voltages point one way.
-Of recordings of few leads, which tell less, two thirds of all beats must agree.
+Two thirds of all beats that both have must come at the same moments: steady hearts agree in four by chance.
 Samples decide: the two, laid over each other, correlate by CORRELATION or more in all leads together, over three
 quarters of the shorter one. Two recordings of one person lie below: their beats look alike and come at other moments,
 but for a pacemaker's.
@@ -10,6 +10,7 @@ but for a pacemaker's.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,13 @@ START_TOLERANCE = 30.0      # ms: filters move a beat that stands near the edge
 COSINE = 0.97               # between the extremes of all leads in two beats, as vectors
 FIRST_LOOK, CORRELATION = 0.6, 0.9
 FEW, CORRELATION_OF_FEW = 3, 0.96       # up to so many leads: steady beats of two people agree to 0.94 in lead II
-BEATS_OF_FEW = 2 / 3        # share of the beats that agree, of so few leads
+BEATS_AGREE = 2 / 3         # share of the beats that both have, at least
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
 ROWS_AT_ONCE = 1 << 15      # of beats, whose fellows are held in memory
 ROWS_IN_CACHE = 256         # that a row is compared with at once
 HEAD = 8                    # coordinates of a beat that are looked at first
 BEATS_LOOKED_AT = 20_000    # for the choice of these
+RECORDINGS_KEPT = 1 << 14   # whose two leads are held in memory: 130 MB of 10 s at 100 Hz
 ROUNDING = 0.1              # of sums of float32, more than there is: no pair may be missed
 
 
@@ -45,12 +47,11 @@ def find_copies(corpus: Any) -> np.ndarray:
     moments, vectors = (np.concatenate(part) for part in zip(*made, strict=True))
     ends = np.cumsum([len(moments) for moments, _ in made])         # (recording,) behind its last beat
     owners = np.repeat(np.arange(count), np.diff(ends, prepend=0))  # (beat,)
-    share = BEATS_OF_FEW if vectors.shape[1] <= 2 * FEW else 0.0
     place, left = np.arange(len(owners)), ends[owners] - np.arange(len(owners))
     row = place[left >= BEATS_IN_A_ROW, None] + np.arange(BEATS_IN_A_ROW)           # of beats, anywhere
     pair = place[(left >= 2) & np.diff(owners, prepend=-1).astype(bool), None] + np.arange(2)   # the first two
     intervals = np.diff(moments[row], axis=1), np.column_stack([moments[pair[:, 0]], np.diff(moments[pair], axis=1)])
-    found = [candidates(owners[beat[:, 0]], first, between, beat[:, 0], vectors, tolerance, moments, ends, share)
+    found = [candidates(owners[beat[:, 0]], first, between, beat[:, 0], vectors, tolerance, moments, ends)
              for beat, first, between, tolerance in (
                  (row, moments[row[:, 0]], intervals[0], INTERVAL_TOLERANCE),
                  (pair, np.zeros(len(pair)), intervals[1], START_TOLERANCE))     # they begin together
@@ -58,9 +59,11 @@ def find_copies(corpus: Any) -> np.ndarray:
     if not found:
         return np.full(count, -1)
     one, other, shift = (np.concatenate(part) for part in zip(*found, strict=True))
-    shift, least = np.rint(shift * rate / 1000).astype(int).tolist(), int(SECONDS_SHARED * rate)
-    same = np.array([are_copies(corpus.signal(a), corpus.signal(b), apart, least)
-                     for a, b, apart in zip(one.tolist(), other.tolist(), shift, strict=True)], dtype=bool)
+    shift, least = np.rint(shift * rate / 1000).astype(int), int(SECONDS_SHARED * rate)
+    two = lru_cache(RECORDINGS_KEPT)(lambda owner: two_leads(corpus.signal(owner)))
+    same = np.fromiter((look_alike(two(a), two(b), apart, least) and are_copies(corpus.signal(a), corpus.signal(b),
+                                                                                apart, least)
+                        for a, b, apart in zip(one, other, shift, strict=True)), bool, len(one))
     graph = coo_array((np.ones(int(same.sum()), dtype=bool), (one[same], other[same])), shape=(count, count))
     groups = connected_components(graph, directed=False)[1]
     return np.where(np.bincount(groups)[groups] > 1, groups, -1)
@@ -75,30 +78,55 @@ def beats(prepared: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return 1000 * moments[:count] / rate, np.rint(127 * vectors[:count] / np.maximum(length, 1e-12)).astype(np.int8)
 
 
+def two_leads(signal: np.ndarray) -> np.ndarray:
+    """(samples, 2) of (samples, leads), as far from each other as they stand: they settle nearly every pair."""
+    step = max(1, signal.shape[1] // 2)
+    return np.ascontiguousarray(signal[:, 1 % step :: step], dtype=np.float32)
+
+
+def look_alike(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> bool:
+    return correlation(one, other, shift, shared_at_least(one, other, least)) >= FIRST_LOOK
+
+
 def are_copies(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> bool:
-    """Whether (samples, leads) correlate where `other` begins about `shift` samples later. Two leads are asked first,
-    which settles nearly every pair."""
-    least = max(least, int(SHARE_SHARED * min(len(one), len(other))))
-    step, needed = max(1, one.shape[1] // 2), CORRELATION_OF_FEW if one.shape[1] <= FEW else CORRELATION
-    two = slice(1 % step, None, step)
-    return correlation(one[:, two], other[:, two], shift, least) >= FIRST_LOOK and any(
-        correlation(one, other, near, least) >= needed for near in (shift, shift - 1, shift + 1))
+    """Whether (samples, leads) correlate where `other` begins about `shift` samples later."""
+    least, needed = shared_at_least(one, other, least), CORRELATION_OF_FEW if one.shape[1] <= FEW else CORRELATION
+    one, other = (np.ascontiguousarray(signal, dtype=np.float32) for signal in (one, other))
+    return any(correlation(one, other, near, least) >= needed for near in (shift, shift - 1, shift + 1))
 
 
-def correlation(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> float:
+def shared_at_least(one: np.ndarray, other: np.ndarray, least: int) -> int:
+    return max(least, int(SHARE_SHARED * min(len(one), len(other))))
+
+
+@compiled
+def correlation(one, other, shift, least):
     """Over the samples that both have, all leads together, as they are or from sample to sample, which leaves out what
     filters do at the edges; 0 where there are fewer than `least`."""
-    one, other = one[max(shift, 0) :], other[max(-shift, 0) :]
-    shared = min(len(one), len(other))
+    i, j = max(shift, 0), max(-shift, 0)
+    shared = min(len(one) - i, len(other) - j)
     if shared < least:
         return 0.0
-    a, b = one[:shared].astype(np.float32), other[:shared].astype(np.float32)
-    return max(cosine(a - a.mean(axis=0), b - b.mean(axis=0)), cosine(np.diff(a, axis=0), np.diff(b, axis=0)))
-
-
-def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a.ravel(), b.ravel()
-    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-12))
+    leads = one.shape[1]
+    values, steps = np.zeros(3), np.zeros(3)        # products of one and other, one and one, other and other
+    for k in range(leads):
+        mean_a, mean_b = 0.0, 0.0
+        for n in range(shared):
+            mean_a += one[i + n, k]
+            mean_b += other[j + n, k]
+        mean_a, mean_b = mean_a / shared, mean_b / shared
+        before_a, before_b = one[i, k], other[j, k]
+        for n in range(shared):
+            a, b = one[i + n, k], other[j + n, k]
+            values[0] += (a - mean_a) * (b - mean_b)
+            values[1] += (a - mean_a) ** 2
+            values[2] += (b - mean_b) ** 2
+            steps[0] += (a - before_a) * (b - before_b)
+            steps[1] += (a - before_a) ** 2
+            steps[2] += (b - before_b) ** 2
+            before_a, before_b = a, b
+    return max(values[0] / max(np.sqrt(values[1] * values[2]), 1e-12),
+               steps[0] / max(np.sqrt(steps[1] * steps[2]), 1e-12))
 
 
 @compiled
@@ -145,16 +173,14 @@ def beats_of(x, apart, around, moments, vectors):
 
 
 def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, beat: np.ndarray, vectors: np.ndarray,
-               tolerance: float, moments: np.ndarray, ends: np.ndarray, share: float
-               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+               tolerance: float, moments: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later; a row
-    begins with its `beat` of `vectors`. The `share` of their beats agrees, `moments` (beat,) of all recordings, each up
-    to its place in `ends`."""
+    begins with its `beat` of `vectors`. `moments` (beat,) of all recordings, each up to its place in `ends`."""
     bucket = (intervals[:, 0] // tolerance).astype(np.int64)      # a row's fellows: in its bucket or the next
     order = np.lexsort((intervals[:, 1], bucket))
     starts = np.searchsorted(bucket[order], np.arange(bucket.max() + 3))
     rows = (owners[order], firsts[order], intervals[order], beat[order], bucket[order], starts)
-    limits = (tolerance, int(COSINE * 127 * 127), moments, ends, share)
+    limits = (tolerance, int(COSINE * 127 * 127), moments, ends)
     heads = foremost(vectors, beat[order])
     one = other = np.empty(0, np.int64)
     for start in range(0, len(owners), ROWS_AT_ONCE):       # recordings alike agree in many rows: one a pair is kept
@@ -188,7 +214,7 @@ def foremost(vectors: np.ndarray, beat: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 @compiled
 def agreeing(owners, firsts, intervals, beat, bucket, starts, vectors, heads, rest, tolerance, least, moments, ends,
-             share, start, stop, found):
+             start, stop, found):
     """Pairs of rows of two recordings that agree into `found`, as far as it reaches, the first row in [start, stop);
     gives how many there are. Rows are sorted by bucket and second interval."""
     count, bound = 0, np.empty(ROWS_IN_CACHE, np.float32)
@@ -205,8 +231,8 @@ def agreeing(owners, firsts, intervals, beat, bucket, starts, vectors, heads, re
                     if intervals[j, 1] > intervals[i, 1] + tolerance:
                         break
                     if bound[j - low] >= least - ROUNDING and owners[i] != owners[j] and alike(
-                            intervals[i], intervals[j], vectors, beat[i], beat[j], tolerance, least) and (
-                            share == 0.0 or in_step(moments, ends, owners[i], owners[j], firsts[i] - firsts[j], share)):
+                            intervals[i], intervals[j], vectors, beat[i], beat[j], tolerance, least) and in_step(
+                            moments, ends, owners[i], owners[j], firsts[i] - firsts[j]):
                         if count < len(found):
                             found[count, 0], found[count, 1] = i, j
                         count += 1
@@ -233,8 +259,8 @@ def first_from(intervals, low, high, least):
 
 
 @compiled
-def in_step(moments, ends, one, other, shift, share):
-    """Whether the share of the beats that both recordings could have agrees, `other` beginning `shift` ms later."""
+def in_step(moments, ends, one, other, shift):
+    """Whether BEATS_AGREE of the beats that both recordings could have agree, `other` beginning `shift` ms later."""
     i, j = ends[one - 1] if one else 0, ends[other - 1] if other else 0
     start = max(moments[i], moments[j] + shift) - INTERVAL_TOLERANCE
     stop = min(moments[ends[one] - 1], moments[ends[other] - 1] + shift) + INTERVAL_TOLERANCE
@@ -248,7 +274,7 @@ def in_step(moments, ends, one, other, shift, share):
         if both or b < a:
             j, theirs = j + 1, theirs + inside
         agree += both
-    return agree >= share * min(own, theirs)
+    return agree >= BEATS_AGREE * min(own, theirs)
 
 
 @compiled

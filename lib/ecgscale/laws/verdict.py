@@ -114,7 +114,7 @@ def slope_p(log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float
     """
     design = np.vstack([np.ones_like(log_y), log_x - log_x.mean(axis=1, keepdims=True)])
     k, count = len(log_x), int(clusters.max()) + 1
-    if np.ptp(log_y) < SAME or count <= k + 1 or np.linalg.matrix_rank(design) <= k:
+    if np.ptp(log_y) < SAME or count <= k + 1 or np.linalg.matrix_rank(design @ design.T) <= k:
         return 1.0
     bread = np.linalg.inv(design @ design.T)
     beta = bread @ design @ log_y

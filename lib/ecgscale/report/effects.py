@@ -60,7 +60,7 @@ def squeezed(inputs: Inputs) -> Chart | None:
     frame = pd.DataFrame({"run": kept.index, "x": names, "y": kept[inputs.target], "group": group})
     order, groups = sorted(names.unique(), key=lambda name: (name != "none", name)), sorted(group.unique())
     means = frame.groupby(["x", "group"])["y"].agg(["mean", "std", "size"]).reset_index()
-    keys = kept["optimizer"].astype(str) if "optimizer" in kept else group
+    keys = kept["optimizer"].fillna("–").astype(str) if "optimizer" in kept else group
     looks = colour("group", groups, look_places(sorted(keys.unique(), key=label)))
     x = axis("x", "squeeze-and-excitation", "nominal", scale={"domain": order}, axis={"labelAngle": 0})
     y, offset = axis("y", label(inputs.target)), {

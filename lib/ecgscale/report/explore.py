@@ -79,7 +79,7 @@ def is_numeric(values: list) -> bool:
 
 
 def size_of(params: float) -> str | None:
-    return None if pd.isna(params) else next(name for end, name in SIZES if params < end)
+    return next((name for end, name in SIZES if 0 < params < end), None)        # of no number, or an infinite one: none
 
 
 @cache

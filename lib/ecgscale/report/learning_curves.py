@@ -26,7 +26,7 @@ def chart(inputs: Inputs) -> Chart | None:
     less += f" {strangers} runs with a history are not in the run table." if strangers else ""
     without = len(inputs.ranked) - known["run"].nunique()
     less += f" {without} of {len(inputs.ranked)} runs kept no history." if without else ""
-    keys = inputs.ranked["optimizer"].astype(str) if "optimizer" in inputs.ranked else pd.Series(
+    keys = inputs.ranked["optimizer"].fillna("–").astype(str) if "optimizer" in inputs.ranked else pd.Series(
         "runs", inputs.ranked.index)
     names = sorted(keys.loc[known["run"].unique()].unique())
     looks = colour("group", [label(name) for name in names], look_places(names))

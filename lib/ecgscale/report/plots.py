@@ -108,7 +108,7 @@ def qualities(inputs: Inputs) -> Chart | None:
     group = ranked["optimizer"].map(lambda one: label(str(one))) if "optimizer" in ranked else pd.Series(
         "runs", ranked.index)
     names, views, rows = sorted(group.unique()), [], {}
-    keys = sorted(ranked["optimizer"].astype(str).unique(), key=label) if "optimizer" in ranked else names
+    keys = sorted(ranked["optimizer"].fillna("–").astype(str).unique(), key=label) if "optimizer" in ranked else names
     looks, told = colour("group", names, look_places(keys)), []
     for name in QUALITIES:
         column = f"{part}_{name}"
@@ -194,7 +194,8 @@ def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: lis
     kept = np.isfinite(size) & np.isfinite(values) & (size > 0) & (values > 0)
     if not kept.any():
         return None
-    optimizer = ranked["optimizer"].astype(str).to_numpy() if "optimizer" in ranked else np.full(len(ranked), "runs")
+    optimizer = (ranked["optimizer"].fillna("–").astype(str).to_numpy() if "optimizer" in ranked
+                 else np.full(len(ranked), "runs"))
     names = sorted(set(optimizer[kept]))
     key = f"{x}~{y}"
     step = -(-int(kept.sum()) // THINNED)               # the table's order is that of the score

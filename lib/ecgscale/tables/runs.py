@@ -101,6 +101,7 @@ class Reader:
     def table(self) -> RunTable:
         for name, place in self.places.items():
             self.values[name] = self.cells(name, place)
+        self.settle_words()
         self.derive()
         self.settle_flops()
         self.settle_shares()
@@ -137,7 +138,7 @@ class Reader:
                 raise UserError(f"{str(cells[row]).strip()!r} is not a number", line=int(self.sheet.lines[row]),
                                 field=self.sheet.names[place])
             return text(cells)
-        if not np.isfinite(found.values).any() and not needed:
+        if not np.isfinite(found.values).any() and not needed and (found.wrong.any() or kind not in (REAL, WHOLE)):
             return text(cells)
         if needed and found.lost.any():
             words = sorted({str(cells[row]).strip() for row in np.flatnonzero(found.lost)})
@@ -146,7 +147,12 @@ class Reader:
         factor = name.factor if ours in SIZES or is_response(ours) else 1.0
         if factor != 1.0:
             self.notices.append(f"{self.sheet.names[place]}: times {factor:g} for its unit {name.unit!r}")
-        return found.values * factor
+        values = found.values * factor
+        none = np.isinf(values) | (values <= 0) if ours in SIZES else np.zeros(len(values), dtype=bool)
+        if none.any():
+            self.notices.append(f"{self.sheet.names[place]}: infinite, 0 or below in {none.sum()} row(s), where it is "
+                                "taken for not known")
+        return np.where(none, np.nan, values)
 
     def flags(self, ours: str, cells: np.ndarray) -> np.ndarray:
         if cells.dtype == bool:
@@ -168,6 +174,15 @@ class Reader:
             raw = {self.written[name]: values for name, values in numbers.items()}
             self.values[ours] = np.broadcast_to(derived(expression, raw | spelled | numbers), len(self.sheet.lines))
             self.written[ours] = f"{expression} (derived)"
+
+    def settle_words(self) -> None:
+        """A setting that is a number with us and holds words here ("auto", "1e-3, then 1e-4") keeps them under a name
+        of its own."""
+        for name in [name for name, values in self.values.items() if values.dtype == object
+                     and RUNS.type_of(name) in (REAL, WHOLE)]:
+            free = free_name(f"{name}_", self.values)
+            self.values[free], self.written[free] = self.values.pop(name), self.written.pop(name)
+            self.notices.append(f"{self.written[free]}: holds words, so not read as {name}")
 
     def settle_flops(self) -> None:
         """A column that is called "flops" alone holds those of training where they go with params x samples."""

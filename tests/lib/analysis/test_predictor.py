@@ -143,6 +143,21 @@ def test_nothing_planted_nothing_found():
     assert (found["low"] <= 0.05).all()
 
 
+def test_names_stand_at_their_own_places_and_a_measured_loss_is_no_setting():
+    """Of 14 names twelve are drawn, and each optimizer has its own; in a table of others `loss` holds what came out."""
+    runs = run_table(n=70, effect=lambda f: 0.03 * f["hp_stages"])
+    runs = runs.assign(loss=1 - runs["test_challenge_score"], recipe=[f"n{k % 14:02d}" for k in range(70)])
+    worth = dict(zip(sorted(runs["recipe"].unique()), range(14), strict=True))
+    runs["test_challenge_score"] += 0.1 * runs["recipe"].map(worth)
+    document, *_ = predictor.predict(runs, seed=1, bootstrap=50)
+    assert "loss" not in document.features
+    curves = [one for one in document.dependence if one["feature"] == "recipe"]
+    assert curves
+    for one in curves:
+        assert [worth[name] for name in one["labels"]] == one["grid"]
+        assert len(one["estimate"]) == len(one["grid"]) <= importance.GRID
+
+
 def test_partial_dependence_follows_a_planted_line(planted):
     document, *_ = planted
     curve = next(entry for entry in document.dependence if entry["group"] == "all" and entry["feature"] == "stages")

@@ -34,6 +34,7 @@ def laws_of(tmp_path, **columns):
     ({"params": SIZE[:3], "loss": LOSS[:3]}, "3 runs have both params and a score or loss; 6 are needed"),
     ({"params": np.repeat(SIZE[:3], 8), "loss": np.repeat(LOSS[:3], 8)}, "too few points: 3 runs"),
     ({"params": SIZE, "score": np.where(EVERY < 12, 0.0, 1.0)}, "no effect"),
+    ({"params": 1e-300 * SIZE, "tokens": 2e-299 * SIZE, "loss": LOSS[::-1] * 0 + 0.5}, "move together"),
 ])
 def test_a_poor_table_tells_nothing_and_says_why(tmp_path, columns, said):
     laws = laws_of(tmp_path, **columns)
