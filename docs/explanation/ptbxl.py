@@ -158,9 +158,9 @@ def larger_found(runs: pd.DataFrame, foretold: Path) -> pd.DataFrame:
 
 
 def in_hindsight(runs: pd.DataFrame) -> pd.DataFrame:
-    """What the law with its miss says of the networks of FORETOLD_SIZES, from the runs that these predictions were made
-    of."""
-    before = runs[~(runs["data_fraction"].eq(1) & runs["params"].gt(1e5))]
+    """What the law with its miss says of the networks of FORETOLD_SIZES, from the runs that were there before them: the
+    table tells of later ones when they `ended`."""
+    before = runs[runs["ended"].isna() & ~(runs["data_fraction"].eq(1) & runs["params"].gt(1e5))]
     rows = []
     for row in larger_found(runs, FORETOLD_SIZES).itertuples():
         told = with_miss(before, row.family, row.response, row.params)

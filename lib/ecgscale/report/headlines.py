@@ -109,7 +109,8 @@ def laws(inputs: Inputs) -> Headline | None:
         return None
     fits = [fit for fit in inputs.laws.fits if fit.law != "average"]
     found = [fit for fit in fits if fit.verdict == "identified"]
-    told = sorted(map(preferred, by_question(found)), key=lambda fit: not fit.statistics.get("headline"))[:3]
+    told = sorted(map(preferred, by_question(found)),
+                  key=lambda fit: (not fit.statistics.get("headline"), -fit.points))[:3]
     if not told:
         return Headline("Is there a scaling law in these runs?",
                         f"none of {len(fits)} fits identified" if fits else "nothing to fit",
@@ -121,10 +122,11 @@ def laws(inputs: Inputs) -> Headline | None:
 
 
 def equation(fit: LawFit) -> str:
-    """ "test loss ∝ train records^-c, c = 0.19 [0.15, 0.23]"."""
+    """ "test loss ∝ train records^-c, c = 0.19 [0.15, 0.23] (RegNet, frontier)"."""
+    of = "" if fit.subset == "all" else f" ({', '.join(map(label, fit.subset.split(', ')))})"
     if fit.law == "power":
-        return f"{quantity(fit.y)} ∝ {sizes(fit)}^-c, {exponents(fit)}"
-    return f"{quantity(fit.y)} over {sizes(fit)}: {fit.law}, {exponents(fit)}"
+        return f"{quantity(fit.y)} ∝ {sizes(fit)}^-c, {exponents(fit)}{of}"
+    return f"{quantity(fit.y)} over {sizes(fit)}: {fit.law}, {exponents(fit)}{of}"
 
 
 def rounds(inputs: Inputs) -> Headline | None:

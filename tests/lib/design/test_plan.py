@@ -146,7 +146,7 @@ def test_the_example_table_holds_the_runs_of_its_study():
 
 
 def test_the_ptbxl_table_holds_runs_of_its_study_and_no_signals():
-    """assets/examples/ptbxl: runs that ptbxl.yaml asks for, of one corpus and split, real; tables only."""
+    """assets/examples/ptbxl: runs that ptbxl.yaml asks for, of one split and two preparations, real; tables only."""
     from ecgscale.contracts import PREDICTIONS, RUNS
 
     folder = ASSETS / "examples" / "ptbxl"
@@ -155,7 +155,8 @@ def test_the_ptbxl_table_holds_runs_of_its_study_and_no_signals():
     assert table["run_id"].is_unique
     assert set(table["run_id"]) <= {run.spec.run_id for run in planned}
     assert not table["synthetic"].any()
-    assert table[["corpus_digest", "split_digest", "window"]].nunique().eq(1).all()
+    assert table[["split_digest", "recipe", "window"]].nunique().eq(1).all()
+    assert table["corpus_digest"].nunique() == 2        # prepared twice: docs/explanation/ptbxl.md
     assert f"{len(table)} of {len(planned)} runs" in " ".join((folder / "README.md").read_text().split())
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".csv", ".parquet", ".json", ".md"}

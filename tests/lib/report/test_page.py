@@ -31,7 +31,7 @@ from ecgscale.contracts import (
     SplitInfo,
 )
 from ecgscale.report import analysis_tables, figures, page, plots
-from ecgscale.report.headlines import headlines
+from ecgscale.report.headlines import equation, headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, LOOKS, interval, look, number
 from tests.lib.report.chosen_run import chosen_run
@@ -359,6 +359,8 @@ def test_the_laws_that_are_told_are_told_with_their_exponents():
     answer = next(one for one in headlines(replace(inputs, laws=inputs.laws.model_copy(update={"fits": (law, weaker)})))
                   if "scaling law" in one.question)
     assert answer.answer == "1 - Challenge score (test) ∝ train flops^-c, c = 0.15 [0.1, 0.2]"
+    assert equation(weaker.model_copy(update={"subset": "family=vit, frontier"})) == (
+        "1 - Challenge score (test) over train flops: floor, c = 0.17 [0.1, 0.2] (ViT, frontier)")
     assert answer.detail == ("2 of 2 fits identified, 90 % intervals: "
                              "1 - Challenge score (test) over train flops (all, n = 23): power, c = 0.15 [0.1, 0.2]")
 
