@@ -162,8 +162,8 @@ def to_report() -> Files:
         (folder / "study.json").write_text(json.dumps({"name": "toy", "analysis": {"bootstrap": 10}}))
         run("ecg-fit", "--runs", folder / "runs.csv", "--study", folder / "study.json", "--cpus", "1", folder=folder)
         (folder / "out").rename(folder / "fit")
-        example = tables.frame_of(LATENCY)
-        LATENCY.write(example.assign(machine="toy", synthetic=False), folder / "latency/latency.parquet")
+        example = tables.frame_of(LATENCY).assign(machine="toy", runtime="onnxruntime", synthetic=False)
+        LATENCY.write(example, folder / "latency/latency.parquet")
 
     files = {name: content for name, content in written(write).items() if "figures" not in name}
     split = {name: content for name, content in to_train().items() if name == "split/split.json"}

@@ -9,6 +9,12 @@ import pytest
 NOTEBOOKS = Path(__file__).parents[2] / "docs" / "notebooks"
 
 
+@pytest.fixture(autouse=True)
+def settings_of_matplotlib(tmp_path, monkeypatch):
+    """Else it makes them below the home folder: what a notebook imports is its user's own process."""
+    monkeypatch.setenv("MPLCONFIGDIR", os.fspath(tmp_path))
+
+
 def run(name: str) -> dict:
     """The names that a notebook's cells leave."""
     notebook = json.loads((NOTEBOOKS / name).read_text(encoding="utf-8"))

@@ -96,7 +96,7 @@ def check_machines(rows: pd.DataFrame, known: set[str], file: Path) -> None:
 
 def check_runtimes(rows: pd.DataFrame, file: Path) -> None:
     """Raises UserError for rows of what is no runtime of ours, as a device that a test simulates."""
-    if foreign := sorted(set(rows["runtime"]) - set(MODULES)):
+    if foreign := sorted(set(map(str, rows["runtime"])) - set(MODULES)):
         raise UserError(f"{foreign[0]!r} is no runtime of ours", file=file, field="runtime",
                         remedy=f"Known: {', '.join(MODULES)}")
 

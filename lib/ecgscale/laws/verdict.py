@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from ecgscale.design.plan import short
 from ecgscale.laws.fit import Fit
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.profile import Profile, robust_variance
@@ -58,7 +59,7 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
         return f"a simpler law ({simpler.law.name}) follows these runs as well"
     if held_out and abs(held_out["bias_log"]) > max(MISSED * held_out["bias_error"], WORSE * fit.sigma,
                                                     SMALL * np.ptp(fit.log_y)):
-        return (f"fitted without the runs from {held_out['from']:.3g} on, it misses them by a factor "
+        return (f"fitted without the runs from {short(held_out['from'])} on, it misses them by a factor "
                 f"{np.exp(held_out['bias_log']):.3g}")
     return imprecise(fit, ends)
 

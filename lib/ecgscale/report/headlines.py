@@ -117,16 +117,21 @@ def laws(inputs: Inputs) -> Headline | None:
                         "The data cannot tell the laws' parameters: more runs, or a wider range of sizes, would.")
     return Headline("Is there a scaling law in these runs?", equation(told[0]),
                     f"{len(found)} of {len(fits)} fits identified, 90 % intervals: "
-                    + "; ".join(f"{quantity(fit.y)} over {sizes(fit)} ({label(fit.subset)}, n = {fit.points}): "
+                    + "; ".join(f"{quantity(fit.y)} over {sizes(fit)} ({runs_of(fit)}, n = {fit.points}): "
                                 f"{fit.law}, {exponents(fit)}" for fit in told))
 
 
 def equation(fit: LawFit) -> str:
     """ "test loss ∝ train records^-c, c = 0.19 [0.15, 0.23] (RegNet, frontier)"."""
-    of = "" if fit.subset == "all" else f" ({', '.join(map(label, fit.subset.split(', ')))})"
+    of = "" if fit.subset == "all" else f" ({runs_of(fit)})"
     if fit.law == "power":
         return f"{quantity(fit.y)} ∝ {sizes(fit)}^-c, {exponents(fit)}{of}"
     return f"{quantity(fit.y)} over {sizes(fit)}: {fit.law}, {exponents(fit)}{of}"
+
+
+def runs_of(fit: LawFit) -> str:
+    """ "RegNet, frontier"."""
+    return ", ".join(map(label, fit.subset.split(", ")))
 
 
 def rounds(inputs: Inputs) -> Headline | None:

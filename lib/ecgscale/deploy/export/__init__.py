@@ -49,8 +49,6 @@ ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage"}
 EXPORT_FILES = {"export.json": Export.wrote, CARD: wrote_card, "weights.safetensors": None, **dict.fromkeys(SAMPLE),
                 "onnx-*/*.onnx*": None, "openvino-*/*.xml": None, "openvino-*/*.bin": None,
                 "coreml-*/*.mlpackage/*": None}
-LICENSES = {True: "MIT; trained on synthetic recordings",
-            False: "MIT; trained on PhysioNet/CinC Challenge 2021 recordings (CC BY 4.0)"}
 
 
 # ---------------------------------------------------------------------------------------------------- which models
@@ -137,6 +135,13 @@ def export_run(task: Task, trained: Path, why: str, row: pd.Series, out: Path) -
         return export_model(result, network, why, row, task, folder)
 
 
+def licence(corpus: Corpus, synthetic: bool) -> str:
+    """Of the model. What the recordings' own licences ask of it, no file of ours knows."""
+    sources = ", ".join(sorted(corpus.records["source"].unique()))
+    return "MIT; trained on synthetic recordings" if synthetic else (
+        f"MIT as far as it is ours; trained on recordings of {sources}, whose own licences and terms hold beside it")
+
+
 def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series, task: Task, folder: Path) -> Export:
     """One network in every format of the study, its sample, export.json and its card."""
     spec, label, corpus = result.spec, label_of(result), task.corpus
@@ -149,7 +154,7 @@ def export_model(result: RunResult, network: nn.Module, why: str, row: pd.Series
         run_id=spec.run_id, label=label, chosen_for=why, spec=spec, ledger=result.ledger,
         input_shape=(1, len(spec.leads), spec.window), rate=corpus.rate, unit=corpus.unit, recipe=corpus.recipe,
         classes=result.classes, class_names=names_of(result.classes, task.label_set),
-        license=LICENSES[result.synthetic],
+        license=licence(corpus, result.synthetic),
         synthetic=result.synthetic, valid_score=number(row, "valid_challenge_score"),
         test_score=number(row, "test_challenge_score"), artefacts=(), versions=provenance.versions(),
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ from scipy.special import expit
 
 from ecgscale.contracts import Export, read_tensors, write_tensors
 from ecgscale.deploy import export
-from ecgscale.deploy.export import choose, export_models, judge
+from ecgscale.deploy.export import choose, export_models, judge, licence
 from ecgscale.deploy.export.check import Reference, auroc_difference
 from ecgscale.deploy.export.formats import Exporter
 from ecgscale.design.study import Deploy
@@ -320,3 +321,11 @@ def test_the_card_says_what_the_document_says_and_its_example_runs(monkeypatch):
     monkeypatch.chdir(folder)
     code, = re.findall(r"^```python\n(.*?)^```$", card, flags=re.MULTILINE | re.DOTALL)
     exec(code, {})
+
+
+def test_the_licence_names_the_recordings_and_claims_none_for_them():
+    """A model of PTB-XL or of a hospital's own recordings is not one of the Challenge's."""
+    corpus = SimpleNamespace(records=pd.DataFrame({"source": ["ptb-xl", "ours", "ptb-xl"]}))
+    assert licence(corpus, synthetic=False) == (
+        "MIT as far as it is ours; trained on recordings of ours, ptb-xl, whose own licences and terms hold beside it")
+    assert licence(corpus, synthetic=True) == "MIT; trained on synthetic recordings"
