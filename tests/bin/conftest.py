@@ -1,9 +1,9 @@
-"""Every command of these tests has a home folder of its own, which is empty afterwards."""
+"""Every file of these tests has a home folder of its own, which its commands leave empty."""
 
 import pytest
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def home(tmp_path_factory):
     """A command leaves nothing outside the folders that it is given."""
     folder = tmp_path_factory.mktemp("home")
