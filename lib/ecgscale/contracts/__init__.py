@@ -96,7 +96,7 @@ from ecgscale.contracts.runs import (
     Teaching,
     Tuning,
 )
-from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, read_all
+from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, joined, read_all
 from ecgscale.contracts.tensors import read_tensors, write_tensors
 
 __all__ = [
@@ -108,7 +108,7 @@ __all__ = [
     "Environment", "Example", "Examples", "Export", "Foretold", "Kit", "LawFit", "Laws", "Ledger", "LossSpec",
     "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "Round", "RunResult",
     "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Teaching", "Tuning", "Wrote",
-    "changed", "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests", "marked",
+    "changed", "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests", "joined", "marked",
     "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_rounds", "read_split", "read_tensors",
     "read_text", "reading", "remove_folder", "whole", "whole_folder", "write_array", "write_split", "write_tensors",
     "write_text", "wrong_schema",

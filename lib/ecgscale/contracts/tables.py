@@ -237,7 +237,11 @@ def check_cells(announced: pq.FileMetaData, path: Path) -> None:
 
 def read_all(table: Table, paths: Iterable[Path | str]) -> pd.DataFrame:
     """Several files of one schema as one frame, rows in the order of the paths."""
-    frames = [table.read(path) for path in paths]
+    return joined(table, [table.read(path) for path in paths])
+
+
+def joined(table: Table, frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Several frames of one schema as one."""
     frames = [frame for frame in frames if len(frame)] or frames[:1] or [table.empty()]
     return pd.concat(frames, ignore_index=True)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES
 from ecgscale.deploy import elsewhere, session, speed
 from ecgscale.deploy.latency import TOLERANCE
 from ecgscale.deploy.runtimes import DeployedModel
@@ -30,9 +29,7 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     models, name = [DeployedModel.read(folder) for folder in model_folders(folders)], name or platform.node()
     foreign = elsewhere.read(others, [model.export for model in models], {name})
     here = tabulate(session.run(models, runtimes, devices, deploy, threads, name, seed, tolerance))
-    table = elsewhere.beside([here.latency, *(one.latency for one in foreign)])
-    LATENCY.write(table, out / "latency.parquet")
-    TIMES.write(elsewhere.beside([here.times, *(one.times for one in foreign)]), out / "times.parquet")
+    table = elsewhere.write_tables([here, *foreign], out)
     for one in foreign:
         elsewhere.write_documents(one, out)
     here.environment.write(out / "environment.json")

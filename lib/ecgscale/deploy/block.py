@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, runtime_class
+from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, infer, runtime_class
 from ecgscale.machine import description, energy
 
 if TYPE_CHECKING:       # a kit has its members alone
@@ -144,11 +144,9 @@ def check(wanted: Configuration) -> tuple[float, Ran]:
     """Before anything is timed: how far the answer to the sample is from the trained network's, and what really ran.
     Raises Unavailable and WrongAnswerError."""
     runtime, _, _ = opened(wanted)
-    request = runtime.request()
-    request.put(wanted.model.windows(wanted.batch))
-    request.execute()
+    answer = infer(runtime.request(), wanted.model.windows(wanted.batch))
     ran = runtime.ran()
-    return judge_answer(request.get(), wanted.model, runtime, ran), ran
+    return judge_answer(answer, wanted.model, runtime, ran), ran
 
 
 def judge_answer(answer: np.ndarray, model: DeployedModel, runtime: Runtime, ran: Ran) -> float:
@@ -174,7 +172,7 @@ def measure(wanted: Configuration, deploy: Deploy) -> Block:
         runtime, load, compiling = opened(wanted)
         requests = [runtime.request() for _ in range(wanted.requests)]
         request = requests[0]
-        first = elapsed_ms(lambda: (request.put(windows), request.execute(), request.get()))
+        first = elapsed_ms(infer, request, windows)
         gc.collect()
         warmup = warm_up(request, windows)
         with energy.Meter(wanted.device) as meter, description.Neighbours() as neighbours:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, read_all, reading
+from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, joined, reading
 from ecgscale.deploy.kit import unpack
 from ecgscale.deploy.runtimes import MODULES
 from ecgscale.deploy.tabulate import Measured, tabulate
@@ -20,14 +20,20 @@ def merge(places: Iterable[Path], folders: Iterable[Path], out: Path) -> list[st
     line a machine. Raises UserError as `read` does."""
     exports = [Export.read(folder / "export.json") for folder in folders]
     found = read(places, exports, set())
-    latency = beside(one.latency for one in found)
-    LATENCY.write(latency, out / "latency.parquet")
-    TIMES.write(beside(one.times for one in found), out / "times.parquet")
+    latency = write_tables(found, out)
     for one in found:
         write_documents(one, out)
     return [f"{machine}: {counts}" for machine, counts in (
         (machine, ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items()))
         for machine, rows in latency.groupby("machine", sort=False))]
+
+
+def write_tables(measured: list[Measured], out: Path) -> pd.DataFrame:
+    """latency.parquet and times.parquet of several machines. Gives the latencies."""
+    latency = beside(one.latency for one in measured)
+    LATENCY.write(latency, out / "latency.parquet")
+    TIMES.write(beside(one.times for one in measured), out / "times.parquet")
+    return latency
 
 
 def write_documents(one: Measured, out: Path) -> None:
@@ -103,10 +109,11 @@ def check_runtimes(rows: pd.DataFrame, file: Path) -> None:
 
 def read_measured(files: Iterable[Path]) -> pd.DataFrame:
     """LATENCY of several files. Raises UserError as `check_runtimes` does."""
-    files = list(files)
+    tables = []
     for file in files:
-        check_runtimes(LATENCY.read(file, ["runtime"]), file)
-    return read_all(LATENCY, files)
+        tables.append(LATENCY.read(file))
+        check_runtimes(tables[-1], file)
+    return joined(LATENCY, tables)
 
 
 def check_models(rows: pd.DataFrame, exports: Iterable[Export], file: Path) -> None:

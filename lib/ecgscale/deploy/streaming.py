@@ -20,7 +20,7 @@ from ecgscale.contracts import STREAMING
 from ecgscale.deploy.bench import model_folders
 from ecgscale.deploy.block import Configuration, WrongAnswerError, judge_answer, opened, ran_columns, warm_up
 from ecgscale.deploy.latency import summarize
-from ecgscale.deploy.runtimes import DeployedModel, Request, Unavailable
+from ecgscale.deploy.runtimes import DeployedModel, Request, Unavailable, infer
 from ecgscale.errors import UserError
 from ecgscale.machine.energy import Meter
 
@@ -56,21 +56,15 @@ class Stream:
             self.seen += taken.shape[1]
             if self.seen == self.due:
                 start = perf_counter_ns()
-                self.request.put(self.held)
-                self.request.execute()
-                logits = self.request.get()[0]
+                logits = infer(self.request, self.held)[0]
                 yield Answer(self.seen, logits, (perf_counter_ns() - start) / 1e6)
                 self.due += self.stride
 
 
 def whole(request: Request, signal: np.ndarray, window: int, stride: int) -> np.ndarray:
     """(window, classes): logits of the windows of a whole recording (leads, samples), `stride` samples apart."""
-    found = []
-    for start in range(0, signal.shape[1] - window + 1, stride):
-        request.put(np.ascontiguousarray(signal[None, :, start : start + window]))
-        request.execute()
-        found.append(request.get()[0].copy())
-    return np.array(found)
+    return np.array([infer(request, np.ascontiguousarray(signal[None, :, start : start + window]))[0].copy()
+                     for start in range(0, signal.shape[1] - window + 1, stride)])
 
 
 def play(wanted: Configuration, machine: str, stride_s: float, seconds: float) -> dict[str, Any]:
@@ -102,7 +96,7 @@ def play(wanted: Configuration, machine: str, stride_s: float, seconds: float) -
     ran = runtime.ran()
     times = np.array([answer.ms for answer in answers])
     statistics, streamed = summarize(times), len(answers) * stride / export.rate
-    judge_answer(last_answer(runtime.request(), model), model, runtime, ran)
+    judge_answer(infer(runtime.request(), model.windows(1)), model, runtime, ran)
     return {
         "run_id": export.run_id, "model": export.label, "machine": machine, "runtime": wanted.runtime,
         "device": wanted.device, "option": wanted.option, "threads": wanted.threads,
@@ -127,12 +121,6 @@ def play_all(folders: Iterable[Path], runtime: str, device: str, option: str, th
         except (Unavailable, WrongAnswerError, NotTheRecordingError) as error:
             raise UserError(str(error), file=folder, field=f"{runtime} {device} {option}".strip()) from None
     return rows
-
-
-def last_answer(request: Request, model: DeployedModel) -> np.ndarray:
-    request.put(model.windows(1))
-    request.execute()
-    return request.get()
 
 
 def told(row: dict[str, Any]) -> str:

@@ -43,6 +43,7 @@ from ecgscale.contracts import (
     SplitInfo,
     check_digests,
     file_digest,
+    joined,
     read_all,
 )
 from ecgscale.contracts.reading import MEBI, plain_file, reading
@@ -165,16 +166,19 @@ def drawn(card: Path | None, records: Iterable[str]) -> dict[str, bytes]:
     return found
 
 
-def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> None:
-    """Raises UserError for a machine that two files name, a runtime that is none of ours, or (given `exports`) for rows
-    of other models."""
+def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> pd.DataFrame:
+    """LATENCY of several files. Raises UserError for a machine that two of them name, a runtime that is none of ours,
+    or (given `exports`) for rows of other models."""
     machines: set[str] = set()
+    tables = []
     for file in files:
         rows = LATENCY.read(file)
+        tables.append(rows)
         elsewhere.check_machines(rows, machines, file)
         elsewhere.check_runtimes(rows, file)
         if exports:
             elsewhere.check_models(rows, exports, file)
+    return joined(LATENCY, tables)
 
 
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
@@ -206,7 +210,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     latency, shards = list(latency), list(shards)
     measured = [path for folder in latency if (path := found(folder / "latency.parquet", str(folder), "--latency"))]
     exports = tuple(Export.read(folder / "export.json") for folder in models)
-    check_latency(measured, exports)
+    checked = check_latency(measured, exports)
     if not latency:
         missing["latency"] = "no --latency was given"
     if not shards:
@@ -223,7 +227,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         predictor=document(Predictor, fit / "predictor.json", "predictor.json", "--fit"),
         importance=table(IMPORTANCE, "importance.csv"),
         effects=table(EFFECTS, "effects.parquet"), predicted=table(PREDICTED, "predicted.csv"),
-        latency=read_all(LATENCY, measured),
+        latency=checked,
         environments=beside(Environment, latency, "environment*.json"),
         speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),
         exports=exports,

@@ -16,7 +16,7 @@ from torch import nn
 
 from ecgscale.contracts import Artefact
 from ecgscale.contracts.labels import LabelSet
-from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, runtime_class
+from ecgscale.deploy.runtimes import DeployedModel, Ran, Runtime, infer, runtime_class
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.evaluation.bootstrap import challenge_difference, clusters_of, draws, interval
 from ecgscale.evaluation.metrics import Ranking, decide, macro
@@ -89,9 +89,8 @@ def run_file(model: DeployedModel, artefact: Artefact, truth: Reference, batch: 
     compiling = time.perf_counter() - start
     request, logits = runtime.request(), []
     for windows in truth.batches(batch):
-        request.put(np.concatenate([windows, np.zeros((batch - len(windows), *windows.shape[1:]), np.float32)]))
-        request.execute()
-        logits.append(request.get()[: len(windows)])
+        rest = np.zeros((batch - len(windows), *windows.shape[1:]), np.float32)
+        logits.append(infer(request, np.concatenate([windows, rest]))[: len(windows)])
     return np.concatenate(logits), runtime.ran(), compiling
 
 

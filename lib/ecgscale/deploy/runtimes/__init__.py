@@ -65,6 +65,13 @@ class Request(Protocol):
     def get(self) -> np.ndarray: ...
 
 
+def infer(request: Request, windows: np.ndarray) -> np.ndarray:
+    """The three steps at once: logits of these windows."""
+    request.put(windows)
+    request.execute()
+    return request.get()
+
+
 class Runtime(Protocol):
     """One model on one device. `load` and `compile` are timed apart; both raise Unavailable."""
 
