@@ -5,6 +5,7 @@
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py sizes       # what the smaller networks say of larger ones
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py largest     # the same of 2 million parameters, with miss
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py between     # of large networks on a 16th and a quarter
+    PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py rest        # of what the study has besides
 
 A network is a family with its number of parameters; its laws are read from its AdamW runs at the study's rate for it.
 """
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE, IMAGES = ROOT / "assets/examples/ptbxl", ROOT / "docs/images"
 FORETOLD, FORETOLD_SIZES = EXAMPLE / "foretold.json", EXAMPLE / "foretold-sizes.json"
 FORETOLD_LARGEST, FORETOLD_BETWEEN = EXAMPLE / "foretold-largest.json", EXAMPLE / "foretold-between.json"
+FORETOLD_REST = EXAMPLE / "foretold-rest.json"
 SCORE, AUROC, LOSS = "test_challenge_score_tuned", "test_auroc", "test_loss"
 RESPONSES = {"1 - score": SCORE, "1 - AUROC": AUROC, "loss": LOSS}
 GUESSING = {"1 - score": 1.0, "1 - AUROC": 0.5, "loss": None}
@@ -38,6 +40,8 @@ AHEAD = {0.5: 8_709, 1.0: 17_418}   # share -> training recordings, for which pr
 LEAST_SHARES = 5
 LARGER = {"regnet": (179_882, 590_682, 2_008_250), "resnet": (189_670, 596_076, 1_998_174),
           "convnext": (203_593, 609_848, 2_036_218), "vit": (220_506, 638_626, 1_907_066)}   # to be trained on all data
+REST = {"regnet": ((65_530, 17_418), (2_008_250, 4_354)), "resnet": ((55_774, 17_418), (1_998_174, 4_354)),
+        "convnext": ((54_703, 17_418), (2_036_218, 4_354)), "vit": ((72_026, 17_418), (1_907_066, 4_354))}
 PARTS = {1: (1_089, 4_354), 2: (1_089,)}    # place in LARGER -> training recordings of the runs in between
 
 
@@ -126,8 +130,17 @@ def foretell_between(runs: pd.DataFrame) -> pd.DataFrame:
                          for place, parts in PARTS.items() for records in parts]).round(5)
 
 
+def foretell_rest(runs: pd.DataFrame) -> pd.DataFrame:
+    """What all runs so far say of 60 thousand parameters on all recordings and of 2 million on a quarter."""
+    return pd.DataFrame([{"family": family, "response": name, "params": params, "train_records": records,
+                          **with_miss(runs, family, name, params, records)}
+                         for family, cells in REST.items() for name in RESPONSES
+                         for params, records in cells]).round(5)
+
+
 PREDICTIONS = {"foretell": (foretell, FORETOLD), "sizes": (foretell_sizes, FORETOLD_SIZES),
-               "largest": (foretell_largest, FORETOLD_LARGEST), "between": (foretell_between, FORETOLD_BETWEEN)}
+               "largest": (foretell_largest, FORETOLD_LARGEST), "between": (foretell_between, FORETOLD_BETWEEN),
+               "rest": (foretell_rest, FORETOLD_REST)}
 
 
 def foretold_and_found(runs: pd.DataFrame) -> pd.DataFrame:
