@@ -205,8 +205,8 @@ class Kind:
 
 
 def kinds_of(deploy: Deploy) -> list[Kind]:
-    """The files that a study asks for. Float32 ONNX comes for DirectML too, and INT8 only in the operator set that
-    every ONNX Runtime knows the quantized form of.
+    """The files that a study asks for. ONNX of floating numbers comes for DirectML too, and INT8 only in the operator
+    set that every ONNX Runtime knows the quantized form of.
 
     The weights are always there, run as they are. "torch" asks for what else PyTorch makes of them.
     """
@@ -215,8 +215,7 @@ def kinds_of(deploy: Deploy) -> list[Kind]:
         kinds += [Kind("torch", "float32", batch, mode=mode) for batch in deploy.batch for mode in TORCH_MODES]
     for batch, form, precision in itertools.product(deploy.batch, deploy.formats, deploy.precisions):
         if form == "onnx":
-            opsets = {"float32": (NEWEST_OPSET, DIRECTML_OPSET), "float16": (NEWEST_OPSET,),
-                      "int8": (DIRECTML_OPSET,)}[precision]
+            opsets = (DIRECTML_OPSET,) if precision == "int8" else (NEWEST_OPSET, DIRECTML_OPSET)
             kinds += [Kind(form, precision, batch, opset) for opset in opsets]
         elif form == "openvino":
             kinds += [Kind(form, p, batch) for p in ((precision, "bf16") if precision == "float32" else (precision,))]

@@ -15,7 +15,7 @@ from tests.tiny_models import LABELS, WINDOW, computes_bfloat16, recordings, run
 
 SCRIPT = Path(__file__).with_name("another_project.py")
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "int8": 1.0}
-FILES = {"onnx": 4, "openvino": 3, "coreml": 3, "torch": 1}
+FILES = {"onnx": 5, "openvino": 3, "coreml": 3, "torch": 1}
 
 
 @pytest.fixture(scope="module")

@@ -67,8 +67,9 @@ def test_the_folder_is_complete_and_describes_itself():
     assert {a.status for a in made.artefacts} == {"ok"}
     kinds = [(a.format, a.precision, a.opset) for a in made.artefacts]
     assert kinds == [("torch", "float32", None), ("onnx", "float32", 23), ("onnx", "float32", 17),
-                     ("onnx", "float16", 23), ("onnx", "int8", 17), ("openvino", "float32", None),
-                     ("openvino", "bf16", None), ("openvino", "float16", None), ("openvino", "int8", None)]
+                     ("onnx", "float16", 23), ("onnx", "float16", 17), ("onnx", "int8", 17),
+                     ("openvino", "float32", None), ("openvino", "bf16", None), ("openvino", "float16", None),
+                     ("openvino", "int8", None)]
     assert {file.stat().st_mode for file in folder.iterdir() if file.is_file()} == {
         (folder / "export.json").stat().st_mode}             # all can be read by whom export.json is for
     assert np.load(folder / "sample_input.npy").shape == made.input_shape

@@ -8,7 +8,7 @@ import pytest
 
 from ecgscale.contracts import Export
 from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class, tree_digest
-from ecgscale.deploy.runtimes.onnxruntime_runtime import IDENTITY
+from ecgscale.deploy.runtimes.onnxruntime_runtime import IDENTITY, PROVIDERS, OnnxRuntime
 from tests.documents import editable
 from tests.tiny_models import compiled, copy_of_exported, exported_model
 
@@ -61,10 +61,15 @@ def test_the_network_that_devices_are_tried_with():
     assert model == onnx.load_from_string(IDENTITY)
 
 
-def test_directml_takes_operator_set_17():
-    model = DeployedModel.read(exported_model())
-    assert model.artefact("onnx", "float32", 1, 17).opset == 17
-    assert model.artefact("onnx", "float32").opset == 23
+@pytest.mark.parametrize("device", PROVIDERS)
+def test_each_option_of_a_device_has_a_file_in_the_operator_set_that_it_takes(device):
+    """DirectML takes 17, all others the newest that there is. What is offered there must have been written."""
+    model, runtime = DeployedModel.read(exported_model()), OnnxRuntime()
+    offered = {option for levels in ("few", "all") for option in OnnxRuntime.options(device, levels, "stream")}
+    for option in offered:
+        runtime.load(model, device, option, 1, 1)
+        quantized = option == "precision=int8"
+        assert runtime.artefact.opset == (17 if device == "directml" or quantized else 23), option
 
 
 @pytest.mark.parametrize("place", ["../outside.dat", "beside.dat", "link.dat", "absolute"])
