@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.stats import norm
 
 from ecgscale.analysis import small_devices
-from ecgscale.analysis.deployable import SETTING, Scores, foretold, measured, scores_of
+from ecgscale.analysis.deployable import OF_A_RUN, SETTING, Scores, foretold, measured, scores_of
 from ecgscale.contracts import CONFIRMED, DEPLOYMENT, MEMORY, Export, PlannedRun, marked, read_all, write_text
-from ecgscale.contracts.run_table import SCORES
+from ecgscale.contracts.run_table import SCORES, finished
 from ecgscale.deploy.elsewhere import read_measured
 from ecgscale.design.confirming import study_of
 from ecgscale.errors import UserError
@@ -43,10 +43,11 @@ class Question:
 @dataclass(frozen=True)
 class Options:
     """table: every model in every setting, measured and foretold (analysis.deployable); runs: those of the foretold,
-    by name; notes: what was left out or cannot be told."""
+    by name; trained: the finished runs with a score; notes: what was left out or cannot be told."""
 
     table: pd.DataFrame
     runs: dict[str, PlannedRun]
+    trained: pd.DataFrame
     scores: Scores
     notes: list[str]
     synthetic: bool
@@ -64,7 +65,8 @@ class Options:
             raise UserError("no model has a score and a latency: " + "; ".join(notes), field="--latency",
                             remedy="Give latencies of models of this run table")
         ahead, planned, why = foretold(runs, known, exports, scores)
-        return cls(pd.concat([known, ahead], ignore_index=True), planned, scores, notes + why, is_synthetic(runs))
+        return cls(pd.concat([known, ahead], ignore_index=True), planned, finished(runs, scores.judged.column), scores,
+                   notes + why, is_synthetic(runs))
 
     def only(self, where: Iterable[tuple[str, str]]) -> pd.DataFrame:
         """Raises UserError for a value that no row has."""
@@ -142,31 +144,41 @@ def lines_of(options: Options, rows: list[pd.DataFrame], limits: list[float], si
 
 
 def confirmed(told: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """CONFIRMED: each model that an earlier call foretold (`told`: DEPLOYMENT), as it is now: the mean of its runs of
-    the same size and data, and its latency in the same setting."""
+    """CONFIRMED: each model that an earlier call foretold (`told`: DEPLOYMENT) beside what was found of it: the scores
+    of all runs of its network on as many recordings and windows, and the latency of those that are measured in its
+    setting."""
     rows = []
     own = options.table[options.table["kind"].eq("measured")]
     ahead = told[told["kind"].eq("foretold") & told["asked"].eq("device")].drop_duplicates(["model", *SETTING])
     for row in ahead.itertuples():
-        here = own[own["family"].eq(row.family) & own["params"].eq(row.params)
-                   & own["train_records"].eq(row.train_records) & own["samples_seen"].eq(row.samples_seen)
-                   ] if "train_records" in own else own.iloc[:0]
+        scores = same(options.trained, row).get(row.response, pd.Series(dtype=float)).dropna()
+        here = same(own, row)
         for name in SETTING:
             here = here[here[name].astype(str).eq(str(getattr(row, name)))]
-        found = {"found": here["score"].mean(), "found_ms": here["ms"].median(), "runs": here["run_id"].nunique()}
+        found = {
+            "runs": len(scores), "inside": int(scores.between(row.low, row.high).sum()), "found": scores.mean(),
+            "found_ms": here["ms"].median(), "found_ms_low": here["ms_low"].min(),
+            "found_ms_high": here["ms_high"].max(), "found_bytes": here["bytes"].max()}
         inside = bool(row.low <= found["found"] <= row.high), bool(row.ms_low <= found["found_ms"] <= row.ms_high)
-        paid = bool(here["ms_high"].fillna(here["ms"]).max() <= row.budget_ms and here["bytes"].max()
-                    <= row.budget_bytes)
+        paid = bool(here["ms_high"].fillna(here["ms"]).max() <= row.budget_ms
+                    and found["found_bytes"] <= row.budget_bytes)
         rows.append({name: getattr(row, name) for name in CONFIRMED.columns if hasattr(row, name)} | found | {
-            "verdict": verdict(len(here) > 0, inside, paid)})
-    whole = {"threads": "Int64", "runs": "Int64"}
+            "verdict": verdict(len(scores), len(here) > 0, inside, paid)})
+    whole = {"threads": "Int64", "runs": "Int64", "inside": "Int64"}
     return pd.DataFrame(rows, columns=list(CONFIRMED.columns)).astype(whole)
 
 
-def verdict(there: bool, inside: tuple[bool, bool], paid: bool) -> str:
-    """In words: confirmed, or what was refuted."""
-    if not there:
-        return "waits: no such run is measured in this setting yet"
+def same(table: pd.DataFrame, row) -> pd.DataFrame:
+    """The rows of a network of the same size, on as many recordings and windows."""
+    if {*OF_A_RUN} - {*table}:
+        return table.iloc[:0]
+    return table[np.logical_and.reduce([table[name].eq(getattr(row, name)) for name in OF_A_RUN])]
+
+
+def verdict(runs: int, there: bool, inside: tuple[bool, bool], paid: bool) -> str:
+    """In words: confirmed, what was refuted, or what is not there yet."""
+    if not (runs and there):
+        return f"waits: {runs} such runs are trained, {'one or more' if there else 'none'} measured in this setting"
     wrong = [what for what, right in zip(("score", "latency"), inside, strict=True) if not right]
     wrong += [] if paid else ["budget"]
     return f"refuted: {' and '.join(wrong)}" if wrong else "confirmed"
@@ -189,6 +201,21 @@ def told_of(row) -> str:
 
 def ends(low: float, high: float, form: str, level: float) -> str:
     return f" [{low:{form}}, {high:{form}}] ({level:.0%})" if np.isfinite([low, high]).all() else " (no interval)"
+
+
+def judged_of(row) -> list[str]:
+    """What was promised of a model beside what was found, a line a quantity."""
+    def found(value: float, text: str) -> str:
+        return text if pd.notna(value) else "nothing yet"
+
+    score = found(row.found, f"{row.found:.3f} in the mean of {row.runs} runs, {row.inside} of them inside")
+    ms = found(row.found_ms, f"{row.found_ms:.3g}" + ends(row.found_ms_low, row.found_ms_high, ".3g", 0.95))
+    size = found(row.found_bytes, f"{row.found_bytes / 1e6:.3g}")
+    return [f"{row.model} on {row.machine} {row.device} {row.runtime} {row.precision}: {row.verdict}",
+            f"  {row.response}: promised {row.score:.3f}{ends(row.low, row.high, '.3f', 0.9)}, found {score}",
+            f"  ms a window: promised {row.ms:.3g}{ends(row.ms_low, row.ms_high, '.3g', 0.9)}, found {ms}; "
+            f"at most {row.budget_ms:g}",
+            f"  MB: promised {row.bytes / 1e6:.3g}, found {size}; at most {row.budget_bytes / 1e6:g}"]
 
 
 @dataclass(frozen=True)
@@ -240,5 +267,5 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
                   *(f"  {told_of(row)}" for row in own.itertuples())]
     lines += small_devices.told(memory)
     lines += [f"{name} trains what is foretold; afterwards give --told deployment.csv" for name in studies]
-    lines += [f"{row.model} on {row.machine} {row.device} {row.runtime}: {row.verdict}" for row in judged.itertuples()]
+    lines += [line for row in judged.itertuples() for line in judged_of(row)]
     return Recommendation(made, stairs, memory.drop(columns="log_y"), judged, studies, lines)

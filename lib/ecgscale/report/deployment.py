@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib as mpl
 import pandas as pd
 
-from ecgscale.analysis.deployment import DEVICE, Options, Question, staircase
+from ecgscale.analysis.deployment import DEVICE, Options, Question, confirmed, staircase
 from ecgscale.errors import UserError
 from ecgscale.report.figures import plain_ticks
 from ecgscale.report.inputs import Inputs
@@ -30,8 +30,33 @@ def chapter(inputs: Inputs) -> tuple[list[str], list[str], list[Drawing | DataTa
     except UserError as error:
         return [], [f"Not shown: {error}."], []
     stairs = staircase(options, Question())
-    return ([READ.format(response=label(options.scores.judged.column))], [f"{note}." for note in options.notes],
-            [drawing(stairs), *(listing(stairs, by) for by in ASKED)])
+    judged = confirmed(inputs.promised, options)
+    return ([READ.format(response=label(options.scores.judged.column)), *told(judged)],
+            [f"{note}." for note in options.notes],
+            [promised_beside_found(judged), drawing(stairs), *(listing(stairs, by) for by in ASKED)])
+
+
+def told(judged: pd.DataFrame) -> list[str]:
+    """How many of the promised models became what was promised; nothing where none was."""
+    if judged.empty:
+        return []
+    whole, waits = judged["verdict"].eq("confirmed").sum(), judged["verdict"].str.startswith("waits").sum()
+    return [f"Of {len(judged)} models that ecg-deploy promised before they were trained, {whole} are confirmed, "
+            f"{len(judged) - whole - waits} refuted, {waits} wait: score (the mean of all its runs) and latency lie "
+            "within the 90 % intervals of one run that were promised, and the budget is kept."]
+
+
+def promised_beside_found(judged: pd.DataFrame) -> DataTable | None:
+    rows = [(f"{row.machine} {row.device}", row.model, ran(row), row.verdict, label(row.response),
+             interval(row.score, row.low, row.high), number(row.found), f"{row.inside} of {row.runs}",
+             interval(row.ms, row.ms_low, row.ms_high, number),
+             interval(row.found_ms, row.found_ms_low, row.found_ms_high, number), number(row.budget_ms),
+             number(row.bytes / 1e6), number(row.found_bytes / 1e6), number(row.budget_bytes / 1e6))
+            for row in judged.itertuples()]
+    return table("Models that were promised, and what was found", {
+        "on": False, "model": False, "runs as": False, "verdict": False, "score": False, "promised": True,
+        "found": True, "runs inside": True, "ms promised": True, "ms found": True, "at most ms": True,
+        "MB promised": True, "MB found": True, "at most MB": True}, rows)
 
 
 def listing(stairs: pd.DataFrame, by: str) -> DataTable | None:

@@ -12,6 +12,7 @@ import pandas as pd
 from ecgscale.contracts import (
     AXES,
     CLASS_COUNTS,
+    DEPLOYMENT,
     DIFFERENCES,
     EFFECTS,
     FRONTIER,
@@ -97,6 +98,7 @@ class Inputs:
     strips: pd.DataFrame = field(default_factory=STRIPS.empty)
     rounds: pd.DataFrame = field(default_factory=ROUNDS.empty)        # of scaling
     decision: Decision | None = None
+    promised: pd.DataFrame = field(default_factory=DEPLOYMENT.empty)    # by earlier calls of ecg-deploy
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
     command: str = ""       # that makes this report
@@ -183,7 +185,8 @@ def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> pd.Data
 
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
          shards: Iterable[Path] = (), comparisons: Path | None = None, card: Path | None = None,
-         models: Iterable[Path] = (), command: str = "", rounds: Path | None = None) -> Inputs:
+         models: Iterable[Path] = (), command: str = "", rounds: Path | None = None,
+         promised: Iterable[Path] = ()) -> Inputs:
     """Read what is there. A file that is there but of another version is an error (ContractError), never skipped.
 
     Latencies must be of `models` (folders of ecg-export), where given, and each folder's of a machine of its own:
@@ -207,7 +210,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         return kind.read(path) if path else None
 
     files["runs"] = file_digest(runs)
-    latency, shards = list(latency), list(shards)
+    latency, shards, promised = list(latency), list(shards), list(promised)
     measured = [path for folder in latency if (path := found(folder / "latency.parquet", str(folder), "--latency"))]
     exports = tuple(Export.read(folder / "export.json") for folder in models)
     checked = check_latency(measured, exports)
@@ -220,6 +223,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         if (beside_it := path.with_name("rejects.csv")).is_file():
             check_digests(path.parent, shard.digests, path.name, (beside_it.name,))
             rejects.append(beside_it)
+    files |= {str(path): file_digest(path) for path in promised}
     laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
     return within_the_possible(Inputs(
         runs=read_runs(runs, laws.reading if laws else None).frame, laws=laws,
@@ -253,6 +257,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         strips=table(STRIPS, "chosen/strips.parquet", comparisons, "--comparisons"),
         rounds=table(ROUNDS, "rounds.csv", rounds, "--rounds"),
         decision=document(Decision, rounds / "decision.json" if rounds else None, "decision.json", "--rounds"),
+        promised=read_all(DEPLOYMENT, promised),
         files=files, missing=missing, command=command,
     ))
 

@@ -152,7 +152,8 @@ def test_what_was_foretold_is_confirmed_or_refuted_by_runs(options):
     """The larger networks are trained and measured: one where the law holds, one that is slow, one that is bad."""
     told = answer(options, Question(ms=3.0))
     row = told[told["kind"].eq("foretold")].iloc[0]
-    assert confirmed(told, options)["verdict"].tolist() == ["waits: no such run is measured in this setting yet"]
+    assert confirmed(told, options)["verdict"].tolist() == [
+        "waits: 0 such runs are trained, none measured in this setting"]
     size = row["model"].removeprefix(f"{row['family']}-")
     later = study_tables(7, (row["family"],), (*TRAINED, size))
     for change, said in (({}, "confirmed"), ({"ms": 2.0}, "refuted: latency and budget"), ({"score": 0.8},
@@ -165,13 +166,38 @@ def test_what_was_foretold_is_confirmed_or_refuted_by_runs(options):
         runs.loc[mine, "test_auroc"] *= change.get("score", 1.0)
         [judged] = confirmed(told, Options.of(runs, latency, exports)).to_dict("records")
         assert judged["verdict"] == said
-        assert judged["runs"] == 1
+        scores = runs.loc[mine & runs["data_fraction"].eq(1), "test_auroc"]
+        assert (judged["runs"], judged["found"]) == (len(scores), pytest.approx(scores.mean()))
+        assert judged["inside"] == sum(judged["low"] <= score <= judged["high"] for score in scores)
+        assert judged["found_ms_low"] < judged["found_ms"] < judged["found_ms_high"]
+
+
+def test_the_runs_that_confirm_are_judged_by_themselves_and_said(options, tmp_path):
+    """The results folder of the confirming study alone is enough; all its seeds count, one of which is exported."""
+    told = answer(options, Question(ms=3.0))
+    row = told[told["kind"].eq("foretold")].iloc[0]
+    runs, latency, exports = study_tables(7, (row["family"],), (row["model"].removeprefix(f"{row['family']}-"),))
+    runs = runs[runs["data_fraction"].eq(1)]
+    runs = pd.concat([runs.assign(run_id=f"{seed}", seed=seed) if seed else runs for seed in range(3)])
+    runs.to_parquet(tmp_path / "runs.parquet")
+    LATENCY.write(latency, tmp_path / "latency" / "latency.parquet")
+    DEPLOYMENT.write(told, tmp_path / "deployment.csv")
+    exports[0].write(tmp_path / "model" / "export.json")
+    found = recommend(tmp_path / "runs.parquet", [tmp_path / "latency"], [tmp_path / "model"],
+                      told=[tmp_path / "deployment.csv"])
+    assert found.judged["verdict"].tolist() == ["confirmed"]
+    assert found.judged["runs"].tolist() == [len(runs)] != [1]
+    assert found.told[-4].endswith(f"{row['runtime']} {row['precision']}: confirmed")
+    assert f"promised {row['score']:.3f} [" in found.told[-3]
+    assert f"found {runs['test_auroc'].mean():.3f} in the mean of {len(runs)} runs" in found.told[-3]
+    assert found.told[-2].endswith("; at most 3")
 
 
 def test_verdicts():
-    assert verdict(True, (True, True), True) == "confirmed"
-    assert verdict(True, (False, True), False) == "refuted: score and budget"
-    assert verdict(False, (False, False), False).startswith("waits")
+    assert verdict(3, True, (True, True), True) == "confirmed"
+    assert verdict(3, True, (False, True), False) == "refuted: score and budget"
+    assert verdict(0, False, (False, False), False).startswith("waits: 0 such runs are trained, none measured")
+    assert verdict(3, False, (True, False), False).startswith("waits: 3 such runs are trained, none measured")
 
 
 def test_the_study_trains_what_was_foretold(tables, tmp_path):
@@ -199,7 +225,8 @@ def test_the_study_trains_what_was_foretold(tables, tmp_path):
         assert getattr(ours, part) == getattr(like, part), part
     again = recommend(tmp_path / "runs.parquet", [tmp_path / "latency"], folders, Question(ms=3.0),
                       told=[tmp_path / "out" / "deployment.csv"])
-    assert "waits" in again.told[-1]
+    assert "waits" in again.told[-4]
+    assert again.told[-3].endswith("found nothing yet")
 
 
 def test_what_is_left_out_is_counted(tables):
