@@ -7,7 +7,7 @@ include { COLLECT } from '../modules/collect'
 include { SCALE } from '../modules/scale'
 include { placed } from './published'
 include { place } from './places'
-include { progress } from './progress'
+include { progress; ran } from './progress'
 
 // The name of the group whose runs are tuned together; '' where the study gives the rate
 def group(line) {
@@ -35,13 +35,25 @@ def batched(lines, size) {
 // collectFile would write all of them anew.
 def kept(name, text) {
     def made = place("${workflow.workDir}/batches/${text.md5()}/${name}")
-    if (!made.exists()) {
+    if (!made.exists() || made.text != text) {
         made.parent.mkdirs()
         def part = made.resolveSibling("${name}.part")
         part.text = text
         part.moveTo(made)
     }
     made
+}
+
+// All lines, in the order of their groups; rounds come last: they leave other batches as they are. A line that was lost
+// on the way would be a run that nobody misses
+def complete(groups, plan) {
+    def lines = groups.sort { a, b -> (a[0] ?: '~') <=> (b[0] ?: '~') }.collectMany { _name, of -> of }
+    def planned = ran(plan)?.runs
+    if (planned && lines.size() != planned) {
+        error "${plan} plans ${planned} runs, and ${lines.size()} lines of runs.jsonl arrived: a file of the work folder was " +
+            "changed or cut short. Remove ${plan.parent.parent}${groups.any { name, _of -> name } ? ' and the folders of TUNE' : ''}, then run the same command with -resume"
+    }
+    lines
 }
 
 workflow MODELS {
@@ -68,8 +80,8 @@ workflow MODELS {
          corpus, split, settings.checkpoints)
     // all lines, in the order of their groups -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
     batches = groups.fixed.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })
-        .toSortedList { a, b -> (a[0] ?: '~') <=> (b[0] ?: '~') }      // rounds come last: they leave other batches as they are
-        .flatMap { all -> batched(all.collectMany { _name, lines -> lines }, settings.train_batch as int).withIndex(1) }
+        .toList().map { all -> [all] }.combine(SAMPLE.out.plan)
+        .flatMap { all, plan -> batched(complete(all, plan), settings.train_batch as int).withIndex(1) }
         .map { lines, k -> kept(String.format('runs-%04d.jsonl', k), lines.join('\n') + '\n') }
         .map { runs -> [[id: runs.baseName], runs] }
     TRAIN(batches, corpus, split, settings.checkpoints)
@@ -86,6 +98,6 @@ workflow MODELS {
     comparisons = COLLECT.out  // of runs, by pairs, by seed and by source
     plan = SAMPLE.out.plan
     verdict = SCALE.out.verdict.ifEmpty([])     // on the rounds
-    published = SAMPLE.out.runs.mix(SAMPLE.out.plan, trained.flatten(), evaluated.flatten(), COLLECT.out, SCALE.out.verdict.flatten(), SCALE.out.next).map { each -> placed(each) }
+    published = SAMPLE.out.runs.mix(SAMPLE.out.plan, SAMPLE.out.described, trained.flatten(), evaluated.flatten(), COLLECT.out, SCALE.out.verdict.flatten(), SCALE.out.next).map { each -> placed(each) }
         .mix(rounds.flatMap { all -> all.collect { round -> ["rounds/${round.name}".toString(), round] } })
 }

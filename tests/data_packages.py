@@ -26,7 +26,7 @@ def check_package(folder: Path) -> int:
     assert resources, folder
     names = [resource["name"] for resource in resources]
     assert len(set(names)) == len(names), folder
-    tables = {path.name for path in folder.iterdir() if path.suffix in (".csv", ".parquet")}
+    tables = {path.name for path in folder.iterdir() if path.suffix in (".csv", ".jsonl", ".parquet")}
     assert {resource["path"] for resource in resources} == tables, folder
     for resource in resources:
         check_resource(folder / resource["path"], resource)
@@ -39,6 +39,10 @@ def check_resource(path: Path, resource: dict) -> None:
     assert re.fullmatch(r"ecgscale\.[a-z-]+", schema["name"]), path
     assert re.fullmatch(r"\d+", schema["version"]), path
     fields = {field["name"]: field for field in schema["fields"]}
+    if path.suffix == ".jsonl":
+        assert all(json.loads(line).keys() <= fields.keys() for line in path.read_text(encoding="utf-8").splitlines())
+        assert all(field["type"] == "any" and field["description"] for field in fields.values()), path
+        return
     for field in fields.values():
         assert field["type"] in LEXICAL, (path, field)
         assert field["description"], (path, field)

@@ -14,6 +14,7 @@ process SAMPLE {
     output:
     path 'plan/runs.jsonl', emit: runs
     path 'plan/plan.json', emit: plan
+    path 'plan/datapackage.json', emit: described     // runs.jsonl, with its digest
 
     script:
     """
@@ -24,7 +25,7 @@ process SAMPLE {
 
     stub:
     """
-    mkdir plan && touch plan/plan.json && printf '{}\\n{}\\n{}\\n' > plan/runs.jsonl
+    mkdir plan && touch plan/plan.json plan/datapackage.json && printf '{}\\n{}\\n{}\\n' > plan/runs.jsonl
     if grep -q '"trials"' ${quoted(study)}; then printf '{"tuning": {"group": "stub"}}\\n' >> plan/runs.jsonl; fi
     """
 }

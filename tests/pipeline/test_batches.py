@@ -1,6 +1,7 @@
 """How runs are put into tasks: so many a batch, and a teacher with its students in one."""
 
 import json
+import re
 
 from tests.pipeline.conftest import nextflow
 
@@ -25,3 +26,29 @@ def test_a_teacher_and_its_students_are_one_task(tmp_path, project):
     assert run.code == 0, run.text
     told = next(line for line in run.text.splitlines() if line.startswith("batches "))
     assert json.loads(told.removeprefix("batches ")) == [["a", "b"], ["c"], ["t", "s", "u"]]
+
+
+CUT = """
+include { complete; kept } from './subworkflows/models'
+workflow {
+    def batch = kept('runs-0001.jsonl', 'one\\ntwo\\n')
+    batch.text = 'one\\n'
+    println "again ${kept('runs-0001.jsonl', 'one\\ntwo\\n').readLines()}"
+    def lines = file(params.input).readLines()
+    println "whole ${complete([['', lines]], file('plan.json'))}"
+    complete([['', lines.init()]], file('plan.json'))
+}
+"""
+
+
+def test_a_line_of_a_run_that_was_lost_in_the_work_folder_is_mended_or_ends_the_run(tmp_path, project):
+    """A batch is what the lines make, and there are as many lines as plan.json says."""
+    (project / "main.nf").write_text(CUT)
+    (tmp_path / "runs.jsonl").write_text("a\nb\nc\n")
+    (tmp_path / "plan.json").write_text('{"runs": 3}')
+    run = nextflow(tmp_path, "--input", "runs.jsonl", project=project)
+    assert "again [one, two]" in run.text
+    assert "whole [a, b, c]" in run.text
+    assert run.code != 0
+    assert re.search(r"plan\.json plans 3 runs, and 2 lines of runs\.jsonl arrived: a file of the work folder was "
+                     "changed or cut short. Remove .*, then run the same command with -resume", run.text)

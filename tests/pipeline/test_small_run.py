@@ -101,7 +101,8 @@ def test_accepted_and_rejected_are_found(small_run):
 
 def test_every_table_opens_without_an_option_and_is_described(small_run):
     """By the datapackage.json of its folder: no table without, none described that is not there."""
-    folders = {path.parent for path in small_run.results.rglob("*") if path.suffix in (".csv", ".parquet")}
+    folders = {path.parent for path in small_run.results.rglob("*")
+               if path.suffix in (".csv", ".jsonl", ".parquet")}
     assert sum(check_package(folder) for folder in folders) > 20
 
 

@@ -1,5 +1,5 @@
-"""The Data Package beside our tables: one datapackage.json a folder says what each column of each file is, and keeps
-each file's digest.
+"""The Data Package beside our tables and files of lines: one datapackage.json a folder says what each column of each
+file is, and keeps each file's digest.
 
 Frictionless Data Package and Table Schema (https://datapackage.org). A resource's `schema` carries, besides the fields,
 the `name` and `version` of our schema, and each field the `unit`: the standard leaves room for members of one's own.
@@ -9,6 +9,7 @@ the `name` and `version` of our schema, and each field the `unit`: the standard 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ def described(file: Path) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
+def name_of(file: Path) -> str:
+    """As the standard has the name of a resource."""
+    return re.sub(r"[^a-z0-9._-]", "-", file.name.lower())
+
+
 def schema_of(resource: dict[str, Any] | None) -> str | None:
     """Schema and version ("ecgscale.runs/1") that a resource has, None where it says none."""
     schema = (resource or {}).get("schema")
@@ -50,6 +56,20 @@ def is_changed(file: Path, resource: dict[str, Any] | None) -> bool:
     """Whether its resource keeps a digest of ours that is not the file's."""
     kept = (resource or {}).get("hash")
     return isinstance(kept, str) and kept.startswith(ALGORITHM) and kept != digest_of(file)
+
+
+def check_unchanged(file: Path, resource: dict[str, Any] | None) -> None:
+    """Raises ContractError where the resource keeps another digest than this file's."""
+    if is_changed(file, resource):
+        raise ContractError(f"is not what {NAME} beside it keeps a digest of: it was changed or cut short", file=file,
+                            remedy=f"Make it again. Where the change is meant, delete the file's \"hash\" in {NAME}")
+
+
+def enter(resource: dict[str, Any], written: Path, folder: Path) -> None:
+    """Describe a file that is `written` and about to take its place in `folder`, with its digest. Before it does: a
+    table that nothing describes would not be known as ours."""
+    kept = {"hash": digest_of(written), "bytes": written.stat().st_size}
+    write(add(read(folder), resource | kept), folder)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ecgscale.contracts import datapackage
 from ecgscale.contracts.digests import digest
-from ecgscale.contracts.output import marked, write_text
+from ecgscale.contracts.output import marked, whole, write_text
 from ecgscale.contracts.reading import LARGEST_TEXT, ContractError, read_json, read_text, reading
 
 # ------------------------------------------------------------------------------------------------------- documents
@@ -78,15 +79,35 @@ class Document(Part):
     def read(cls, path: Path | str) -> Self:
         return cls.from_text(read_text(path), path)
 
+    # --------------------------------------------------------------------------------------------------- JSON Lines
+
     @classmethod
     def write_lines(cls, documents: Iterable[Self], path: Path | str) -> None:
-        """JSON Lines: one document a line."""
-        write_text(path, "".join(document.to_line() + "\n" for document in documents), cls.wrote)
+        """One document a line; and the file's entry in the datapackage.json beside it, whose digest alone tells that a
+        line is missing."""
+        path = Path(path)
+        with whole(path, cls.wrote) as temporary:
+            temporary.write_text("".join(document.to_line() + "\n" for document in documents), encoding="utf-8")
+            datapackage.enter(cls.resource(path), temporary, path.parent)
+
+    @classmethod
+    def resource(cls, path: Path) -> dict[str, Any]:
+        """A file of lines as a resource of a Data Package."""
+        told = {"schema": "name and version of what a line holds", DIGEST: "digest of the other members"}
+        told |= {name: member.description or "" for name, member in cls.model_fields.items()}
+        return {
+            "name": datapackage.name_of(path), "path": path.name, "description": (cls.__doc__ or "").partition("\n")[0],
+            "format": "jsonl", "mediatype": "application/jsonl", "encoding": "utf-8",
+            "schema": {"name": f"ecgscale.{cls.NAME}", "version": str(cls.VERSION), "fields": [
+                {"name": name, "type": "any", "description": text} for name, text in told.items()]},
+        }
 
     @classmethod
     def read_lines(cls, path: Path | str) -> list[Self]:
-        lines = read_text(path, LARGEST_TEXT).split("\n")
-        return [cls.from_text(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
+        """Raises ContractError also where the file is not the one that the package beside it keeps a digest of."""
+        text = read_text(path, LARGEST_TEXT)
+        datapackage.check_unchanged(Path(path), datapackage.described(Path(path)))
+        return [cls.from_text(line, path, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
 def endless(value: Any, place: str = "") -> Iterator[str]:

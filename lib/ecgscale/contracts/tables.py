@@ -122,22 +122,18 @@ class Table:
         """The file, and its entry in the datapackage.json beside it, with its digest."""
         path = Path(path)
         table = self.arrow(frame, path)
-        package = datapackage.read(path.parent)
         with whole(path, self.wrote) as temporary:
             if path.suffix == ".csv":
                 write_csv(table, temporary)
             else:
                 pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
-            resource = self.resource(path, table.schema.names) | {
-                "hash": datapackage.digest_of(temporary), "bytes": temporary.stat().st_size}
-            # before the table takes its place: one that nothing describes would not be known as ours
-            datapackage.write(datapackage.add(package, resource), path.parent)
+            datapackage.enter(self.resource(path, table.schema.names), temporary, path.parent)
 
     def resource(self, path: Path, names: Iterable[str]) -> dict[str, Any]:
         """The file as a resource of a Data Package."""
         form = path.suffix.lstrip(".")
         return {
-            "name": re.sub(r"[^a-z0-9._-]", "-", path.name.lower()), "path": path.name, "description": self.about,
+            "name": datapackage.name_of(path), "path": path.name, "description": self.about,
             "format": form, "mediatype": MEDIA.get(form, "application/octet-stream"),
             **({"encoding": "utf-8"} if form == "csv" else {}),
             "schema": {"name": f"ecgscale.{self.name}", "version": str(self.version),
@@ -161,7 +157,7 @@ class Table:
         missing, unknown, of another type or infinite where it is not declared to be."""
         path = plain_file(path, LARGEST_TEXT if Path(path).suffix == ".csv" else None)
         resource = datapackage.described(path)
-        check_unchanged(path, resource)
+        datapackage.check_unchanged(path, resource)
         said = datapackage.schema_of(resource)
         with reading(path, "CSV file" if path.suffix == ".csv" else "Parquet file"):
             table = (self.from_csv if path.suffix == ".csv" else self.from_parquet)(path, columns, said)
@@ -218,14 +214,6 @@ class Table:
             raise ContractError(str(error.args[0]), file=path, field=self.schema_id()) from None
         tell_spoiled(table, path)
         return plainly(table.drop_columns([name for name in table.schema.names if not name]))
-
-
-def check_unchanged(path: Path, resource: dict[str, Any] | None) -> None:
-    """Raises ContractError where the resource keeps another digest than this file's."""
-    if datapackage.is_changed(path, resource):
-        raise ContractError(f"is not what {datapackage.NAME} beside it keeps a digest of: it was changed or cut short",
-                            file=path, remedy="Make it again. Where the change is meant, delete the file's \"hash\" in "
-                                              f"{datapackage.NAME}")
 
 
 def check_cells(announced: pq.FileMetaData, path: Path) -> None:

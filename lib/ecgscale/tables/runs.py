@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
-from ecgscale.contracts.tables import check_unchanged, named_in, whole_lines
+from ecgscale.contracts.tables import named_in, whole_lines
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
@@ -48,7 +48,7 @@ def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
     if typed and is_ours(path):
         sheet = Sheet.of(RUNS.read(path))
     elif typed:
-        check_unchanged(path, datapackage.described(path))
+        datapackage.check_unchanged(path, datapackage.described(path))
         sheet = read_sheet(path)
     else:
         resource = datapackage.described(path)

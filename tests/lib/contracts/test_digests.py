@@ -20,6 +20,7 @@ from ecgscale.contracts import (
     write_tensors,
 )
 from ecgscale.tables.runs import read_runs
+from tests.data_packages import check_package
 
 ROWS = pd.DataFrame({"record": list("abcd"), "source": "s", "patient": None, "fold": [0, 1, 2, 3],
                      "part": ["train", "train", "valid", "test"]})
@@ -77,12 +78,33 @@ def test_a_number_that_was_changed_in_a_line_is_found_by_its_line(tmp_path):
     canonical = json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
     assert first["sha256"] == hashlib.sha256(canonical).hexdigest()[:16]
     reordered = json.dumps(dict(reversed(first.items())), indent=None, separators=(" , ", ": "))
+    (tmp_path / "datapackage.json").unlink()
     (tmp_path / "all.jsonl").write_text(f"{reordered}\n{json.dumps(second | {'seed': 2})}\n")
     with pytest.raises(ContractError, match=r"all\.jsonl:2: its sha256 is not that of its content.*again, or leave"):
         SplitInfo.read_lines(tmp_path / "all.jsonl")
     del second["sha256"]                    # as the message says, and as earlier versions wrote
     (tmp_path / "all.jsonl").write_text(f"{reordered}\n{json.dumps(second | {'seed': 2})}\n")
     assert [read.seed for read in SplitInfo.read_lines(tmp_path / "all.jsonl")] == [1, 2]
+
+
+def test_a_line_that_is_missing_from_a_file_of_lines_is_noticed(tmp_path):
+    """Each line is whole: only the digest of the file, kept beside it, tells."""
+    path = tmp_path / "all.jsonl"
+    seeds = [info().model_copy(update={"seed": seed}) for seed in range(4)]
+    SplitInfo.write_lines(seeds, path)
+    assert SplitInfo.read_lines(path) == seeds
+    assert check_package(tmp_path) == 1
+    lines = path.read_text().splitlines(keepends=True)
+    for found in (lines[:3], lines[1:], lines[:1] + lines[2:], [], [*lines, lines[0]], lines[::-1]):
+        path.write_text("".join(found))
+        with pytest.raises(ContractError, match=CHANGED):
+            SplitInfo.read_lines(path)
+    path.write_text("".join(lines[:3]))         # meant: a file of one's own, or without the digest
+    (tmp_path / "some.jsonl").write_text("".join(lines[:3]))
+    kept = json.loads((tmp_path / "datapackage.json").read_text())
+    del kept["resources"][0]["hash"]
+    (tmp_path / "datapackage.json").write_text(json.dumps(kept))
+    assert SplitInfo.read_lines(path) == SplitInfo.read_lines(tmp_path / "some.jsonl") == seeds[:3]
 
 
 def test_tensors_come_back_with_what_was_said_of_them(tmp_path):
