@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgscale.analysis.prices import Prices
 from ecgscale.contracts import (
     AXES,
     CLASS_COUNTS,
@@ -99,6 +100,7 @@ class Inputs:
     rounds: pd.DataFrame = field(default_factory=ROUNDS.empty)        # of scaling
     decision: Decision | None = None
     promised: pd.DataFrame = field(default_factory=DEPLOYMENT.empty)    # by earlier calls of ecg-deploy
+    prices: Prices = field(default_factory=Prices)      # of devices, as the user gave them
     files: dict[str, str] = field(default_factory=dict)   # name -> digest of what was read
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
     command: str = ""       # that makes this report
@@ -186,7 +188,7 @@ def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> pd.Data
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
          shards: Iterable[Path] = (), comparisons: Path | None = None, card: Path | None = None,
          models: Iterable[Path] = (), command: str = "", rounds: Path | None = None,
-         promised: Iterable[Path] = ()) -> Inputs:
+         promised: Iterable[Path] = (), prices: Path | None = None) -> Inputs:
     """Read what is there. A file that is there but of another version is an error (ContractError), never skipped.
 
     Latencies must be of `models` (folders of ecg-export), where given, and each folder's of a machine of its own:
@@ -258,6 +260,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         rounds=table(ROUNDS, "rounds.csv", rounds, "--rounds"),
         decision=document(Decision, rounds / "decision.json" if rounds else None, "decision.json", "--rounds"),
         promised=read_all(DEPLOYMENT, promised),
+        prices=document(Prices, prices, "prices", "--prices") or Prices(),
         files=files, missing=missing, command=command,
     ))
 

@@ -40,6 +40,7 @@ from ecgscale.report import (
     predictor_figures,
     recipe,
     rounds,
+    side_by_side,
     tables,
 )
 from ecgscale.report.charts import Chart
@@ -318,6 +319,12 @@ def devices(inputs: Inputs) -> Section:
     return section.add(*parts)
 
 
+def machines(inputs: Inputs) -> Section:
+    section = Section("machines", "Machines: side by side")
+    section.text, section.notices, parts = side_by_side.chapter(inputs)
+    return section.add(*parts)
+
+
 def study(inputs: Inputs) -> Section:
     """The four figures of the published study in its own form, ours beside its values."""
     section = Section("study", "The study's figures, here and published")
@@ -346,4 +353,4 @@ def provenance(inputs: Inputs) -> Section:
 
 SECTIONS: tuple[Callable[[Inputs], Section], ...] = (
     recipe_of_best, data, runs, clinic_of_best, laws, preparation, other_sources, rounds_of_scaling, frontier,
-    predictor, latency, devices, study, provenance)
+    predictor, latency, devices, machines, study, provenance)

@@ -20,9 +20,9 @@ EVALUATED: dict[str, Reader] = {"metrics.csv": METRICS.read, "reliability.csv": 
                                 "predictions.parquet": lambda path: PREDICTIONS.read(path, ["record"])}
 
 
-def read(folder: Path, command: str = "", promised: Iterable[Path] = ()) -> Inputs:
+def read(folder: Path, command: str = "", promised: Iterable[Path] = (), prices: Path | None = None) -> Inputs:
     """What lies in the folder that --outdir named. Without a table of this run, one is made of the runs that are there.
-    promised: deployment.csv of earlier calls of ecg-deploy.
+    promised: deployment.csv of earlier calls of ecg-deploy; prices: the user's table of devices.
 
     Raises UserError where there is neither.
     """
@@ -32,6 +32,7 @@ def read(folder: Path, command: str = "", promised: Iterable[Path] = ()) -> Inpu
         "models": sorted(path.parent for path in folder.glob("models/*/export.json")),
         "split": folder / "corpus" / "split", "card": folder / "corpus" / "card", "plan": plan,
         "shards": sorted(folder.glob("corpus/*/shard.json")), "command": command, "promised": promised,
+        "prices": prices,
         "rounds": folder / "rounds" if (folder / "rounds" / "decision.json").is_file() else None}
     if is_of_this_run(folder / "table" / "runs.parquet", folder):
         return inputs.read(folder / "table" / "runs.parquet", folder / "fit", comparisons=folder / "table", **found)
