@@ -60,7 +60,7 @@ def test_every_figure_is_drawn_and_nothing_is_asked_of_the_network(opened):
                        "[one.id, one.querySelectorAll('.live svg path, .live canvas').length]))")
     assert set(drawn) == {f"figure-{name}" for name in (
         "laws", "fronts", "qualities", "predictions", "latency-runtime", "latency-size", "learning", "diagnoses",
-        "calibration", "effects", "importance", "dependence", "scores")}
+        "calibration", "effects", "importance", "dependence", "scores", "device-orders")}
     assert all(count > 5 for count in drawn.values()), drawn
 
 
