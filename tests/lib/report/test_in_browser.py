@@ -79,7 +79,7 @@ def test_every_setting_of_a_switch_draws(opened):
 def test_a_run_marked_in_one_figure_is_marked_in_all_and_in_the_table(opened):
     opened.ask("ecgscale.mark([3, 5], false)")
     assert opened.ask("[...ecgscale.drawn.values()].map(one => Object.keys(one.view.signal('marked')).join())") == [
-        "3,5"] * 13
+        "3,5"] * 14
     assert opened.ask(f"{SHOWN}.slice(0, 2)") == [3, 5]
     assert opened.ask("document.querySelectorAll('#explorer tr.marked').length") == 2
     assert opened.ask("document.getElementById('told').textContent") == "24 of 24 runs, 2 marked"
