@@ -40,7 +40,8 @@ faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its
 	.venv/bin/python -m pytest tests/faults/faults.py tests/faults/full_disk.py
 
 report: $(READY)   ## every fit and figure again, from the committed run table of PTB-XL, offline
-	./nextflow run . --runs assets/examples/ptbxl/runs.csv --study assets/studies/ptbxl.yaml --outdir results/report
+	./nextflow run . --runs assets/examples/ptbxl/runs.csv --latency assets/examples/ptbxl --study assets/studies/ptbxl.yaml \
+	    --outdir results/report
 
 images:   ## container images by podman or docker; TARGETS="cpu openvino cuda", BUILD_ARGS for the site
 	for target in $(TARGETS); do $(ENGINE) build -f containers/Containerfile --target $$target --build-arg VERSION=$(VERSION) \

@@ -19,7 +19,7 @@ workflow ANALYSIS {
     rounds                     // of scaling; [] without
 
     main:
-    MERGE(elsewhere.collect(), models)
+    MERGE(elsewhere.collect(), models, runs)
     measured = latency.mix(MERGE.out).toSortedList { a, b -> a.toString() <=> b.toString() }
     FIT(runs, measured, comparisons, study)
     REPORT(runs, FIT.out, measured, models, comparisons, split, plan, shards, card, rounds)

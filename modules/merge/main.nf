@@ -1,3 +1,5 @@
+include { quoted } from '../../subworkflows/quoted'
+
 // What other machines measured: folders of ecg-bench, or bundles of kits, whose every file is one of the models.
 process MERGE {
     label 'small'
@@ -5,6 +7,7 @@ process MERGE {
     input:
     path measured, stageAs: 'measured/*/*'
     path models, stageAs: 'models/*'        // or []
+    path runs, stageAs: 'runs/*'            // whose networks they may be
 
     output:
     path 'latency'             // latency.parquet, times.parquet, environment-*.json, control-*.json
@@ -12,7 +15,7 @@ process MERGE {
     script:
     """
     : ${task.ext.code}
-    ecg-merge --latency measured/*/* ${models ? '--models models/*' : ''} --out latency
+    ecg-merge --latency measured/*/* ${models ? '--models models/*' : ''} --runs ${quoted(runs)} --out latency
     """
 
     stub:

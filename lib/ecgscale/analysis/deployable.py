@@ -92,7 +92,7 @@ def measured(runs: pd.DataFrame, latency: pd.DataFrame, exports: Iterable[Export
 def standing(latency: pd.DataFrame, statistic: str) -> tuple[pd.DataFrame, list[str]]:
     """The rows that can be promised, and how many of the others there are, by the first reason that holds."""
     rows = latency.reindex(columns=list(dict.fromkeys([
-        *latency, f"{statistic}_low_ms", f"{statistic}_high_ms", "artefact_status", "score_difference"])))
+        *latency, f"{statistic}_low_ms", f"{statistic}_high_ms", "artefact_status", "score_difference", "weights_of"])))
     option = rows["option"].fillna("")
     asked = option.str.extract(r"(?:^|;)precision=([^;]+)", expand=False)
     rows = rows.assign(option=option, precision=rows["ran_precision"].fillna(asked).fillna("not told"),
@@ -101,6 +101,8 @@ def standing(latency: pd.DataFrame, statistic: str) -> tuple[pd.DataFrame, list[
            "of other scenarios or batches": rows["scenario"].ne(ASKED[0]) | rows["batch"].fillna(1).ne(ASKED[1]),
            "fell back": rows["fallback"].eq(True),
            "of a file that loses too much score": rows["artefact_status"].eq("beyond-margin"),
+           "of a file of other weights, whose score in int8 is not known": (
+               rows["weights_of"].notna() & rows["precision"].eq("int8")),
            f"without {statistic}_ms": ~(rows[f"{statistic}_ms"].astype(float) > 0)}
     reason = np.select(list(why.values()), list(why), "")
     left = [f"{len(rows)} latencies: {int((reason == '').sum())} used" + "".join(

@@ -164,6 +164,7 @@ LATENCY = Table("latency", 1, "latency/latency.parquet", "A block of calls of on
     "control": REAL("how far the A/A control beside it was from its quiet level, relative", "1"),
     "neighbour_cpus": REAL("that other processes kept busy meanwhile, mean", "processors"),
     "energy_source": TEXT("counter that told energy_joules, and what it counts"),
+    "weights_of": TEXT("run whose weights were timed, where they are other weights of run_id's network (ecg-merge)"),
 })
 
 TIMES = Table("times", 1, "latency/times.parquet", "A single call; joins latency on the first eight columns", {

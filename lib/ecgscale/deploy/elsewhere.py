@@ -4,28 +4,85 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, joined, reading
+from ecgscale.contracts.run_table import chosen_by
 from ecgscale.deploy.kit import unpack
 from ecgscale.deploy.runtimes import MODULES
 from ecgscale.deploy.tabulate import Measured, tabulate
 from ecgscale.errors import UserError
 
+NETWORK = ["family", "params", "forward_flops", "activations"]      # two networks that agree in all of these are one
 
-def merge(places: Iterable[Path], folders: Iterable[Path], out: Path) -> list[str]:
-    """Results of several machines as one folder of latencies. `folders`: exported models that they must be of. Gives a
-    line a machine. Raises UserError as `read` does."""
+
+def merge(places: Iterable[Path], folders: Iterable[Path], out: Path, runs: pd.DataFrame | None = None) -> list[str]:
+    """Results of several machines as one folder of latencies. `folders`: exported models that they must be of; `runs`:
+    a run table, which may have the networks with other weights (`timed_apart`). Gives a line a machine, and what could
+    not be placed. Raises UserError as `read` does."""
     exports = [Export.read(folder / "export.json") for folder in folders]
-    found = read(places, exports, set())
+    found, told = read(places, exports, set()), []
+    if runs is not None and not exports:
+        stands_for = timed_apart(beside(one.latency for one in found), runs)
+        found = [replace(one, latency=of_other_weights(one.latency, stands_for),
+                         times=renamed(one.times, stands_for)) for one in found]
+        told = placed_in(found, runs, stands_for)
     latency = write_tables(found, out)
     for one in found:
         write_documents(one, out)
-    return [f"{machine}: {counts}" for machine, counts in (
+    return [*(f"{machine}: {counts}" for machine, counts in (
         (machine, ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items()))
-        for machine, rows in latency.groupby("machine", sort=False))]
+        for machine, rows in latency.groupby("machine", sort=False))), *told]
+
+
+# ------------------------------------------------------------------------------------- networks with other weights
+
+
+def timed_apart(latency: pd.DataFrame, runs: pd.DataFrame) -> dict[str, str]:
+    """Runs that were timed and are not in the table -> the run of it that validation chose among those of the same
+    network: of equal NETWORK. Time belongs to the network, so any weights of it tell it.
+
+    Left out are networks of which a run of the table was timed itself, and tables that do not tell NETWORK.
+    """
+    score = chosen_by(runs)
+    if score is None or not {"run_id", *NETWORK} <= set(runs) or not {*NETWORK} <= set(latency):
+        return {}
+    known = runs.assign(run_id=runs["run_id"].astype(str)).sort_values([score, "run_id"], ascending=[False, True])
+    known = known[known["status"].eq("finished") & known[score].notna()].drop_duplicates(NETWORK)
+    timed = latency[["run_id", *NETWORK]].drop_duplicates("run_id")
+    both = timed.merge(known[["run_id", *NETWORK]], on=NETWORK, suffixes=("", "_there"))
+    own = set(runs["run_id"].astype(str)) & set(timed["run_id"])
+    taken = both[both["run_id"].isin(own)]["run_id_there"]
+    free = both[~both["run_id"].isin(own) & ~both["run_id_there"].isin(own | set(taken))]
+    return dict(free.drop_duplicates("run_id_there")[["run_id", "run_id_there"]].itertuples(index=False))
+
+
+def of_other_weights(latency: pd.DataFrame, stands_for: dict[str, str]) -> pd.DataFrame:
+    """The rows as those of the runs that they stand for, without what was measured of the other weights' scores."""
+    moved = latency["run_id"].isin(stands_for)
+    kept = latency.assign(weights_of=latency["run_id"].where(moved), run_id=renamed(latency, stands_for)["run_id"])
+    of_the_weights = [name for name in ("artefact_status", "score_difference") if name in kept]
+    kept[of_the_weights] = kept[of_the_weights].mask(moved)
+    return kept
+
+
+def renamed(rows: pd.DataFrame, stands_for: dict[str, str]) -> pd.DataFrame:
+    return rows.assign(run_id=rows["run_id"].map(lambda run: stands_for.get(run, run)))
+
+
+def placed_in(measured: list[Measured], runs: pd.DataFrame, stands_for: dict[str, str]) -> list[str]:
+    """What is said of networks that the table has otherwise, or not at all."""
+    timed = {run for one in measured for run in one.latency["run_id"]}
+    unknown = len(timed - set(runs["run_id"].astype(str))) if "run_id" in runs else len(timed)
+    told = [f"{len(stands_for)} of {len(timed)} networks were timed with other weights than the table's: each stands "
+            "for the run that validation chose of it, without a score in int8"] if stands_for else []
+    return told + [f"{unknown} of {len(timed)} networks are not in the run table, and not used with it"] * bool(unknown)
+
+
+# ------------------------------------------------------------------------------------------------ reading and writing
 
 
 def write_tables(measured: list[Measured], out: Path) -> pd.DataFrame:
@@ -71,7 +128,8 @@ def measured_in(place: Path) -> Iterator[tuple[Path, Measured]]:
         return
     table, control = place / "latency.parquet", place / "control.json"
     if table.is_file():
-        yield table, Measured(LATENCY.read(table), TIMES.read(place / "times.parquet"),
+        times = place / "times.parquet"     # a table that is passed on often comes without its single calls
+        yield table, Measured(LATENCY.read(table), TIMES.read(times) if times.exists() else TIMES.empty(),
                               Environment.read(place / "environment.json"),
                               Control.read(control) if control.exists() else None)
         return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ecgscale.analysis.deployable import standing
 from ecgscale.analysis.findings import FEWEST
 from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
@@ -163,13 +164,11 @@ def predictor(inputs: Inputs) -> Headline | None:
 
 
 def latency(inputs: Inputs) -> Headline | None:
-    rows = inputs.latency
-    rows = rows[rows["status"].eq("ok") & rows["scenario"].eq("single") & ~rows["fallback"].eq(True)]
-    rows = rows[rows["p50_ms"].notna()]
+    rows, _ = standing(inputs.latency, "p50")
     if rows.empty:
         return None
     run = best_run(inputs)
-    of_best = rows[rows["run_id"].eq(run["run_id"])] if run is not None else rows.iloc[:0]
+    of_best = rows[rows["run_id"].eq(str(run["run_id"]))] if run is not None else rows.iloc[:0]
     which = "How fast does the best model run here?" if len(of_best) else "How fast do the measured models run here?"
     rows = of_best if len(of_best) else rows
     best = rows.loc[rows["p50_ms"].idxmin()]

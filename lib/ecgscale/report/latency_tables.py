@@ -61,6 +61,16 @@ def fallbacks(inputs: Inputs) -> str:
             f"and take no part in the frontier or in speed-ups. {'; '.join(list(kinds)[:6])}{more}.") if rows else ""
 
 
+def other_weights(inputs: Inputs) -> str:
+    """Of networks that were timed with other weights than those of the runs they stand for; empty where none were."""
+    if "weights_of" not in inputs.latency:
+        return ""
+    rows = inputs.latency.dropna(subset="weights_of")
+    return (f"{rows['weights_of'].nunique()} networks were timed with other weights than those of the runs that they "
+            "stand for, of each network the one that validation chose: the time is the network's. What int8 does to "
+            "these runs' scores is not known.") if len(rows) else ""
+
+
 def neighbours(inputs: Inputs) -> list[str]:
     """A sentence for each machine that had other work to do while it measured."""
     rows = inputs.latency

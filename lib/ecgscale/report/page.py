@@ -285,8 +285,7 @@ def predictor(inputs: Inputs) -> Section:
 
 def latency(inputs: Inputs) -> Section:
     section = Section("latency", "Latency: how fast on which runtime")
-    if told := latency_tables.fallbacks(inputs):
-        section.notices.append(told)
+    section.notices += filter(None, (latency_tables.fallbacks(inputs), latency_tables.other_weights(inputs)))
     section.notices += [f"{one.machine} was disturbed, and nothing measured on it stands: {one.reason}."
                         for one in inputs.controls if one.reason]
     section.notices += latency_tables.neighbours(inputs)

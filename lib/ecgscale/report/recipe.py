@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import yaml
 
+from ecgscale.analysis.deployable import standing
 from ecgscale.models.complexity import FAMILIES
 from ecgscale.report.headlines import best_run
 from ecgscale.report.inputs import Inputs
@@ -46,13 +47,12 @@ def plain(value) -> float | int | str:
 
 def deployment(inputs: Inputs) -> str:
     """In one sentence; "" where the best run was not measured."""
-    run, rows = best_run(inputs), inputs.latency
+    run = best_run(inputs)
     if run is None:
         return ""
-    rows = rows[rows["run_id"].eq(run["run_id"]) & rows["status"].eq("ok") & rows["scenario"].eq("single")
-                & ~rows["fallback"].eq(True) & rows["p50_ms"].notna()]
+    rows, _ = standing(inputs.latency, "p50")
     told = []
-    for machine, found in rows.groupby("machine"):
+    for machine, found in rows[rows["run_id"].eq(str(run["run_id"]))].groupby("machine"):
         best = found.loc[found["p50_ms"].idxmin()]
         time = interval(best["p50_ms"], best["p50_low_ms"], best["p50_high_ms"], number)
         told.append(f"on {machine} as {setting(best)}, {best['threads']} thread(s): {time} ms a window")

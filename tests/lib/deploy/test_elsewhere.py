@@ -75,3 +75,53 @@ def test_another_schema_is_refused_by_name(tmp_path, monkeypatch):
     (tmp_path / "a/environment.json").write_text(json.dumps(document))
     with pytest.raises(ContractError, match=r"ecgscale\.environment/9"):
         measured(tmp_path / "b", "here", monkeypatch, [tmp_path / "a"])
+
+
+def trained(**columns) -> pd.DataFrame:
+    return pd.DataFrame({"run_id": ["a", "b", "c", "d"], "status": ["finished", "finished", "failed", "finished"],
+                         "family": "regnet", "params": [10, 10, 10, 20], "forward_flops": [5, 5, 5, 9],
+                         "activations": [3, 3, 3, 4], "valid_challenge_score": [0.4, 0.5, 0.9, 0.3],
+                         "test_challenge_score": [0.6, 0.2, 0.9, 0.3]} | columns)
+
+
+def timed(**columns) -> pd.DataFrame:
+    return pd.DataFrame({"run_id": ["x", "x", "y", "z"], "family": "regnet", "params": [10, 10, 30, 10],
+                         "forward_flops": [5, 5, 8, 6], "activations": [3, 3, 4, 3], "p50_ms": [1.0, 1.1, 2.0, 3.0],
+                         "artefact_status": "ok", "score_difference": 0.01} | columns)
+
+
+def test_a_network_that_was_timed_with_other_weights_stands_for_the_run_that_validation_chose_of_it():
+    """x is a network of a, b and the failed c; y and z are none of the table's, z by its FLOPs alone."""
+    stands_for = elsewhere.timed_apart(timed(), trained())
+    assert stands_for == {"x": "b"}
+    rows = elsewhere.of_other_weights(timed(), stands_for)
+    assert rows["run_id"].tolist() == ["b", "b", "y", "z"]
+    assert rows["weights_of"].tolist()[:2] == ["x", "x"]
+    assert rows["p50_ms"].tolist() == timed()["p50_ms"].tolist()
+    assert rows["score_difference"].notna().tolist() == [False, False, True, True]      # measured on x's weights
+
+
+@pytest.mark.parametrize(("latency", "runs"), [
+    (timed(run_id=["a", "a", "y", "z"]), trained()),                            # of a run of the table
+    (timed(run_id=["b", "x", "y", "z"]), trained()),                            # b was timed itself, beside x
+    (timed(activations=[4, 4, 4, 4]), trained()),
+    (timed().drop(columns="activations"), trained()), (timed(), trained().drop(columns="forward_flops")),
+    (timed(), trained(valid_challenge_score=None))])
+def test_what_is_not_the_same_network_or_was_timed_itself_stands_for_nothing_else(latency, runs):
+    assert elsewhere.timed_apart(latency, runs) == {}
+
+
+def test_a_folder_is_merged_for_a_run_table_and_says_what_it_took(tmp_path, monkeypatch):
+    """Without the single calls, as tables are passed on; the device that does not answer has no network to place."""
+    there = measured(tmp_path / "there", "there", monkeypatch)
+    (tmp_path / "there/times.parquet").unlink()
+    network = there.loc[there["status"].eq("ok"), elsewhere.NETWORK].iloc[0].to_dict()
+    runs = pd.DataFrame([{"run_id": "of the table", "status": "finished", "valid_challenge_score": 0.5, **network}])
+    told = elsewhere.merge([tmp_path / "there"], [], tmp_path / "out", runs)
+    assert "1 of 1 networks were timed with other weights than the table's" in told[-1]
+    merged = LATENCY.read(tmp_path / "out/latency.parquet")
+    assert set(merged["run_id"]) == {"of the table"}
+    assert set(merged["weights_of"]) == set(there["run_id"])
+    assert TIMES.read(tmp_path / "out/times.parquet").empty
+    told = elsewhere.merge([tmp_path / "there"], [], tmp_path / "again", runs.assign(params=1))
+    assert told[-1] == "1 of 1 networks are not in the run table, and not used with it"

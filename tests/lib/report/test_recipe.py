@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecgscale.contracts import Shard
 from ecgscale.design.space import sample
 from ecgscale.design.study import read_study
 from ecgscale.paths import ASSETS
-from ecgscale.report import recipe, tables
+from ecgscale.report import headlines, recipe, tables
 from ecgscale.report.headlines import best_run
 from ecgscale.report.inputs import Inputs
 from ecgscale.tables.runs import read_runs
@@ -48,6 +49,20 @@ def test_what_fell_back_is_not_deployed():
     assert "OpenVINO" in told
     assert "PyTorch" not in told
     assert recipe.deployment(replace(inputs, latency=inputs.latency.iloc[:0])) == ""
+
+
+@pytest.mark.parametrize("columns", [
+    {"artefact_status": "beyond-margin"},
+    {"weights_of": "other", "option": "precision=int8", "ran_precision": "int8"}])       # their score is not known
+def test_a_file_that_loses_score_is_neither_deployed_nor_the_fastest(columns):
+    inputs = make_inputs()
+    kept = inputs.latency.assign(run_id=best_run(inputs)["run_id"], status="ok", fallback=False, option="",
+                                 ran_precision="float32", p50_ms=2.0)
+    lossy = kept.assign(p50_ms=1.0, **columns)
+    both = replace(inputs, latency=pd.concat([kept, lossy], ignore_index=True))
+    assert "2 [" in recipe.deployment(both) or "2.00 [" in recipe.deployment(both)
+    assert headlines.latency(both).answer.startswith("2")
+    assert recipe.deployment(replace(inputs, latency=lossy)) == ""
 
 
 def test_costs_add_up(ours):
