@@ -98,6 +98,6 @@ workflow MODELS {
     comparisons = COLLECT.out  // of runs, by pairs, by seed and by source
     plan = SAMPLE.out.plan
     verdict = SCALE.out.verdict.ifEmpty([])     // on the rounds
-    published = SAMPLE.out.runs.mix(SAMPLE.out.plan, SAMPLE.out.described, trained.flatten(), evaluated.flatten(), COLLECT.out, SCALE.out.verdict.flatten(), SCALE.out.next).map { each -> placed(each) }
+    published = SAMPLE.out.runs.mix(SAMPLE.out.plan, SAMPLE.out.memory, SAMPLE.out.described, trained.flatten(), evaluated.flatten(), COLLECT.out, SCALE.out.verdict.flatten(), SCALE.out.next).map { each -> placed(each) }
         .mix(rounds.flatMap { all -> all.collect { round -> ["rounds/${round.name}".toString(), round] } })
 }

@@ -14,18 +14,19 @@ process SAMPLE {
     output:
     path 'plan/runs.jsonl', emit: runs
     path 'plan/plan.json', emit: plan
-    path 'plan/datapackage.json', emit: described     // runs.jsonl, with its digest
+    path 'plan/memory.csv', emit: memory
+    path 'plan/datapackage.json', emit: described     // the two tables, with their digests
 
     script:
     """
     : ${task.ext.code}
     ecg-sample --study ${quoted(study)} --classes ${quoted(classes)} --split ${quoted(split)} --plan --out plan --cpus ${task.cpus} \\
-        ${rounds ? '--rounds rounds/*' : ''}
+        ${rounds ? '--rounds rounds/*' : ''} ${task.ext.most ? '--memory ' + quoted(task.ext.most) : ''}
     """
 
     stub:
     """
-    mkdir plan && touch plan/plan.json plan/datapackage.json && printf '{}\\n{}\\n{}\\n' > plan/runs.jsonl
+    mkdir plan && touch plan/plan.json plan/memory.csv plan/datapackage.json && printf '{}\\n{}\\n{}\\n' > plan/runs.jsonl
     if grep -q '"trials"' ${quoted(study)}; then printf '{"tuning": {"group": "stub"}}\\n' >> plan/runs.jsonl; fi
     """
 }

@@ -1,9 +1,11 @@
 """Networks of 200 million parameters: do they build, step within the memory that was foretold, and export?
 
     PYTHONPATH=lib python -m tests.benchmarks.large --out large.csv [--families vit resnet] [--batch 8]
+    PYTHONPATH=lib python -m tests.benchmarks.large --out small.csv --sizes 60k 600k 6m
 
-A row a family and way to train, each measured in a process of its own (minutes a family; 10 GB for the export).
-`measured` is the highest resident memory of three steps less what the process held before the network.
+A row a family, size and way to train, each measured in a process of its own (minutes a family of 200m; 10 GB for its
+export). `measured` is the highest resident memory of three steps less what the process held before the network;
+`planned` is what ecg-sample would say of it, having looked at other sizes of the family.
 """
 
 import argparse
@@ -16,23 +18,31 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ecgscale.contracts import LEADS, LossSpec, ModelSpec, OptimizerSpec, RunSpec
+from ecgscale.contracts import LEADS, LossSpec, ModelSpec, OptimizerSpec, PlannedRun, RunSpec
+from ecgscale.design import memory
 from ecgscale.models.blocks import recomputing
-from ecgscale.models.complexity import SIZES
+from ecgscale.models.complexity import SIZES, ledger
 from ecgscale.models.networks import build
 from ecgscale.training import device as hardware
 from ecgscale.training.layout import channels_last
 from ecgscale.training.loss import terms
-from ecgscale.training.memory import of_training
+from ecgscale.training.memory import kept_by, of_training
 from ecgscale.training.optim import make_optimizer
 
 CPU, CLASSES, STEPS = torch.device("cpu"), 26, 3
 WAYS = {"plain": {}, "recomputed": {"recompute": True}, "4 parts": {"microbatches": 4}}
 
 
-def asked(family: str, batch: int, **way) -> RunSpec:
-    return RunSpec.make(study="large", model=ModelSpec(family=family, params=dict(vars(SIZES[f"{family}-200m"]))),
+def asked(name: str, batch: int, **way) -> RunSpec:
+    return RunSpec.make(study="large", model=ModelSpec(family=name.split("-")[0], params=dict(vars(SIZES[name]))),
                         optimizer=OptimizerSpec(name="adamw", lr=1e-4), batch_size=batch, **way)
+
+
+def planned(spec: RunSpec) -> float:
+    """Bytes of room in the plan of a study of this run, the family's smallest size and its next to largest."""
+    specs = [asked(f"{spec.model.family}-{size}", spec.batch_size, recompute=spec.recompute) for size in ("20k", "60m")]
+    runs = [PlannedRun(spec=each, ledger=ledger(each.model, window=each.window)) for each in (spec, *specs)]
+    return memory.table(runs, kept_by(runs[1:], CLASSES))["room_bytes"].iloc[0] - memory.PROCESS
 
 
 def steps(spec: RunSpec) -> dict:
@@ -85,17 +95,20 @@ def apart(function, *arguments):
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     made.add_argument("--families", nargs="+", default=["regnet", "convnext", "resnet", "vit"])
+    made.add_argument("--sizes", nargs="+", default=["200m"])
+    made.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     made.add_argument("--batch", type=int, default=16)
     made.add_argument("--out", type=Path, required=True)
     args = made.parse_args()
     rows = []
-    for family in args.families:
-        differs = apart(exported, asked(family, 1))
-        for way, changes in WAYS.items():
-            spec = asked(family, args.batch, **changes)
+    for name in [f"{family}-{size}" for family in args.families for size in args.sizes]:
+        differs = apart(exported, asked(name, 1))
+        for way in args.ways:
+            spec = asked(name, args.batch, **WAYS[way])
             foretold = apart(of_training, spec, CLASSES)
-            row = {"family": family, "way": way, "batch": args.batch, "window": spec.window,
-                   "foretold": foretold.peak, "room": foretold.room, **apart(steps, spec), "export_difference": differs}
+            row = {"family": spec.model.family, "way": way, "batch": args.batch, "window": spec.window,
+                   "foretold": foretold.peak, "room": foretold.room, "planned": apart(planned, spec),
+                   **apart(steps, spec), "export_difference": differs}
             rows.append(row)
             print(row, f"{row['measured'] / row['room']:.3f}", flush=True)
     with open(args.out, "w", newline="") as stream:

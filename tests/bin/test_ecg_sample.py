@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from ecgscale.contracts import Plan, PlannedRun, SplitInfo
+from ecgscale.contracts import RUN_MEMORY, Plan, PlannedRun, SplitInfo
 from tests.commands import run_command
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +20,19 @@ def test_writes_runs_and_plan(tmp_path):
     assert {run.spec.optimizer.name for run in runs} == {"sgd", "sgdm", "adamw"}
     assert len({run.spec.model.model_dump_json() for run in runs}) == 4
     assert "22 runs" in done.stdout
+    assert not (tmp_path / "runs" / "memory.csv").exists()
+
+
+def test_memory_is_reckoned_beside_a_limit(tmp_path):
+    study = ROOT / "assets" / "studies" / "mini.yaml"
+    done = ecg_sample("--study", study, "--memory", "1.09GB", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    made = RUN_MEMORY.read(tmp_path / "memory.csv")
+    assert made["run_id"].tolist() == [run.spec.run_id for run in PlannedRun.read_lines(tmp_path / "runs.jsonl")]
+    assert 0 < (~made["fits"]).sum() < len(made)
+    assert f"  {(~made['fits']).sum()} of 22 runs exceed 1.09 GB: " in done.stdout
+    refused = ecg_sample("--study", study, "--memory", "much", "--out", tmp_path / "other")
+    assert (refused.returncode, "no size of memory" in refused.stderr) == (2, True)
 
 
 def test_a_mistake_in_the_study_leaves_nothing_behind(tmp_path):

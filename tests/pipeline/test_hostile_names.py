@@ -15,7 +15,7 @@ from pathlib import Path
 MADE = {{
     "ecg-prepare": ["signals.npy", "records.parquet", "rejects.csv", "shard.json"],
     "ecg-split": ["split.parquet", "split.json"], "ecg-card": ["card.html"],
-    "ecg-sample": ["runs.jsonl", "plan.json", "datapackage.json"],
+    "ecg-sample": ["runs.jsonl", "plan.json", "memory.csv", "datapackage.json"],
     "ecg-tune": ["runs.jsonl", "tuning.csv"], "ecg-train": ["r1/run.json"], "ecg-evaluate": ["r1/metrics.csv"],
     "ecg-collect": ["runs.parquet"], "ecg-export": ["m1/export.json"], "ecg-bench": ["latency.parquet"],
     "ecg-merge": ["latency.parquet"],

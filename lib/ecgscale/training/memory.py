@@ -12,18 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ecgscale.contracts import RunSpec
+from ecgscale.contracts import PlannedRun, RunSpec
+from ecgscale.design.memory import STATE, Kept, room
 from ecgscale.models.blocks import recomputing
 from ecgscale.models.networks import build
 from ecgscale.training.loss import terms
 
-HOLES, OWN = 1.2, 64 * 2**20        # so that all that was measured fits (assets/large.csv)
-STATE = {"sgd": 0, "sgdm": 1, "adamw": 2}       # numbers that an optimizer keeps a weight
+NETWORKS = 3            # of each family, from the one with the fewest activations to the one with the most
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Memory:
     @property
     def room(self) -> int:
         """What a CPU process has to be given, beside what it holds before."""
-        return round(HOLES * (self.peak + self.reordered)) + OWN
+        return room(self.peak + self.reordered)
 
 
 class Alive(TorchDispatchMode):
@@ -91,3 +92,21 @@ def of_training(spec: RunSpec, classes: int, on_cpu: bool = True) -> Memory:
     earlier = trained if spec.microbatches > 1 else 0
     return Memory(trained + sum(each.nbytes for each in network.buffers()), STATE[spec.optimizer.name] * trained,
                   kept + copied, alive.most + copied + earlier, trained if innermost else 0)
+
+
+def kept_by(planned: list[PlannedRun], classes: int) -> Kept:
+    """What steps of some of each family's runs keep, for the plan of all: a second a family, and no memory."""
+    each, both, beside = {}, {}, {}
+    for way in sorted({(run.spec.model.family, run.spec.recompute) for run in planned}):
+        by_size = {run.ledger.activations: run for run in planned if (run.spec.model.family, run.spec.recompute) == way}
+        sizes = sorted(by_size)
+        chosen = [sizes[k] for k in sorted({round(k) for k in np.linspace(0, len(sizes) - 1, NETWORKS)})]
+        specs = [by_size[size].spec.model_copy(update={"microbatches": 1}) for size in chosen]
+        found = [of_training(spec, classes) for spec in specs]
+        each[way] = [(float(size), one.kept / size / spec.batch_size)
+                     for size, spec, one in zip(chosen, specs, found, strict=True)]
+        gradients = [by_size[size].ledger.weight_bytes for size in chosen]
+        both[way] = (sum(one.step - max(one.kept, held) for one, held in zip(found, gradients, strict=True))
+                     / sum(min(one.kept, held) for one, held in zip(found, gradients, strict=True)))
+        beside[way] = max(one.reordered / held for one, held in zip(found, gradients, strict=True))
+    return Kept(each, both, beside)

@@ -3,12 +3,14 @@
 import pytest
 import torch
 
-from ecgscale.contracts import ModelSpec, OptimizerSpec, RunSpec
+from ecgscale.contracts import RUN_MEMORY, ModelSpec, OptimizerSpec, PlannedRun, RunSpec
+from ecgscale.design import memory
+from ecgscale.errors import UserError
 from ecgscale.models.blocks import recomputing
-from ecgscale.models.complexity import SIZES
+from ecgscale.models.complexity import SIZES, ledger
 from ecgscale.models.networks import build
 from ecgscale.training.layout import channels_last, for_inference
-from ecgscale.training.memory import of_training
+from ecgscale.training.memory import kept_by, of_training
 from ecgscale.training.train import train_batch
 from tests.tiny_corpus import CONVNEXT, planned, split_of, write_corpus
 from tests.tiny_models import SPECS
@@ -97,3 +99,41 @@ def test_a_run_that_recomputes_ends_with_the_weights_of_one_that_does_not(tmp_pa
             for plan in (plain, again, parts)]
     assert rows[0] == rows[1]
     assert rows[0] != rows[2]       # batch norm sees a part at a time
+
+
+def named(name: str, **changes) -> PlannedRun:
+    model = ModelSpec(family=name.split("-")[0], params=dict(vars(SIZES[name])))
+    changes = {"optimizer": OptimizerSpec(name="adamw", lr=1e-3), "batch_size": 8} | changes
+    return PlannedRun(spec=RunSpec.make(study="x", model=model, **changes), ledger=ledger(model))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_plan_tells_what_a_step_of_torch_holds(family):
+    """Of networks that are none of those the plan looked at, against the step on the meta device: within 15 %."""
+    looked_at = kept_by([named(f"{family}-{size}") for size in ("20k", "600k", "20m")], 26)
+    runs = [named(f"{family}-60k"), named(f"{family}-6m", batch_size=32, microbatches=2),
+            named(f"{family}-2m", optimizer=OptimizerSpec(name="sgd", lr=1.0))]
+    for run, row in zip(runs, memory.table(runs, looked_at).itertuples(), strict=True):
+        exact = of_training(run.spec, 26)
+        assert row.activation_bytes == pytest.approx(exact.kept, rel=0.15)
+        assert row.peak_bytes == pytest.approx(exact.peak, rel=0.15)
+        assert row.room_bytes - memory.PROCESS == pytest.approx(exact.room, rel=0.15)
+        assert (row.windows, row.optimizer_bytes) == (-(-run.spec.batch_size // run.spec.microbatches),
+                                                      exact.optimizer if run.spec.optimizer.name == "adamw" else 0)
+
+
+def test_what_exceeds_a_limit_is_named():
+    runs = [named("convnext-20k"), named("convnext-600k"), named("convnext-600k", recompute=True)]
+    found = memory.table(runs, kept_by(runs, 26), memory.size("1.092 GB"))
+    assert found["fits"].tolist() == [True, False, True]
+    assert found["activation_bytes"].iloc[2] < 0.5 * found["activation_bytes"].iloc[1]
+    assert memory.told(found)[-1].startswith(f"  1 of 3 runs exceed 1.09 GB: {runs[1].spec.run_id}; a smaller batch")
+    assert memory.told(memory.table(runs, kept_by(runs, 26), 2e9))[-1] == "  all 3 runs fit into 2 GB"
+    assert memory.told(RUN_MEMORY.empty()) == []
+
+
+def test_a_limit_is_a_number_and_a_unit():
+    assert [memory.size(text) for text in ("16 GB", "16.GB", "1.5gb", "500MB")] == [16e9, 16e9, 1.5e9, 5e8]
+    for text in ("16", "0 GB", "-1 GB", "1e9 GB", "GB", "16 GiB"):
+        with pytest.raises(UserError, match="no size of memory"):
+            memory.size(text)
