@@ -68,3 +68,26 @@ def test_a_run_table_tells_where_its_families_meet():
     laws = fit_run_table(pd.concat(rows, ignore_index=True), target="test_loss", replicates=0)
     row = next(row for row in laws.crossings if row["law"] == "power")
     assert row["low"] < 1e6 < row["high"]
+
+
+@pytest.mark.parametrize(("c", "meet"), [(0.08, True), (0.2, False)])
+def test_the_size_up_to_which_a_teacher_helps(c, meet):
+    """Students of one teacher against the same sizes alone, 0.5 x^-0.2: taught they are better below 1e6 parameters and
+    worse above, or better by a fifth at every size. The difference of exponents stands beside."""
+    random, rows = np.random.default_rng(6), []
+    for taught, b, slope in (("alone", 0.5, 0.2), ("resnet-2m", 0.5 * 1e6 ** (c - 0.2) if meet else 0.4, c)):
+        y = b * SIZES**-slope * np.exp(0.01 * random.standard_normal(len(SIZES)))
+        rows.append(pd.DataFrame({"run_id": [f"{taught}{place}" for place in range(len(SIZES))], "family": "resnet",
+                                  "taught": taught, "params": SIZES, "test_loss": y, "status": "finished",
+                                  "seed": np.arange(16) % 2}))
+    laws = fit_run_table(pd.concat(rows, ignore_index=True), target="test_loss", replicates=0)
+    row = laws.crossings[0]             # of the law that either of the two prefers
+    assert set(row["groups"]) == {"taught=alone", "taught=resnet-2m"}
+    if not meet:
+        assert (row["estimate"], row["first"]) == (None, "taught=resnet-2m")
+        return
+    assert row["low"] < 1e6 < row["high"] < 2 * row["low"]
+    assert (row["first"], row["within"]) == ("taught=resnet-2m", True)
+    [apart] = [one for one in laws.differences if one["law"] == "power"]
+    assert apart["differs"]
+    assert apart["low"] < (0.12 if apart["groups"][0] == "taught=alone" else -0.12) < apart["high"]
