@@ -52,6 +52,9 @@ RECIPES = {recipe.name: recipe for recipe in (
     Recipe("study-millivolt", normalize="none"),
     Recipe("study-250", rate=250.0),
     Recipe("study-100", rate=100.0),
+    Recipe("study-100-record", rate=100.0, normalize="record"),
+    Recipe("study-100-millivolt", rate=100.0, normalize="none"),
+    Recipe("wide-100", low=0.5, high=49.0, rate=100.0),
     Recipe("wide", low=0.5, high=100.0),
     Recipe("diagnostic", low=0.05, high=150.0, normalize="none"),
 )}

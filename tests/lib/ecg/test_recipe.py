@@ -53,6 +53,18 @@ def test_a_prepared_signal_times_its_unit_is_the_filtered_one_in_millivolts(sign
     np.testing.assert_allclose(made * unit, filtered - (name != "study-millivolt") * filtered.mean(axis=0), atol=1e-9)
 
 
+@pytest.mark.parametrize("name", ["study", "study-record", "study-millivolt", "wide"])
+def test_a_recipe_at_100_hz_differs_in_its_rate_and_in_what_that_rate_can_hold(signal, name):
+    """At 100 Hz nothing is resampled, and an upper edge of 49 Hz leaves the band open: all that was recorded stays."""
+    there, here = RECIPES[name], RECIPES[{"study-record": "study-100-record", "study-millivolt": "study-100-millivolt",
+                                          "wide": "wide-100"}.get(name, "study-100")]
+    assert (here.low, here.order, here.normalize, here.rate) == (there.low, there.order, there.normalize, 100.0)
+    millivolts = signal(1000) / 1000
+    band = band_pass(millivolts, 100.0, here.low, None if name == "wide" else 47.0, 3)
+    made, unit = prepare_scaled(millivolts, 100.0, here)
+    np.testing.assert_allclose(made * unit, band - (name != "study-millivolt") * band.mean(axis=0), atol=1e-9)
+
+
 def test_half_precision_equals_numpys():
     rng = np.random.default_rng(0)
     values = np.concatenate([rng.normal(0, 10.0**power, 20_000) for power in range(-9, 6)])
