@@ -38,11 +38,11 @@ def asked(name: str, batch: int, **way) -> RunSpec:
                         optimizer=OptimizerSpec(name="adamw", lr=1e-4), batch_size=batch, **way)
 
 
-def planned(spec: RunSpec) -> float:
+def planned(spec: RunSpec) -> int:
     """Bytes of room in the plan of a study of this run, the family's smallest size and its next to largest."""
     specs = [asked(f"{spec.model.family}-{size}", spec.batch_size, recompute=spec.recompute) for size in ("20k", "60m")]
     runs = [PlannedRun(spec=each, ledger=ledger(each.model, window=each.window)) for each in (spec, *specs)]
-    return memory.table(runs, kept_by(runs[1:], CLASSES))["room_bytes"].iloc[0] - memory.PROCESS
+    return round(memory.table(runs, kept_by(runs[1:], CLASSES))["room_bytes"].iloc[0] - memory.PROCESS)
 
 
 def steps(spec: RunSpec) -> dict:
@@ -105,9 +105,9 @@ def main() -> None:
         differs = apart(exported, asked(name, 1))
         for way in args.ways:
             spec = asked(name, args.batch, **WAYS[way])
-            foretold = apart(of_training, spec, CLASSES)
+            foretold = of_training(spec, CLASSES)
             row = {"family": spec.model.family, "way": way, "batch": args.batch, "window": spec.window,
-                   "foretold": foretold.peak, "room": foretold.room, "planned": apart(planned, spec),
+                   "foretold": foretold.peak, "room": foretold.room, "planned": planned(spec),
                    **apart(steps, spec), "export_difference": differs}
             rows.append(row)
             print(row, f"{row['measured'] / row['room']:.3f}", flush=True)

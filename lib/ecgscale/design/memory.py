@@ -19,7 +19,7 @@ from ecgscale.contracts import RUN_MEMORY, PlannedRun
 from ecgscale.errors import UserError
 
 STATE = {"sgd": 0, "sgdm": 1, "adamw": 2}       # numbers that an optimizer keeps a weight
-HOLES, OWN = 1.2, 64 * 2**20        # of a process on a CPU, so that all that was measured fits (assets/large.csv)
+HOLES, OWN = 1.45, 64 * 2**20       # of a process on a CPU, so that all that was measured fits (assets/large.csv)
 PROCESS = 1e9       # bytes that a process on a CPU holds before its network: torch, compiled code, pages of the corpus
 UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
 REMEDY = "a smaller batch_size, and microbatches or recompute of a group's training, take less"
