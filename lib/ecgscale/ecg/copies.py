@@ -176,10 +176,11 @@ def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, be
                tolerance: float, moments: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later; a row
     begins with its `beat` of `vectors`. `moments` (beat,) of all recordings, each up to its place in `ends`."""
-    bucket = (intervals[:, 0] // tolerance).astype(np.int64)      # a row's fellows: in its bucket or the next
-    order = np.lexsort((intervals[:, 1], bucket))
-    starts = np.searchsorted(bucket[order], np.arange(bucket.max() + 3))
-    rows = (owners[order], firsts[order], intervals[order], beat[order], bucket[order], starts)
+    place = (intervals[:, :2] // tolerance).astype(np.int64)
+    width = int(place[:, 1].max()) + 3
+    cell = place[:, 0] * width + place[:, 1] + 1        # of two intervals: a row's fellows are in its own or beside it
+    order = np.lexsort((intervals[:, -1], cell))
+    rows = (owners[order], firsts[order], intervals[order], beat[order], cell[order], width)
     limits = (tolerance, int(COSINE * 127 * 127), moments, ends)
     heads = foremost(vectors, beat[order])
     one = other = np.empty(0, np.int64)
@@ -213,30 +214,37 @@ def foremost(vectors: np.ndarray, beat: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 @compiled
-def agreeing(owners, firsts, intervals, beat, bucket, starts, vectors, heads, rest, tolerance, least, moments, ends,
+def agreeing(owners, firsts, intervals, beat, cell, width, vectors, heads, rest, tolerance, least, moments, ends,
              start, stop, found):
     """Pairs of rows of two recordings that agree into `found`, as far as it reaches, the first row in [start, stop);
-    gives how many there are. Rows are sorted by bucket and second interval."""
-    count, bound = 0, np.empty(ROWS_IN_CACHE, np.float32)
+    gives how many there are. Rows are sorted by cell, then by their last interval: the first fellow of a row in each
+    of the cells around it never lies before that of the row before."""
+    count, bound, last = 0, np.empty(ROWS_IN_CACHE, np.float32), intervals.shape[1] - 1
+    around = np.array([0, 1, width - 1, width, width + 1])      # the cells before these look at the row themselves
+    fellows = np.full(around.size, start)
     for i in range(start, stop):
-        for b in range(bucket[i], bucket[i] + 2):
-            low = first_from(intervals, starts[b], starts[b + 1], intervals[i, 1] - tolerance)
-            low = max(low, i + 1) if b == bucket[i] else low
-            while low < starts[b + 1] and intervals[low, 1] <= intervals[i, 1] + tolerance:
-                high = min(low + ROWS_IN_CACHE, starts[b + 1])
+        shortest, longest = intervals[i, last] - tolerance, intervals[i, last] + tolerance
+        for k in range(around.size):
+            looked_at, low = cell[i] + around[k], fellows[k]
+            while low < cell.size and (cell[low] < looked_at or (cell[low] == looked_at and
+                                                                 intervals[low, last] < shortest)):
+                low += 1
+            fellows[k] = low
+            high = low = max(low, i + 1)
+            while high < cell.size and cell[high] == looked_at and intervals[high, last] <= longest:
+                low, high = high, min(high + ROWS_IN_CACHE, cell.size)
+                while cell[high - 1] != looked_at or intervals[high - 1, last] > longest:
+                    high -= 1
                 add_product(bound, rest[low:high], rest[i], False)
-                for k in range(heads.shape[0]):
-                    add_product(bound, heads[k, low:high], heads[k, i], True)
+                for axis in range(heads.shape[0]):
+                    add_product(bound, heads[axis, low:high], heads[axis, i], True)
                 for j in range(low, high):
-                    if intervals[j, 1] > intervals[i, 1] + tolerance:
-                        break
                     if bound[j - low] >= least - ROUNDING and owners[i] != owners[j] and alike(
                             intervals[i], intervals[j], vectors, beat[i], beat[j], tolerance, least) and in_step(
                             moments, ends, owners[i], owners[j], firsts[i] - firsts[j]):
                         if count < len(found):
                             found[count, 0], found[count, 1] = i, j
                         count += 1
-                low = high
     return count
 
 
@@ -244,18 +252,6 @@ def agreeing(owners, firsts, intervals, beat, bucket, starts, vectors, heads, re
 def add_product(sums, values, factor, more):
     for place in range(values.size):
         sums[place] = values[place] * factor + (sums[place] if more else np.float32(0))
-
-
-@compiled
-def first_from(intervals, low, high, least):
-    """The first row of [low, high), sorted by the second interval, in which it is at least so long."""
-    while low < high:
-        middle = (low + high) // 2
-        if intervals[middle, 1] < least:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @compiled
