@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ecgscale import __version__
-from ecgscale.errors import UserError
+from ecgscale.errors import FULL, UserError
 from ecgscale.machine.confined import confine
 from ecgscale.machine.processors import limit_cpus
 
@@ -103,9 +103,9 @@ def run(main: Callable[[list[str] | None], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if error.errno not in (*FULL, errno.EACCES, errno.EROFS):
             raise
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in FULL
         remedy = ". Make room there and run again (the pipeline with -resume): what is finished is kept" if full else ""
         print(f"{Path(sys.argv[0]).name}: {error.filename or 'writing'}: {error.strerror}{remedy}", file=sys.stderr)
         sys.exit(2)

@@ -1,5 +1,9 @@
 """The one exception for mistakes a person can mend: commands print it without a traceback and exit with 2."""
 
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT)     # of a disk: room helps, another place need not be named
+
 
 class UserError(Exception):
     """A mistake in what was given: says what is wrong, where (file, line, field), and what to do about it."""

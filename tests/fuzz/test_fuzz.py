@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.fuzz import commands, models, recordings, stages, tables
+from tests.fuzz import bundles, commands, models, recordings, stages, tables
 from tests.fuzz.judge import TooLong, judge
 from tests.fuzz.target import Target
 
 MANY = int(os.environ.get("ECGSCALE_FUZZ", "1"))
 CASES = 60
-TARGETS = tables.TARGETS | recordings.TARGETS | models.TARGETS | commands.TARGETS | stages.TARGETS
+TARGETS = tables.TARGETS | recordings.TARGETS | models.TARGETS | commands.TARGETS | stages.TARGETS | bundles.TARGETS
+UNDAMAGED = stages.UNDAMAGED | bundles.UNDAMAGED
 EXAMPLES = {name: round(CASES * MANY * target.share) for name, target in TARGETS.items()}
 OUTSIDE = b"0" * 4096
 
@@ -57,10 +58,10 @@ def test_anything_is_read_or_refused(name, folder):
     assert not faults
 
 
-@pytest.mark.parametrize("name", [name for name in stages.UNDAMAGED if MANY > 1 or name != "ecg-export"])  # 9 s
+@pytest.mark.parametrize("name", [name for name in UNDAMAGED if MANY > 1 or name != "ecg-export"])  # 9 s
 def test_what_is_not_damaged_is_taken(name, folder):
     """Else the cases above would be refusals at the door."""
-    write(folder, stages.UNDAMAGED[name]())
+    write(folder, UNDAMAGED[name]())
     TARGETS[name].read(folder)
     assert (folder / "out").is_dir()
 

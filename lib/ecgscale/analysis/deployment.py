@@ -3,7 +3,7 @@ of models that were foretold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from ecgscale.deploy.elsewhere import read_measured
 from ecgscale.design.confirming import study_of
 from ecgscale.errors import UserError
 from ecgscale.laws.table import is_synthetic
+from ecgscale.tables.numbers import written
 from ecgscale.tables.runs import read_runs
 
 DEVICE = ["machine", "device"]
@@ -189,18 +190,19 @@ def verdict(runs: int, there: bool, inside: tuple[bool, bool], paid: bool) -> st
 
 def told_of(row) -> str:
     """A model in one line."""
-    score = f"{row.response} {row.score:.3f}" + ends(row.low, row.high, ".3f", row.level)
-    time = f"{row.ms:.3g} ms" + ends(row.ms_low, row.ms_high, ".3g", 0.95 if row.kind == "measured" else row.level)
+    score = f"{row.response} {row.score:.3f}" + ends(row.low, row.high, "{:.3f}".format, row.level)
+    time = f"{written(row.ms)} ms" + ends(row.ms_low, row.ms_high, written,
+                                           0.95 if row.kind == "measured" else row.level)
     setting = f"{row.runtime} {row.option or row.precision}, {row.threads} thread(s)"
     extra = f"; better with probability {row.probability:.2f}" if pd.notna(row.probability) else ""
     how = f"{row.repeats} repeats, {row.calls} calls" if row.kind == "measured" else "not measured"
     note = f" ({row.note})" if row.note else ""
     return (f"{row.kind}: {row.model} on {setting}: {score}, {time} a window ({how}), "
-            f"{row.bytes / 1e6:.3g} MB by {row.bytes_from}{extra}{note}")
+            f"{written(row.bytes / 1e6)} MB by {row.bytes_from}{extra}{note}")
 
 
-def ends(low: float, high: float, form: str, level: float) -> str:
-    return f" [{low:{form}}, {high:{form}}] ({level:.0%})" if np.isfinite([low, high]).all() else " (no interval)"
+def ends(low: float, high: float, write: Callable[[float], str], level: float) -> str:
+    return f" [{write(low)}, {write(high)}] ({level:.0%})" if np.isfinite([low, high]).all() else " (no interval)"
 
 
 def judged_of(row) -> list[str]:
@@ -209,13 +211,13 @@ def judged_of(row) -> list[str]:
         return text if pd.notna(value) else "nothing yet"
 
     score = found(row.found, f"{row.found:.3f} in the mean of {row.runs} runs, {row.inside} of them inside")
-    ms = found(row.found_ms, f"{row.found_ms:.3g}" + ends(row.found_ms_low, row.found_ms_high, ".3g", 0.95))
-    size = found(row.found_bytes, f"{row.found_bytes / 1e6:.3g}")
+    ms = found(row.found_ms, written(row.found_ms) + ends(row.found_ms_low, row.found_ms_high, written, 0.95))
+    size = found(row.found_bytes, written(row.found_bytes / 1e6))
     return [f"{row.model} on {row.machine} {row.device} {row.runtime} {row.precision}: {row.verdict}",
-            f"  {row.response}: promised {row.score:.3f}{ends(row.low, row.high, '.3f', 0.9)}, found {score}",
-            f"  ms a window: promised {row.ms:.3g}{ends(row.ms_low, row.ms_high, '.3g', 0.9)}, found {ms}; "
+            f"  {row.response}: promised {row.score:.3f}{ends(row.low, row.high, '{:.3f}'.format, 0.9)}, found {score}",
+            f"  ms a window: promised {written(row.ms)}{ends(row.ms_low, row.ms_high, written, 0.9)}, found {ms}; "
             f"at most {row.budget_ms:g}",
-            f"  MB: promised {row.bytes / 1e6:.3g}, found {size}; at most {row.budget_bytes / 1e6:g}"]
+            f"  MB: promised {written(row.bytes / 1e6)}, found {size}; at most {row.budget_bytes / 1e6:g}"]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.kriging import HALF_WIDTH
 from ecgscale.laws.next_batch import batch_size, next_batch
 from ecgscale.laws.uncertainty import LEVEL
+from ecgscale.tables.numbers import written
 
 SIZES = ("params", "train_records", "samples_seen")
 LEVELS = 3          # different values of a size that a law of it needs
@@ -151,7 +152,7 @@ def not_as_foretold(inside: list[bool]) -> str:
     chance = float(stats.binom.cdf(sum(inside), len(inside), LEVEL))
     return "" if chance >= DOUBT else (
         f"{sum(inside)} of {len(inside)} rounds fell into their {LEVEL:.0%} intervals, which has a probability of "
-        f"{chance:.1g} where intervals are right: the law breaks beyond the runs")
+        f"{written(chance, 1)} where intervals are right: the law breaks beyond the runs")
 
 
 def contender(family: Family, rungs: pd.DataFrame, seeds: int, wider: float) -> dict[str, Any]:
@@ -166,7 +167,8 @@ def contender(family: Family, rungs: pd.DataFrame, seeds: int, wider: float) -> 
     low, high = np.exp(rung["mean"] + HALF_WIDTH * rung["law"] * np.array([-1, 1]))
     vague = 2 * HALF_WIDTH * rung["law"] > family.told.seen()
     return {"family": family.name, "rung": rung, "mean": rung["mean"], "note": (
-        f"at {rung['model']} its law foretells {low:.3g} to {high:.3g}, as wide a range as all of its runs show"
+        f"at {rung['model']} its law foretells {written(low)} to {written(high)}, as wide a range as all of its runs "
+        "show"
         if vague else "")}
 
 

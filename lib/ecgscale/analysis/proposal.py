@@ -17,6 +17,7 @@ from ecgscale.laws.columns import Response, explains, responses
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.kriging import HALF_WIDTH, MOST, Kriged, krige
 from ecgscale.laws.next_batch import batch_size, next_batch, pilot, within
+from ecgscale.tables.numbers import written
 from ecgscale.tables.runs import read_runs
 
 LAW_OF = {(name,): "floor" for name in ("params", "train_records", "samples_seen", "train_flops")} | OF_SEVERAL
@@ -171,5 +172,5 @@ def at_target(made: Kriged | None, names: tuple[str, ...], at: dict[str, float],
         return f"{place}: not told yet"
     told = made.predict(*([float(at[name])] for name in names))
     y, low, high = (min(float(told[name][0]), response.most) for name in ("y", "y_low", "y_high"))
-    return (f"{place}: {y:.4g} [{low:.4g}, {high:.4g}] now; after these runs within {HALF_WIDTH * expected:.1%} to "
-            "each side, as far as can be foretold (90 %)")
+    return (f"{place}: {written(y, 4)} [{written(low, 4)}, {written(high, 4)}] now; after these runs within "
+            f"{HALF_WIDTH * expected:.1%} to each side, as far as can be foretold (90 %)")

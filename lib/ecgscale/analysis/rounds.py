@@ -29,6 +29,7 @@ from ecgscale.laws.kriging import HALF_WIDTH
 from ecgscale.laws.table import is_synthetic
 from ecgscale.models.complexity import SIZES as NETWORKS
 from ecgscale.tables.names import SCORES as SCORED
+from ecgscale.tables.numbers import written
 from ecgscale.tables.runs import read_runs
 
 USED = ("params", "train_records", "samples_seen")
@@ -248,10 +249,11 @@ def told_of(rows: pd.DataFrame) -> str:
     lines = []
     for row in rows.itertuples():
         found = "not trained yet" if row.inside is None or pd.isna(row.inside) else (
-            f"{'no run finished' if pd.isna(row.found) else f'found {row.found:.4g}'}: "
+            f"{'no run finished' if pd.isna(row.found) else f'found {written(row.found, 4)}'}: "
             f"{'inside' if row.inside else 'outside'}")
         lines.append(f"round {first['round']} ({first['model']}, {first['finished'] or first['seeds']} seeds): "
-                     f"{row.response} foretold {row.foretold:.4g} [{row.low:.4g}, {row.high:.4g}], {found}")
+                     f"{row.response} foretold {written(row.foretold, 4)} [{written(row.low, 4)}, "
+                     f"{written(row.high, 4)}], {found}")
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ the `name` and `version` of our schema, and each field the `unit`: the standard 
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def described(file: Path) -> dict[str, Any] | None:
     Raises ContractError where there is a package that cannot be read.
     """
     if file.is_symlink() and not (file.parent / NAME).is_file():
-        file = file.resolve()
+        file = Path(os.path.realpath(file))
     found = [one for one in read(file.parent)["resources"] if isinstance(one, dict) and one.get("path") == file.name]
     return found[0] if found else None
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ecgscale.errors import UserError
+from ecgscale.errors import FULL, UserError
 
 Wrote = Callable[[Path], bool]      # whether this file was written as one of ours
 PACKAGE = "datapackage.json"        # beside the tables of a folder
@@ -81,9 +81,14 @@ def beside(path: Path) -> Iterator[Path]:
     """A path of the same file system that is gone afterwards, with all that is beside it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".ecgscale.", dir=path.parent))
     except (FileExistsError, NotADirectoryError):
         raise UserError("a folder above it is a file", file=path, remedy="Name another place") from None
-    temporary = Path(tempfile.mkdtemp(prefix=".ecgscale.", dir=path.parent))
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        raise UserError(f"nothing can be written there ({error.strerror})", file=str(path)[:300],
+                        remedy="Name another place") from None
     try:
         yield temporary / path.name
     finally:

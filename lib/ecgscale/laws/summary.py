@@ -8,6 +8,7 @@ from ecgscale.contracts import LawFit, Laws
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.forms import LAWS
+from ecgscale.tables.numbers import written
 
 LINES = 12          # of the table of laws
 UNEVEN = 0.01       # p value of Spearman's correlation of a size and the errors' size, below which noise is uneven
@@ -65,7 +66,7 @@ def said_of(fit: LawFit) -> Iterable[str]:
             yield f"without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}"
     if told.get("quantile") is None and (told.get("spread_trend_p") or 1.0) < UNEVEN:
         yield (f"errors {'grow' if told['spread_trend'] > 0 else 'shrink'} along {fit.x[0]} (p = "
-               f"{told['spread_trend_p']:.1g}), which the intervals allow for")
+               f"{written(told['spread_trend_p'], 1)}), which the intervals allow for")
 
 
 def exponents(fit: LawFit) -> tuple[str, ...]:
@@ -79,7 +80,7 @@ def with_interval(fit: LawFit, name: str) -> str:
 
 
 def short(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3g}"
+    return "?" if value is None else written(value)
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:

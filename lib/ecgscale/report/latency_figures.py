@@ -9,6 +9,7 @@ import pandas as pd
 from ecgscale.report.figures import plain_ticks
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, INK, LOOKS, MUTED, RC, Drawing, figure, label
+from ecgscale.tables.numbers import written
 
 
 def standing(inputs: Inputs) -> pd.DataFrame:
@@ -83,7 +84,8 @@ def speedup(inputs: Inputs) -> Drawing | None:
         "latency-speedup", "Speed-up over PyTorch eager",
         "One window. Bars divide opposite ends of both medians' 95 % intervals, so they are wider than 95 %. What fell "
         f"back is left out.{more}",
-        "; ".join(f"{one}: {found.loc[found['setting'].eq(one), 'ratio'].median():.2g} times" for one in settings), fig)
+        "; ".join(f"{one}: {written(found.loc[found['setting'].eq(one), 'ratio'].median(), 2)} times"
+                  for one in settings), fig)
 
 
 @mpl.rc_context(RC)

@@ -9,6 +9,7 @@ from ecgscale.report.charts import FADED, MARKED, Chart, View, axis, colour, lay
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.plots import look_places, places
 from ecgscale.report.style import label
+from ecgscale.tables.numbers import written
 
 EPOCHS, POINTS = 40, 10_000     # drawn of a run, and of all runs: some 600 kB of the page
 RATES = {"lr": "learning rate", "clipped_share": "share of steps whose gradient was clipped"}
@@ -82,4 +83,4 @@ def told(known: pd.DataFrame) -> str:
     ended = known.groupby("run").last()
     best = known.groupby("run")["valid_loss"].min()
     return (f"{len(ended)} runs of {ended['epoch'].min() + 1} to {ended['epoch'].max() + 1} epochs; least validation "
-            f"loss of a run from {best.min():.3g} to {best.max():.3g}")
+            f"loss of a run from {written(best.min())} to {written(best.max())}")

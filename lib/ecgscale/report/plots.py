@@ -16,6 +16,7 @@ from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import flagged, order, standing, subset
 from ecgscale.report.possible import possible
 from ecgscale.report.style import KNOWN, label, number
+from ecgscale.tables.numbers import written
 
 GRID = 60
 FOREMOST = ("random forest",)       # of the models that predict: the study's
@@ -124,7 +125,7 @@ def qualities(inputs: Inputs) -> Chart | None:
         x, y = axis("x", axis_title("forward_flops"), log=True), axis("y", quantity(column))
         views.append(View(name.replace("_", "-"), quantity(column), layered(
             bars(column, x, "low", "high", looks), points(column, x, y, looks))))
-        told.append(f"{quantity(column)} from {found['y'].min():.3g} to {found['y'].max():.3g}{less}")
+        told.append(f"{quantity(column)} from {written(found['y'].min())} to {written(found['y'].max())}{less}")
     return Chart("qualities", "Other measures of quality against forward FLOPs",
                  "Runs on the test part, bars: 95 % intervals over recordings. ECE is the expected calibration error "
                  "of the probabilities; smaller is better for it, Brier score, critical misses and loss.",
@@ -341,6 +342,6 @@ def latency_by_setting(inputs: Inputs) -> Chart | None:
                  "Marker: median of one model; thick bar: its 95 % interval; thin line: to the 99th percentile where "
                  f"enough samples lie beyond it; {len(frame)} measurements. A crossed hollow marker fell back: what "
                  "ran was not what was asked." + less,
-                 f"Fastest: {fastest['model']} on {fastest['setting']}, {fastest['p50_ms']:.3g} ms",
+                 f"Fastest: {fastest['model']} on {fastest['setting']}, {written(fastest['p50_ms'])} ms",
                  (View("all", "all models", layered(*spans, made, crosses, height=60 + 34 * len(settings))),),
                  {"latency": rows})

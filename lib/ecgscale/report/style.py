@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from ecgscale.contracts import marked, whole
 from ecgscale.contracts.run_table import on_part, part_of
 from ecgscale.models.complexity import FAMILIES
+from ecgscale.tables.numbers import SUPERSCRIPT
 
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and by marker and line in grey print
 COLOURS = {"blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "sky": "#56B4E9",
@@ -41,7 +42,6 @@ RC = {
 }
 
 
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 GENERATOR = b'<meta name="generator" content="ecgscale">'     # of every page
 wrote_figure = marked(b"ecgscale")       # SVG and PNG name who made them
 FIGURES = {"*.svg": wrote_figure, "*.png": wrote_figure}

@@ -20,7 +20,7 @@ from ecgscale.errors import UserError
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
 from ecgscale.tables.names import FINISHED, LEFT_OUT, NAMESPACES, ROLES, SCORES, SIZES, bare, is_response, understand
-from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks
+from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, written
 from ecgscale.tables.roles import find, free_name, placed, understood
 
 TRUE, FALSE = ("true", "1", "yes", "t", "wahr", "vrai"), ("false", "0", "no", "f", "falsch", "faux")
@@ -146,7 +146,7 @@ class Reader:
                                 "empty")
         factor = name.factor if ours in SIZES or is_response(ours) else 1.0
         if factor != 1.0:
-            self.notices.append(f"{self.sheet.names[place]}: times {factor:g} for its unit {name.unit!r}")
+            self.notices.append(f"{self.sheet.names[place]}: times {written(factor)} for its unit {name.unit!r}")
         values = found.values * factor
         none = np.isinf(values) | (values <= 0) if ours in SIZES else np.zeros(len(values), dtype=bool)
         if none.any():

@@ -1,6 +1,8 @@
 """A result takes its place whole or not at all, and what ecgscale did not write stays."""
 
+import errno
 import re
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -119,6 +121,19 @@ def test_a_file_is_replaced_by_name_and_schema(tmp_path, name):
         assert path.read_text() == foreign
     path.write_text("")         # as mktemp makes it: nothing is lost
     write()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, which takes no folders")
+def test_a_place_that_takes_no_folder_is_refused_and_a_full_disk_is_not_taken_for_one(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"nothing can be written there \(.*Name another place"):
+        make(Path("/proc/nobody/out"))
+
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(OSError, match="No space left"):
+        make(tmp_path / "out")
 
 
 def test_a_file_where_a_folder_is_wanted_and_the_other_way_round(tmp_path):

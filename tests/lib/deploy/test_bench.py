@@ -277,7 +277,7 @@ def test_bad_names_and_folders(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("fault", ["changed file", "path outside", "sample shape", "pickled sample"])
+@pytest.mark.parametrize("fault", ["changed file", "path outside", "link to itself", "sample shape", "pickled sample"])
 def test_a_tampered_export_is_refused(tmp_path, fault):
     folder = copy_of_exported(tmp_path)
     document = editable(folder / "export.json")
@@ -288,6 +288,9 @@ def test_a_tampered_export_is_refused(tmp_path, fault):
         shutil.copy(folder / "weights.safetensors", tmp_path)
         document["artefacts"][0]["file"] = "../weights.safetensors"
         (folder / "export.json").write_text(json.dumps(document))
+    elif fault == "link to itself":
+        (folder / "weights.safetensors").unlink()
+        (folder / "weights.safetensors").symlink_to("weights.safetensors")
     elif fault == "sample shape":
         np.save(folder / "sample_input.npy", np.zeros((1, 12, 7), np.float32))
     else:

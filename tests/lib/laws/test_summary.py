@@ -1,5 +1,7 @@
 """What the terminal and the report say of a law beside its verdict, on tables with a planted noise."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ import pytest
 from ecgscale.laws import coverage, fit
 from ecgscale.laws.counted import COUNTS, shortfalls, told_shortfalls
 from ecgscale.laws.forms import LAWS
-from ecgscale.laws.summary import foremost, notes
+from ecgscale.laws.summary import designs, foremost, notes
 from ecgscale.laws.table import fit_run_table
+from ecgscale.tables.numbers import written
 
 
 def table(runs: int, growth: float) -> pd.DataFrame:
@@ -91,3 +94,11 @@ def test_laws_of_a_frontier_say_what_theirs_were_counted_to_hold():
     laws = fit_run_table(runs, target="test_loss", replicates=0)
     said = {fit.law: fit.statistics["counted"] for fit in laws.fits if fit.subset == "frontier"}
     assert [row["law_of"] for row in said["power"]] == ["frontier"]
+
+
+def test_numbers_in_sentences_are_written_as_people_do():
+    values = (0.01234, 1234.0, 99_999.0, 1.234e12, 1.5e-7, -2e9, 0.0, np.inf)
+    assert [*map(written, values)] == [
+        "0.0123", "1230", "100000", "1.23 × 10¹²", "1.5 × 10⁻⁷", "-2 × 10⁹", "0", "inf"]
+    fit = SimpleNamespace(x=("params",), statistics={"would_identify": [{"runs": 40, "low": [1e5], "high": [1.6e9]}]})
+    assert designs(fit).startswith("40 runs with params from 1 × 10⁵ to 1.6 × 10⁹, evenly")

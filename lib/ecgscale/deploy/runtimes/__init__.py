@@ -153,8 +153,8 @@ class DeployedModel:
 
     def path(self, artefact: Artefact) -> Path:
         """Where an artefact lies. Raises UserError when that is not below the folder."""
-        path = (self.folder / artefact.file).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not os.path.exists(path):    # Path: raises
+        path = Path(os.path.realpath(self.folder / artefact.file))      # Path.resolve raises where links turn round
+        if not path.is_relative_to(os.path.realpath(self.folder)) or not os.path.exists(path):    # Path: raises
             problem = f"{artefact.file!r} is not a file below this folder"
             raise UserError(problem, file=self.folder / "export.json", field="artefacts.file")
         return path
