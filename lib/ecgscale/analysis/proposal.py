@@ -35,7 +35,6 @@ class Proposal:
 
     def write(self, folder: Path) -> None:
         """next.csv, and runs.jsonl for ecg-train."""
-        folder.mkdir(parents=True, exist_ok=True)
         NEXT.write(self.table, folder / "next.csv")
         PlannedRun.write_lines(self.runs, folder / "runs.jsonl")
 
