@@ -64,6 +64,7 @@ LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", 
                       "preempting", "pending", "scheduled", "waiting", "queued", "timeout", "timed_out", "oom",
                       "out_of_memory", "stopped", "deleted", "skipped", "incomplete", "nan",
                       "unevaluated"))
+LONGEST = 200           # characters of a name that is looked at for a unit
 LEAST_LETTERS = 4       # of a name that may be like another
 
 OF_RESPONSES = re.compile(r"(nats?|bits?)(\s*(/|per)\s*\w+)?|[↓↑]|(lower|higher) is better")      # in brackets
@@ -114,7 +115,10 @@ def bare(written: str) -> str:
 
 
 def with_unit(text: str) -> tuple[str, str]:
-    """A name and its unit: in brackets, after "in", as a last word (tokens_b, params_millions), or a percent sign."""
+    """A name and its unit: in brackets, after "in", as a last word (tokens_b, params_millions), or a percent sign. What
+    is longer than any name has none: patterns take the cube of its length."""
+    if len(text) > LONGEST:
+        return text, ""
     for pattern in (r"(.+?)[\s_]*[(\[]\s*(.+?)\s*[)\]]$", r"(.+?)[\s_,]+in[\s_]+(.+)$", r"(.+?)[\s_]*(%)$",
                     r"(.+?)_(percent|pct)$", r"(.+?)[\s_]+([kKmMbBgGtT]|mn|bn|thousands?|millions?|billions?|trillions?"
                     r"|ms|s|us|µs|1e\d+)$"):

@@ -1,5 +1,6 @@
 """Run tables as people and trackers write them: each says what was meant beside what is read."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from ecgscale.errors import UserError
 from ecgscale.laws.columns import responses, rows_used, told_rows
 from ecgscale.paths import ASSETS
 from ecgscale.tables.delimited import parsed
+from ecgscale.tables.names import understand
 from ecgscale.tables.runs import read_runs, run_table
 
 
@@ -113,6 +115,14 @@ def test_a_carriage_return_inside_a_line_and_a_field_without_end():
 def test_many_spaces_take_no_time():
     """A pattern that tries every space as the last of its line took a minute."""
     assert len(read("params loss\n1" + " " * 200_000 + "2\n3 4\n").frame) == 2
+
+
+def test_a_long_name_of_a_column_takes_no_time():
+    """Patterns that look for a unit take the cube of a name's length: 100,000 brackets took more than two minutes."""
+    for name in ("[" * 100_000, "tokens_in_" * 20_000):
+        started = time.process_time()
+        assert understand(name).unit == ""
+        assert time.process_time() - started < 1
 
 
 def test_usual_columns_of_other_meaning_are_not_asked_about():
