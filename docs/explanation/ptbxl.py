@@ -34,6 +34,8 @@ SCORE, AUROC, LOSS = "test_challenge_score_tuned", "test_auroc", "test_loss"
 RESPONSES = {"1 - score": SCORE, "1 - AUROC": AUROC, "loss": LOSS}
 GUESSING = {"1 - score": 1.0, "1 - AUROC": 0.5, "loss": None}
 FAMILIES = {"regnet": "RegNet", "convnext": "ConvNeXt", "resnet": "ResNet", "vit": "ViT"}
+SIZE_EDGES = (0, 1e4, 3e4, 1e5, 4e5, 1e6, 1e7)
+SIZE_NAMES = ("smallest", "about 20 k", "about 60 k", "about 200 k", "about 600 k", "2 M")
 KNOWN = 0.25                # the largest share of the training recordings that the predictions may see
 SIXTEENTH = 0.0625          # the share that the learning rates were chosen on
 AHEAD = {0.5: 8_709, 1.0: 17_418}   # share -> training recordings, for which predictions are made
@@ -257,6 +259,15 @@ def best(runs: pd.DataFrame) -> pd.DataFrame:
                 f"{AUROC}_low", f"{AUROC}_high", "seconds"]]
 
 
+def by_size(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of each family and share that the large networks have: the test score by number of parameters, of the AdamW run
+    that validation chose."""
+    its = runs[runs["optimizer"].eq("adamw") & runs["data_fraction"].isin((SIXTEENTH, KNOWN, 1.0))]
+    its = its.sort_values("valid_loss").drop_duplicates(["network", "train_records"])
+    its = its.assign(of=pd.cut(its["params"], SIZE_EDGES, labels=SIZE_NAMES))
+    return its.pivot_table(SCORE, ["train_records", "family"], "of", observed=False).round(3).reset_index()
+
+
 def latencies() -> pd.DataFrame:
     """Of each network and runtime the median of one window in ms, lowest and highest of the repeats that hold."""
     rows = LATENCY.read(EXAMPLE / "latency.parquet").query("status == 'ok'")
@@ -299,7 +310,8 @@ def main() -> None:
     pd.set_option("display.precision", 4)
     tables = [rates(runs), exponents(runs), slower(runs), verdicts(runs), optimizers(runs), best(runs),
               foretold_and_found(runs), larger_found(runs, FORETOLD_SIZES), in_hindsight(runs),
-              larger_found(runs, FORETOLD_LARGEST), larger_found(runs, FORETOLD_BETWEEN), latencies()]
+              larger_found(runs, FORETOLD_LARGEST), larger_found(runs, FORETOLD_BETWEEN),
+              larger_found(runs, FORETOLD_REST), by_size(runs), latencies()]
     for table in tables:
         print(table.to_string(index=False), end="\n\n")
     draw(runs)

@@ -33,6 +33,7 @@ from ecgscale.report import (
     influence,
     latency_figures,
     latency_tables,
+    law_chart,
     learning_curves,
     learning_rates,
     out_of_source,
@@ -215,7 +216,7 @@ def laws(inputs: Inputs) -> Section:
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
                         "they cannot tell. Intervals are profile likelihoods; runs that differ only by seed count as "
                         "one cluster.")
-    section.add(plots.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
+    section.add(law_chart.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
                 analysis_tables.laws(inputs))
     if inputs.laws:
         section.add(analysis_tables.listing("Do the exponents of two groups differ?", [

@@ -6,19 +6,13 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.frontier import COSTS
-from ecgscale.contracts import LawFit
-from ecgscale.laws import LAWS
-from ecgscale.laws.columns import responses
-from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.charts import THINNED, Chart, View, axis, bars, colour, layered, points
-from ecgscale.report.figures import OTHER_SCALE, POOLED, axis_title, quantity
+from ecgscale.report.figures import OTHER_SCALE, axis_title, quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import flagged, order, standing, subset
-from ecgscale.report.possible import possible
 from ecgscale.report.style import KNOWN, label, number
 from ecgscale.tables.numbers import written
 
-GRID = 60
 FOREMOST = ("random forest",)       # of the models that predict: the study's
 
 
@@ -159,103 +153,6 @@ def published_points(names: list[str]) -> dict:
                                                 for one in names]))
     return layered(points("published", axis("x", axis_title("forward_flops"), log=True),
                           axis("y", "published score (another scale)"), looks, size=90))
-
-
-def law(inputs: Inputs) -> Chart | None:
-    """The runs, the laws identified on all of them and on each optimizer with their bands, and what lies beyond."""
-    fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
-    fits = [fit for fit in fits
-            if fit.subset in POOLED or (fit.subset.startswith("optimizer=") and "," not in fit.subset)]
-    ranked = inputs.ranked
-    ys = {one.name: one.y for one in responses(ranked, inputs.asked, asked=inputs.explained)}
-    sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in ranked and key[1] in ys]
-    views, rows, told = [], {}, []
-    for x, y in sizes:
-        chosen = [fit for fit in fits if (fit.x[0], fit.y) == (x, y)]
-        spec = law_view(ranked, x, y, ys[y], chosen, rows)
-        if spec:            # those with a law come first
-            views.append(View(f"{x}-{y}".replace("_", "-").replace(" ", ""),
-                              f"{quantity(y)} over {x.replace('_', ' ')}", spec))
-            told += [f"{fit.law} over {x} of {label(fit.subset)}" for fit in chosen
-                     if fit.verdict == "identified" and fit.law in LAWS]
-    views.sort(key=lambda view: -len(view.spec["layer"]))
-    return Chart(
-        "laws", "Scaling laws",
-        "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (ink), their frontier "
-        "(dashed) and each optimizer, with the pointwise 90 % band of the fitted curve (profile likelihood); none is "
-        "drawn where none is identified. Squares and bars: the laws' weighted average at 1, 2, 4 and 10 times the "
-        "largest size with the 90 % interval of a new run, where it has ends."
-        + (f" One run in {-(-len(ranked) // THINNED)} is drawn." if len(ranked) > THINNED else ""),
-        "Identified: " + ("; ".join(told) or "none"), tuple(views), rows) if views else None
-
-
-def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: list[LawFit], rows: dict) -> dict | None:
-    """One size: runs by optimizer, the preferred identified law of each subset, the average beyond; adds to `rows`."""
-    size = ranked[x].to_numpy(float)
-    kept = np.isfinite(size) & np.isfinite(values) & (size > 0) & (values > 0)
-    if not kept.any():
-        return None
-    optimizer = (ranked["optimizer"].fillna("–").astype(str).to_numpy() if "optimizer" in ranked
-                 else np.full(len(ranked), "runs"))
-    names = sorted(set(optimizer[kept]))
-    key = f"{x}~{y}"
-    step = -(-int(kept.sum()) // THINNED)               # the table's order is that of the score
-    rows[f"runs {key}"] = [{"run": int(i), "x": size[i], "y": values[i], "group": label(optimizer[i])}
-                           for i in np.flatnonzero(kept)[::step]]
-    looks = colour("group", [label(name) for name in names], look_places(names))
-    across, up = axis("x", x.replace("_", " "), log=True), axis("y", quantity(y), log=True)
-    up["axis"] = {"format": "~g", "tickCount": 6}
-    up["scale"]["domain"] = [float(values[kept].min()), float(values[kept].max())]
-    up["scale"]["clamp"] = True
-    drawn = []
-    for sure in by_question(fit for fit in fits if fit.verdict == "identified" and fit.law in LAWS):
-        fit = preferred(sure)
-        among = kept if fit.subset in POOLED else kept & (optimizer == fit.subset.removeprefix("optimizer="))
-        if not among.any():
-            continue
-        data = f"law {key} {fit.subset}"
-        rows[data] = curve(fit, np.geomspace(size[among].min(), size[among].max(), GRID))
-        ink = "currentColor" if fit.subset in POOLED else looks["color"]["scale"]["range"][
-            names.index(fit.subset.removeprefix("optimizer="))]
-        named = GRID * (2 + len(drawn) // 3 % 3) // 5         # where its name stands: not where the one before has it
-        rows[data][named]["named"] = True
-        drawn += law_layers(data, across, up, ink, fit.subset == "frontier",
-                            POOLED.get(fit.subset) or f"law of {label(fit.subset)}")
-    ahead = [one for fit in fits if fit.subset == "all" for one in fit.statistics.get("predictions") or ()
-             if one.get("run_low") and one.get("run_high") is not None]
-    if ahead:
-        least, most = possible(y)
-        rows[f"ahead {key}"] = [{"x": one["x"], "y": one["y"], "low": max(one["run_low"], least),
-                                 "high": min(one["run_high"], most)} for one in ahead]
-        ends = [one["y"] for one in ahead]
-        up["scale"]["domain"] = [min(*up["scale"]["domain"], *ends), max(*up["scale"]["domain"], *ends)]
-        for mark, encoding in ((("rule", {"y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}})),
-                               ("square", {"y": up})):
-            drawn.append({"data": {"name": f"ahead {key}"}, "mark": {"type": mark, "color": "#CC79A7", "clip": True},
-                          "encoding": {"x": across, **encoding}})
-    return layered(points(f"runs {key}", across, up, looks, size=22), *drawn)
-
-
-def law_layers(data: str, x: dict, y: dict, ink: str, dashed: bool, name: str) -> list[dict]:
-    """Band, line, and its name."""
-    line = {"type": "line", "color": ink, "strokeWidth": 2.2, "clip": True} | ({"strokeDash": [6, 4]} if dashed else {})
-    band = {"type": "area", "color": ink, "opacity": 0.15, "clip": True}
-    return [{"data": {"name": data}, "mark": band, "transform": [{"filter": "isValid(datum.low)"}],
-             "encoding": {"x": x, "y": {"field": "low", "type": "quantitative"}, "y2": {"field": "high"}}},
-            {"data": {"name": data}, "mark": line, "encoding": {"x": x, "y": y}},
-            {"data": {"name": data}, "transform": [{"filter": "datum.named"}],
-             "mark": {"type": "text", "align": "left", "dy": -9, "color": ink, "text": name, "fontWeight": "bold"},
-             "encoding": {"x": x, "y": y}}]
-
-
-def curve(fit: LawFit, grid: np.ndarray) -> list[dict]:
-    """A law on a grid of sizes with its pointwise 90 % band, which earlier versions did not tell."""
-    y, ends = LAWS[fit.law](grid, **fit.estimates), np.full((2, len(grid)), np.nan)
-    if told := fit.statistics.get("band"):
-        x, *known = np.log(np.array([told[name] for name in ("x", "low", "high")], float))
-        ends = np.clip(np.exp([np.interp(np.log(grid), x, end) for end in known]), *possible(fit.y))
-    return [dict(zip(("x", "y", "low", "high"), map(float, row), strict=True))
-            for row in zip(grid, y, *ends, strict=True)]
 
 
 def predicted(inputs: Inputs, scheme: str = "3-fold") -> Chart | None:

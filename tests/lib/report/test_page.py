@@ -30,7 +30,7 @@ from ecgscale.contracts import (
     Speed,
     SplitInfo,
 )
-from ecgscale.report import analysis_tables, figures, page, plots
+from ecgscale.report import analysis_tables, figures, law_chart, page, plots
 from ecgscale.report.headlines import equation, headlines
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, LOOKS, interval, look, number
@@ -316,6 +316,26 @@ def test_front_is_drawn_as_the_best_score_to_be_had():
     np.testing.assert_array_equal(line.get_ydata(), rows["y"])
 
 
+def test_names_of_laws_stand_beside_each_other_and_not_on_other_lines():
+    """Four power laws, two of them equal, over two decades: no two names share a place, and none stands on a curve."""
+    x = np.geomspace(1e2, 1e4, law_chart.GRID)
+    curves = [np.column_stack([x, height * x**-0.1]) for height in (1.0, 1.0, 0.8, 0.6)]
+    names = ["law of all runs", "law of AdamW", "law of SGD-momentum", "law of the frontier"]
+    ends = np.array([[1e2, 0.2], [1e4, 0.65]])
+    found = law_chart.name_sides(curves, names, np.array([[1e4, 0.65]]), ends)
+    boxes = []
+    for curve, name, (place, side) in zip(curves, names, found, strict=True):
+        left, line = np.log(curve[place] / ends[0]) / np.log(ends[1] / ends[0])
+        boxes.append((left, line + side * 0.04, left + len(name) * law_chart.LETTER))
+    for i, (left, height, right) in enumerate(boxes):
+        assert 0 <= left < right <= 1
+        for other, at, end in boxes[:i]:
+            assert right <= other or end <= left or abs(height - at) >= law_chart.HIGH
+        for curve in curves:
+            x, y = (np.log(curve / ends[0]) / np.log(ends[1] / ends[0])).T
+            assert not ((left < x) & (x < right) & (abs(y - height) < law_chart.HIGH / 2)).any()
+
+
 def test_an_interval_of_many_decades_does_not_flatten_the_runs():
     """Twelve runs can leave the average an upper end of 6e10: the axis follows the runs, and the table says the end."""
     inputs = make_inputs()
@@ -323,7 +343,7 @@ def test_an_interval_of_many_decades_does_not_flatten_the_runs():
     average = LawFit(law="average", subset="all", x=("params",), y="1 - test_challenge_score", points=12, level=0.9,
                      formula="", verdict="not identifiable", estimates={}, statistics={"predictions": [ahead]})
     inputs = replace(inputs, laws=inputs.laws.model_copy(update={"fits": (*inputs.laws.fits, average)}))
-    (view,) = plots.law(inputs).views
+    (view,) = law_chart.law(inputs).views
     low, high = next(one for one in view.spec["layer"] if "params" in one)["encoding"]["y"]["scale"]["domain"]
     errors = 1 - inputs.scored["test_challenge_score"]
     assert errors.min() / 10 < low <= errors.min() < errors.max() <= high < 10 * errors.max()
@@ -418,7 +438,7 @@ def test_an_estimate_that_the_runs_do_not_tell_is_left_out():
 
 def test_only_an_identified_law_is_drawn_and_as_its_formula_says():
     inputs = make_inputs()
-    chart = plots.law(inputs)
+    chart = law_chart.law(inputs)
     (curve,) = (rows for name, rows in chart.rows.items() if name.startswith("law "))
     x, y = np.array([[row["x"], row["y"]] for row in curve]).T
     np.testing.assert_allclose(y, x**-0.05)         # y = b x^(-c), b = 1, c = 0.05
@@ -432,10 +452,10 @@ def test_the_band_of_a_power_law_between_the_sizes_it_is_told_at():
     fit = LawFit(law="power", subset="all", x=("params",), y="loss", points=9, verdict="identified", formula="",
                  estimates={"b": 2.0, "c": 0.3}, statistics={"band": told})
     grid = np.geomspace(10, 1e4, 4)
-    drawn = pd.DataFrame(plots.curve(fit, grid))
+    drawn = pd.DataFrame(law_chart.curve(fit, grid))
     np.testing.assert_allclose(drawn["y"], 2 * grid**-0.3)
     np.testing.assert_allclose(drawn["low"], 0.9 * np.geomspace(1, 1 / 9, 4))
     np.testing.assert_allclose(drawn["high"], 1.1 * np.geomspace(1, 2 / 11, 4))
     open_end = fit.model_copy(update={"statistics": {"band": told | {"high": [1.1, None]}}})
-    assert np.isnan(plots.curve(open_end, grid)[-1]["high"])
-    assert np.isnan(plots.curve(fit.model_copy(update={"statistics": {}}), grid)[0]["low"])
+    assert np.isnan(law_chart.curve(open_end, grid)[-1]["high"])
+    assert np.isnan(law_chart.curve(fit.model_copy(update={"statistics": {}}), grid)[0]["low"])

@@ -8,7 +8,7 @@ import pytest
 
 from ecgscale.contracts import METRICS
 from ecgscale.report import inputs as reading
-from ecgscale.report import page, plots, tables
+from ecgscale.report import law_chart, page, plots, tables
 from ecgscale.report.possible import Ends, possible
 from tests.lib.report.test_page import make_inputs
 
@@ -66,12 +66,12 @@ def test_laws_bands_and_what_they_foretell_end_there_too():
     runs = found.runs.assign(test_auroc=found.runs["test_challenge_score"].clip(0.1, 0.9))
     found = replace(found, laws=found.laws.model_copy(update={"fits": tuple(fits)}), runs=runs,
                     predictor=found.predictor.model_copy(update={"target": "test_auroc"}))
-    rows = plots.law(found).rows
+    rows = law_chart.law(found).rows
     ends = [row[end] for drawn in rows.values() for row in drawn for end in ("low", "high") if end in row]
     assert max(ends) == 1
     assert 0.01 < min(ends) < 0.1
     bare = replace(found, laws=found.laws.model_copy(update={"fits": tuple(fit.model_copy(update={
         "statistics": {}}) for fit in fits)}))
-    bands = [row["low"] for name, drawn in plots.law(bare).rows.items() if name.startswith("law ") for row in drawn]
+    bands = [row["low"] for name, drawn in law_chart.law(bare).rows.items() if name.startswith("law ") for row in drawn]
     assert bands
     assert np.isnan(bands).all()        # of an earlier version: none told, none drawn
