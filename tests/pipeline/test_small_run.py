@@ -50,7 +50,8 @@ def test_published_files(small_run):
                  "fit/laws.json", "fit/laws.csv", "fit/effects.parquet",
                  "fit/frontier.csv", "fit/predictor.json", "fit/importance.csv", "latency/latency.parquet",
                  "latency/times.parquet", "latency/control.json",
-                 "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "corpus/split/split.parquet",
+                 "latency/environment.json", "plan/runs.jsonl", "plan/plan.json", "plan/memory.csv",
+                 "corpus/split/split.parquet",
                  "corpus/split/split.json", "corpus/card/card.html", "corpus/card/counts.csv",
                  "corpus/card/sources.csv", "corpus/card/datapackage.json", "table/datapackage.json",
                  "rounds/rounds.csv", "rounds/decision.json", "corpus/card/figures/classes.svg", "report/report.html"):
