@@ -120,7 +120,7 @@ class Deploy(Section):
 
     top: int = Field(3, ge=0)
     """Models that are exported: the best of each family, then the next best."""
-    formats: tuple[Literal["torch", "onnx", "openvino", "coreml"], ...] = ("onnx", "openvino", "coreml")
+    formats: tuple[Literal["torch", "onnx", "openvino", "coreml", "executorch"], ...] = ("onnx", "openvino", "coreml")
     """Formats of the files."""
     precisions: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")
     """Precisions of the files."""

@@ -12,7 +12,7 @@ from ecgscale.paths import PACKAGE
 
 NAMED = (
     "numpy", "scipy", "pandas", "scikit-learn", "lmfit", "wfdb", "numba", "torch", "onnx", "onnxruntime",
-    "onnxruntime-gpu", "onnxruntime-directml", "openvino", "nncf", "coremltools",
+    "onnxruntime-gpu", "onnxruntime-directml", "openvino", "nncf", "coremltools", "executorch",
 )
 
 

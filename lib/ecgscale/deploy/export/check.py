@@ -32,6 +32,8 @@ RUNNERS = {
     ("openvino", "float16"): ("openvino", "precision=float32;weights=float16"),
     ("openvino", "bf16"): ("openvino", "precision=bf16"),
     ("openvino", "int8"): ("openvino", "precision=int8"),
+    ("executorch", "float32"): ("executorch", ""),
+    ("executorch", "int8"): ("executorch", "precision=int8"),
 }
 
 

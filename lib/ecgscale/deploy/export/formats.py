@@ -1,4 +1,4 @@
-"""A trained network as ONNX, OpenVINO IR or Core ML file that names its input, classes, rate and origin.
+"""A trained network as ONNX, OpenVINO IR, Core ML or ExecuTorch file that names its input, classes, rate and origin.
 
 All shapes are static: (batch, leads, samples) float32 in, logits (batch, classes) float32 out, whatever the precision
 within.
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecgscale.deploy.export.quantization import quantized, write_quantized_onnx
+from ecgscale.deploy.export.quantization import quantized, quantized_for_xnnpack, write_quantized_onnx
+from ecgscale.deploy.runtimes import Unavailable, executorch_runtime
 
 INPUT, OUTPUT = "ecg", "logits"
 NEWEST_OPSET, DIRECTML_OPSET = 23, 17      # the newest that torch writes; 17 is what DirectML knows wholly
@@ -48,6 +49,8 @@ class Exporter:
                 self.write_onnx(precision, path, opset)
             elif form == "openvino":
                 self.write_openvino(precision, path)
+            elif form == "executorch":
+                self.write_executorch(precision, path)
             else:
                 self.write_coreml(precision, path)
 
@@ -122,6 +125,19 @@ class Exporter:
         model.user_defined_metadata.update({f"ecgscale.{key}": value for key, value in said.items()})
         model.save(str(path))
 
+    def write_executorch(self, precision: str, path: Path) -> None:
+        """For the XNNPACK delegate; what it does not take is left to ExecuTorch's own kernels. int8: quantized by
+        torchao for XNNPACK, a range for each channel of the weights."""
+        if reason := executorch_runtime.why_not():
+            raise Unavailable(reason)
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+        from executorch.exir import to_edge_transform_and_lower
+
+        program = self.program if precision == "float32" else torch.export.export(
+            quantized_for_xnnpack(self.program, self.calibration, self.shape[0]), (torch.zeros(self.shape),))
+        made = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+        path.write_bytes(made.buffer)
+
     @cached_property
     def core_program(self) -> torch.export.ExportedProgram:
         return self.program.run_decompositions({})
@@ -144,7 +160,8 @@ class Exporter:
 @contextlib.contextmanager
 def quiet():
     """Keep the exporters' chatter (untested-version warnings, progress bars) out of the log; errors still raise."""
-    loggers = [logging.getLogger(name) for name in ("nncf", "coremltools", "torch.onnx", "onnxscript", "openvino")]
+    loggers = [logging.getLogger(name) for name in ("nncf", "coremltools", "torch.onnx", "onnxscript", "openvino",
+                                                   "executorch", "torchao")]
     levels = [logger.level for logger in loggers]
     sink = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):

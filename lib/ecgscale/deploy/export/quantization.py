@@ -1,5 +1,5 @@
-"""INT8 by post-training quantization: of the OpenVINO model by NNCF, in a setting that was chosen on validation, and of
-the ONNX model by ONNX Runtime.
+"""INT8 by post-training quantization: of the OpenVINO model by NNCF, in a setting that was chosen on validation, of
+the ONNX model by ONNX Runtime, and of the program for ExecuTorch by torchao.
 
 In an ECG the extremes are the QRS complexes: NNCF's default ranges (the mean of each window's extremes) clip them. The
 first and the last layer are kept in floating point: they meet the raw signal and the logits. `settings.py` compares
@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 MULTIPLYING = ("Convolution", "GroupConvolution", "MatMul")
 ONNX_MULTIPLYING = ("Conv", "Gemm", "MatMul")
@@ -114,6 +117,25 @@ def write_quantized_onnx(model, calibration: np.ndarray, transformer: bool, path
         activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
         op_types_to_quantize=[*ONNX_MULTIPLYING, *(() if transformer else ONNX_BETWEEN)],
         nodes_to_exclude=[layers[0], layers[-1]], calibrate_method=quantization.CalibrationMethod.MinMax)
+
+
+def quantized_for_xnnpack(program: torch.export.ExportedProgram, calibration: np.ndarray,
+                          batch: int) -> torch.fx.GraphModule:
+    """The network of a program of static batch with quantized and dequantized values around what XNNPACK computes in
+    INT8: weights with a scale a channel, ranges of activations by histograms over windows (windows, leads, samples)."""
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    quantizer = XNNPACKQuantizer().set_global(get_symmetric_quantization_config(is_per_channel=True))
+    observed, windows = prepare_pt2e(program.module(), quantizer), calibration[: CHOSEN.samples]
+    with torch.no_grad():
+        for i in range(0, len(windows) - batch + 1, batch):
+            observed(torch.from_numpy(np.ascontiguousarray(windows[i : i + batch])))
+    return convert_pt2e(observed)
 
 
 class Calls:
