@@ -70,3 +70,34 @@ def test_the_command(tmp_path):
     done = run_command("ecg-stream", "--models", exported_model(), "--device", "cuda", "--out", tmp_path / "none.csv")
     assert (done.returncode, (tmp_path / "none.csv").exists()) == (2, False)
     assert "CUDAExecutionProvider" in done.stderr
+
+
+class Sees:
+    """A request that alarms (logit 1) where at least `least` samples of its window are part of the planted event."""
+
+    def __init__(self, least: int):
+        self.least = least
+
+    def put(self, windows: np.ndarray) -> None:
+        self.windows = windows
+
+    def execute(self) -> None:
+        self.logits = np.array([[float(self.windows[0, 0].sum() >= self.least)]], np.float32)
+
+    def get(self) -> np.ndarray:
+        return self.logits
+
+
+@pytest.mark.parametrize(("length", "least"), [(1, 1), (40, 40), (40, 10), (3 * WINDOW, WINDOW)])
+def test_an_alarm_comes_after_a_planted_event_by_at_most_a_stride(length, least):
+    """An event that begins at any sample of a stride: from the sample that completes what the model needs to see to the
+    answer that alarms passes less than a stride, the mean of it being half of one; before that sample none alarms."""
+    delays = []
+    for begin in range(2 * WINDOW, 2 * WINDOW + STRIDE):
+        signal = np.zeros((1, 8 * WINDOW), np.float32)
+        signal[:, begin : begin + length] = 1
+        stream = Stream(Sees(least), 1, WINDOW, STRIDE)
+        alarms = [answer.end for start in range(0, signal.shape[1], 25)
+                  for answer in stream.feed(signal[:, start : start + 25]) if answer.logits[0] > 0.5]
+        delays.append(alarms[0] - (begin + least))
+    assert sorted(delays) == list(range(STRIDE))
