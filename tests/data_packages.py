@@ -35,6 +35,7 @@ def check_package(folder: Path) -> int:
 
 def check_resource(path: Path, resource: dict) -> None:
     assert re.fullmatch(r"[a-z0-9._-]+", resource["name"]), path
+    assert (resource.get("encoding") == "utf-8") == (path.suffix != ".parquet"), path     # text, and bytes
     schema = resource["schema"]
     assert re.fullmatch(r"ecgscale\.[a-z-]+", schema["name"]), path
     assert re.fullmatch(r"\d+", schema["version"]), path

@@ -62,6 +62,8 @@ def test_a_csv_is_plain_and_the_package_beside_it_describes_it(tmp_path):
 def test_a_csv_without_package_is_read_by_its_columns(tmp_path):
     REJECTED.to_csv(tmp_path / "rejects.csv", index=False)
     pd.testing.assert_frame_equal(contracts.REJECTS.read(tmp_path / "rejects.csv"), REJECTED)
+    REJECTED.assign(detail=[None, "a"]).to_csv(tmp_path / "rejects.csv", index=False)
+    assert contracts.REJECTS.read(tmp_path / "rejects.csv")["detail"].isna().tolist() == [True, False]
     REJECTED.drop(columns="reason").to_csv(tmp_path / "rejects.csv", index=False)
     with pytest.raises(ContractError, match="'reason' is missing"):
         contracts.REJECTS.read(tmp_path / "rejects.csv")
@@ -163,9 +165,27 @@ def test_empty_csv_keeps_its_columns(tmp_path):
     assert len(back) == 0
 
 
+def test_a_parquet_file_of_more_cells_than_are_read_is_refused(tmp_path, monkeypatch):
+    contracts.REJECTS.write(REJECTED, tmp_path / "rejects.parquet")
+    monkeypatch.setattr("ecgscale.contracts.tables.MOST_CELLS", 7)
+    with pytest.raises(ContractError, match="announces 8 cells, at most 7 are read"):
+        contracts.REJECTS.read(tmp_path / "rejects.parquet")
+
+
 def test_parquet_opens_without_us(tmp_path):
     contracts.REJECTS.write(REJECTED, tmp_path / "rejects.parquet")
     pd.testing.assert_frame_equal(pq.read_table(tmp_path / "rejects.parquet").to_pandas(), REJECTED)
+
+
+def test_one_column_of_another_type_is_refused(tmp_path):
+    """As a program writes that keeps our metadata and makes text of a column of numbers."""
+    rows = pd.DataFrame({name: ["a" if column.kind is contracts.TEXT else 3] for name, column in
+                         contracts.SOURCE_COUNTS.columns.items()}).assign(found="many")
+    table = pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata(
+        {"ecgscale": contracts.SOURCE_COUNTS.schema_id()})
+    pq.write_table(table, tmp_path / "sources.parquet")
+    with pytest.raises(ContractError, match="many"):
+        contracts.SOURCE_COUNTS.read(tmp_path / "sources.parquet")
 
 
 def test_run_id_is_the_digest_of_everything_else():
