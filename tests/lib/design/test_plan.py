@@ -153,14 +153,31 @@ def test_the_ptbxl_table_holds_runs_of_its_study_and_no_signals():
     planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl.yaml"))
     table = RUNS.read(folder / "runs.csv")
     assert table["run_id"].is_unique
-    assert set(table["run_id"]) <= {run.spec.run_id for run in planned}
+    assert set(table["run_id"]) == {run.spec.run_id for run in planned}
     assert not table["synthetic"].any()
     assert table[["split_digest", "recipe", "window"]].nunique().eq(1).all()
     assert table["corpus_digest"].nunique() == 2        # prepared twice: docs/explanation/ptbxl.md
-    assert f"{len(table)} of {len(planned)} runs" in " ".join((folder / "README.md").read_text().split())
+    assert f"All {len(table)} runs" in " ".join((folder / "README.md").read_text().split())
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".csv", ".parquet", ".json", ".md"}
     assert sum(path.stat().st_size for path in files) < 4e6        # the signals are 523 MB
     for file in (folder / "predictions").glob("*.parquet"):
         assert file.stem in set(table["run_id"])
         assert set(PREDICTIONS.read(file)["part"]) == {"valid", "test"}
+
+
+def test_the_axes_of_ptbxl_differ_from_their_reference_in_one_thing():
+    """assets/examples/ptbxl/axes: every run that ptbxl-axes.yaml asks for, and the differences that the page tells."""
+    from ecgscale.contracts import AXES, RUNS
+
+    folder = ASSETS / "examples" / "ptbxl" / "axes"
+    planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl-axes.yaml"), 5)
+    table = RUNS.read(folder / "runs.csv")
+    assert set(table["run_id"]) == {run.spec.run_id for run in planned}
+    assert not table["synthetic"].any()
+    changed = [table["recipe"].ne("study-100"), table["window"].ne(1000), table["lead_names"].str.count(";").ne(11)]
+    assert set(sum(one.astype(int) for one in changed)) == {0, 1}
+    axes = AXES.read(folder / "axes.csv").set_index("value")
+    page = (ASSETS.parent / "docs" / "explanation" / "ptbxl.md").read_text().replace("−", "-")
+    for row in axes.itertuples():
+        assert f"| {row.difference:.3f} [{row.low:.3f}, {row.high:.3f}] |" in page
