@@ -104,6 +104,7 @@ def test_kill_9_and_again(tmp_path):
 
 def test_bad_input_is_one_line_without_traceback(tmp_path):
     arguments = prepare(tmp_path, planned())
+    (tmp_path / "datapackage.json").unlink()        # which would say first that the file was changed
     (tmp_path / "runs.jsonl").write_text('{"schema": "ecgscale.planned-run/1", "spec": {}}\n')
     process = start([*arguments, "--checkpoints", f"{tmp_path}/kept", "--out", f"{tmp_path}/trained"])
     said = process.communicate()[1]

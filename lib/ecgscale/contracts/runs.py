@@ -229,7 +229,7 @@ class Plan(Document):
     """What these cost: part of train_flops; the hours are those of the others."""
 
 
-RUN_MEMORY = Table("run_memory", 1, "plan/memory.csv", "A planned run and the memory that a step of it takes", {
+RUN_MEMORY = Table("run-memory", 1, "plan/memory.csv", "A planned run and the memory that a step of it takes", {
     "run_id": TEXT("as in runs"), "family": TEXT("as in runs"), "params": REAL("as in runs", "parameters"),
     "optimizer": TEXT("as in runs"), "precision": TEXT("that is asked for; bytes are of float32"),
     "windows": WHOLE("of a part of a batch, computed at a time", "windows"),
