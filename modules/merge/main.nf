@@ -1,5 +1,3 @@
-include { quoted } from '../../subworkflows/quoted'
-
 // What other machines measured: folders of ecg-bench, or bundles of kits, whose every file is one of the models.
 process MERGE {
     label 'small'
@@ -7,7 +5,7 @@ process MERGE {
     input:
     path measured, stageAs: 'measured/*/*'
     path models, stageAs: 'models/*'        // or []
-    path runs, stageAs: 'runs/*'            // whose networks they may be
+    path runs, stageAs: 'runs/*'            // without models: whose networks they may be
 
     output:
     path 'latency'             // latency.parquet, times.parquet, environment-*.json, control-*.json
@@ -15,7 +13,7 @@ process MERGE {
     script:
     """
     : ${task.ext.code}
-    ecg-merge --latency measured/*/* ${models ? '--models models/*' : ''} --runs ${quoted(runs)} --out latency
+    ecg-merge --latency measured/*/* ${models ? '--models models/*' : '--runs runs/*'} --out latency
     """
 
     stub:

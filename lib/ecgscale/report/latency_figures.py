@@ -12,7 +12,7 @@ from ecgscale.report.style import COLOURS, INK, LOOKS, MUTED, RC, Drawing, figur
 from ecgscale.tables.numbers import written
 
 
-def standing(inputs: Inputs) -> pd.DataFrame:
+def single_streams(inputs: Inputs) -> pd.DataFrame:
     """Single-stream rows that stand, with what was measured in words. Rows of several machines name theirs."""
     rows = inputs.latency
     rows = rows[rows["status"].eq("ok") & rows["p50_ms"].notna() & rows["scenario"].eq("single")]

@@ -9,7 +9,7 @@ from ecgscale.analysis.frontier import COSTS
 from ecgscale.report.charts import THINNED, Chart, View, axis, bars, colour, layered, points
 from ecgscale.report.figures import OTHER_SCALE, axis_title, quantity
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.latency_figures import flagged, order, standing, subset
+from ecgscale.report.latency_figures import flagged, order, single_streams, subset
 from ecgscale.report.style import KNOWN, label, number
 from ecgscale.tables.numbers import written
 
@@ -179,7 +179,7 @@ def predicted(inputs: Inputs, scheme: str = "3-fold") -> Chart | None:
 
 def latency_by_size(inputs: Inputs) -> Chart | None:
     """Median latency against FLOPs and parameters, a colour a setting, with the power laws that are identified."""
-    frame = standing(inputs)
+    frame = single_streams(inputs)
     frame = frame[~frame["fallback"].eq(True)]
     if frame["model"].nunique() < 2:
         return None
@@ -215,7 +215,7 @@ def latency_by_size(inputs: Inputs) -> Chart | None:
 
 def latency_by_setting(inputs: Inputs) -> Chart | None:
     """Median latency of one window of every model on every runtime, with interval and 99th percentile."""
-    frame = standing(inputs)
+    frame = single_streams(inputs)
     if frame.empty:
         return None
     run, settings = places(inputs), order(frame, "p50_ms")

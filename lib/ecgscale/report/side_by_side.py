@@ -41,11 +41,13 @@ def chapter(inputs: Inputs) -> tuple[list[str], list[str], list[Chart | DataTabl
         notices.append("Ranking, fronts, money and watts are not shown: no model has both a score and a latency.")
     else:
         best = side_by_side.fastest(known)
+        counts = side_by_side.everywhere(best)
+        bought = prices.bought(inputs.latency, compared(best, counts), inputs.prices)
         text, alone = [ORDER], alone_in(best)
         notices += alone
-        parts += [] if alone else [orders(inputs, best), agreement(best), on_fronts(best, inputs)]
-        parts += [worth(inputs, best)]
-        notices += unpriced(inputs, best)
+        parts += [] if alone else [orders(inputs, best, counts), agreement(best), on_fronts(inputs, best, counts)]
+        parts += [worth(bought)]
+        notices += unpriced(inputs, bought)
     return text, notices, [*parts, gains(ratios), paying(ratios), each_ratio(ratios), beside_published(inputs)]
 
 
@@ -57,10 +59,9 @@ def alone_in(best: pd.DataFrame) -> list[str]:
         "others, and what comes back is put beside it by --latency FOLDER."]
 
 
-def orders(inputs: Inputs, best: pd.DataFrame) -> Chart:
+def orders(inputs: Inputs, best: pd.DataFrame, counts: pd.DataFrame) -> Chart:
     """A line a model from device to device: lines that cross are orders that change."""
     run, devices = places(inputs), list(best.groupby("on")["ms"].median().sort_values(kind="stable").index)
-    counts = side_by_side.everywhere(best)
     shared = counts[counts["measured"].gt(1)]
     drawn = best[best["run_id"].isin(shared["run_id"].head(DRAWN))]
     rows = [{"run": run.get(str(row.run_id)), "x": row.on, "y": row.ms, "low": row.ms_low, "high": row.ms_high,
@@ -90,12 +91,11 @@ def agreement(best: pd.DataFrame) -> DataTable | None:
          for row in side_by_side.agreements(best).itertuples()])
 
 
-def on_fronts(best: pd.DataFrame, inputs: Inputs) -> DataTable | None:
+def on_fronts(inputs: Inputs, best: pd.DataFrame, counts: pd.DataFrame) -> DataTable | None:
     """Every model that stands on a front, and its latency and rank on each device."""
     devices = sorted(best["on"].unique())
     cells = {(row.run_id, row.on): f"{interval(row.ms, row.ms_low, row.ms_high, number)} (rank {row.rank}"
              f"{', front' if row.on_front else ''})" for row in best.itertuples()}
-    counts = side_by_side.everywhere(best)
     on_one = counts[counts["fronts"].gt(0)]
     total = len(devices)
     every = on_one["fronts"].eq(total).sum()
@@ -167,17 +167,15 @@ def each_ratio(ratios: pd.DataFrame) -> DataTable | None:
 # ----------------------------------------------------------------------------------------------------- money and watts
 
 
-def compared(best: pd.DataFrame) -> list[str]:
+def compared(best: pd.DataFrame, counts: pd.DataFrame) -> list[str]:
     """run_ids whose price is told: on the front of every device, at most three by validation; else the best of those
     that most devices measured."""
-    counts = side_by_side.everywhere(best)
     every = counts[counts["fronts"].eq(best["on"].nunique())].head(3)
     widest = counts[counts["measured"].eq(counts["measured"].max())].sort_values("log_y", kind="stable").head(1)
     return list(dict.fromkeys([*every["run_id"].astype(str), *widest["run_id"].astype(str)]))
 
 
-def worth(inputs: Inputs, best: pd.DataFrame) -> DataTable | None:
-    rows = prices.bought(inputs.latency, compared(best), inputs.prices)
+def worth(bought: pd.DataFrame) -> DataTable | None:
     return table("What money and watts buy: 10-second recordings of the same model, and their range over repeats", {
         "model": False, "on": False, "runs as": False, "repeats": True, "recordings/s": True, "price": True,
         "recordings/s for 1,000 of it": True, "watts": True, "recordings a joule": True, "energy by": False,
@@ -187,14 +185,13 @@ def worth(inputs: Inputs, best: pd.DataFrame) -> DataTable | None:
           "not known" if pd.isna(row.a_thousand) else number(row.a_thousand),
           "not known" if pd.isna(row.watts) else number(row.watts),
           "not known" if pd.isna(row.a_joule) else number(row.a_joule), row.energy_by or "–", row.source or "–")
-         for row in rows.sort_values(["model", "on"]).itertuples()])
+         for row in bought.sort_values(["model", "on"]).itertuples()])
 
 
-def unpriced(inputs: Inputs, best: pd.DataFrame) -> list[str]:
+def unpriced(inputs: Inputs, bought: pd.DataFrame) -> list[str]:
     """What of money and watts is not known, and what of the user's table was not used."""
-    rows = prices.bought(inputs.latency, compared(best), inputs.prices)
     what = [f"{name} of {', '.join(gone)}" for name, column in (("the price", "price"), ("the energy", "a_joule"))
-            if (gone := sorted(rows.loc[rows[column].isna(), "on"].unique()))]
+            if (gone := sorted(bought.loc[bought[column].isna(), "on"].unique()))]
     measured_there = set(zip(inputs.latency["machine"], inputs.latency["device"], strict=True))
     machines = {machine for machine, _ in measured_there}
     foreign = [" ".join(where).strip() for where in inputs.prices.known

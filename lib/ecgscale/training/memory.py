@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ecgscale.contracts import PlannedRun, RunSpec
-from ecgscale.design.memory import STATE, Kept, room
+from ecgscale.contracts import RUN_MEMORY, PlannedRun, RunSpec
+from ecgscale.design.memory import STATE, Kept, room, table, told
 from ecgscale.models.blocks import recomputing
 from ecgscale.models.networks import build
 from ecgscale.training.loss import terms
@@ -110,3 +111,10 @@ def kept_by(planned: list[PlannedRun], classes: int) -> Kept:
                      / sum(min(one.kept, held) for one, held in zip(found, gradients, strict=True)))
         beside[way] = max(one.reordered / held for one, held in zip(found, gradients, strict=True))
     return Kept(each, both, beside)
+
+
+def write_plan(planned: list[PlannedRun], classes: int, limit: float | None, file: Path) -> list[str]:
+    """RUN_MEMORY of all runs beside the limit. Gives what is said of it."""
+    needed = table(planned, kept_by(planned, classes), limit)
+    RUN_MEMORY.write(needed, file)
+    return told(needed)
