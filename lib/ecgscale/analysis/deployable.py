@@ -58,7 +58,7 @@ def measured(runs: pd.DataFrame, latency: pd.DataFrame, exports: Iterable[Export
              statistic: str = "p50") -> tuple[pd.DataFrame, list[str]]:
     """A row a model and setting of one window a call, and what was left out, counted. log_y: of the response that
     chooses; score with the 95 % interval of the run table; ms of all repeats, the ends being their outermost."""
-    rows, notes = standing(latency, statistic)
+    rows, notes = promised(latency, statistic)
     known = finished(runs.assign(log_y=np.log(scores.chosen.y)), scores.judged.column)
     known = known[np.isfinite(known["log_y"])].assign(run_id=lambda one: one["run_id"].astype(str))
     lost = rows[~rows["run_id"].isin(known["run_id"])]
@@ -90,8 +90,18 @@ def measured(runs: pd.DataFrame, latency: pd.DataFrame, exports: Iterable[Export
     return pd.DataFrame(made), notes
 
 
+def promised(latency: pd.DataFrame, statistic: str) -> tuple[pd.DataFrame, list[str]]:
+    """`standing` less what no score can be promised of: a file in int8 of other weights than the run's."""
+    rows, notes = standing(latency, statistic)
+    unknown = rows["weights_of"].notna() & rows["precision"].eq("int8")
+    if unknown.any():
+        notes.append(f"{unknown.sum()} of these latencies are of files of other weights, whose score in int8 is not "
+                     "known: left out")
+    return rows[~unknown], notes
+
+
 def standing(latency: pd.DataFrame, statistic: str) -> tuple[pd.DataFrame, list[str]]:
-    """The rows that can be promised, and how many of the others there are, by the first reason that holds."""
+    """The rows whose times stand, and how many of the others there are, by the first reason that holds."""
     rows = latency.reindex(columns=list(dict.fromkeys([
         *latency, f"{statistic}_low_ms", f"{statistic}_high_ms", "artefact_status", "score_difference", "weights_of"])))
     option = rows["option"].fillna("")
@@ -102,8 +112,6 @@ def standing(latency: pd.DataFrame, statistic: str) -> tuple[pd.DataFrame, list[
            "of other scenarios or batches": rows["scenario"].ne(ASKED[0]) | rows["batch"].fillna(1).ne(ASKED[1]),
            "fell back": rows["fallback"].eq(True),
            "of a file that loses too much score": rows["artefact_status"].eq("beyond-margin"),
-           "of a file of other weights, whose score in int8 is not known": (
-               rows["weights_of"].notna() & rows["precision"].eq("int8")),
            f"without {statistic}_ms": ~(rows[f"{statistic}_ms"].astype(float) > 0)}
     reason = np.select(list(why.values()), list(why), "")
     left = [f"{len(rows)} latencies: {int((reason == '').sum())} used" + "".join(

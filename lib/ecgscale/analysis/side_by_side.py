@@ -95,7 +95,8 @@ def everywhere(best: pd.DataFrame) -> pd.DataFrame:
 
 def quantized(latency: pd.DataFrame, exports: Iterable[Export] = ()) -> pd.DataFrame:
     """A row a device, number of threads, model and runtime, and one for the fastest of any runtime: how many times as
-    fast INT8 is as the fastest setting of 16 bits or more there, with the score that the INT8 file loses.
+    fast INT8 is as the fastest setting of 16 bits or more there, with the score that the INT8 file loses
+    (none told of other weights than the run's).
 
     The interval is 95 % by Welch's t on the logarithms of the repeats' medians; where a setting has one repeat only,
     opposite ends of both medians' intervals (`by`).
@@ -112,7 +113,8 @@ def quantized(latency: pd.DataFrame, exports: Iterable[Export] = ()) -> pd.DataF
                 continue
             first = small.iloc[0]
             ratio, low, high, by = times_as_fast(full, small)
-            difference = lost.get(first["artefact_digest"], (first["score_difference"], None, None))
+            difference = lost.get(first["artefact_digest"], (first["score_difference"], None, None)) \
+                if pd.isna(first["weights_of"]) else (None, None, None)
             made.append({"on": on, "threads": threads, "run_id": run, "model": first["model"], "runtime": runtime,
                          "small": named(first), "full": named(full.iloc[0]), "ratio": ratio, "low": low, "high": high,
                          "by": by, "repeats": min(len(small), len(full)), **dict(zip(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ecgscale.analysis.deployable import standing
+from ecgscale.analysis.deployable import promised
 from ecgscale.analysis.findings import FEWEST
 from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
@@ -164,7 +164,7 @@ def predictor(inputs: Inputs) -> Headline | None:
 
 
 def latency(inputs: Inputs) -> Headline | None:
-    rows, _ = standing(inputs.latency, "p50")
+    rows, _ = promised(inputs.latency, "p50")
     if rows.empty:
         return None
     run = best_run(inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import yaml
 
-from ecgscale.analysis.deployable import standing
+from ecgscale.analysis.deployable import promised
 from ecgscale.models.complexity import FAMILIES
 from ecgscale.report.headlines import best_run
 from ecgscale.report.inputs import Inputs
@@ -50,7 +50,7 @@ def deployment(inputs: Inputs) -> str:
     run = best_run(inputs)
     if run is None:
         return ""
-    rows, _ = standing(inputs.latency, "p50")
+    rows, _ = promised(inputs.latency, "p50")
     told = []
     for machine, found in rows[rows["run_id"].eq(str(run["run_id"]))].groupby("machine"):
         best = found.loc[found["p50_ms"].idxmin()]

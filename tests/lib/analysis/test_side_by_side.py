@@ -83,6 +83,21 @@ def test_int8_against_the_fastest_in_floating_point(tables):
         np.exp(stats.t.interval(0.95, 7, logs.mean(), stats.sem(logs))).tolist())
 
 
+def test_times_of_other_weights_stand_where_no_score_is_promised(tables):
+    runs, latency, exports = tables
+    latency = latency.assign(score_difference=-0.01)
+    other = latency.assign(weights_of="other")
+    ratios = ["on", "model", "ratio", "low", "high"]
+    found, own = side_by_side.quantized(other), side_by_side.quantized(latency)
+    assert found[ratios].equals(own[ratios])
+    assert own["difference"].notna().all() and found["difference"].isna().all()
+    known, notes = measured(runs, other, exports, scores_of(runs, "test_auroc"))
+    assert "int8" not in set(known["precision"])
+    left_out = latency["ran_precision"].eq("int8") & latency["status"].eq("ok")
+    assert any(note.startswith(f"{left_out.sum()} of these latencies are of files of other weights") for note in notes)
+
+
+
 def test_one_repeat_gives_the_ends_of_the_medians_intervals(tables):
     _, latency, _ = tables
     row = side_by_side.quantized(latency[latency["repeat"].eq(1)]).iloc[0]
