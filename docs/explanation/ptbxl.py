@@ -1,4 +1,4 @@
-"""The tables and the figure of ptbxl.md, from assets/examples/ptbxl alone: no recording, no network.
+"""The tables and the figure of ptbxl*.md, from assets/examples/ptbxl alone: no recording, no network.
 
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py             # prints the tables, draws ptbxl-laws.png
     PYTHONPATH=lib .venv/bin/python docs/explanation/ptbxl.py foretell    # what the smaller shares say of all data

@@ -156,7 +156,7 @@ def test_the_ptbxl_table_holds_runs_of_its_study_and_no_signals():
     assert set(table["run_id"]) == {run.spec.run_id for run in planned}
     assert not table["synthetic"].any()
     assert table[["split_digest", "recipe", "window"]].nunique().eq(1).all()
-    assert table["corpus_digest"].nunique() == 2        # prepared twice: docs/explanation/ptbxl.md
+    assert table["corpus_digest"].nunique() == 2        # prepared twice: docs/explanation/ptbxl-runs.md
     assert f"All {len(table)} runs" in " ".join((folder / "README.md").read_text().split())
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".csv", ".parquet", ".json", ".md"}
@@ -178,6 +178,6 @@ def test_the_axes_of_ptbxl_differ_from_their_reference_in_one_thing():
     changed = [table["recipe"].ne("study-100"), table["window"].ne(1000), table["lead_names"].str.count(";").ne(11)]
     assert set(sum(one.astype(int) for one in changed)) == {0, 1}
     axes = AXES.read(folder / "axes.csv").set_index("value")
-    page = (ASSETS.parent / "docs" / "explanation" / "ptbxl.md").read_text().replace("−", "-")
+    page = (ASSETS.parent / "docs" / "explanation" / "ptbxl-runs.md").read_text().replace("−", "-")
     for row in axes.itertuples():
         assert f"| {row.difference:.3f} [{row.low:.3f}, {row.high:.3f}] |" in page
