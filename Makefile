@@ -13,7 +13,7 @@ SEED ?= 1
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
-.PHONY: help demo test lint bench fuzz mutants faults report images sif engines engine-local docs dist reference lock clean
+.PHONY: help demo test lint bench fuzz mutants faults report images push manifest sif engines engine-local docs dist reference lock clean
 
 help:   ## show this
 	@sed -n 's/^\([a-z]*\): .*## /  make \1\t/p' Makefile | expand -t 18
@@ -47,6 +47,15 @@ images:   ## container images by podman or docker; TARGETS="cpu openvino cuda", 
 	for target in $(TARGETS); do $(ENGINE) build -f containers/Containerfile --target $$target --build-arg VERSION=$(VERSION) \
 	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 	    -t localhost/ecgscale:$(VERSION)-$$target $(BUILD_ARGS) . || exit; done
+
+push:   ## those images to REGISTRY, as REGISTRY/ecgscale:VERSION-TARGET-ARCHITECTURE
+	for target in $(TARGETS); do image=$(REGISTRY)/ecgscale:$(VERSION)-$$target-$$(uname -m) && \
+	    $(ENGINE) tag localhost/ecgscale:$(VERSION)-$$target $$image && $(ENGINE) push $$image && \
+	    $(ENGINE) image inspect --format '{{index .RepoDigests 0}}' $$image || exit; done
+
+manifest:   ## one name for what was pushed of both architectures, the one that --registry pulls; by docker
+	for target in $(TARGETS); do image=$(REGISTRY)/ecgscale:$(VERSION)-$$target && \
+	    docker buildx imagetools create --tag $$image $$image-x86_64 $$image-aarch64 || exit; done
 
 sif:   ## the same images as SIF files, for singularity and apptainer
 	for target in $(TARGETS); do sif=containers/ecgscale-$(VERSION)-$$target.sif && rm -f $$sif.tar && \

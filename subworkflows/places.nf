@@ -54,7 +54,8 @@ def grounds() {
         tried.waitForOrKill(20000)
         if (tried.exitValue() != 0) {
             error "No Python environment: ${projectDir}/.venv is missing, and python3 lacks the packages. " +
-                'Make it there, by: make .venv/.ready; or take containers, as in -profile docker, podman, apptainer or singularity'
+                'Make it there, by: make .venv/.ready; or take containers, as in -profile docker, podman, apptainer or singularity; ' +
+                'or start Nextflow where ecgscale[export,bench] is installed by pip'
         }
     }
 }

@@ -39,12 +39,13 @@ def kernel_sets_apart() -> bool:
         return False
 
 
-def nextflow(folder: Path, *arguments: str, project: Path = ROOT, outdir: str = "results",
+def nextflow(folder: Path, *arguments: str, project: Path = ROOT, name: str = "", outdir: str = "results",
              environment: dict[str, str] | None = None, alone: bool = False) -> Run:
-    """`nextflow run` of the project, started in `folder`, results in its `outdir`; `alone`: without a network."""
+    """`nextflow run` of the project, or of a `name` that Nextflow knows, started in `folder`, results in its `outdir`;
+    `alone`: without a network."""
     done = subprocess.run(
-        [*APART * alone, project / "nextflow", "run", project, "--outdir", outdir, *arguments], cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
+        [*APART * alone, project / "nextflow", "run", name or project, "--outdir", outdir, *arguments], cwd=folder,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
         env={**os.environ, "NXF_ANSI_LOG": "false", **(environment or {})})
     return Run(done.returncode, done.stdout, folder, folder / outdir, alone)
 

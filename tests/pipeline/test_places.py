@@ -1,6 +1,8 @@
 """Where people start a run and have it written: by a link, on another file system, with a read-only home."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -70,5 +72,24 @@ def test_without_an_environment_and_without_a_container_it_is_said_how(tmp_path,
                    environment={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
     assert run.code != 0
     assert f"No Python environment: {project}/.venv is missing" in run.text
-    assert "make .venv/.ready; or take containers, as in -profile docker, podman, apptainer or singularity" in run.text
+    assert "make .venv/.ready; or take containers, as in -profile docker, podman, apptainer or singular" in run.text
+    assert "or start Nextflow where ecgscale[export,bench] is installed by pip" in run.text
     assert run.tasks() == []
+
+
+def test_a_tag_of_a_repository_runs_by_its_name_without_a_clone(tmp_path):
+    """As `nextflow run OWNER/ecgscale -r 0.2.0`, from a repository on this disk, with the Python that is on PATH."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: there is no repository to name")
+    repository = tmp_path / "hub/ecgscale"
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT, repository], check=True)
+    subprocess.run(["git", "-C", repository, "tag", "0.2.0", "HEAD"], check=True)
+    (tmp_path / "scm").write_text(f"providers {{ here {{ platform = 'file'; path = '{tmp_path}/hub' }} }}\n")
+    (tmp_path / "started").mkdir()
+    run = nextflow(tmp_path / "started", "-hub", "here", "-r", "0.2.0", "-profile", "test", "-stub-run",
+                   name="owner/ecgscale", environment={
+        "NXF_HOME": f"{tmp_path}/home", "NXF_SCM_FILE": f"{tmp_path}/scm", "NXF_OFFLINE": "false",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"})
+    assert run.code == 0, run.text
+    assert "[0.2.0]" in run.text
+    assert "report/report.html" in run.files()
