@@ -94,6 +94,7 @@ def run_table(results: list[RunResult], scores: list[float]) -> pd.DataFrame:
     return pd.DataFrame({
         "run_id": [r.spec.run_id for r in results], "status": [r.status for r in results],
         "family": [r.spec.model.family for r in results], "valid_challenge_score": scores,
+        **{name: [getattr(r.ledger, name) for r in results] for name in ("params", "forward_flops", "activations")},
     })
 
 

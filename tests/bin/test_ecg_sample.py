@@ -25,12 +25,12 @@ def test_writes_runs_and_plan(tmp_path):
 
 def test_memory_is_reckoned_beside_a_limit(tmp_path):
     study = ROOT / "assets" / "studies" / "mini.yaml"
-    done = ecg_sample("--study", study, "--memory", "1.09GB", "--out", tmp_path)
+    done = ecg_sample("--study", study, "--memory", "1040MB", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     made = RUN_MEMORY.read(tmp_path / "memory.csv")
     assert made["run_id"].tolist() == [run.spec.run_id for run in PlannedRun.read_lines(tmp_path / "runs.jsonl")]
     assert 0 < (~made["fits"]).sum() < len(made)
-    assert f"  {(~made['fits']).sum()} of 22 runs exceed 1.09 GB: " in done.stdout
+    assert f"  {(~made['fits']).sum()} of 22 runs exceed 1.02 GB: " in done.stdout
     refused = ecg_sample("--study", study, "--memory", "much", "--out", tmp_path / "other")
     assert (refused.returncode, "no size of memory" in refused.stderr) == (2, True)
 

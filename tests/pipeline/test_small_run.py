@@ -54,6 +54,7 @@ def test_published_files(small_run):
                  "corpus/split/split.parquet",
                  "corpus/split/split.json", "corpus/card/card.html", "corpus/card/counts.csv",
                  "corpus/card/sources.csv", "corpus/card/datapackage.json", "table/datapackage.json",
+                 "table/croissant.json",
                  "rounds/rounds.csv", "rounds/decision.json", "corpus/card/figures/classes.svg", "report/report.html"):
         assert name in files
     runs = [contracts.RunResult.read(path) for path in (small_run.results / "trained").glob("*/run.json")]

@@ -1,7 +1,8 @@
 """Croissant, the dataset card that machines read: JSON-LD of a folder of tables, from its datapackage.json.
 
 Croissant 1.0 (https://docs.mlcommons.org/croissant/docs/croissant-spec.html). Files are told with size and SHA-256,
-columns with type and meaning, so that `mlcroissant` loads any table by its name.
+columns with type and meaning, so that `mlcroissant` loads any table by its name. COLLECT writes one of a run's tables;
+licence, author and address are the publisher's to say:
 
     python -m ecgscale.contracts.croissant FOLDER       writes FOLDER/croissant.json from FOLDER/croissant.about.json
 """
@@ -34,21 +35,20 @@ CONTEXT = {
     "replace": "cr:replace", "samplingRate": "cr:samplingRate", "separator": "cr:separator", "source": "cr:source",
     "subField": "cr:subField", "transform": "cr:transform",
 }
-REQUIRED = ("name", "description", "license", "url", "creator", "datePublished", "version", "citeAs")
+PUBLISHED = ("name", "description", "license", "url", "creator", "datePublished", "version", "citeAs")
 
 
 def card(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """The card of a folder. about: what no table says of itself, the members of REQUIRED in schema.org's words.
+    """The card of a folder. about: what no table says of itself, in schema.org's words; `name` at least.
 
-    Raises ContractError where a member is missing, or the folder has no tables.
+    Raises ContractError where the folder has no tables.
     """
-    if lacking := [name for name in REQUIRED if name not in about]:
-        raise ContractError(f"no {lacking[0]}", file=folder / ABOUT, remedy=f"Say {', '.join(REQUIRED)}")
     resources = datapackage.read(folder)["resources"]
     if not resources:
         raise ContractError("no tables: a card is made of their datapackage.json", file=folder)
     return {"@context": CONTEXT, "@type": "sc:Dataset", "conformsTo": CONFORMS, **about,
-            "distribution": [file_of(one) for one in resources], "recordSet": [rows_of(one) for one in resources]}
+            "distribution": [file_of(one) for one in resources],
+            "recordSet": [rows_of(one) for one in {Path(one["path"]).stem: one for one in resources}.values()]}
 
 
 def file_of(resource: dict[str, Any]) -> dict[str, Any]:
@@ -72,12 +72,20 @@ def in_unit(field: dict[str, Any]) -> str:
     return f"({field['unit']})" if field.get("unit", "1") != "1" else ""
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, about: dict[str, Any]) -> Path:
     """The card beside the tables, whole or not at all. Raises ContractError as `card` does."""
-    made = card(folder, read_json(read_text(folder / ABOUT), folder / ABOUT))
-    write_text(folder / NAME, json.dumps(made, indent=1, ensure_ascii=False) + "\n", marked(CONFORMS.encode()))
+    text = json.dumps(card(folder, about), indent=1, ensure_ascii=False) + "\n"
+    write_text(folder / NAME, text, marked(CONFORMS.encode()))
     return folder / NAME
 
 
+def publish(folder: Path) -> Path:
+    """`write` with what the publisher says in ABOUT. Raises ContractError, too, where one of PUBLISHED is missing."""
+    about = read_json(read_text(folder / ABOUT), folder / ABOUT)
+    if lacking := [name for name in PUBLISHED if name not in about]:
+        raise ContractError(f"no {lacking[0]}", file=folder / ABOUT, remedy=f"Say {', '.join(PUBLISHED)}")
+    return write(folder, about)
+
+
 if __name__ == "__main__":
-    print(write(Path(sys.argv[1])))
+    print(publish(Path(sys.argv[1])))

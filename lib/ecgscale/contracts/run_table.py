@@ -22,6 +22,7 @@ SPECIFICATION = (
 PART_NAMES = {"test_": "test", "valid_": "validation", "train_": "training"}      # prefix of a column -> its part
 SCORES = ("test_challenge_score", "test_auroc")     # what runs are judged by: the first that a table holds
 CHOOSING = ("valid_challenge_score", "valid_auroc")     # what runs are chosen by: the test part has no say
+NETWORK = ["family", "params", "forward_flops", "activations"]      # two networks that agree in all of these are one
 
 
 def part_of(column: str) -> str:
@@ -49,6 +50,15 @@ def judged_by(columns: Iterable[str], asked: str) -> str:
 def chosen_by(runs: pd.DataFrame) -> str | None:
     """The column that chooses among the runs of a table: the first of CHOOSING that holds a value; None without one."""
     return next((name for name in CHOOSING if name in runs and runs[name].notna().any()), None)
+
+
+def ranked(runs: pd.DataFrame) -> pd.DataFrame:
+    """The finished runs that have a score on validation, the best first: none where no run has one."""
+    score = chosen_by(runs)
+    if score is None:
+        return runs.iloc[:0]
+    known = runs[runs["status"].eq("finished") & runs[score].notna()]
+    return known.sort_values([score, "run_id"], ascending=[False, True], kind="stable")
 
 
 def finished(runs: pd.DataFrame, target: str) -> pd.DataFrame:

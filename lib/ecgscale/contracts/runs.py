@@ -229,15 +229,15 @@ class Plan(Document):
     """What these cost: part of train_flops; the hours are those of the others."""
 
 
-RUN_MEMORY = Table("run-memory", 1, "plan/memory.csv", "A planned run and the memory that a step of it takes", {
+RUN_MEMORY = Table("run-memory", 1, "plan/memory.csv", "A planned run and the memory that a step of it takes, alone", {
     "run_id": TEXT("as in runs"), "family": TEXT("as in runs"), "params": REAL("as in runs", "parameters"),
-    "optimizer": TEXT("as in runs"), "precision": TEXT("that is asked for; bytes are of float32"),
+    "optimizer": TEXT("as in runs"), "precision": TEXT("that is asked for; bytes are of float32, and bf16 takes less"),
     "windows": WHOLE("of a part of a batch, computed at a time", "windows"),
     "weight_bytes": REAL("of its parameters", "byte"), "gradient_bytes": REAL("of their gradients", "byte"),
     "optimizer_bytes": REAL("of the optimizer's state", "byte"),
     "activation_bytes": REAL("kept for the gradient", "byte"),
     "peak_bytes": REAL("of all these at a time, at most: activations go while gradients come", "byte"),
-    "room_bytes": REAL("that the training process needs on a CPU: its own 1 GB, copies and holes included", "byte"),
+    "room_bytes": REAL("that the process of this one run needs on a CPU: its own 1e9, copies, holes", "byte"),
     "limit_bytes": REAL("that was stated", "byte"), "fits": FLAG("room_bytes within the limit; null: none was stated"),
 })
 

@@ -10,13 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, joined, reading
-from ecgscale.contracts.run_table import chosen_by
+from ecgscale.contracts.run_table import NETWORK, ranked
 from ecgscale.deploy.kit import unpack
 from ecgscale.deploy.runtimes import MODULES
 from ecgscale.deploy.tabulate import Measured, tabulate
 from ecgscale.errors import UserError
-
-NETWORK = ["family", "params", "forward_flops", "activations"]      # two networks that agree in all of these are one
 
 
 def merge(places: Iterable[Path], folders: Iterable[Path], out: Path, runs: pd.DataFrame | None = None) -> list[str]:
@@ -47,11 +45,9 @@ def timed_apart(latency: pd.DataFrame, runs: pd.DataFrame) -> dict[str, str]:
 
     Left out are networks of which a run of the table was timed itself, and tables that do not tell NETWORK.
     """
-    score = chosen_by(runs)
-    if score is None or not {"run_id", *NETWORK} <= set(runs) or not {*NETWORK} <= set(latency):
+    if not {"run_id", *NETWORK} <= set(runs) or not {*NETWORK} <= set(latency):
         return {}
-    known = runs.assign(run_id=runs["run_id"].astype(str)).sort_values([score, "run_id"], ascending=[False, True])
-    known = known[known["status"].eq("finished") & known[score].notna()].drop_duplicates(NETWORK)
+    known = ranked(runs.assign(run_id=runs["run_id"].astype(str))).drop_duplicates(NETWORK)
     timed = latency[["run_id", *NETWORK]].drop_duplicates("run_id")
     both = timed.merge(known[["run_id", *NETWORK]], on=NETWORK, suffixes=("", "_there"))
     own = set(runs["run_id"].astype(str)) & set(timed["run_id"])

@@ -21,7 +21,7 @@ from ecgscale.errors import UserError
 STATE = {"sgd": 0, "sgdm": 1, "adamw": 2}       # numbers that an optimizer keeps a weight
 HOLES, OWN = 1.45, 64 * 2**20       # of a process on a CPU, so that all that was measured fits (assets/large.csv)
 PROCESS = 1e9       # bytes that a process on a CPU holds before its network: torch, compiled code, pages of the corpus
-UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12}
+UNITS = {"TB": 2**40, "GB": 2**30, "MB": 2**20, "kB": 2**10}     # as Nextflow, Slurm and docker count
 REMEDY = "a smaller batch_size, and microbatches or recompute of a group's training, take less"
 
 
@@ -70,7 +70,7 @@ def told(memory: pd.DataFrame) -> list[str]:
     if memory.empty:
         return []
     most = memory.loc[memory.groupby("family")["room_bytes"].idxmax()]
-    lines = ["memory that a training takes, the most of each family (float32; bf16 takes less):"]
+    lines = ["memory that one training takes, the most of each family (float32, bf16 takes less; 1 GB is 2^30 bytes):"]
     for row in most.itertuples():
         weights, gradients, state, kept, peak, need = map(readable, (
             row.weight_bytes, row.gradient_bytes, row.optimizer_bytes, row.activation_bytes, row.peak_bytes,
@@ -88,11 +88,9 @@ def told(memory: pd.DataFrame) -> list[str]:
 
 
 def readable(size: float) -> str:
-    """1234567 -> "1.23 MB"."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}"
-    return f"{size / 1e3:.3g} kB"
+    """1234567 -> "1.18 MB"."""
+    name = next((name for name, unit in UNITS.items() if size >= unit), "kB")
+    return f"{size / UNITS[name]:.3g} {name}"
 
 
 def size(text: str) -> float:
@@ -100,4 +98,4 @@ def size(text: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d*)?)[ .]*([kKmMgGtT][bB])", text.strip(), re.ASCII)
     if not found or not float(found[1]) > 0:
         raise UserError(f"{text!r} is no size of memory", field="--memory", remedy="Give a number and a unit: 16 GB")
-    return float(found[1]) * UNITS[found[2].lower()]
+    return float(found[1]) * UNITS[found[2].upper().replace("K", "k")]

@@ -119,7 +119,7 @@ class Deploy(Section):
     """Which models are exported, to what, and how their latency is measured."""
 
     top: int = Field(3, ge=0)
-    """Models that are exported: the best of each family, then the next best."""
+    """Models that are exported, of a network its best run on validation: the best of each family, then the next."""
     formats: tuple[Literal["torch", "onnx", "openvino", "coreml", "executorch"], ...] = ("onnx", "openvino", "coreml")
     """Formats of the files."""
     precisions: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")

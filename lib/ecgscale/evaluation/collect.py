@@ -3,6 +3,7 @@ of it."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgscale import __version__
 from ecgscale.contracts import (
     AXES,
     DIFFERENCES,
@@ -22,6 +24,7 @@ from ecgscale.contracts import (
     SOURCES,
     TUNING,
     RunResult,
+    croissant,
     digest,
     read_all,
 )
@@ -37,7 +40,8 @@ CHOSEN = ("temperature", "threshold")               # on validation: no scores
 
 
 def write_tables(trained: list[Path], evaluated: list[Path], tuning: list[Path], out: Path) -> None:
-    """Every table of docs/reference/output.md below table/, into `out`; tuning.csv where rates were tuned."""
+    """Every table of docs/reference/output.md below table/, into `out`, and their card; tuning.csv where rates were
+    tuned."""
     metrics = read_metrics(evaluated)
     runs = collect(trained, metrics)
     DIFFERENCES.write(comparisons.differences(runs, evaluated), out / "differences.csv")
@@ -52,6 +56,16 @@ def write_tables(trained: list[Path], evaluated: list[Path], tuning: list[Path],
     METRICS.write(scores(metrics), out / "scores.parquet")
     RUNS.write(runs, out / "runs.csv")
     RUNS.write(runs, out / "runs.parquet")
+    croissant.write(out, about(runs))
+
+
+def about(runs: pd.DataFrame) -> dict[str, str]:
+    """What a run of the pipeline knows of its tables; licence, author and address are who publishes them."""
+    study = ", ".join(runs["study"].unique())
+    made_up = " Trained on synthetic recordings." if runs["synthetic"].any() else ""
+    return {"name": "ecgscale-" + re.sub(r"[^a-z0-9]+", "-", study.lower()).strip("-"),
+            "description": f"{len(runs)} training runs of the study {study}: hyperparameters, costs and scores with "
+                           f"intervals.{made_up} Made by ecgscale {__version__}."}
 
 
 def read_metrics(evaluated: Iterable[Path]) -> pd.DataFrame:

@@ -113,7 +113,7 @@ def kept_by(planned: list[PlannedRun], classes: int) -> Kept:
     return Kept(each, both, beside)
 
 
-def write_plan(planned: list[PlannedRun], classes: int, limit: float | None, file: Path) -> list[str]:
+def write_memory(planned: list[PlannedRun], classes: int, limit: float | None, file: Path) -> list[str]:
     """RUN_MEMORY of all runs beside the limit. Gives what is said of it."""
     needed = table(planned, kept_by(planned, classes), limit)
     RUN_MEMORY.write(needed, file)

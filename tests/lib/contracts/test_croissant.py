@@ -33,8 +33,9 @@ def test_mlcroissant_accepts_it_without_a_warning_and_loads_every_table(monkeypa
 
 def test_a_card_without_a_licence_or_of_no_tables_is_refused(tmp_path):
     about = json.loads((FOLDER / croissant.ABOUT).read_text(encoding="utf-8"))
+    (tmp_path / croissant.ABOUT).write_text(json.dumps({name: about[name] for name in set(about) - {"license"}}))
     with pytest.raises(ContractError, match="no license"):
-        croissant.card(FOLDER, {name: said for name, said in about.items() if name != "license"})
+        croissant.publish(tmp_path)
     with pytest.raises(ContractError, match="no tables"):
         croissant.card(tmp_path, about)
 
@@ -44,5 +45,5 @@ def test_the_card_follows_its_tables(tmp_path):
     runs = RUNS.read(tmp_path / "copy" / "runs.csv").head(3)
     RUNS.write(runs, tmp_path / "copy" / "runs.csv")
     before = (tmp_path / "copy" / croissant.NAME).read_text()
-    croissant.write(tmp_path / "copy")
+    croissant.publish(tmp_path / "copy")
     assert (tmp_path / "copy" / croissant.NAME).read_text() != before

@@ -28,7 +28,7 @@ from ecgscale.contracts import (
     write_text,
 )
 from ecgscale.contracts.labels import LabelSet
-from ecgscale.contracts.run_table import CHOOSING, chosen_by
+from ecgscale.contracts.run_table import CHOOSING, NETWORK, chosen_by, ranked
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
 from ecgscale.deploy.export.memory import peak_activations
@@ -55,7 +55,8 @@ EXPORT_FILES = {"export.json": Export.wrote, CARD: wrote_card, "weights.safetens
 
 
 def choose(runs: pd.DataFrame, top: int) -> list[tuple[str, str]]:
-    """(run_id, why) of the runs to export: the best of each family on validation, then the next best of all.
+    """(run_id, why) of the runs to export, one a network, its best on validation: the best of each family, then the
+    next best of all.
 
     The test fold has no say. Raises UserError when no run has a validation score.
     """
@@ -63,10 +64,9 @@ def choose(runs: pd.DataFrame, top: int) -> list[tuple[str, str]]:
     if score is None:
         raise UserError("no run has a validation score", field=" or ".join(CHOOSING),
                         remedy="Give the table that ecg-collect made of evaluated runs")
-    ranked = runs[(runs["status"] == "finished") & runs[score].notna()]
-    ranked = ranked.sort_values([score, "run_id"], ascending=[False, True], kind="stable")
-    best = ranked.drop_duplicates("family")
-    rest = ranked[~ranked["run_id"].isin(best["run_id"])]
+    networks = ranked(runs).drop_duplicates(NETWORK)
+    best = networks.drop_duplicates("family")
+    rest = networks[~networks["run_id"].isin(best["run_id"])]
     name = score.removeprefix("valid_").replace("_", " ")
     why = [f"best {family} by {name} on validation" for family in best["family"]]
     why += [f"next best by {name} on validation"] * len(rest)
@@ -99,6 +99,9 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     folders = {folder.name: folder for folder in map(Path, trained)}
     available = runs[runs["run_id"].isin(folders)]
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
+    trained_well = ranked(available)
+    print(f"export: {len(chosen)} models of {len(trained_well.drop_duplicates(NETWORK))} networks, of each the best of "
+          f"its {len(trained_well)} finished runs on validation", file=sys.stderr, flush=True)
     processes = max(1, min(threads, len(chosen)))
     task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)
     tasks = {other.recipe["name"]: replace(task, corpus=other) for other in others}

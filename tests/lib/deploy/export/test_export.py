@@ -26,7 +26,8 @@ from tests.tiny_models import LABELS, computes_bfloat16, exported_model, recordi
 
 def table(**columns):
     families = ["r", "r", "r", "c", "c", "v"]
-    return pd.DataFrame({"run_id": list("abcdef"), "status": "finished", "family": families, **columns})
+    networks = {name: range(6) for name in ("params", "forward_flops", "activations")}
+    return pd.DataFrame({"run_id": list("abcdef"), "status": "finished", "family": families, **networks, **columns})
 
 
 def test_the_best_of_each_family_comes_first_then_the_next_best():
@@ -37,6 +38,13 @@ def test_the_best_of_each_family_comes_first_then_the_next_best():
     assert chosen[3][1] == "next best by challenge score on validation"
     assert [run for run, _ in choose(runs, 2)] == ["b", "e"]
     assert choose(runs, 0) == []
+
+
+def test_of_several_runs_of_a_network_the_best_alone_is_taken():
+    """Seeds and rates of one network: a, b and d, e."""
+    runs = table(valid_challenge_score=[0.5, 0.6, 0.4, 0.3, 0.45, 0.1], params=[1, 1, 2, 3, 3, 4])
+    runs = runs.assign(forward_flops=runs["params"], activations=runs["params"])
+    assert [run for run, _ in choose(runs, 9)] == ["b", "e", "f", "c"]
 
 
 def test_the_test_fold_has_no_say():
