@@ -70,6 +70,11 @@ def precision(asked: str, device: torch.device, forward_flops: int) -> str:
     return "bf16" if fast_bf16(device) and forward_flops >= 10_000_000 else "float32"
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Within it operations are computed in bfloat16 where the precision is "bf16"."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
 def fast_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 faster than float32: avx512_bf16 or AMX, Nvidia from compute 8.0 on."""
     if device.type == "cuda":

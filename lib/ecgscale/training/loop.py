@@ -5,8 +5,7 @@ come from generators made for that step. So a run that was killed continues from
 bit for bit on a CPU at the same number of threads.
 
 Losses in history.csv and run.json are means over recordings and classes whatever the reduction that the gradient comes
-from, so that runs with a summed and with a mean loss can be compared. The validation loss is a mean over whole
-recordings (of each, the mean over its fixed windows), computed at the precision of the training.
+from, so that runs with a summed and with a mean loss can be compared.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,42 +25,26 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from ecgscale.contracts import HISTORY, PlannedRun, RunResult, SplitInfo, write_tensors
-from ecgscale.ecg.corpus import Corpus
+from ecgscale.contracts import HISTORY, PlannedRun, RunResult, write_tensors
 from ecgscale.errors import UserError
 from ecgscale.machine.provenance import code_digest, versions
 from ecgscale.models.blocks import recomputing
 from ecgscale.models.networks import build
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import Checkpoint, Tensors, pack, unpack
-from ecgscale.training.data import TOGETHER, Crops, ahead, fixed_batches, generator, part_of, subset, together
+from ecgscale.training.data import TOGETHER, Crops, ahead, generator, part_of, subset, together
 from ecgscale.training.distill import answers, distilled
-from ecgscale.training.layout import channels_last, for_inference
+from ecgscale.training.job import Job
+from ecgscale.training.layout import channels_last
 from ecgscale.training.loss import terms
 from ecgscale.training.optim import learning_rate, make_optimizer
-from ecgscale.training.ranks import Ranks
-from ecgscale.training.score import macro_auroc
+from ecgscale.training.validate import validate
 
 tqdm.set_lock(threading.RLock())    # its own one among processes is left behind by a process that is killed
 DROPOUT = 2                 # random stream of a step, beside those of data.py
-VALIDATION_BATCH = 64       # windows
 SAVE_EVERY = 300.0          # seconds between checkpoints within a long epoch
 LOOK_EVERY = 50             # steps between looks at a loss that lies on another device
 MICROBATCHES = 4            # of a batch, once memory has run out
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the runs of a batch share."""
-
-    corpus: Corpus
-    split: pd.DataFrame
-    split_info: SplitInfo
-    checkpoints: Path
-    device: torch.device
-    threads: int
-    ranks: Ranks = field(default_factory=Ranks)
-    teachers: Path = Path()     # folders of the runs that teach, by run_id
 
 
 @dataclass
@@ -247,7 +229,7 @@ class Training:
         outcome = torch.zeros(2, device=device)
         for part, target in zip(inputs.chunk(progress.microbatches), targets.chunk(progress.microbatches), strict=True):
             part, target = self.on_device(part), self.on_device(target)
-            with self.autocast():
+            with hardware.autocast(self.job.device, self.precision):
                 logits = self.network(part)
             losses = terms(spec.loss, logits, target[:, :classes])
             if spec.taught:
@@ -268,34 +250,11 @@ class Training:
             return batch
         return batch.to(device, non_blocking=device.type == "cuda").contiguous()    # MPS would not wait for the copy
 
-    def autocast(self) -> AbstractContextManager:
-        return torch.autocast(self.job.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-
-    def validate(self) -> tuple[float, float | None]:
-        """Mean loss and macro AUROC of the whole validation recordings: of each, the mean over its fixed windows."""
-        corpus, device, spec = self.job.corpus, self.job.device, self.spec
-        network = for_inference(self.model, device)
-        mine = self.valid[self.job.ranks.share()]
-        labels = corpus.labels[mine].astype(np.float32)
-        total, count = np.zeros((len(mine), 1 + labels.shape[1])), np.zeros((len(mine), 1))  # loss, probabilities
-        with torch.inference_mode(), self.autocast():
-            for x, owner in fixed_batches(corpus, mine, spec.leads, spec.window, VALIDATION_BATCH):
-                logits = network(torch.from_numpy(x).to(device))
-                loss = terms(spec.loss, logits, torch.from_numpy(labels[owner]).to(device)).mean(dim=1, keepdim=True)
-                both = torch.cat([loss, torch.sigmoid(logits.float())], dim=1)
-                np.add.at(total, owner, both.cpu().double().numpy())
-                np.add.at(count, owner, 1)
-        found = torch.zeros(len(self.valid), total.shape[1], dtype=torch.float64)
-        found[self.job.ranks.share()] = torch.from_numpy(total / count)
-        found = self.job.ranks.total(found.to(device, torch.float32 if device.type == "mps" else torch.float64))
-        found = found.cpu().double().numpy()
-        return float(found[:, 0].mean()), macro_auroc(corpus.labels[self.valid], found[:, 1:])
-
     def close_epoch(self) -> dict[str, float]:
         """Validate, keep the best network, save. Gives the epoch's row of the history. Raises DivergenceError."""
         progress, records = self.progress, len(self.crops.positions)
         started = time.perf_counter()
-        valid_loss, valid_auroc = self.validate()
+        valid_loss, valid_auroc = validate(self.model, self.job, self.valid, self.spec, self.precision)
         valid_seconds = time.perf_counter() - started
         if not math.isfinite(valid_loss):
             raise DivergenceError(f"validation loss not finite in epoch {progress.epoch}")

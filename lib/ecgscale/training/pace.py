@@ -42,14 +42,14 @@ def measure(run: PlannedRun, device: torch.device, classes: int) -> float:
     batch = int(max(1, min(spec.batch_size, LARGEST_STEP // run.ledger.step_flops)))
     network = build(spec.model, len(spec.leads), spec.window, classes, spec.seed).to(device).train()
     optimizer = make_optimizer(spec.optimizer, network)
-    low_precision = hardware.precision(spec.precision, device, run.ledger.forward_flops) == "bf16"
+    precision = hardware.precision(spec.precision, device, run.ledger.forward_flops)
     signal = torch.randn(batch, len(spec.leads), spec.window, generator=torch.Generator().manual_seed(0)).to(device)
     targets = torch.zeros(batch, classes, device=device)
 
     def step() -> float:
         started = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=low_precision):
+        with hardware.autocast(device, precision):
             logits = network(signal)
         loss = terms(spec.loss, logits, targets).mean()
         loss.backward()
