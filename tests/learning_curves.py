@@ -6,6 +6,8 @@ Rules of extrapolation are chosen on these, so that the language curves' held-ou
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from scipy.stats import norm
 
 PUBLIC = Path("data/scaling/learning_curves_language.csv")
 CLASSIFIERS = Path(__file__).parent / "public/lcdb.parquet"
+FEW_SHOT = ("arc_challenge", "arc_easy", "lambada_openai", "piqa", "sciq", "winogrande")
 PRETRAINING = Path(__file__).parent / "public/scan_bench.parquet"
 
 
@@ -64,6 +67,29 @@ def pretraining_curves(fresh: bool) -> list[Curve]:
         parts = [rows[rows["fitted"].eq(one)] for one in (1, 0)]
         columns = [part[name].to_numpy(float) for part in parts for name in ("tokens", "y")]
         out.append(Curve("pre-training", f"run {run}", *columns))
+    return out
+
+
+def few_shot_curves(checkout: Path, best: bool = False) -> list[Curve]:
+    """Error rates of the language models of EleutherAI/pythia against training steps, of the six tasks of a thousand
+    questions or more, from a checkout of that repository. Fitted is the first half of a training, kept are curves whose
+    first half falls by a tenth or more and rises in at most 30 % of its steps. best: of each checkpoint the best so
+    far, as many curves are published."""
+    rows = []
+    for file in sorted(checkout.glob("evals/pythia-v[01]/*/*-shot/*.json")):
+        step = re.search(r"step-?_?(\d+)", file.name)
+        results = json.loads(file.read_text())["results"] if step else {}
+        rows += [(*file.parts[-4:-1], task, int(step[1]), 1 - results[task]["acc"])
+                 for task in FEW_SHOT if "acc" in results.get(task, {})]
+    keys = ["version", "model", "shots", "task"]
+    table = pd.DataFrame(rows, columns=[*keys, "step", "y"]).drop_duplicates([*keys, "step"])
+    out = []
+    for key, own in table[table["step"].ge(1000)].sort_values("step", kind="stable").groupby(keys):
+        x, y = own["step"].to_numpy(float), own["y"].to_numpy(float)
+        y = np.minimum.accumulate(y) if best else y
+        half = x <= 0.515 * x[-1]
+        if half.sum() >= 6 and y[half][-1] <= 0.9 * y[0] and np.mean(np.diff(y[half]) > 0) <= 0.3:
+            out.append(Curve(key[-1], " ".join(key), x[half], y[half], x[~half], y[~half]))
     return out
 
 

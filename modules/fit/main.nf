@@ -10,7 +10,7 @@ process FIT {
     path study
 
     output:
-    path 'fit'                 // laws.json, laws.csv, frontier.csv, predictor.json, importance.csv, predicted.csv, effects.parquet, optima.csv
+    path 'fit'                 // laws.json, laws.csv, frontier.csv, predictor.json, importance.csv, predicted.csv, effects.parquet, optima.csv, rates.csv
 
     script:
     """

@@ -2,7 +2,8 @@
 
     PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED [GROUND ...]
 
-Some minutes each; grounds: planted, fresh, classifiers, other, runs, other_runs, cuts, heldout.
+Some minutes each; grounds: planted, fresh, classifiers, other, runs, other_runs, cuts, heldout; and a checkout of
+EleutherAI/pythia, by its folder, whose curves are also judged as best values so far.
 
 Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "won": share of
 all curves on which the average's error is below that method's; "wins": the same, groups weighing equally.
@@ -19,6 +20,7 @@ from ecgscale.laws.published import PUBLISHED
 from tests.learning_curves import (
     Curve,
     classifier_curves,
+    few_shot_curves,
     planted_curves,
     pretraining_curves,
     public_curves,
@@ -66,6 +68,10 @@ def main(shared: Path, *chosen: str) -> None:
         "cuts": ("cuts inside the training parts (chosen on)", lambda: list(rolling_cuts(public_curves(shared)))),
         "heldout": ("held-out parts", lambda: public_curves(shared)),
     }
+    for folder in set(chosen) - set(grounds):
+        grounds[folder] = "few-shot error rates", lambda folder=folder: few_shot_curves(Path(folder))
+        grounds[f"{folder} best"] = "the same, best so far", lambda folder=folder: few_shot_curves(Path(folder), True)
+        chosen += (f"{folder} best",)
     for ground in chosen or grounds:
         name, curves = grounds[ground][0], grounds[ground][1]()
         errors, coverage = table(curves)

@@ -15,6 +15,8 @@ from ecgscale.analysis.frontier import fronts
 from ecgscale.analysis.optima import optima
 from ecgscale.analysis.out_of_source import out_of_source
 from ecgscale.analysis.predictor import predict
+from ecgscale.analysis.rate_laws import rate_laws
+from ecgscale.analysis.rate_laws import summary as told_rates
 from ecgscale.contracts import (
     DIFFERENCES,
     EFFECTS,
@@ -24,6 +26,7 @@ from ecgscale.contracts import (
     METRICS,
     OPTIMA,
     PREDICTED,
+    RATES,
     SOURCES,
     Laws,
     Predictor,
@@ -48,11 +51,11 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
             places: tuple[dict[str, float], ...] = (), losses: tuple[float, ...] = (),
             huber: float | None = None) -> int:
     """Read a run table (ours or a foreign CSV) and write laws.json, laws.csv, frontier.csv, predictor.json,
-    importance.csv, predicted.csv and optima.csv into `out`. `comparisons` (a folder of ecg-collect) tells the error
-    that models share, and the scores by source and class;
-    `budgets` come before those of the study; `reading`: what the user says of the columns, before the study's words;
-    `places` and `losses`: asked of the laws (laws/fitted.py); `huber`: threshold of the robust loss. Gives the exit
-    code: 0, or NOTHING_ASKED where the table allows no law at all. Raises UserError for a table without score or size.
+    importance.csv, predicted.csv, optima.csv and rates.csv into `out`. `comparisons` (a folder of ecg-collect) tells
+    the error that models share, and the scores by source and class; `budgets` come before those of the study;
+    `reading`: what the user says of the columns, before the study's words; `places` and `losses`: asked of the laws
+    (laws/fitted.py); `huber`: threshold of the robust loss. Gives the exit code: 0, or NOTHING_ASKED where the table
+    allows no law at all. Raises UserError for a table without score or size.
     """
     if huber is not None and not 0 < huber < np.inf:
         raise UserError(f"{huber:g} is no threshold", field="--huber", remedy="Give an error of log y above 0: 1e-3")
@@ -84,10 +87,13 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)
     best = optima(table) if tuned else OPTIMA.empty()
     OPTIMA.write(best.assign(synthetic=laws.synthetic), out / "optima.csv")
+    rates = rate_laws(table) if tuned else RATES.empty()
+    RATES.write(rates.assign(synthetic=laws.synthetic), out / "rates.csv")
     fits = [fit for fit in laws.fits if fit.law != "average"]
     told = sum(fit.verdict == "identified" for fit in fits)
     skipped = ", ".join(laws.disabled) or "nothing"
     print(summary(laws))
+    print(*(f"\n{line}" for line in told_rates(rates)), sep="", end="\n" if len(rates) else "")
     print(f"{len(fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
     return 0 if laws.fits else NOTHING_ASKED
 

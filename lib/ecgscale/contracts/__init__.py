@@ -83,6 +83,7 @@ from ecgscale.contracts.runs import (
     HISTORIES,
     HISTORY,
     OPTIMA,
+    RATES,
     RUN_MEMORY,
     TUNING,
     Ledger,
@@ -103,7 +104,7 @@ from ecgscale.contracts.tensors import read_tensors, write_tensors
 __all__ = [
     "AHEAD", "AXES", "CLASS_COUNTS", "CONFIRMED", "DEPLOYMENT", "DIFFERENCES", "EFFECTS", "FAMILIES", "FLAG",
     "FRONTIER", "HISTORIES", "HISTORY", "IMPORTANCE", "LATENCY", "LAW_TABLE", "LEADS", "MEMORY", "METRICS", "NEXT",
-    "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "REAL", "RECALIBRATION", "RECORDS", "REJECTS",
+    "NOISE", "OPTIMA", "PARTS", "PREDICTED", "PREDICTIONS", "RATES", "REAL", "RECALIBRATION", "RECORDS", "REJECTS",
     "RELIABILITY", "ROUNDS", "RUNS", "RUNTIMES", "RUN_MEMORY", "SOURCES", "SOURCE_COUNTS", "SPLIT", "STREAMING",
     "STRIPS", "TEXT", "TIMES", "TUNING", "WHOLE", "Artefact", "Bundle", "Columns", "ContractError", "Control",
     "Decision", "Document", "Environment", "Example", "Examples", "Export", "Foretold", "Kit", "LawFit", "Laws",

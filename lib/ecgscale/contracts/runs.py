@@ -284,6 +284,25 @@ OPTIMA = Table("optima", 1, "fit/optima.csv", "The best learning rate of a group
     "edge": TEXT("low or high where the best lies at that end of the range, else empty"),
 })
 
+RATES = Table("rates", 1, "fit/rates.csv", "A law of the best learning rate or weight decay, a row an exponent", {
+    "group": TEXT("family and optimizer"), "setting": TEXT("lr or weight_decay"), "metric": TEXT("that chose"),
+    "runs": WHOLE("runs within ten times the best tried setting of their cell", "runs"),
+    "cells": WHOLE("of runs that are equal but for the setting", "cells"),
+    "together": TEXT("sizes that move with those of the law and are not told apart from them, joined by ;"),
+    "told": FLAG("that there is a best setting: losses rise on both sides"),
+    "level": REAL("of the intervals", "1"),
+    "size": TEXT("whose exponent the row has; empty: the row has settings"),
+}, optional={
+    "exponent": REAL("best setting ~ size^exponent", "1"), "low": REAL("end of its interval", "1", endless=True),
+    "high": REAL("end of its interval", "1", endless=True), "largest": REAL("of the size that was tried", "as in runs"),
+    "best": REAL("setting at the largest sizes", "1"), "best_low": REAL("end of its interval", "1", endless=True),
+    "best_high": REAL("end of its interval", "1", endless=True),
+    "tried_low": REAL("lowest setting that the largest network was tried with", "1"),
+    "tried_high": REAL("highest one", "1"), "ahead": REAL("setting at ten times the largest network", "1"),
+    "ahead_low": REAL("end of its interval", "1", endless=True),
+    "ahead_high": REAL("end of its interval", "1", endless=True),
+})
+
 
 class RunResult(Document):
     """How a run ended. `status`: finished, diverged or failed (then `reason` says why)."""

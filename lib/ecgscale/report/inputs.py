@@ -24,6 +24,7 @@ from ecgscale.contracts import (
     NOISE,
     OPTIMA,
     PREDICTED,
+    RATES,
     REJECTS,
     RELIABILITY,
     ROUNDS,
@@ -91,6 +92,7 @@ class Inputs:
     noise: pd.DataFrame = field(default_factory=NOISE.empty)
     sources: pd.DataFrame = field(default_factory=SOURCES.empty)
     optima: pd.DataFrame = field(default_factory=OPTIMA.empty)
+    rates: pd.DataFrame = field(default_factory=RATES.empty)          # laws of them
     tuning: pd.DataFrame = field(default_factory=TUNING.empty)
     histories: pd.DataFrame = field(default_factory=HISTORIES.empty)
     chosen: pd.DataFrame = field(default_factory=METRICS.empty)       # of the run that validation chose
@@ -249,7 +251,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         axes=table(AXES, "axes.csv", comparisons, "--comparisons"),
         noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),
-        optima=table(OPTIMA, "optima.csv"),
+        optima=table(OPTIMA, "optima.csv"), rates=table(RATES, "rates.csv"),
         tuning=table(TUNING, "tuning.csv", comparisons, "--comparisons"),
         histories=table(HISTORIES, "histories.parquet", comparisons, "--comparisons"),
         chosen=table(METRICS, "chosen/metrics.csv", comparisons, "--comparisons"),

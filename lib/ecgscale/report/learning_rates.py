@@ -1,4 +1,5 @@
-"""Learning rates: the best of the table, the tuned ones, and a warning where one lies at an edge of its range."""
+"""Learning rates: the best of the table, the tuned ones, the laws of them, and a warning where one lies at an edge of
+its range or far from what its law foretells."""
 
 from __future__ import annotations
 
@@ -6,9 +7,10 @@ import pandas as pd
 
 from ecgscale.report.figures import words
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import number
+from ecgscale.report.style import interval, label, number
 from ecgscale.report.tables import DataTable, table
 
+SETTINGS = {"lr": "learning rate", "weight_decay": "weight decay"}
 SHOWN = 8       # groups named in a warning
 
 
@@ -27,6 +29,12 @@ def alarm(inputs: Inputs) -> list[str]:
         if named:
             told.append(f"{what} learning rates within 5 % of an end of their (logarithmic) range, so that better ones "
                         f"may lie beyond it: {'; '.join(named)}{more}. Widen the range before comparing optimizers.")
+    for row in inputs.rates[inputs.rates["told"].eq(True) & inputs.rates["size"].eq("")].itertuples():
+        if row.best_high < row.tried_low or row.best_low > row.tried_high:
+            best = interval(row.best, row.best_low, row.best_high, number)
+            told.append(f"{named_group(row.group)}: the law of its runs puts the best {SETTINGS[row.setting]} of its "
+                        f"largest network at {best}, and it was tried at {number(row.tried_low)} to "
+                        f"{number(row.tried_high)}. Try it there before comparing sizes.")
     return told
 
 
@@ -50,3 +58,23 @@ def rates(inputs: Inputs) -> DataTable | None:
              row.edge or "no") for part in found for row in part.fillna({"edge": ""}).itertuples()]
     return table("Learning rates: the best by validation loss, and whether it lies within 5 % of an end of its range", {
         "group": False, "of": False, "n": True, "learning rate": True, "range": True, "at an end": False}, rows)
+
+
+def laws(inputs: Inputs) -> DataTable | None:
+    """How the best setting moves with the sizes, for each family and optimizer that was tried at several."""
+    rows = []
+    for (group, setting), own in inputs.rates.groupby(["group", "setting"], sort=False):
+        at = own[own["size"].eq("")].iloc[0]
+        told = [f"{label(row.size)}: {interval(row.exponent, row.low, row.high, number)}"
+                for row in own[own["size"].ne("")].itertuples()]
+        moved = [label(name) for name in at["together"].split(";") if name]
+        best, ahead = (interval(at[name], at[f"{name}_low"], at[f"{name}_high"], number) for name in ("best", "ahead"))
+        answers = ("; ".join(told) or "the same everywhere", best, ahead) if at["told"] else ("not told", "–", "–")
+        rows.append((named_group(group), SETTINGS[setting], at["runs"], at["cells"], *answers,
+                     f"{number(at['tried_low'])} to {number(at['tried_high'])}", ", ".join(moved) or "–"))
+    return table(
+        "How the best setting moves: setting ∝ size^exponent, 90 % intervals by Fieller. From runs that are equal but "
+        "for the setting; “not told”: losses do not rise on both sides", {
+            "group": False, "setting": False, "n": True, "cells": True, "exponents": False,
+            "best at the largest": False, "at ten times its parameters": False, "tried there": False,
+            "sizes that moved with these": False}, rows)

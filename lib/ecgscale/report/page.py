@@ -196,8 +196,8 @@ def runs(inputs: Inputs) -> Section:
     section.notices += [inputs.cut] if inputs.cut else []
     section.notices += learning_rates.alarm(inputs)
     section.add(tables.statuses(inputs), tables.costs(inputs), design_spaces.scores(inputs), tables.good_shares(inputs),
-                learning_rates.rates(inputs), learning_curves.chart(inputs), tables.runs(inputs),
-                tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
+                learning_rates.rates(inputs), learning_rates.laws(inputs), learning_curves.chart(inputs),
+                tables.runs(inputs), tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
     return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv",
                    "histories.parquet")
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from ecgscale.contracts import OPTIMA, TUNING
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.learning_rates import alarm, chosen, rates
+from ecgscale.report.learning_rates import alarm, chosen, laws, rates
 
 
 def optima(**edges: str) -> pd.DataFrame:
@@ -48,3 +48,28 @@ def test_a_group_of_which_no_trial_finished_is_named():
     told, = alarm(Inputs(pd.DataFrame(), tuning=lost))
     assert told == "No learning rate tried trains regnet-sgd-9to9-c0ffee: these runs kept the middle of the range."
     assert rates(Inputs(pd.DataFrame(), tuning=lost)) is None
+
+
+def rate_laws(best_high: float) -> pd.DataFrame:
+    shared = {"group": "family=vit, optimizer=adamw", "setting": "lr", "metric": "valid_loss", "runs": 22, "cells": 8,
+              "together": "samples_seen;depth", "told": True, "level": 0.9}
+    return pd.DataFrame([
+        shared | {"size": "", "best": 6e-4, "best_low": 4e-4, "best_high": best_high, "tried_low": 1e-3,
+                  "tried_high": 3e-3, "ahead": 2e-4, "ahead_low": 1e-4, "ahead_high": 3e-4},
+        shared | {"size": "params", "exponent": -0.48, "low": -0.58, "high": -0.4, "largest": 2e6}])
+
+
+def test_a_best_rate_that_was_not_tried_is_named():
+    told, = alarm(Inputs(pd.DataFrame(), rates=rate_laws(8e-4)))
+    assert "ViT with AdamW" in told
+    assert "0.001 to 0.003" in told
+    assert alarm(Inputs(pd.DataFrame(), rates=rate_laws(2e-3))) == []
+
+
+def test_the_table_of_rate_laws():
+    row, = laws(Inputs(pd.DataFrame(), rates=rate_laws(8e-4))).rows
+    assert row[0] == "ViT with AdamW"
+    assert "-0.48 [-0.58, -0.4]" in " ".join(map(str, row)).replace("−", "-")
+    unsure = laws(Inputs(pd.DataFrame(), rates=rate_laws(8e-4).assign(told=False))).rows[0]
+    assert "not told" in unsure
+    assert laws(Inputs(pd.DataFrame())) is None
