@@ -58,6 +58,6 @@ def test_mistakes_end_with_one_clear_message(tmp_path):
     assert wrong.stderr == f"ecg-bench: {tmp_path}: no exported model here. Give folders that ecg-export wrote\n"
     assert "give --models and --out, or --list" in command(code=2).stderr
     wrong = command("--models", exported_model(), "--runtimes", "tflite", "--out", tmp_path / "out", code=2)
-    assert ("--runtimes: 'tflite': Input should be 'torch', 'onnxruntime', 'openvino', 'coreml' or 'executorch'"
-            in wrong.stderr)
+    assert ("--runtimes: 'tflite': Input should be 'torch', 'onnxruntime', 'openvino', 'coreml', 'executorch' or "
+            "'litert'" in wrong.stderr)
     assert not (tmp_path / "out").exists()

@@ -30,7 +30,7 @@ KNOWN = ("adamw", "sgdm", "sgd")  # always the same look, whichever of them a ta
 NAMES = {"adamw": "AdamW", "sgdm": "SGD-momentum", "sgd": "SGD",
          **{name: family.__name__ for name, family in FAMILIES.items()},
          "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch", "coreml": "Core ML",
-         "executorch": "ExecuTorch",
+         "executorch": "ExecuTorch", "litert": "LiteRT",
          "test_challenge_score": "Challenge score", "test_auroc": "macro AUROC"}
 
 RC = {

@@ -95,7 +95,7 @@ def test_no_simulated_device_can_enter_a_result(tmp_path, monkeypatch):
         planted(patch, simulated=simulated(""))
         bench.bench([exported_model()], ["simulated"], ["cpu"], ONCE, tmp_path / "there", 1, "there", tolerance=99)
     assert len(LATENCY.read(tmp_path / "there/latency.parquet"))
-    assert set(runtimes.MODULES) == {"torch", "onnxruntime", "openvino", "coreml", "executorch"}
+    assert set(runtimes.MODULES) == {"torch", "onnxruntime", "openvino", "coreml", "executorch", "litert"}
     with pytest.raises(UserError, match="'simulated' is no runtime of ours"):
         elsewhere.read([tmp_path / "there"], [], set())
     with pytest.raises(UserError, match="unknown runtime 'simulated'"):

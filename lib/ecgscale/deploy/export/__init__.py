@@ -45,10 +45,12 @@ from ecgscale.models.networks import load
 CALIBRATION_WINDOWS = 300
 ANY_BATCH = 32           # windows a call where the file leaves it open
 TORCH_MODES = ("frozen", "compiled")
-ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage", "executorch": ".pte"}
+ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage", "executorch": ".pte",
+           "tflite": ".tflite"}
 EXPORT_FILES = {"export.json": Export.wrote, CARD: wrote_card, "weights.safetensors": None, **dict.fromkeys(SAMPLE),
                 "onnx-*/*.onnx*": None, "openvino-*/*.xml": None, "openvino-*/*.bin": None,
-                "coreml-*/*.mlpackage/*": None, "executorch-*/*.pte": None}
+                "coreml-*/*.mlpackage/*": None, "executorch-*/*.pte": None,
+                "tflite-*/*.tflite": None}
 
 
 # ---------------------------------------------------------------------------------------------------- which models

@@ -34,6 +34,8 @@ RUNNERS = {
     ("openvino", "int8"): ("openvino", "precision=int8"),
     ("executorch", "float32"): ("executorch", ""),
     ("executorch", "int8"): ("executorch", "precision=int8"),
+    ("tflite", "float32"): ("litert", ""),
+    ("tflite", "int8"): ("litert", "precision=int8"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A trained network as ONNX, OpenVINO IR, Core ML or ExecuTorch file that names its input, classes, rate and origin.
+"""A trained network as ONNX, OpenVINO IR, Core ML, ExecuTorch or TFLite file that names its input, classes and origin.
 
 All shapes are static: (batch, leads, samples) float32 in, logits (batch, classes) float32 out, whatever the precision
 within.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import tempfile
 import warnings
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecgscale.deploy.export.quantization import quantized, quantized_for_xnnpack, write_quantized_onnx
+from ecgscale.deploy.export.quantization import (
+    quantized,
+    quantized_for_xnnpack,
+    quantized_tflite,
+    write_quantized_onnx,
+)
 from ecgscale.deploy.runtimes import Unavailable, executorch_runtime
 
 INPUT, OUTPUT = "ecg", "logits"
@@ -51,6 +57,8 @@ class Exporter:
                 self.write_openvino(precision, path)
             elif form == "executorch":
                 self.write_executorch(precision, path)
+            elif form == "tflite":
+                self.write_tflite(precision, path)
             else:
                 self.write_coreml(precision, path)
 
@@ -138,6 +146,39 @@ class Exporter:
         made = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
         path.write_bytes(made.buffer)
 
+    def write_tflite(self, precision: str, path: Path) -> None:
+        """Named and described as the other formats; a TFLite file may carry any named bytes. int8: static, as
+        `quantized_tflite` says."""
+        content = self.tflite_model
+        from ai_edge_litert import schema_py_generated as schema
+        from ai_edge_litert.tools import flatbuffer_utils
+
+        if precision == "int8":
+            content = quantized_tflite(content, self.calibration)
+        model = flatbuffer_utils.read_model_from_bytearray(content)
+        model.description = self.metadata["description"]
+        (graph,) = model.subgraphs
+        for name, tensor in ((INPUT, graph.inputs[0]), (OUTPUT, graph.outputs[0])):
+            graph.tensors[tensor].name = name
+        (signature,) = model.signatureDefs
+        signature.inputs[0].name, signature.outputs[0].name = INPUT, OUTPUT
+        for key, value in self.metadata.items():
+            model.metadata = [*(model.metadata or []), schema.MetadataT(f"ecgscale.{key}", len(model.buffers))]
+            model.buffers.append(schema.BufferT(data=list(value.encode())))
+        path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+    @cached_property
+    def tflite_model(self) -> bytes:
+        """The float32 file as the converter makes it."""
+        try:
+            import litert_torch
+        except ImportError as error:
+            raise Unavailable(f"{type(error).__name__}: {error}: pip install 'ecgscale[litert]'") from None
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "network.tflite")
+            litert_torch.convert(self.network, (torch.zeros(self.shape),)).export(str(path))
+            return path.read_bytes()
+
     @cached_property
     def core_program(self) -> torch.export.ExportedProgram:
         return self.program.run_decompositions({})
@@ -161,7 +202,7 @@ class Exporter:
 def quiet():
     """Keep the exporters' chatter (untested-version warnings, progress bars) out of the log; errors still raise."""
     loggers = [logging.getLogger(name) for name in ("nncf", "coremltools", "torch.onnx", "onnxscript", "openvino",
-                                                   "executorch", "torchao")]
+                                                   "executorch", "torchao", "absl")]
     levels = [logger.level for logger in loggers]
     sink = io.StringIO()
     with warnings.catch_warnings(), contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):

@@ -1,5 +1,5 @@
 """INT8 by post-training quantization: of the OpenVINO model by NNCF, in a setting that was chosen on validation, of
-the ONNX model by ONNX Runtime, and of the program for ExecuTorch by torchao.
+the ONNX model by ONNX Runtime, of the program for ExecuTorch by torchao, and of the TFLite model by AI Edge Quantizer.
 
 In an ECG the extremes are the QRS complexes: NNCF's default ranges (the mean of each window's extremes) clip them. The
 first and the last layer are kept in floating point: they meet the raw signal and the logits. `settings.py` compares
@@ -8,6 +8,7 @@ SETTINGS; docs/explanation/export.md has its table.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MULTIPLYING = ("Convolution", "GroupConvolution", "MatMul")
 ONNX_MULTIPLYING = ("Conv", "Gemm", "MatMul")
 ONNX_BETWEEN = ("Add", "MaxPool", "Relu")      # between convolutions: else each of these has a way to float32 and back
+TFLITE_MULTIPLYING = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 OUTLIERS = 1e-4          # share of values beyond a quantile range
 
 
@@ -136,6 +138,35 @@ def quantized_for_xnnpack(program: torch.export.ExportedProgram, calibration: np
         for i in range(0, len(windows) - batch + 1, batch):
             observed(torch.from_numpy(np.ascontiguousarray(windows[i : i + batch])))
     return convert_pt2e(observed)
+
+
+def quantized_tflite(content: bytes, calibration: np.ndarray) -> bytes:
+    """A TFLite file of static batch with its convolutions and linear layers in INT8, but for the first and the last.
+
+    Ranges are the extremes over the calibration windows (windows, leads, samples); the quantizer's own ranges forget
+    them (a moving average). What lies between stays in floating point: quantized too, it costs two to ten times the
+    difference, and what XNNPACK does not take in INT8 cuts the graph into pieces (docs/explanation/export.md).
+    """
+    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_quantizer import calibrator, quantizer, recipe_manager
+    from ai_edge_quantizer.utils.qsv_utils import min_max_update
+
+    model = Interpreter(model_content=content)
+    given, names = model.get_input_details()[0], {one["index"]: one["name"] for one in model.get_tensor_details()}
+    layers = [one for one in model._get_ops_details() if one["op_name"] in TFLITE_MULTIPLYING]
+    recipe = recipe_manager.RecipeManager()
+    for kind in TFLITE_MULTIPLYING:
+        recipe.add_static_config(".*", kind, activation_num_bits=8, weight_num_bits=8)
+    for layer in (layers[0], layers[-1]):
+        recipe.add_quantization_config(f"^{re.escape(names[layer['outputs'][0]])};?$", layer["op_name"],
+                                       algorithm_key="no_quantize")
+    batch, windows = given["shape"][0], calibration[: CHOSEN.samples]
+    calls = [windows[i : i + batch] for i in range(0, len(windows) - batch + 1, batch)]
+    [(signature, ends)] = model.get_signature_list().items()
+    seen = calibrator.Calibrator(content, num_threads=1, qsv_update_func=min_max_update)
+    seen.calibrate({signature: [{ends["inputs"][0]: np.ascontiguousarray(call)} for call in calls]}, recipe)
+    made = quantizer.Quantizer(content, recipe.get_quantization_recipe())
+    return bytes(made.quantize(seen.get_model_qsvs()).quantized_model)
 
 
 class Calls:

@@ -19,7 +19,7 @@ from ecgscale.deploy.runtimes import DeployedModel
 from ecgscale.errors import UserError
 
 LIST, SCHEMA = "kit.json", "ecgscale.kit/1"
-RUNTIMES = ("onnxruntime", "openvino", "coreml")
+RUNTIMES = ("onnxruntime", "openvino", "coreml", "litert")
 
 
 class Members(dict):

@@ -16,7 +16,7 @@ from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS, PACKAGE
 
-FORMATS = ("onnx", "openvino", "coreml")      # what a machine without torch can run
+FORMATS = ("onnx", "openvino", "coreml", "tflite")      # what a machine without torch can run
 CODE = (
     "__init__", "errors", "paths", "command", "contracts/digests", "contracts/names", "contracts/output",
     "contracts/reading",
@@ -24,7 +24,7 @@ CODE = (
     "machine/provenance", "deploy/__init__", "deploy/apart", "deploy/block", "deploy/control", "deploy/latency",
     "deploy/session", "deploy/kit/__init__", "deploy/kit/device", "deploy/kit/pack",
     "deploy/runtimes/__init__", "deploy/runtimes/onnxruntime_runtime", "deploy/runtimes/openvino_runtime",
-    "deploy/runtimes/coreml_runtime",
+    "deploy/runtimes/coreml_runtime", "deploy/runtimes/litert_runtime",
 )
 EMPTY = "contracts/__init__"                  # ours imports every table; what a kit needs, it names itself
 LIST = "kit.json"
