@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -105,9 +106,18 @@ class Document(Part):
     @classmethod
     def read_lines(cls, path: Path | str) -> list[Self]:
         """Raises ContractError also where the file is not the one that the package beside it keeps a digest of."""
-        text = read_text(path, LARGEST_TEXT)
-        datapackage.check_unchanged(Path(path), datapackage.described(Path(path)))
-        return [cls.from_text(line, path, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        text, resource = read_text(path, LARGEST_TEXT), datapackage.described(Path(path))
+        datapackage.check_unchanged(Path(path), resource)
+        lines = [cls.from_text(line, path, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        if resource is None:
+            cls.check_alone(lines, Path(path))
+        return lines
+
+    @classmethod
+    def check_alone(cls, lines: list[Self], path: Path) -> None:
+        """Of a file that no package describes: says that nothing tells whether lines are missing."""
+        print(f"{path}: {len(lines)} lines, and no {datapackage.NAME} beside it that tells whether any is missing",
+              file=sys.stderr)
 
 
 def endless(value: Any, place: str = "") -> Iterator[str]:

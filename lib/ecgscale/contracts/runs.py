@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -10,6 +11,7 @@ from ecgscale.contracts.corpus import LEADS
 from ecgscale.contracts.digests import digest
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.names import FAMILIES
+from ecgscale.contracts.reading import ContractError
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
 # ----------------------------------------------------------------------------------------------------------- SAMPLE
@@ -186,6 +188,16 @@ class PlannedRun(Document):
     """What it costs."""
     tuning: Tuning | None = None
     """How the rate comes about; null: the study gives it."""
+
+    @classmethod
+    def check_alone(cls, lines: list[PlannedRun], path: Path) -> None:
+        """Raises ContractError where the plan beside runs.jsonl tells of more or fewer runs."""
+        beside = path.parent / "plan.json"
+        if path.name != "runs.jsonl" or not (beside.is_file() and Plan.wrote(beside)):
+            super().check_alone(lines, path)
+        elif (planned := Plan.read(beside).runs) != len(lines):
+            raise ContractError(f"{len(lines)} lines, and plan.json beside it plans {planned} runs", file=path,
+                                remedy="Make the plan again. Where they are meant, give the file another name")
 
 
 class Plan(Document):

@@ -13,6 +13,8 @@ from ecgscale.contracts import (
     RUNS,
     SPLIT,
     ContractError,
+    Plan,
+    PlannedRun,
     SplitInfo,
     read_split,
     read_tensors,
@@ -21,6 +23,7 @@ from ecgscale.contracts import (
 )
 from ecgscale.tables.runs import read_runs
 from tests.data_packages import check_package
+from tests.tiny_corpus import planned
 
 ROWS = pd.DataFrame({"record": list("abcd"), "source": "s", "patient": None, "fold": [0, 1, 2, 3],
                      "part": ["train", "train", "valid", "test"]})
@@ -105,6 +108,25 @@ def test_a_line_that_is_missing_from_a_file_of_lines_is_noticed(tmp_path):
     del kept["resources"][0]["hash"]
     (tmp_path / "datapackage.json").write_text(json.dumps(kept))
     assert SplitInfo.read_lines(path) == SplitInfo.read_lines(tmp_path / "some.jsonl") == seeds[:3]
+
+
+def test_a_file_of_lines_without_its_package_is_counted_aloud_or_by_its_plan(tmp_path, capsys):
+    """Whole lines tell nothing of those that are missing: plan.json says how many runs there are."""
+    runs = [planned(study=name) for name in "abc"]
+    alone = tmp_path / "runs.jsonl"
+    alone.write_text("".join(run.to_line() + "\n" for run in runs[:2]))
+    assert PlannedRun.read_lines(alone) == runs[:2]
+    assert "runs.jsonl: 2 lines, and no datapackage.json beside it" in capsys.readouterr().err
+    Plan(study="a", seed=1, runs=3, rejected={}, duplicates=0, forward_flops={}, params={}, train_flops=None,
+         hours=[]).write(tmp_path / "plan.json")
+    with pytest.raises(ContractError, match=r"2 lines, and plan\.json beside it plans 3 runs"):
+        PlannedRun.read_lines(alone)
+    alone.write_text("".join(run.to_line() + "\n" for run in runs))
+    assert PlannedRun.read_lines(alone) == runs
+    assert not capsys.readouterr().err
+    alone.rename(tmp_path / "some.jsonl")
+    assert PlannedRun.read_lines(tmp_path / "some.jsonl") == runs
+    assert "some.jsonl: 3 lines" in capsys.readouterr().err
 
 
 def test_tensors_come_back_with_what_was_said_of_them(tmp_path):
