@@ -10,8 +10,7 @@ but for a pacemaker's.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -30,43 +29,79 @@ FIRST_LOOK, CORRELATION = 0.6, 0.9
 FEW, CORRELATION_OF_FEW = 3, 0.96       # up to so many leads: steady beats of two people agree to 0.94 in lead II
 BEATS_AGREE = 2 / 3         # share of the beats that both have, at least
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
-ROWS_AT_ONCE = 1 << 15      # of beats, whose fellows are held in memory
+SAMPLES_AT_ONCE = 1 << 23   # of a block of recordings that is compared with another: 67 MB of two leads
+ROWS_AT_ONCE = 1 << 14      # of beats, whose fellows are held in memory
 ROWS_IN_CACHE = 256         # that a row is compared with at once
 HEAD = 8                    # coordinates of a beat that are looked at first
 BEATS_LOOKED_AT = 20_000    # for the choice of these
-RECORDINGS_KEPT = 1 << 14   # whose two leads are held in memory: 130 MB of 10 s at 100 Hz
 ROUNDING = 0.1              # of sums of float32, more than there is: no pair may be missed
 
 
+class Beats(NamedTuple):
+    """Of all recordings, one after the other."""
+
+    moments: np.ndarray     # (beat,) ms
+    vectors: np.ndarray     # (beat, 2 x leads) int8, directions of length 127
+    ends: np.ndarray        # (recording,) behind its last beat
+
+
+class Rows(NamedTuple):
+    """Beats in a row of a block of recordings, sorted by cell, then by the last interval."""
+
+    owner: np.ndarray       # (row,) recording
+    beat: np.ndarray        # (row,) the first of the row
+    begin: np.ndarray       # (row,) ms: the recording of a row whose begin is less begins later by the difference
+    intervals: np.ndarray   # (row, interval) ms
+    cell: np.ndarray        # (row,) of the first two intervals: a row's fellows are in its own or in one around it
+    heads: np.ndarray       # (axis, row) coordinates of the beat along the axes that hold most of all beats
+    rest: np.ndarray        # (row,) the length of what these leave
+
+
 def find_copies(corpus: Any) -> np.ndarray:
-    """(recording,) number of each recording's group of copies, -1 for one without any. `corpus`: an opened Corpus."""
-    count, rate = len(corpus), corpus.rate
+    """(recording,) number of each recording's group of copies, -1 for one without any. `corpus`: an opened Corpus.
+
+    Blocks of recordings are compared with each other: what is held of all is their beats, some 400 bytes a recording.
+    """
+    count, least = len(corpus), int(SECONDS_SHARED * corpus.rate)
     if not count:
         return np.full(0, -1)
-    made = [beats(np.asarray(corpus.signal(owner), dtype=np.float32), rate) for owner in range(count)]
-    moments, vectors = (np.concatenate(part) for part in zip(*made, strict=True))
-    ends = np.cumsum([len(moments) for moments, _ in made])         # (recording,) behind its last beat
-    owners = np.repeat(np.arange(count), np.diff(ends, prepend=0))  # (beat,)
-    place, left = np.arange(len(owners)), ends[owners] - np.arange(len(owners))
-    row = place[left >= BEATS_IN_A_ROW, None] + np.arange(BEATS_IN_A_ROW)           # of beats, anywhere
-    pair = place[(left >= 2) & np.diff(owners, prepend=-1).astype(bool), None] + np.arange(2)   # the first two
-    intervals = np.diff(moments[row], axis=1), np.column_stack([moments[pair[:, 0]], np.diff(moments[pair], axis=1)])
-    found = [candidates(owners[beat[:, 0]], first, between, beat[:, 0], vectors, tolerance, moments, ends)
-             for beat, first, between, tolerance in (
-                 (row, moments[row[:, 0]], intervals[0], INTERVAL_TOLERANCE),
-                 (pair, np.zeros(len(pair)), intervals[1], START_TOLERANCE))     # they begin together
-             if len(beat)]
-    if not found:
-        return np.full(count, -1)
-    one, other, shift = (np.concatenate(part) for part in zip(*found, strict=True))
-    shift, least = np.rint(shift * rate / 1000).astype(int), int(SECONDS_SHARED * rate)
-    two = lru_cache(RECORDINGS_KEPT)(lambda owner: two_leads(corpus.signal(owner)))
-    same = np.fromiter((look_alike(two(a), two(b), apart, least) and are_copies(corpus.signal(a), corpus.signal(b),
-                                                                                apart, least)
-                        for a, b, apart in zip(one, other, shift, strict=True)), bool, len(one))
-    graph = coo_array((np.ones(int(same.sum()), dtype=bool), (one[same], other[same])), shape=(count, count))
+    every, blocks = all_beats(corpus)
+    axes, widest = foremost(every.vectors), np.diff(every.moments).max(initial=0)
+    links = [np.empty((0, 2), np.int64)]
+    for together, tolerance in ((False, INTERVAL_TOLERANCE), (True, START_TOLERANCE)):
+        width = int(widest // tolerance) + 3
+        for one, block in enumerate(blocks):
+            rows = rows_of(every, block, together, tolerance, width, axes)
+            for other in blocks[one:]:
+                others = rows_of(every, other, together, tolerance, width, axes) if other != block else rows
+                found = candidates(rows, others, every, tolerance, width, corpus.rate)
+                found = found[look_alike(corpus, found, least)]
+                same = [are_copies(corpus.signal(a), corpus.signal(b), shift, least) for a, b, shift in found]
+                links.append(found[np.array(same, bool), :2])
+                corpus.close()
+    one, other = np.concatenate(links).T
+    graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
     groups = connected_components(graph, directed=False)[1]
     return np.where(np.bincount(groups)[groups] > 1, groups, -1)
+
+
+def all_beats(corpus: Any) -> tuple[Beats, list[range]]:
+    """Of each recording; and blocks of recordings, of SAMPLES_AT_ONCE each."""
+    moments, vectors, counts, starts, samples = bytearray(), bytearray(), [], [0], 0
+    for owner in range(len(corpus)):
+        signal = corpus.signal(owner)
+        if samples and samples + len(signal) > SAMPLES_AT_ONCE:
+            starts.append(owner)
+            samples = 0
+            corpus.close()
+        samples += len(signal)
+        made = beats(np.asarray(signal, dtype=np.float32), corpus.rate)
+        moments += made[0].tobytes()
+        vectors += made[1].tobytes()
+        counts.append(len(made[0]))
+    wide = np.frombuffer(vectors, np.int8).reshape(sum(counts), made[1].shape[1])
+    return (Beats(np.frombuffer(moments), wide, np.cumsum(counts)),
+            [range(*ends) for ends in zip(starts, [*starts[1:], len(corpus)], strict=True)])
 
 
 def beats(prepared: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
@@ -78,25 +113,101 @@ def beats(prepared: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     return 1000 * moments[:count] / rate, np.rint(127 * vectors[:count] / np.maximum(length, 1e-12)).astype(np.int8)
 
 
+def rows_of(every: Beats, block: range, together: bool, tolerance: float, width: int, axes: np.ndarray) -> Rows:
+    """The rows of a block's recordings: BEATS_IN_A_ROW anywhere; or the first two, where they begin `together`."""
+    first, stop = (int(every.ends[owner - 1]) if owner else 0 for owner in (block.start, block.stop))
+    beat, ends = np.arange(first, stop), every.ends[block.start : block.stop]
+    owner = np.repeat(np.arange(block.start, block.stop), np.diff(ends, prepend=first))
+    left = every.ends[owner] - beat
+    if together:
+        kept = (left >= 2) & np.diff(owner, prepend=-1).astype(bool)
+        row = every.moments[beat[kept, None] + np.arange(2)]
+        intervals, begin = np.column_stack([row[:, 0], np.diff(row)]), np.zeros(len(row))
+    else:
+        kept = left >= BEATS_IN_A_ROW
+        row = every.moments[beat[kept, None] + np.arange(BEATS_IN_A_ROW)]
+        intervals, begin = np.diff(row), row[:, 0]
+    return in_cells(owner[kept], beat[kept], begin, intervals, every.vectors, tolerance, width, axes)
+
+
+def in_cells(owner: np.ndarray, beat: np.ndarray, begin: np.ndarray, intervals: np.ndarray, vectors: np.ndarray,
+             tolerance: float, width: int, axes: np.ndarray) -> Rows:
+    """Rows sorted. A cell is `tolerance` wide, and of the second interval there are fewer than `width` - 1."""
+    place = (intervals[:, :2] // tolerance).astype(np.int64)
+    cell = place[:, 0] * width + place[:, 1] + 1
+    order = np.lexsort((intervals[:, -1], cell))
+    here = vectors[beat[order]].astype(np.float32)
+    heads = here @ axes
+    rest = np.sqrt(np.maximum((here**2).sum(axis=1) - (heads**2).sum(axis=1), 0) + np.float32(ROUNDING))
+    return Rows(owner[order], beat[order], begin[order], intervals[order], cell[order],
+                np.ascontiguousarray(heads.T), rest)
+
+
+def foremost(vectors: np.ndarray) -> np.ndarray:
+    """(coordinate, HEAD) float32, the axes that hold most of all beats: the product of two beats is at most that of
+    their heads and of the lengths of what these leave."""
+    wide = vectors[:: max(1, len(vectors) // BEATS_LOOKED_AT)].astype(float)
+    return np.linalg.eigh(wide.T @ wide)[1][:, : -HEAD - 1 : -1].astype(np.float32)
+
+
+def candidates(rows: Rows, others: Rows, every: Beats, tolerance: float, width: int, rate: float) -> np.ndarray:
+    """(found, 3) int64: two recordings with beats in a row that agree, the first of them in `rows`, and by how many
+    samples the second begins later, each once."""
+    limits = (width, every.vectors, tolerance, int(COSINE * 127 * 127), every.moments, every.ends)
+    every_pair = np.empty((0, 3), np.int64)
+    for start in range(0, len(rows.owner), ROWS_AT_ONCE):       # recordings alike agree in many rows
+        part = (start, min(start + ROWS_AT_ONCE, len(rows.owner)))
+        found = np.empty((ROWS_AT_ONCE, 2), np.int64)
+        count = agreeing(rows, others, *limits, *part, found)
+        if count > len(found):
+            found = np.empty((count, 2), np.int64)
+            agreeing(rows, others, *limits, *part, found)
+        one, other = found[:count].T
+        shift = np.rint((rows.begin[one] - others.begin[other]) * rate / 1000).astype(np.int64)
+        pair = np.column_stack([rows.owner[one], others.owner[other], shift])
+        every_pair = distinct(np.concatenate([every_pair, pair]))
+    return every_pair
+
+
+def distinct(rows: np.ndarray) -> np.ndarray:
+    """Rows of whole numbers, sorted, each once."""
+    rows = rows[np.lexsort(rows.T[::-1])]
+    return rows[np.diff(rows, axis=0, prepend=rows[:1] - 1).any(axis=1)]
+
+
+def look_alike(corpus: Any, found: np.ndarray, least: int) -> np.ndarray:
+    """(found,) bool: whether two leads of each pair correlate by FIRST_LOOK, which settles nearly every one."""
+    owners, place = np.unique(found[:, :2], return_inverse=True)
+    leads = [two_leads(corpus.signal(owner)) for owner in owners]
+    ends = np.cumsum([len(each) for each in leads])
+    two = np.concatenate(leads) if leads else np.empty((0, 2), np.float32)
+    return compared(two, ends, place.reshape(-1, 2), found[:, 2], least)
+
+
 def two_leads(signal: np.ndarray) -> np.ndarray:
-    """(samples, 2) of (samples, leads), as far from each other as they stand: they settle nearly every pair."""
+    """(samples, 2) of (samples, leads), as far from each other as they stand."""
     step = max(1, signal.shape[1] // 2)
     return np.ascontiguousarray(signal[:, 1 % step :: step], dtype=np.float32)
 
 
-def look_alike(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> bool:
-    return correlation(one, other, shift, shared_at_least(one, other, least)) >= FIRST_LOOK
+@compiled
+def compared(two, ends, place, shifts, least):
+    alike = np.empty(len(place), np.bool_)
+    for pair in range(len(place)):
+        a, b = place[pair]
+        one = two[ends[a - 1] if a else 0 : ends[a]]
+        other = two[ends[b - 1] if b else 0 : ends[b]]
+        needed = max(least, int(SHARE_SHARED * min(len(one), len(other))))
+        alike[pair] = correlation(one, other, shifts[pair], needed) >= FIRST_LOOK
+    return alike
 
 
 def are_copies(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> bool:
     """Whether (samples, leads) correlate where `other` begins about `shift` samples later."""
-    least, needed = shared_at_least(one, other, least), CORRELATION_OF_FEW if one.shape[1] <= FEW else CORRELATION
+    least = max(least, int(SHARE_SHARED * min(len(one), len(other))))
+    needed = CORRELATION_OF_FEW if one.shape[1] <= FEW else CORRELATION
     one, other = (np.ascontiguousarray(signal, dtype=np.float32) for signal in (one, other))
     return any(correlation(one, other, near, least) >= needed for near in (shift, shift - 1, shift + 1))
-
-
-def shared_at_least(one: np.ndarray, other: np.ndarray, least: int) -> int:
-    return max(least, int(SHARE_SHARED * min(len(one), len(other))))
 
 
 @compiled
@@ -107,26 +218,24 @@ def correlation(one, other, shift, least):
     shared = min(len(one) - i, len(other) - j)
     if shared < least:
         return 0.0
-    leads = one.shape[1]
-    values, steps = np.zeros(3), np.zeros(3)        # products of one and other, one and one, other and other
-    for k in range(leads):
-        mean_a, mean_b = 0.0, 0.0
-        for n in range(shared):
-            mean_a += one[i + n, k]
-            mean_b += other[j + n, k]
-        mean_a, mean_b = mean_a / shared, mean_b / shared
-        before_a, before_b = one[i, k], other[j, k]
-        for n in range(shared):
-            a, b = one[i + n, k], other[j + n, k]
-            values[0] += (a - mean_a) * (b - mean_b)
-            values[1] += (a - mean_a) ** 2
-            values[2] += (b - mean_b) ** 2
-            steps[0] += (a - before_a) * (b - before_b)
-            steps[1] += (a - before_a) ** 2
-            steps[2] += (b - before_b) ** 2
-            before_a, before_b = a, b
-    return max(values[0] / max(np.sqrt(values[1] * values[2]), 1e-12),
-               steps[0] / max(np.sqrt(steps[1] * steps[2]), 1e-12))
+    a, b = centred(one[i : i + shared]), centred(other[j : j + shared])
+    return max(cosine(a, b), cosine(a[1:] - a[:-1], b[1:] - b[:-1]))
+
+
+@compiled
+def centred(signal):
+    """(samples, leads) less each lead's mean."""
+    mean = np.zeros(signal.shape[1])
+    for n in range(len(signal)):
+        for k in range(mean.size):
+            mean[k] += signal[n, k]
+    return signal - (mean / len(signal)).astype(np.float32)
+
+
+@compiled
+def cosine(a, b):
+    a, b = a.ravel(), b.ravel()
+    return float(np.dot(a, b)) / max(np.sqrt(float(np.dot(a, a)) * float(np.dot(b, b))), 1e-12)
 
 
 @compiled
@@ -172,76 +281,35 @@ def beats_of(x, apart, around, moments, vectors):
     return count
 
 
-def candidates(owners: np.ndarray, firsts: np.ndarray, intervals: np.ndarray, beat: np.ndarray, vectors: np.ndarray,
-               tolerance: float, moments: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of recordings with beats in a row that agree, each once, and by how many ms the second begins later; a row
-    begins with its `beat` of `vectors`. `moments` (beat,) of all recordings, each up to its place in `ends`."""
-    place = (intervals[:, :2] // tolerance).astype(np.int64)
-    width = int(place[:, 1].max()) + 3
-    cell = place[:, 0] * width + place[:, 1] + 1        # of two intervals: a row's fellows are in its own or beside it
-    order = np.lexsort((intervals[:, -1], cell))
-    rows = (owners[order], firsts[order], intervals[order], beat[order], cell[order], width)
-    limits = (tolerance, int(COSINE * 127 * 127), moments, ends)
-    heads = foremost(vectors, beat[order])
-    one = other = np.empty(0, np.int64)
-    for start in range(0, len(owners), ROWS_AT_ONCE):       # recordings alike agree in many rows: one a pair is kept
-        part = (start, min(start + ROWS_AT_ONCE, len(owners)))
-        found = np.empty((ROWS_AT_ONCE, 2), np.int64)
-        count = agreeing(*rows, vectors, *heads, *limits, *part, found)
-        if count > len(found):
-            found = np.empty((count, 2), np.int64)
-            agreeing(*rows, vectors, *heads, *limits, *part, found)
-        a, b = order[found[:count, 0]], order[found[:count, 1]]
-        swap = owners[a] > owners[b]
-        one, other = np.append(one, np.where(swap, b, a)), np.append(other, np.where(swap, a, b))
-        _, first = np.unique(owners[one] * (owners.max() + 1) + owners[other], return_index=True)
-        one, other = one[first], other[first]
-    return owners[one], owners[other], firsts[one] - firsts[other]
-
-
-def foremost(vectors: np.ndarray, beat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(HEAD, row) coordinates of the rows' first beats along the HEAD axes that hold most of all beats, and (row,) the
-    length of what these leave: the product of two beats is at most that of their heads and of these lengths."""
-    wide = vectors[:: max(1, len(vectors) // BEATS_LOOKED_AT)].astype(float)
-    axes = np.linalg.eigh(wide.T @ wide)[1][:, : -HEAD - 1 : -1]
-    heads, rest = np.empty((axes.shape[1], len(beat)), np.float32), np.empty(len(beat), np.float32)
-    for start in range(0, len(beat), ROWS_AT_ONCE):
-        part = slice(start, start + ROWS_AT_ONCE)
-        here = vectors[beat[part]].astype(float)
-        heads[:, part] = head = (here @ axes).T
-        rest[part] = np.sqrt(np.maximum((here**2).sum(axis=1) - (head**2).sum(axis=0), 0) + ROUNDING)
-    return heads, rest
-
-
 @compiled
-def agreeing(owners, firsts, intervals, beat, cell, width, vectors, heads, rest, tolerance, least, moments, ends,
-             start, stop, found):
-    """Pairs of rows of two recordings that agree into `found`, as far as it reaches, the first row in [start, stop);
-    gives how many there are. Rows are sorted by cell, then by their last interval: the first fellow of a row in each
-    of the cells around it never lies before that of the row before."""
-    count, bound, last = 0, np.empty(ROWS_IN_CACHE, np.float32), intervals.shape[1] - 1
-    around = np.array([0, 1, width - 1, width, width + 1])      # the cells before these look at the row themselves
-    fellows = np.full(around.size, start)
+def agreeing(rows, others, width, vectors, tolerance, least, moments, ends, start, stop, found):
+    """Pairs of a row and another that agree into `found`, as far as it reaches, the first in [start, stop) and of a
+    recording before the other's; gives how many there are. As rows are sorted, the first fellow of one in each of the
+    cells around it never lies before that of the row before."""
+    count, bound = 0, np.empty(ROWS_IN_CACHE, np.float32)
+    last, last_of_others = rows.intervals[:, -1], others.intervals[:, -1]
+    around = np.array([-width - 1, -width, 1 - width, -1, 0, 1, width - 1, width, width + 1])
+    fellows = np.zeros(around.size, np.int64)
     for i in range(start, stop):
-        shortest, longest = intervals[i, last] - tolerance, intervals[i, last] + tolerance
+        shortest, longest = last[i] - tolerance, last[i] + tolerance
         for k in range(around.size):
-            looked_at, low = cell[i] + around[k], fellows[k]
-            while low < cell.size and (cell[low] < looked_at or (cell[low] == looked_at and
-                                                                 intervals[low, last] < shortest)):
+            looked_at, low = rows.cell[i] + around[k], fellows[k]
+            while low < others.cell.size and (others.cell[low] < looked_at or (others.cell[low] == looked_at and
+                                                                               last_of_others[low] < shortest)):
                 low += 1
-            fellows[k] = low
-            high = low = max(low, i + 1)
-            while high < cell.size and cell[high] == looked_at and intervals[high, last] <= longest:
-                low, high = high, min(high + ROWS_IN_CACHE, cell.size)
-                while cell[high - 1] != looked_at or intervals[high - 1, last] > longest:
+            fellows[k] = high = low
+            while high < others.cell.size and others.cell[high] == looked_at and last_of_others[high] <= longest:
+                low, high = high, min(high + ROWS_IN_CACHE, others.cell.size)
+                while others.cell[high - 1] != looked_at or last_of_others[high - 1] > longest:
                     high -= 1
-                add_product(bound, rest[low:high], rest[i], False)
-                for axis in range(heads.shape[0]):
-                    add_product(bound, heads[axis, low:high], heads[axis, i], True)
+                add_product(bound, others.rest[low:high], rows.rest[i], False)
+                for axis in range(rows.heads.shape[0]):
+                    add_product(bound, others.heads[axis, low:high], rows.heads[axis, i], True)
                 for j in range(low, high):
-                    if bound[j - low] >= least - ROUNDING and owners[i] != owners[j] and alike(
-                            intervals[i], intervals[j], vectors, beat[i], beat[j], tolerance, least) and in_step(
-                            moments, ends, owners[i], owners[j], firsts[i] - firsts[j]):
+                    if bound[j - low] >= least - ROUNDING and rows.owner[i] < others.owner[j] and alike(
+                            rows.intervals[i], others.intervals[j], vectors, rows.beat[i], others.beat[j], tolerance,
+                            least) and in_step(moments, ends, rows.owner[i], others.owner[j],
+                                               rows.begin[i] - others.begin[j]):
                         if count < len(found):
                             found[count, 0], found[count, 1] = i, j
                         count += 1

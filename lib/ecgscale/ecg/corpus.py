@@ -90,6 +90,10 @@ class Corpus:
                 raise changed(folder / "signals.npy", "shard.json")
         return self
 
+    def close(self) -> None:
+        """Let go of the files, whose pages count as this process's memory; the next signal maps its own again."""
+        self.maps.clear()
+
     def __len__(self) -> int:
         return len(self.records)
 

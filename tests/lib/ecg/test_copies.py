@@ -34,6 +34,9 @@ def groups(recordings: list[tuple[np.ndarray, float]]) -> np.ndarray:
         def __len__(self):
             return len(made)
 
+        def close(self):
+            pass
+
     return find_copies(Corpus(rate=100.0, signal=lambda index: made[index].astype(np.float16)))
 
 
@@ -51,6 +54,15 @@ def test_a_copy_is_found_among_other_hearts(kind):
     found = groups([(heart(seed), RATE) for seed in range(12)] + [COPIES[kind](heart(5))])
     assert found[12] == found[5] >= 0
     assert (np.delete(found, [5, 12]) == -1).all()
+
+
+@pytest.mark.parametrize("samples", [1, 2000, 4000])
+def test_blocks_of_any_size_find_the_same(monkeypatch, samples):
+    hearts = [(heart(seed), RATE) for seed in (0, 1, 2, 1, 3, 0, 1)]
+    at_once = groups(hearts)
+    monkeypatch.setattr(copies, "SAMPLES_AT_ONCE", samples)
+    np.testing.assert_array_equal(groups(hearts), at_once)
+    assert at_once.tolist() == [0, 1, -1, 1, -1, 0, 1]
 
 
 def test_a_few_beats_at_a_time_find_the_same(monkeypatch):
@@ -93,7 +105,8 @@ def test_of_many_hearts_that_beat_alike_few_pairs_are_compared(monkeypatch, lead
     """Beats of one lead point one way in every heart, and those of a generator in all leads; without their moments half
     a percent of all pairs would be laid over each other, of 100,000 recordings 24 million."""
     compared = []
-    monkeypatch.setattr(copies, "look_alike", lambda *pair: compared.append(pair))
+    monkeypatch.setattr(copies, "look_alike", lambda _, found, __: np.zeros(len(found), bool) | bool(
+        compared.extend(found)))
     rng = np.random.default_rng(3)
     moments = np.cumsum(rng.uniform(0.5, 1.2, (400, 1)) + rng.normal(0, 0.03, (400, 12)), axis=1)
     shape = np.concatenate([np.zeros(18), [0.2, 0.6, 1.0, 0.5, -0.3, -0.1, 0.0]])
@@ -106,22 +119,30 @@ def test_of_many_hearts_that_beat_alike_few_pairs_are_compared(monkeypatch, lead
         def __len__(self):
             return len(moments)
 
+        def close(self):
+            pass
+
     find_copies(Corpus(rate=100.0, signal=signal))
     assert 0 < len(compared) < 0.002 * 400 * 399 / 2
 
 
 def test_intervals_at_the_very_end_of_the_tolerance_agree():
     owners, intervals = np.array([0, 1]), np.array([[800.0, 800.0, 800.0], [800.0, 795.0, 800.0]])
-    alike = np.full((8, 2), 90, np.int8)
+    every = copies.Beats(np.tile(800.0 * np.arange(4), 2), np.full((8, 2), 90, np.int8), np.array([4, 8]))
     for tolerance, pairs in ((5.0, 1), (4.9, 0)):
-        found = copies.candidates(owners, np.zeros(2), intervals, np.array([0, 4]), alike, tolerance,
-                                  np.tile(800.0 * np.arange(4), 2), np.array([4, 8]))
-        assert len(found[0]) == pairs
+        assert len(found_among(every, owners, np.array([0, 4]), np.zeros(2), intervals, tolerance)) == pairs
+
+
+def found_among(every, owners, beat, begin, intervals, tolerance):
+    axes = copies.foremost(every.vectors)
+    rows = copies.in_cells(owners, beat, begin, intervals, every.vectors, tolerance, 1000, axes)
+    return copies.candidates(rows, rows, every, tolerance, 1000, 100.0)
 
 
 @pytest.mark.parametrize("leads", [1, 2, 12])
 def test_the_short_look_at_beats_misses_no_pair(leads):
-    """Hearts that all beat alike, as paced and made-up ones do: rows of beats against every row, each one whole."""
+    """Hearts that all beat alike, as paced and made-up ones do: rows of beats against every row, each one whole. A copy
+    of a steady heart agrees with it at each beat, and is one at a single shift: all are given."""
     rng = np.random.default_rng(leads)
     shapes = rng.normal(0, 1, (300, 2 * leads))
     shapes[150:] = shapes[:150] + rng.normal(0, rng.uniform(0, 0.4, (150, 1)), (150, 2 * leads))
@@ -129,11 +150,12 @@ def test_the_short_look_at_beats_misses_no_pair(leads):
     vectors = np.rint(vectors + rng.normal(0, 3, vectors.shape)).clip(-127, 127).astype(np.int8)
     row = (6 * np.arange(300)[:, None] + np.arange(3)).ravel()[:, None] + np.arange(4)      # three rows a heart
     owners, intervals = row[:, 0] // 6, rng.choice([798.0, 800.0, 806.0], (900, 3), p=[0.45, 0.5, 0.05])
-    found = copies.candidates(owners, 800.0 * (row[:, 0] % 6), intervals, row[:, 0], vectors, 5.0,
-                              np.tile(800.0 * np.arange(6), 300), 6 * np.arange(1, 301))
+    every = copies.Beats(np.tile(800.0 * np.arange(6), 300), vectors, 6 * np.arange(1, 301))
+    found = found_among(every, owners, row[:, 0], 800.0 * (row[:, 0] % 6), intervals, 5.0)
     beats = vectors[row].astype(int)
     close = (np.abs(intervals[:, None] - intervals) <= 5).all(axis=2)
     alike = (np.einsum("ibk,jbk->ijb", beats, beats) >= int(0.97 * 127**2)).all(axis=2)
-    pairs = {(owners[i], owners[j]) for i, j in np.argwhere(close & alike) if owners[i] < owners[j]}
-    assert set(zip(found[0], found[1], strict=True)) == pairs
-    assert 50 < len(pairs) == len(found[0])
+    pairs = {(owners[i], owners[j], 80 * (i % 3 - j % 3)) for i, j in np.argwhere(close & alike)
+             if owners[i] < owners[j]}
+    assert {*map(tuple, found.tolist())} == pairs
+    assert 50 < len(pairs) == len(found)
