@@ -1,7 +1,6 @@
 """What every command in bin/ shares: `--help` with an example, CPU limits, and errors without a traceback."""
 
 import argparse
-import errno
 import os
 import re
 import sys
@@ -9,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ecgscale import __version__
-from ecgscale.errors import FULL, UserError
+from ecgscale.errors import FAILING, FULL, UserError, shortened
 from ecgscale.machine.confined import confine
 from ecgscale.machine.processors import limit_cpus
 
@@ -48,8 +47,15 @@ def folder(text: str) -> Path:
     return path
 
 
+def named(text: str) -> Path:
+    """A path; an empty text, as of a variable that is not set, would be the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("no name; the current folder is .")
+    return Path(text)
+
+
 def existing(text: str) -> Path:
-    path = Path(text)
+    path = named(text)
     try:
         found = path.exists()
     except (OSError, ValueError) as error:      # a name that no file system takes, a folder that is not ours to see
@@ -75,10 +81,12 @@ def new(text: str) -> Path:
 
 
 def place(text: str, fits: Callable[[Path], bool], problem: str) -> Path:
-    path = Path(text)
+    path = named(text)
     try:
         if path.exists() and not fits(path):
             raise argparse.ArgumentTypeError(f"{text}: {problem}")
+        if os.path.islink(os.path.realpath(path)):
+            raise argparse.ArgumentTypeError(f"{text}: a link that leads to itself")
         above = next(folder for folder in path.absolute().parents if folder.exists())
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text[:200]}: {error}") from None
@@ -88,8 +96,8 @@ def place(text: str, fits: Callable[[Path], bool], problem: str) -> Path:
 
 
 def run(main: Callable[[list[str] | None], int | None]) -> None:
-    """Run a command's `main`: a UserError, a full disk or a forbidden folder ends with its message and exit
-    code 2, Ctrl-C with 130."""
+    """Run a command's `main`: a UserError, a disk that is full or fails, a forbidden folder or too little memory ends
+    with its message and exit code 2, Ctrl-C with 130."""
     confine()
     limit_cpus(None)        # a command that takes --cpus says another number
     try:
@@ -103,9 +111,14 @@ def run(main: Callable[[list[str] | None], int | None]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (*FULL, errno.EACCES, errno.EROFS):
+        if error.errno not in (*FULL, *FAILING):
             raise
         full = error.errno in FULL
         remedy = ". Make room there and run again (the pipeline with -resume): what is finished is kept" if full else ""
-        print(f"{Path(sys.argv[0]).name}: {error.filename or 'writing'}: {error.strerror}{remedy}", file=sys.stderr)
+        told = shortened(str(error.filename or "reading or writing a file"))
+        print(f"{Path(sys.argv[0]).name}: {told}: {error.strerror}{remedy}", file=sys.stderr)
+        sys.exit(2)
+    except MemoryError as error:
+        why = f" ({error})" if str(error) else ""
+        print(f"{Path(sys.argv[0]).name}: not enough memory{why}. Give it more, or less to do", file=sys.stderr)
         sys.exit(2)

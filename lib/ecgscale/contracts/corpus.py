@@ -63,7 +63,7 @@ class Shard(Document):
     """How the signals were prepared: name and every parameter."""
     recipe_digest: str
     """Of the recipe."""
-    rate: float
+    rate: float = Field(gt=0, le=10_000)
     """Of signals.npy, in Hz."""
     unit: str
     """Of one signals.npy step: "z" (per-lead z-score) or "mV"."""

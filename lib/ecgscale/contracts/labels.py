@@ -13,6 +13,7 @@ unscored codes (Reyna et al., Computing in Cardiology 2021), and those of PTB-XL
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -148,8 +149,9 @@ def read_label_set(named: Path | str | None = None) -> LabelSet:
 
 def label_set_folder(named: str | Path | None) -> Path:
     """The folder of a label set: a folder as it is, or the name of one in assets/labels. Raises UserError."""
-    if named is None or Path(named).is_dir():
-        return Path(named or PHYSIONET_2021)
+    with contextlib.suppress(OSError, ValueError):      # a name that no file system takes
+        if named is None or Path(named).is_dir():
+            return Path(named or PHYSIONET_2021)
     known = sorted(file.parent.relative_to(LABEL_SETS).as_posix() for file in LABEL_SETS.rglob("classes.csv"))
     if str(named) not in known:
         raise UserError(f"no label set {str(named)!r}", field="labels",

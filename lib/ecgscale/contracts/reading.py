@@ -75,7 +75,7 @@ def read_text(path: Path | str, largest: int = LARGEST_DOCUMENT) -> str:
 def read_json(text: str, path: Path | str, line: int | None = None) -> Any:
     """A JSON value of finite numbers and of text that can be written again. Raises ContractError with its line."""
     try:
-        value = json.loads(text, parse_constant=refuse_number, parse_float=finite)
+        value = json.loads(text, parse_constant=refuse_number, parse_float=finite, parse_int=whole_number)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode()      # half of a character, which no file takes
         return value
@@ -88,6 +88,14 @@ def read_json(text: str, path: Path | str, line: int | None = None) -> Any:
 def finite(text: str) -> float:
     value = float(text)
     return value if math.isfinite(value) else refuse_number(text)
+
+
+def whole_number(text: str) -> int:
+    """Of 64 bits, as tables hold it."""
+    value = int(text)
+    if abs(value) >= 1 << 63:
+        raise ValueError(f"{text[:40]} does not fit into 64 bits")
+    return value
 
 
 def refuse_number(text: str) -> NoReturn:

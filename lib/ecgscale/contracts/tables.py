@@ -126,7 +126,8 @@ class Table:
             if path.suffix == ".csv":
                 write_csv(table, temporary)
             else:
-                pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+                with open(temporary, "wb") as stream:       # given the path, Arrow wants one that is UTF-8
+                    pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
             datapackage.enter(self.resource(path, table.schema.names), temporary, path.parent)
 
     def resource(self, path: Path, names: Iterable[str]) -> dict[str, Any]:
@@ -179,7 +180,7 @@ class Table:
                                     remedy="Only the open end of an interval may be: make the file again")
 
     def from_parquet(self, path: Path, columns: list[str] | None, said: str | None) -> pa.Table:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with open(path, "rb") as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
             check_cells(file.metadata, path)
             table = file.read(columns)
         found = (table.schema.metadata or {}).get(b"ecgscale", b"").decode() or said
@@ -240,7 +241,8 @@ def joined(table: Table, frames: list[pd.DataFrame]) -> pd.DataFrame:
 def write_csv(table: pa.Table, path: Path) -> None:
     """Plain CSV: text quoted, null as nothing between the commas, UTF-8. Text that a spreadsheet would run as a formula
     begins with an apostrophe, which `plainly` takes away again."""
-    pyarrow.csv.write_csv(each_text(table, r"\A('*[=+\-@\t\r])", r"'\1"), path)
+    with open(path, "wb") as stream:
+        pyarrow.csv.write_csv(each_text(table, r"\A('*[=+\-@\t\r])", r"'\1"), stream)
 
 
 def plainly(table: pa.Table) -> pa.Table:
@@ -259,8 +261,9 @@ def each_text(table: pa.Table, pattern: str, replacement: str) -> pa.Table:
 def read_csv(path: Path, skip: int, kinds: dict[str, pa.DataType], columns: list[str] | None) -> pa.Table:
     convert = pyarrow.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True,
                                          quoted_strings_can_be_null=False, include_columns=columns)
-    return pyarrow.csv.read_csv(path, pyarrow.csv.ReadOptions(skip_rows=skip),
-                                pyarrow.csv.ParseOptions(newlines_in_values=True), convert)
+    with open(path, "rb") as stream:
+        return pyarrow.csv.read_csv(stream, pyarrow.csv.ReadOptions(skip_rows=skip),
+                                    pyarrow.csv.ParseOptions(newlines_in_values=True), convert)
 
 
 def tell_spoiled(table: pa.Table, path: Path) -> None:

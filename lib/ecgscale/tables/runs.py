@@ -73,7 +73,8 @@ def check_name(path: Path, resource: dict[str, Any] | None) -> None:
 
 def is_ours(path: Path) -> bool:
     try:
-        return b"ecgscale" in (pq.read_schema(path).metadata or {})
+        with open(path, "rb") as stream:
+            return b"ecgscale" in (pq.read_schema(stream).metadata or {})
     except (OSError, ValueError):
         return True                 # the contract says what is wrong with it
 

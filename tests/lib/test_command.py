@@ -1,0 +1,92 @@
+"""What every command does at its door and at its end, whatever it is given: found by hostile calls of all of them."""
+
+import argparse
+import errno
+import os
+import sys
+
+import pandas as pd
+import pytest
+
+from ecgscale import command
+from ecgscale.contracts import SPLIT, ContractError, SplitInfo, read_split, write_split
+from ecgscale.contracts.labels import label_set_folder
+from ecgscale.contracts.reading import read_json
+from ecgscale.errors import UserError
+
+
+def ended(capsys, monkeypatch, error: BaseException) -> str:
+    def main(_):
+        raise error
+
+    monkeypatch.setattr(sys, "argv", ["ecg-any"])
+    monkeypatch.setattr(command, "confine", lambda: None)
+    with pytest.raises(SystemExit) as left:
+        command.run(main)
+    assert left.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.ESTALE])
+def test_a_disk_that_fails_is_told_without_a_traceback(capsys, monkeypatch, number):
+    """As read(2) and open(2) of Linux may end; /proc/self/mem gives EIO."""
+    told = ended(capsys, monkeypatch, OSError(number, os.strerror(number), "a" * 5000))
+    assert told == f"ecg-any: {'a' * 1000}...: {os.strerror(number)}\n"
+
+
+def test_too_little_memory_is_told_without_a_traceback(capsys, monkeypatch):
+    told = ended(capsys, monkeypatch, MemoryError("Unable to allocate 98.7 PiB"))
+    assert told == "ecg-any: not enough memory (Unable to allocate 98.7 PiB). Give it more, or less to do\n"
+
+
+def test_a_defect_of_ours_still_shows_where_it_is(monkeypatch):
+    monkeypatch.setattr(command, "confine", lambda: None)
+    with pytest.raises(FileNotFoundError):
+        command.run(lambda _: open("/nowhere"))  # noqa: SIM115
+
+
+@pytest.mark.parametrize("kind", [command.file, command.folder, command.existing, command.new_folder, command.new_file,
+                                  command.new])
+def test_an_empty_name_is_not_the_current_folder(kind):
+    with pytest.raises(argparse.ArgumentTypeError, match="no name"):
+        kind("")
+
+
+@pytest.mark.parametrize("kind", [command.new_folder, command.new_file, command.new])
+def test_no_result_goes_where_a_link_leads_to_itself(kind, tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "later").symlink_to(tmp_path / "gone")
+    with pytest.raises(argparse.ArgumentTypeError, match="leads to itself"):
+        kind(str(tmp_path / "loop"))
+    assert kind(str(tmp_path / "later")) == tmp_path / "later"
+
+
+def test_endless_names_and_lists_are_cut_in_a_message():
+    told = str(UserError(f"no {'x' * 10**5}", file="y" * 10**5, field="z", remedy="Write " + "w" * 10**5))
+    assert told == f"{'y' * 1000}... z: no {'x' * 1000}.... Write {'w' * 1000}..."
+    assert len(str(UserError(", ".join(f"{k} is unknown" for k in range(10**4))))) < 5100
+
+
+def test_results_may_lie_where_a_name_is_not_utf_8(tmp_path):
+    """Arrow, given a path, takes none."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    rows = pd.DataFrame({"record": list("ab"), "source": "s", "patient": None, "fold": [0, 3],
+                         "part": ["train", "test"]})
+    info = SplitInfo(method="records", seed=1, counts={}, audit={}, corpus_digest="c",
+                     digest=SplitInfo.digest_of(rows), synthetic=True)
+    write_split(rows, info, folder)
+    SPLIT.write(rows, folder / "split.csv")
+    assert read_split(folder)[0]["record"].tolist() == SPLIT.read(folder / "split.csv")["record"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["1" + "0" * 400, str(1 << 63), str(-(1 << 63))])
+def test_a_whole_number_that_no_table_holds_is_refused_where_it_is_read(text):
+    """int64 is what Arrow and pandas hold."""
+    with pytest.raises(ContractError, match="64 bits"):
+        read_json(f'{{"params": {text}}}', "run.json")
+    assert read_json(str((1 << 63) - 1), "run.json") == 2**63 - 1
+
+
+def test_a_name_that_no_file_system_takes_is_no_label_set():
+    with pytest.raises(UserError, match=r"no label set 'a{990,1000}\.{4} Give a folder or one of"):
+        label_set_folder("a" * 10**5)
