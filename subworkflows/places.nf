@@ -1,4 +1,5 @@
-// Files and folders as people name them: `[v2]`, (1), o'neil and Übung are names, never patterns.
+// Files and folders as people name them: `[v2]`, (1), o'neil and names with umlauts are names, never patterns. Scripts keep to
+// ASCII: without a UTF-8 locale, as in a bare container, Java 17 reads no other.
 
 // The path itself, where file() would look for what matches it
 def place(text) {

@@ -9,7 +9,7 @@ from tests.commands import run_command
 from tests.tiny_folders import exportable
 from tests.tiny_models import trained_run
 
-STUDY = {"name": "tiny", "deploy": {"top": 2, "formats": ["onnx", "openvino"], "precisions": ["float32"]}}
+STUDY = {"name": "tiny", "deploy": {"top": 3, "formats": ["onnx", "openvino"], "precisions": ["float32"]}}
 
 
 def command(name, *arguments, code=0):
@@ -30,9 +30,10 @@ def trained(tmp_path_factory, small_corpus):
 
 @pytest.fixture(scope="module")
 def models(trained):
-    command("ecg-export", "--trained", *(trained / "runs").iterdir(), "--runs", trained / "runs.parquet", "--corpus",
-            trained / "shard", "--split", trained / "split", "--study", trained / "study.json", "--out",
-            trained / "models", "--cpus", 2)     # a process a model
+    done = command("ecg-export", "--trained", *(trained / "runs").iterdir(), "--runs", trained / "runs.parquet",
+                   "--corpus", trained / "shard", "--split", trained / "split", "--study", trained / "study.json",
+                   "--out", trained / "models", "--cpus", 2)     # a process a model
+    assert "2 of 2 networks, each by its best run on validation (3 runs in all)" in done.stderr
     return trained / "models"
 
 

@@ -140,6 +140,13 @@ def test_a_law_is_fitted_beside_the_others(extended, tmp_path):
     assert float(c) == pytest.approx(0.8, rel=0.05)
 
 
+def test_it_is_told_how_much_each_takes():
+    told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for page in ("family", "runtime", "dataset", "law"):
+        (_, code), = NEW_FILE.findall((PAGES / f"{page}.md").read_text(encoding="utf-8"))
+        assert f"(docs/extend/{page}.md) | one new ({len(code.splitlines())} lines), one line |" in told
+
+
 def test_the_example_of_a_test_passes():
     code, = re.findall(r"```python\n(.*?)^```$", (PAGES / "one-test.md").read_text(), flags=re.MULTILINE | re.DOTALL)
     given: dict = {}

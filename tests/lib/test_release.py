@@ -62,6 +62,14 @@ def test_the_page_of_the_study_has_the_numbers_of_the_findings():
     assert all(value in page for value in best)
 
 
+def test_what_nextflow_reads_is_ascii():
+    """In a bare Debian, without a UTF-8 locale, Java 17 ends at any other letter: MalformedInputException."""
+    files = [ROOT / "main.nf", ROOT / "nextflow.config", ROOT / "nextflow_schema.json", *(ROOT / "conf").rglob("*.config"),
+             *(path for room in ("modules", "subworkflows") for path in (ROOT / room).rglob("*.nf"))]
+    assert len(files) > 40
+    assert not [path.name for path in files if not path.read_bytes().isascii()]
+
+
 def test_every_place_of_the_version_has_it():
     assert f"version         = '{__version__}'" in (ROOT / "nextflow.config").read_text(encoding="utf-8")
     assert f"ARG VERSION={__version__}" in (ROOT / "containers/Containerfile").read_text(encoding="utf-8")

@@ -101,9 +101,9 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     folders = {folder.name: folder for folder in map(Path, trained)}
     available = runs[runs["run_id"].isin(folders)]
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
-    trained_well = ranked(available)
-    print(f"export: {len(chosen)} models of {len(trained_well.drop_duplicates(NETWORK))} networks, of each the best of "
-          f"its {len(trained_well)} finished runs on validation", file=sys.stderr, flush=True)
+    evaluated = ranked(available)
+    print(f"export: {len(chosen)} of {len(evaluated.drop_duplicates(NETWORK))} networks, each by its best run on "
+          f"validation ({len(evaluated)} runs in all)", file=sys.stderr, flush=True)
     processes = max(1, min(threads, len(chosen)))
     task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)
     tasks = {other.recipe["name"]: replace(task, corpus=other) for other in others}
