@@ -1,7 +1,10 @@
 """A stream's answers are those of the whole recording, however the signal comes in; and what is told of its time."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
+import torch
 
 from ecgscale.contracts import STREAMING
 from ecgscale.deploy.block import Configuration
@@ -40,6 +43,28 @@ def test_answers_are_those_of_the_whole_recording(signal, name, option, pieces):
     assert [answer.end - WINDOW for answer in answers] == starts.tolist()
     difference = np.abs(np.array([answer.logits for answer in answers]) - expected).max()
     assert difference <= (0 if "int8" in option else 1e-5)
+
+
+@pytest.mark.parametrize(("size", "seen"), [("regnet-20k", 47), ("resnet-20k", 195)])
+def test_what_lies_further_from_a_windows_ends_than_the_network_sees_could_be_carried(size, seen):
+    """The figures of docs/how-to/stream.md: how far a feature sees, by its gradient; and features of two windows that
+    overlap, from where that no longer reaches an end."""
+    module = import_module(f"ecgscale.models.{size.split('-')[0]}")
+    network, kept = module.SIZES[size].network(12, 1000, 26).eval(), []
+    network.mean.register_forward_pre_hook(lambda _, given: kept.append(given[0]))
+    signal = torch.randn(8, 12, 2000, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    network(signal)
+    step = 2 ** round(np.log2(2000 / kept[0].shape[-1]))          # samples a feature
+    kept[0][..., kept[0].shape[-1] // 2].sum().backward()
+    touched = signal.grad.abs().sum((0, 1)).nonzero()
+    assert int(touched.max() - touched.min()) + 1 == seen
+    with torch.no_grad():
+        for start in (0, 6 * step):
+            network(signal[..., start : start + 1000])
+    one, other = kept[1][..., 6:], kept[2][..., : kept[1].shape[-1] - 6]
+    ends = seen // step // 2 + 1
+    assert (one - other)[..., ends:-ends].abs().max() < 1e-5
+    assert (one - other)[..., 0].abs().max() > 1e-3
 
 
 def test_a_row_says_what_a_second_of_signal_costs():
