@@ -30,7 +30,9 @@ def model(request) -> ModelSpec:
 def test_forward_and_backward(model, leads, window, classes):
     network = build(model, leads, window, classes, seed=1)
     signal = torch.randn(2, leads, window, generator=torch.Generator().manual_seed(2))
-    logits = network(signal)
+    with torch.random.fork_rng():       # stochastic depth may drop a block of both: in one of a hundred draws
+        torch.manual_seed(0)
+        logits = network(signal)
     assert logits.shape == (2, classes)
     assert logits.isfinite().all()
     logits.square().sum().backward()
