@@ -34,30 +34,39 @@ def test_noise_that_changes_along_a_size_is_told(runs, growth, said):
         assert said in found[0]
 
 
-@pytest.mark.parametrize(("runs", "said"), [(9, "a new run in 0.84 (noise that grows tenfold along a size)"),
-                                            (40, ""), (400, "the curve in 0.84 (seeds")])
-def test_intervals_that_were_counted_too_narrow_say_so(runs, said):
-    """The law with floor, as docs/explanation/coverage.md counts it with 8, 60 and 500 runs, of all designs but one
-    axis and of all noises the lowest."""
+def lowest(law: str, runs: int) -> dict[str, float]:
+    """Of all noises and designs but one axis, what the cells of that many runs hold of 0.90, where below 0.85."""
+    cells = pd.read_csv(COUNTS).query("law == @law and of == 'runs' and design != 'one_axis' and runs == @runs")
+    shares = {held: cells[f"{held}_low"].min() for held in ("parameters", "curve", "run")}
+    return {held: share for held, share in shares.items() if share < 0.85}
+
+
+@pytest.mark.parametrize(("runs", "near"), [(9, 8), (40, 60), (400, 500)])
+def test_intervals_that_were_counted_too_narrow_say_so(runs, near):
+    """The law with floor, by the cells nearest in the number of runs."""
     laws = fit_run_table(table(runs, 1.0), target="test_loss", replicates=0)
     fits = [fit for fit in laws.fits if fit.law == "floor" and fit.statistics["quantile"] is None]
-    found = [note for note in notes(fits) if "planted tables" in note]
-    assert len(found) == bool(said)
-    assert all(said in note and "of the floor law" in note for note in found)
+    found, short = [note for note in notes(fits) if "planted tables" in note], lowest("floor", near)
+    assert len(found) == bool(short)
+    assert all(f"of about {near} runs" in note for note in found)
+    assert all(f"in {share:.2f} (" in note for note in found for share in short.values())
 
 
 def test_what_one_axis_cannot_tell_is_not_believed():
-    """The multi-epoch law of runs that differ in one size: parameters were held in 0.26 of the tables."""
+    """The multi-epoch law of runs that differ in one size: parameters were held in a quarter of the tables."""
     found = told_shortfalls("multi_epoch", shortfalls("multi_epoch", 150, one_axis=True))
     assert "of about 200 runs, 90 % intervals of the multi-epoch law" in found
-    assert "parameters in 0.26" in found
-    assert "the curve in 0.54" in found
-    assert not any(row["share"] < 0.79 for row in shortfalls("multi_epoch", 150))
+    assert float(found.split("parameters in ")[1][:4]) < 0.5
+    assert float(found.split("the curve in ")[1][:4]) < 0.7
+    assert not any(row["share"] < 0.75 for row in shortfalls("multi_epoch", 150))
 
 
 def test_a_prediction_says_what_such_intervals_hold():
     law = fit(table(9, 1.0), response="test_loss", replicates=20)
-    assert "held, at the lowest, a new run in" in law.predict(params=1e9)["note"]
+    note = law.predict(params=1e9)["note"]
+    assert "held, at the lowest, " in note
+    assert f"a new run in {lowest('floor', 8)['run']:.2f}" in note
+    assert not lowest("floor", 60)
     assert "held" not in fit(table(60, 1.0), response="test_loss", replicates=20).predict(params=1e9)["note"]
 
 
