@@ -30,6 +30,7 @@ def exportable(folder: Path, recordings: Path, study: dict, results: list[RunRes
                                 digest=SplitInfo.digest_of(rows)), folder / "split")
     RUNS.write(pd.DataFrame([dict.fromkeys(RUNS.columns) | {
         "run_id": r.spec.run_id, "status": "finished", "family": r.spec.model.family, "synthetic": True,
+        "params": r.ledger.params, "forward_flops": r.ledger.forward_flops, "activations": r.ledger.activations,
         "valid_challenge_score": score} for r, score in zip(results, scores, strict=True)]), folder / "runs.parquet")
 
 

@@ -61,6 +61,14 @@ def ranked(runs: pd.DataFrame) -> pd.DataFrame:
     return known.sort_values([score, "run_id"], ascending=[False, True], kind="stable")
 
 
+def best_of_networks(runs: pd.DataFrame) -> pd.DataFrame:
+    """Of `ranked`, the first run of each network. Runs of which the table does not tell NETWORK are networks each."""
+    known = ranked(runs)
+    if not {*NETWORK} <= set(known):
+        return known
+    return known[~known.duplicated(NETWORK) | known[NETWORK].isna().any(axis=1)]
+
+
 def finished(runs: pd.DataFrame, target: str) -> pd.DataFrame:
     """The runs that ended well and have a value of `target`, in the order of run_id, index renewed."""
     if target not in runs:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, joined, reading
-from ecgscale.contracts.run_table import NETWORK, ranked
+from ecgscale.contracts.run_table import NETWORK, best_of_networks
 from ecgscale.deploy.kit import unpack
 from ecgscale.deploy.runtimes import MODULES
 from ecgscale.deploy.tabulate import Measured, tabulate
@@ -47,7 +47,7 @@ def timed_apart(latency: pd.DataFrame, runs: pd.DataFrame) -> dict[str, str]:
     """
     if not {"run_id", *NETWORK} <= set(runs) or not {*NETWORK} <= set(latency):
         return {}
-    known = ranked(runs.assign(run_id=runs["run_id"].astype(str))).drop_duplicates(NETWORK)
+    known = best_of_networks(runs.assign(run_id=runs["run_id"].astype(str)))
     timed = latency[["run_id", *NETWORK]].drop_duplicates("run_id")
     both = timed.merge(known[["run_id", *NETWORK]], on=NETWORK, suffixes=("", "_there"))
     own = set(runs["run_id"].astype(str)) & set(timed["run_id"])

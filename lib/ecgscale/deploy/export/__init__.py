@@ -28,7 +28,7 @@ from ecgscale.contracts import (
     write_text,
 )
 from ecgscale.contracts.labels import LabelSet
-from ecgscale.contracts.run_table import CHOOSING, NETWORK, chosen_by, ranked
+from ecgscale.contracts.run_table import CHOOSING, best_of_networks, chosen_by, ranked
 from ecgscale.deploy.export.check import RUNNERS, Reference, differences, reference, run_file, windows_of
 from ecgscale.deploy.export.formats import DIRECTML_OPSET, NEWEST_OPSET, NOT_ON_APPLE, Exporter
 from ecgscale.deploy.export.memory import peak_activations
@@ -66,7 +66,7 @@ def choose(runs: pd.DataFrame, top: int) -> list[tuple[str, str]]:
     if score is None:
         raise UserError("no run has a validation score", field=" or ".join(CHOOSING),
                         remedy="Give the table that ecg-collect made of evaluated runs")
-    networks = ranked(runs).drop_duplicates(NETWORK)
+    networks = best_of_networks(runs)
     best = networks.drop_duplicates("family")
     rest = networks[~networks["run_id"].isin(best["run_id"])]
     name = score.removeprefix("valid_").replace("_", " ")
@@ -101,9 +101,8 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     folders = {folder.name: folder for folder in map(Path, trained)}
     available = runs[runs["run_id"].isin(folders)]
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
-    evaluated = ranked(available)
-    print(f"export: {len(chosen)} of {len(evaluated.drop_duplicates(NETWORK))} networks, each by its best run on "
-          f"validation ({len(evaluated)} runs in all)", file=sys.stderr, flush=True)
+    print(f"export: {len(chosen)} of {len(best_of_networks(available))} networks, each by its best run on validation "
+          f"({len(ranked(available))} runs in all)", file=sys.stderr, flush=True)
     processes = max(1, min(threads, len(chosen)))
     task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)
     tasks = {other.recipe["name"]: replace(task, corpus=other) for other in others}

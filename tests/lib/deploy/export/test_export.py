@@ -45,6 +45,10 @@ def test_of_several_runs_of_a_network_the_best_alone_is_taken():
     runs = table(valid_challenge_score=[0.5, 0.6, 0.4, 0.3, 0.45, 0.1], params=[1, 1, 2, 3, 3, 4])
     runs = runs.assign(forward_flops=runs["params"], activations=runs["params"])
     assert [run for run, _ in choose(runs, 9)] == ["b", "e", "f", "c"]
+    untold = runs.drop(columns="activations")       # as in tables from before this column: no run may be dropped
+    unknown = runs.assign(activations=None)
+    for table_of_runs in (untold, unknown):
+        assert len(choose(table_of_runs, 9)) == 6
 
 
 def test_the_test_fold_has_no_say():
