@@ -124,16 +124,18 @@ def test_the_plan_tells_what_a_step_of_torch_holds(family):
 
 def test_what_exceeds_a_limit_is_named():
     runs = [named("convnext-20k"), named("convnext-600k"), named("convnext-600k", recompute=True)]
-    found = memory.table(runs, kept_by(runs, 26), memory.size("1.1 GB"))
+    found = memory.table(runs, kept_by(runs, 26), memory.size("1050 MB"))
     assert found["fits"].tolist() == [True, False, True]
     assert found["activation_bytes"].iloc[2] < 0.5 * found["activation_bytes"].iloc[1]
-    assert memory.told(found)[-1].startswith(f"  1 of 3 runs exceed 1.1 GB: {runs[1].spec.run_id}; a smaller batch")
-    assert memory.told(memory.table(runs, kept_by(runs, 26), 2e9))[-1] == "  all 3 runs fit into 2 GB"
+    assert memory.told(found)[-1].startswith(f"  1 of 3 runs exceed 1.03 GB: {runs[1].spec.run_id}; a smaller batch")
+    assert memory.told(memory.table(runs, kept_by(runs, 26), 2 * 2**30))[-1] == "  all 3 runs fit into 2 GB"
     assert memory.told(RUN_MEMORY.empty()) == []
 
 
 def test_a_limit_is_a_number_and_a_unit():
-    assert [memory.size(text) for text in ("16 GB", "16.GB", "1.5gb", "500MB")] == [16e9, 16e9, 1.5e9, 5e8]
+    """As Nextflow's MemoryUnit, which --max_memory goes through: 1 GB is 2^30 bytes."""
+    told = [memory.size(text) / 2**20 for text in ("16 GB", "16.GB", "1.5gb", "500MB", "1024 kB")]
+    assert told == [16384, 16384, 1536, 500, 1]
     for text in ("16", "0 GB", "-1 GB", "1e9 GB", "GB", "16 GiB"):
         with pytest.raises(UserError, match="no size of memory"):
             memory.size(text)
