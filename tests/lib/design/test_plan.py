@@ -181,3 +181,44 @@ def test_the_axes_of_ptbxl_differ_from_their_reference_in_one_thing():
     page = (ASSETS.parent / "docs" / "explanation" / "ptbxl-runs.md").read_text().replace("−", "-")
     for row in axes.itertuples():
         assert f"| {row.difference:.3f} [{row.low:.3f}, {row.high:.3f}] |" in page
+
+
+def test_the_rates_of_ptbxl_are_those_that_its_small_networks_foretell():
+    """docs/explanation/models.md: foretold from the committed table's networks of at most 220 thousand parameters; the
+    runs at those rates, and what was found, in assets/examples/ptbxl/rates."""
+    from ecgscale.analysis.rate_laws import rate_law
+    from ecgscale.contracts import RUNS
+
+    example = ASSETS / "examples" / "ptbxl"
+    page = (ASSETS.parent / "docs" / "explanation" / "models.md").read_text(encoding="utf-8")
+    known, found = RUNS.read(example / "runs.csv"), RUNS.read(example / "rates" / "runs.csv")
+    planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl-rates.yaml"), 26)
+    assert set(found["run_id"]) == {run.spec.run_id for run in planned}
+    small = known[known["params"].lt(2.3e5) & known["optimizer"].eq("adamw")]
+    for family, name in (("regnet", "RegNet"), ("resnet", "ResNet"), ("vit", "ViT")):
+        largest = found[found["family"].eq(family)]
+        law = rate_law(small[small["family"].eq(family)])
+        best = law.at(law.largest | {"params": largest["params"].iloc[0], "train_records": 1089})
+        assert f"| {name} |" in page
+        assert all(f"{float(f'{value:.2g}'):g}" in page for value in best)
+        foretold = largest["lr"].iloc[np.abs(np.log(largest["lr"] / best[0])).argmin()]
+        assert foretold == pytest.approx(best[0], rel=0.02)
+        assert f"{largest.loc[largest['lr'].eq(foretold), 'valid_loss'].mean():.4f}" in page
+    assert not rate_law(small[small["family"].eq("convnext")]).told
+
+
+def test_the_round_of_ptbxl_is_the_one_that_was_foretold():
+    """docs/explanation/next-runs.md: the loss of two seeds of regnet-200k lies inside what was foretold before them."""
+    from ecgscale.contracts import RUNS, Decision
+
+    folder = ASSETS / "examples" / "ptbxl" / "rounds"
+    table = RUNS.read(folder / "runs.csv")
+    planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl-rounds.yaml"), 5)
+    later = table[~table["run_id"].isin([run.spec.run_id for run in planned])]
+    assert len(table) - len(later) == len(planned)
+    assert later["params"].nunique() == 1
+    assert len(later) == 2
+    page = " ".join((ASSETS.parent / "docs" / "explanation" / "next-runs.md").read_text(encoding="utf-8").split())
+    assert "to 0.275 [0.268, 0.283]" in page
+    assert 0.268 <= later["valid_loss"].mean() <= 0.283
+    assert Decision.read(folder / "decision.json").stop == "floor"
