@@ -12,10 +12,24 @@ from ecgscale.errors import FAILING, FULL, UserError, shortened
 from ecgscale.machine.confined import confine
 from ecgscale.machine.processors import limit_cpus
 
+MOST_THREADS = 4096     # far above what a machine has
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses text that no file of ours can hold: what a terminal gave that is not UTF-8. A path may be."""
+
+    def parse_args(self, args=None, namespace=None):
+        found = super().parse_args(args, namespace)
+        for name, value in vars(found).items():
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+                    self.error(f"argument --{name.replace('_', '-')}: {text[:80]!r} is not UTF-8")
+        return found
+
 
 def parser(description: str, example: str) -> argparse.ArgumentParser:
     """An argument parser that shows one example and knows --version."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         description=description, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--version", action="version", version=f"ecgscale {__version__}")
@@ -23,12 +37,18 @@ def parser(description: str, example: str) -> argparse.ArgumentParser:
 
 
 def add_cpus(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--cpus", type=positive, metavar="N", help="threads to use (default: all this process may use)")
+    made.add_argument("--cpus", type=threads, metavar="N", help="threads to use (default: all this process may use)")
 
 
 def positive(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def threads(text: str) -> int:
+    if positive(text) > MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text} threads, at most {MOST_THREADS}")
     return int(text)
 
 

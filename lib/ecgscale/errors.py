@@ -5,7 +5,8 @@ import re
 
 FULL = (errno.ENOSPC, errno.EDQUOT)     # of a disk: room helps, another place need not be named
 FAILING = (errno.EACCES, errno.EROFS, errno.EPERM, errno.EIO, errno.ESTALE, errno.ELOOP, errno.ENAMETOOLONG,
-           errno.ENOTDIR, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT)    # of files: no defect of ours
+           errno.ENOTDIR, errno.EISDIR, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOMEM)
+"""Of files, and of a process that cannot be started: no defect of ours."""
 LONGEST_WORD, LONGEST_TEXT = 1000, 5000      # characters of what is told: a name or cell of others may be endless
 
 

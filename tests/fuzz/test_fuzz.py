@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.fuzz import bundles, commands, models, recordings, stages, tables
+from tests.fuzz import bundles, commands, decisions, models, recordings, stages, tables
 from tests.fuzz.judge import TooLong, judge
 from tests.fuzz.target import Target
 
 MANY = int(os.environ.get("ECGSCALE_FUZZ", "1"))
 CASES = 60
-TARGETS = tables.TARGETS | recordings.TARGETS | models.TARGETS | commands.TARGETS | stages.TARGETS | bundles.TARGETS
-UNDAMAGED = stages.UNDAMAGED | bundles.UNDAMAGED
+TARGETS = (tables.TARGETS | recordings.TARGETS | models.TARGETS | commands.TARGETS | stages.TARGETS | bundles.TARGETS
+           | decisions.TARGETS)
+UNDAMAGED = stages.UNDAMAGED | bundles.UNDAMAGED | decisions.UNDAMAGED
 EXAMPLES = {name: round(CASES * MANY * target.share) for name, target in TARGETS.items()}
 OUTSIDE = b"0" * 4096
 

@@ -52,6 +52,20 @@ def test_an_empty_name_is_not_the_current_folder(kind):
         kind("")
 
 
+def test_text_that_is_not_utf_8_and_a_million_threads_are_no_options(capsys):
+    """Names of machines and sources stand in tables and pages; a path may have any name."""
+    made = command.parser("Any.", "ecg-any")
+    made.add_argument("--machine")
+    made.add_argument("--out", type=command.new_folder)
+    command.add_cpus(made)
+    odd = os.fsdecode(b"caf\xe9")
+    assert made.parse_args(["--out", odd, "--machine", "café", "--cpus", "4096"]).machine == "café"
+    for option, value, told in (("--machine", odd, "'caf\\udce9' is not UTF-8"), ("--cpus", "1" * 18, "threads")):
+        with pytest.raises(SystemExit):
+            made.parse_args([option, value])
+        assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", [command.new_folder, command.new_file, command.new])
 def test_no_result_goes_where_a_link_leads_to_itself(kind, tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -77,6 +91,22 @@ def test_results_may_lie_where_a_name_is_not_utf_8(tmp_path):
     write_split(rows, info, folder)
     SPLIT.write(rows, folder / "split.csv")
     assert read_split(folder)[0]["record"].tolist() == SPLIT.read(folder / "split.csv")["record"].tolist() == ["a", "b"]
+
+
+def test_a_foreign_file_at_the_second_place_stops_the_first_one_too(tmp_path):
+    (tmp_path / "split.json").write_text("mine")
+    info = SplitInfo(method="records", seed=1, counts={}, audit={}, corpus_digest="c", digest="d", synthetic=True)
+    with pytest.raises(UserError, match="stands there already"):
+        write_split(pd.DataFrame({"record": ["a"], "source": "s", "patient": None, "fold": 0, "part": "train"}), info,
+                    tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["split.json"]
+
+
+@pytest.mark.parametrize("counts", [{}, {"train": 0}, {"train": -5}, {"valid": 3}])
+def test_a_split_that_trains_on_nothing_is_refused_by_those_who_plan(counts):
+    info = SplitInfo(method="records", seed=1, counts=counts, audit={}, corpus_digest="c", digest="d", synthetic=True)
+    with pytest.raises(ContractError, match=r"counts\.train: .*no recording to train on"):
+        assert info.train_records
 
 
 @pytest.mark.parametrize("text", ["1" + "0" * 400, str(1 << 63), str(-(1 << 63))])

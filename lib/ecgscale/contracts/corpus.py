@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from ecgscale.contracts.digests import changed, check_digests, digest, file_digests
 from ecgscale.contracts.files import Document
+from ecgscale.contracts.output import refuse_foreign_file
+from ecgscale.contracts.reading import ContractError
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -138,13 +140,22 @@ class SplitInfo(Document):
     digests: dict[str, str] = {}
     """Of split.parquet: SHA-256, 16 hex digits."""
 
+    @property
+    def train_records(self) -> int:
+        """Recordings of the training part. Raises ContractError where there are none."""
+        if self.counts.get("train", 0) < 1:
+            raise ContractError("split.json counts no recording to train on", field="counts.train",
+                                remedy="Deal the recordings again")
+        return self.counts["train"]
+
     @staticmethod
     def digest_of(rows: pd.DataFrame) -> str:
         return digest(rows[["record", "fold", "part"]].to_numpy().tolist())
 
 
 def write_split(rows: pd.DataFrame, info: SplitInfo, folder: Path) -> None:
-    """split.parquet and split.json. rows: SPLIT."""
+    """split.parquet and split.json. rows: SPLIT. Raises UserError where a foreign split.json stands, before either."""
+    refuse_foreign_file(folder / "split.json", SplitInfo.wrote)
     SPLIT.write(rows.assign(synthetic=info.synthetic), folder / "split.parquet")
     kept = file_digests(folder, ["split.parquet"])
     info.model_copy(update={"digests": kept}).write(folder / "split.json")

@@ -48,8 +48,9 @@ class Apart:
     def start(self) -> None:
         context = multiprocessing.get_context(START)
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=serve, args=(theirs,))
-        self.process.start()
+        process = context.Process(target=serve, args=(theirs,))
+        process.start()
+        self.process = process
         theirs.close()       # or its end would never be noticed
 
     def stop(self) -> None:

@@ -27,7 +27,7 @@ def write_plan(study: Study, classes: int, records: int | None, split: SplitInfo
 
         return calibrate(runs, classes, cpus=cpus)
 
-    runs, plan = plan_study(study, classes, split.counts["train"] if split else records, calibrated, hours=timed)
+    runs, plan = plan_study(study, classes, split.train_records if split else records, calibrated, hours=timed)
     runs, plan = with_rounds(runs, plan, list(rounds))
     PlannedRun.write_lines(runs, out / "runs.jsonl")
     plan.model_copy(update={"synthetic": bool(split and split.synthetic)}).write(out / "plan.json")

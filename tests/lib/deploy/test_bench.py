@@ -1,5 +1,6 @@
 """The measuring loop with runtimes of planted speed, faults and fallbacks: no real runtime is needed to judge it."""
 
+import errno
 import faulthandler
 import json
 import os
@@ -163,6 +164,16 @@ def test_a_runtime_that_takes_its_process_down_costs_its_rows_only(tmp_path, mon
     assert list(table.loc["good", "status"]) == ["ok", "ok"]
     listed = [d for d in Environment.read(tmp_path / "out/environment.json").devices if d["runtime"] == "crashing"]
     assert [d["reason"] for d in listed] == ["the runtime's process died: SIGSEGV"] * (stage == "devices")
+
+
+def test_a_process_that_cannot_be_started_says_why(monkeypatch):
+    """As where there are too many already: what stops it afterwards must not hide that."""
+    def refused(*_):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(apart.multiprocessing.get_context(apart.START).Process, "start", refused)
+    with pytest.raises(OSError, match="Resource temporarily unavailable"), apart.Apart() as elsewhere:
+        elsewhere.call(len, "abc")
 
 
 def test_options_of_the_study_are_measured_beside_the_offered_ones(tmp_path, monkeypatch):
