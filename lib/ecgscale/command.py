@@ -41,8 +41,8 @@ def add_cpus(made: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number above 0 and below 10^9")
     return int(text)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import STREAMING
+from ecgscale.contracts.reading import reading
 from ecgscale.deploy.bench import model_folders
 from ecgscale.deploy.block import Configuration, WrongAnswerError, judge_answer, opened, ran_columns, warm_up
 from ecgscale.deploy.latency import summarize
@@ -29,6 +30,9 @@ TOLERANCE = 1e-5        # of the largest logit, at least of 1: between the strea
 
 class NotTheRecordingError(Exception):
     """A stream's answers are not those of the whole recording."""
+
+
+PASSING = (Unavailable, WrongAnswerError, NotTheRecordingError)
 
 
 @dataclass(frozen=True)
@@ -117,8 +121,9 @@ def play_all(folders: Iterable[Path], runtime: str, device: str, option: str, th
     for folder in model_folders(folders):
         wanted = Configuration(DeployedModel.read(folder), runtime, device, option, "single", 1, threads)
         try:
-            rows.append(play(wanted, machine or platform.node(), stride_s, seconds))
-        except (Unavailable, WrongAnswerError, NotTheRecordingError) as error:
+            with reading(folder, f"model for {runtime}", passing=PASSING):      # what its libraries raise has no list
+                rows.append(play(wanted, machine or platform.node(), stride_s, seconds))
+        except PASSING as error:
             raise UserError(str(error), file=folder, field=f"{runtime} {device} {option}".strip()) from None
     return rows
 

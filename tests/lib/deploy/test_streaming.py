@@ -3,16 +3,18 @@
 from importlib import import_module
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from ecgscale.contracts import STREAMING
 from ecgscale.deploy.block import Configuration
 from ecgscale.deploy.runtimes import DeployedModel
-from ecgscale.deploy.streaming import Stream, play
+from ecgscale.deploy.streaming import Stream, play, play_all
 from ecgscale.errors import UserError
 from ecgscale.evaluation.evaluate import window_starts
 from tests.commands import run_command
+from tests.fuzz import models
 from tests.tiny_models import RATE, WINDOW, compiled, exported_model
 
 STRIDE = 64
@@ -76,6 +78,20 @@ def test_a_row_says_what_a_second_of_signal_costs():
     assert row["delay_s"] == pytest.approx(0.5 + row["longest_ms"] / 1e3)
     assert row["difference"] == 0
     assert (row["ran_precision"], row["fallback"]) == ("float32", False)
+
+
+def test_a_model_that_its_runtime_cannot_run_is_named(tmp_path):
+    """Found by fuzzing: an ONNX file of another batch loads, and only its first call fails."""
+    folder = tmp_path / "model"
+    for name, content in models.model_files().items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    other = onnx.load(folder / "model.onnx")
+    other.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1 << 31
+    onnx.save(other, folder / "model.onnx")
+    models.digest_again(folder)
+    with pytest.raises(UserError, match=r"model: not a readable model for onnxruntime \(.*invalid dimensions"):
+        play_all([folder], "onnxruntime", "cpu", "", 1, "lab", 0.01, 0.2)
 
 
 @pytest.mark.parametrize(("stride", "seconds", "words"), [
