@@ -15,7 +15,7 @@ from ecgscale.contracts import PlannedRun
 from ecgscale.design.plan import VALID_SAMPLES, VALID_SHARE, read_devices, train_flops
 from ecgscale.design.space import plan_study
 from ecgscale.design.study import read_study
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 ROOT = Path(__file__).parents[2]
 RECORDS, TRAIN = 88_253, 52_951     # the public training set; two of three folds of it
@@ -68,7 +68,7 @@ def column(runs: list[PlannedRun]) -> dict[str, str]:
     biggest = sorted(run.ledger.params for run in runs)[-min(GPUS, tasks):]
     kept = 3 * weights + 2 * predictions + corpus + RAW_BYTES * RECORDS
     return {
-        "training / judging, FLOPs": f"{written(train, 2)} / {written(judge, 2)}",
+        "training / judging, FLOPs": f"{number(train, 2)} / {number(judge, 2)}",
         **{f"GPU hours, {name.removeprefix('NVIDIA ')}": f"{hours[name]:,.0f}" for name in DOLLARS},
         "`--train_batch` (about 4 h a task on an H100)": f"{batch:,}",
         "TRAIN + EVALUATE tasks": f"{tasks:,} + {tasks:,}",

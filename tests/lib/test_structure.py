@@ -13,11 +13,11 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "lib" / "ecgscale"
 BIN = PACKAGE.parents[1] / "bin"
-ROOMS = ("errors", "paths", "contracts", "machine", "ecg", "models", "design", "training", "evaluation", "deploy",
-         "tables", "laws", "analysis", "report", "check", "command", "installed", "verbs")
+ROOMS = ("errors", "paths", "numbers", "contracts", "machine", "ecg", "models", "design", "training", "evaluation",
+         "deploy", "tables", "laws", "analysis", "report", "check", "command", "installed", "verbs")
 """In the order of the data: a room uses only those before it."""
 MODULES = sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
-TORCH_FREE = ("check", "command", "errors", "paths", "machine/", "contracts/", "ecg/", "design/study",
+TORCH_FREE = ("check", "command", "errors", "numbers", "paths", "machine/", "contracts/", "ecg/", "design/study",
               "design/run_group", "design/space", "design/plan", "design/memory", "design/axes", "design/marked_yaml",
               "evaluation/", "deploy/bench", "deploy/elsewhere", "deploy/kit", "deploy/latency", "deploy/session",
               "deploy/size_law", "deploy/speed", "deploy/tabulate", "tables/", "laws/", "analysis/", "report/")

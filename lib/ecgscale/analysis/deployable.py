@@ -19,7 +19,7 @@ from ecgscale.design.ladder import climbed, ladder
 from ecgscale.laws.columns import Response, explains, response
 from ecgscale.laws.kriging import HALF_WIDTH
 from ecgscale.models.complexity import SIZES as NETWORKS
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 SETTING = ["machine", "device", "runtime", "option", "precision", "threads"]
 WEIGHT_BYTES = {"float16": 2, "int8": 1}        # of a file's weight; 4 of any other: bf16 is computed from float32
@@ -239,4 +239,4 @@ def in_setting(row: dict, group: pd.DataFrame, law: SizeLaw) -> dict:
 
 
 def beyond(what: str, at: float, most: float) -> str:
-    return f"{written(at / most, 2)} times the most {what} seen" if at > most * (1 + 1e-9) else ""
+    return f"{number(at / most, 2)} times the most {what} seen" if at > most * (1 + 1e-9) else ""

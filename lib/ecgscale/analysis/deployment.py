@@ -19,7 +19,7 @@ from ecgscale.deploy.elsewhere import read_measured
 from ecgscale.design.confirming import study_of
 from ecgscale.errors import UserError
 from ecgscale.laws.table import is_synthetic
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 from ecgscale.tables.runs import read_runs
 
 DEVICE = ["machine", "device"]
@@ -191,14 +191,14 @@ def verdict(runs: int, there: bool, inside: tuple[bool, bool], paid: bool) -> st
 def told_of(row) -> str:
     """A model in one line."""
     score = f"{row.response} {row.score:.3f}" + ends(row.low, row.high, "{:.3f}".format, row.level)
-    time = f"{written(row.ms)} ms" + ends(row.ms_low, row.ms_high, written,
+    time = f"{number(row.ms)} ms" + ends(row.ms_low, row.ms_high, number,
                                            0.95 if row.kind == "measured" else row.level)
     setting = f"{row.runtime} {row.option or row.precision}, {row.threads} thread(s)"
     extra = f"; better with probability {row.probability:.2f}" if pd.notna(row.probability) else ""
     how = f"{row.repeats} repeats, {row.calls} calls" if row.kind == "measured" else "not measured"
     note = f" ({row.note})" if row.note else ""
     return (f"{row.kind}: {row.model} on {setting}: {score}, {time} a window ({how}), "
-            f"{written(row.bytes / 1e6)} MB by {row.bytes_from}{extra}{note}")
+            f"{number(row.bytes / 1e6)} MB by {row.bytes_from}{extra}{note}")
 
 
 def ends(low: float, high: float, write: Callable[[float], str], level: float) -> str:
@@ -211,13 +211,13 @@ def judged_of(row) -> list[str]:
         return text if pd.notna(value) else "nothing yet"
 
     score = found(row.found, f"{row.found:.3f} in the mean of {row.runs} runs, {row.inside} of them inside")
-    ms = found(row.found_ms, written(row.found_ms) + ends(row.found_ms_low, row.found_ms_high, written, 0.95))
-    size = found(row.found_bytes, written(row.found_bytes / 1e6))
+    ms = found(row.found_ms, number(row.found_ms) + ends(row.found_ms_low, row.found_ms_high, number, 0.95))
+    size = found(row.found_bytes, number(row.found_bytes / 1e6))
     return [f"{row.model} on {row.machine} {row.device} {row.runtime} {row.precision}: {row.verdict}",
             f"  {row.response}: promised {row.score:.3f}{ends(row.low, row.high, '{:.3f}'.format, 0.9)}, found {score}",
-            f"  ms a window: promised {written(row.ms)}{ends(row.ms_low, row.ms_high, written, 0.9)}, found {ms}; "
+            f"  ms a window: promised {number(row.ms)}{ends(row.ms_low, row.ms_high, number, 0.9)}, found {ms}; "
             f"at most {row.budget_ms:g}",
-            f"  MB: promised {written(row.bytes / 1e6)}, found {size}; at most {row.budget_bytes / 1e6:g}"]
+            f"  MB: promised {number(row.bytes / 1e6)}, found {size}; at most {row.budget_bytes / 1e6:g}"]
 
 
 @dataclass(frozen=True)

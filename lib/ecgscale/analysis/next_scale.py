@@ -11,7 +11,6 @@ from scipy import stats
 
 from ecgscale.contracts.rounds import Stop
 from ecgscale.contracts.run_table import configurations
-from ecgscale.design.plan import short
 from ecgscale.design.scale import Scale
 from ecgscale.laws.answer import OF_SEVERAL
 from ecgscale.laws.foresight import Foresight, foresee
@@ -19,7 +18,7 @@ from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.kriging import HALF_WIDTH
 from ecgscale.laws.next_batch import batch_size, next_batch
 from ecgscale.laws.uncertainty import LEVEL
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 SIZES = ("params", "train_records", "samples_seen")
 LEVELS = 3          # different values of a size that a law of it needs
@@ -115,12 +114,12 @@ def next_scale(families: list[Family], rungs: pd.DataFrame, scale: Scale, errors
     paid = steps[steps["train_flops"] <= left]
     if not distrust and steps.empty:
         return NextScale("no larger network", f"no network of scale.models costs more than the dearest run "
-                         f"({short(dearest)} FLOPs) and at most {scale.times:g} times as much",
+                         f"({number(dearest)} FLOPs) and at most {scale.times:g} times as much",
                          ("name larger networks as scale.models, or raise scale.times",))
     if not distrust and paid.empty:
         return NextScale("budget", f"{len(scale.seeds)} seeds of the next scale cost "
-                         f"{short(len(scale.seeds) * steps['train_flops'].min())} FLOPs, and "
-                         f"{short(max(scale.train_flops - spent, 0.0))} of {short(scale.train_flops)} are left")
+                         f"{number(len(scale.seeds) * steps['train_flops'].min())} FLOPs, and "
+                         f"{number(max(scale.train_flops - spent, 0.0))} of {number(scale.train_flops)} are left")
     wider = widening(errors)
     contenders = [contender(family, steps if distrust else paid, len(scale.seeds), wider) for family in families]
     chosen = [one for one in contenders if not one["note"]]
@@ -152,7 +151,7 @@ def not_as_foretold(inside: list[bool]) -> str:
     chance = float(stats.binom.cdf(sum(inside), len(inside), LEVEL))
     return "" if chance >= DOUBT else (
         f"{sum(inside)} of {len(inside)} rounds fell into their {LEVEL:.0%} intervals, which has a probability of "
-        f"{written(chance, 1)} where intervals are right: the law breaks beyond the runs")
+        f"{number(chance, 1)} where intervals are right: the law breaks beyond the runs")
 
 
 def contender(family: Family, rungs: pd.DataFrame, seeds: int, wider: float) -> dict[str, Any]:
@@ -167,7 +166,7 @@ def contender(family: Family, rungs: pd.DataFrame, seeds: int, wider: float) -> 
     low, high = np.exp(rung["mean"] + HALF_WIDTH * rung["law"] * np.array([-1, 1]))
     vague = 2 * HALF_WIDTH * rung["law"] > family.told.seen()
     return {"family": family.name, "rung": rung, "mean": rung["mean"], "note": (
-        f"at {rung['model']} its law foretells {written(low)} to {written(high)}, as wide a range as all of its runs "
+        f"at {rung['model']} its law foretells {number(low)} to {number(high)}, as wide a range as all of its runs "
         "show"
         if vague else "")}
 

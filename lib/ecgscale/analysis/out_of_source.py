@@ -24,7 +24,7 @@ from ecgscale.contracts.run_table import configurations
 from ecgscale.laws.fit import Fit, fit_law
 from ecgscale.laws.solve import minimise
 from ecgscale.laws.uncertainty import LEVEL, cluster_numbers, without_own_pull
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 METRIC = "auroc"
 SIZES = ("params", "train_records")
@@ -111,7 +111,7 @@ def loss_to_loss(table: pd.DataFrame) -> tuple[dict[str, Any], str]:
     strength = (((told - bare) ** 2).sum() / (design.shape[1] - effects.shape[1])
                 / (((inner - told) ** 2).sum() / (len(inner) - design.shape[1])))
     if not strength > WEAK:
-        return {}, (f"the sizes of its runs hardly move the error inside (F = {written(strength, 2)}, {WEAK:g} is "
+        return {}, (f"the sizes of its runs hardly move the error inside (F = {number(strength, 2)}, {WEAK:g} is "
                     "needed)")
     middle = inner.mean()
     second = np.column_stack([effects, told - middle])

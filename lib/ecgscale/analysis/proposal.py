@@ -10,14 +10,14 @@ import pandas as pd
 
 from ecgscale.contracts import NEXT, PlannedRun, Reading
 from ecgscale.contracts.run_table import finished
-from ecgscale.design.plan import records_used, short, train_flops
+from ecgscale.design.plan import records_used, train_flops
 from ecgscale.errors import UserError
 from ecgscale.laws.answer import OF_SEVERAL
 from ecgscale.laws.columns import Response, explains, responses
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.kriging import HALF_WIDTH, MOST, Kriged, krige
 from ecgscale.laws.next_batch import batch_size, next_batch, pilot, within
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 from ecgscale.tables.runs import read_runs
 
 LAW_OF = {(name,): "floor" for name in ("params", "train_records", "samples_seen", "train_flops")} | OF_SEVERAL
@@ -39,7 +39,7 @@ class Proposal:
         PlannedRun.write_lines(self.runs, folder / "runs.jsonl")
 
     def text(self) -> str:
-        shown = self.table.drop(columns=["family", "response"]).to_string(index=False, float_format="%.4g", na_rep="")
+        shown = self.table.drop(columns=["family", "response"]).to_string(index=False, float_format=number, na_rep="")
         return "\n".join([*self.told[:-1], shown, self.told[-1]])
 
 
@@ -78,15 +78,15 @@ def propose(table: Path, plan: Path, records: int, at: dict[str, float], budget:
         made = krige(law, *seen[list(names)].to_numpy(float).T, y=seen["y"].to_numpy(float))
         batch = next_batch(made, log_x, costs, log_at, budget, batch_size(len(seen)))
         if not batch.places:
-            raise UserError(f"no run of the plan costs less than {short(budget)} FLOPs", field="--budget",
-                            remedy=f"The cheapest costs {short(costs.min())}")
+            raise UserError(f"no run of the plan costs less than {number(budget)} FLOPs", field="--budget",
+                            remedy=f"The cheapest costs {number(costs.min())}")
         places, spreads = within(batch, costs, budget), batch.spread
     rows = cells.iloc[places].assign(half_width=HALF_WIDTH * np.array(spreads[1 : len(places) + 1]))
     ahead = predicted(made, np.exp(log_x[:, places]), response.most)
     proposal = lines_of(rows.assign(**ahead), response.name)
     runs = [run for cell in rows["runs"] for run in cell]
     expected = spreads[len(places)] if made else None
-    notes.append(f"{len(runs)} runs of {len(places)} cells, {short(proposal['train_flops'].sum())} FLOPs")
+    notes.append(f"{len(runs)} runs of {len(places)} cells, {number(proposal['train_flops'].sum())} FLOPs")
     return Proposal(proposal, runs, [read.columns.explaining((response.column,)).told(), *notes,
                                      at_target(made, names, at, response, expected)])
 
@@ -154,8 +154,8 @@ def predicted(made: Kriged | None, sizes: np.ndarray, most: float) -> dict[str, 
 def lines_of(cells: pd.DataFrame, response: str) -> pd.DataFrame:
     """NEXT: a row a run, in order of choice; a cell's runs share what is told of it."""
     rows = []
-    for number, cell in enumerate(cells.itertuples(), start=1):
-        rows += [{"order": number, "run_id": run.spec.run_id, "family": cell.family,
+    for place, cell in enumerate(cells.itertuples(), start=1):
+        rows += [{"order": place, "run_id": run.spec.run_id, "family": cell.family,
                   "optimizer": run.spec.optimizer.name, "lr": run.spec.optimizer.lr, "seed": cell.seed,
                   "params": cell.params, "train_records": cell.train_records, "samples_seen": cell.samples_seen,
                   "train_flops": cell.train_flops / len(cell.runs), "response": response, "y": cell.y,
@@ -166,10 +166,10 @@ def lines_of(cells: pd.DataFrame, response: str) -> pd.DataFrame:
 
 def at_target(made: Kriged | None, names: tuple[str, ...], at: dict[str, float], response: Response,
               expected: float | None) -> str:
-    place = f"{response.name} at {', '.join(f'{name}={short(at[name])}' for name in names)}"
+    place = f"{response.name} at {', '.join(f'{name}={number(at[name])}' for name in names)}"
     if made is None or expected is None:
         return f"{place}: not told yet"
     told = made.predict(*([float(at[name])] for name in names))
     y, low, high = (min(float(told[name][0]), response.most) for name in ("y", "y_low", "y_high"))
-    return (f"{place}: {written(y, 4)} [{written(low, 4)}, {written(high, 4)}] now; after these runs within "
+    return (f"{place}: {number(y, 4)} [{number(low, 4)}, {number(high, 4)}] now; after these runs within "
             f"{HALF_WIDTH * expected:.1%} to each side, as far as can be foretold (90 %)")

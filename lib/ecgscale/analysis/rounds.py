@@ -20,7 +20,6 @@ from ecgscale.analysis.transferred import rate_for
 from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, file_digest
 from ecgscale.contracts.run_table import SCORES, finished, judged_by
 from ecgscale.design.ladder import climbed, ladder
-from ecgscale.design.plan import short
 from ecgscale.design.scale import Scale
 from ecgscale.design.study import read_study
 from ecgscale.errors import UserError
@@ -28,8 +27,8 @@ from ecgscale.laws.columns import Response, explains, responses
 from ecgscale.laws.kriging import HALF_WIDTH
 from ecgscale.laws.table import is_synthetic
 from ecgscale.models.complexity import SIZES as NETWORKS
+from ecgscale.numbers import number
 from ecgscale.tables.names import SCORES as SCORED
-from ecgscale.tables.numbers import written
 from ecgscale.tables.runs import read_runs
 
 USED = ("params", "train_records", "samples_seen")
@@ -249,17 +248,17 @@ def told_of(rows: pd.DataFrame) -> str:
     lines = []
     for row in rows.itertuples():
         found = "not trained yet" if row.inside is None or pd.isna(row.inside) else (
-            f"{'no run finished' if pd.isna(row.found) else f'found {written(row.found, 4)}'}: "
+            f"{'no run finished' if pd.isna(row.found) else f'found {number(row.found, 4)}'}: "
             f"{'inside' if row.inside else 'outside'}")
         lines.append(f"round {first['round']} ({first['model']}, {first['finished'] or first['seeds']} seeds): "
-                     f"{row.response} foretold {written(row.foretold, 4)} [{written(row.low, 4)}, "
-                     f"{written(row.high, 4)}], {found}")
+                     f"{row.response} foretold {number(row.foretold, 4)} [{number(row.low, 4)}, "
+                     f"{number(row.high, 4)}], {found}")
     return "\n".join(lines)
 
 
 def verdict(decision: Decision) -> str:
     share = f"{decision.inside} of {decision.judged} rounds inside; " if decision.judged else ""
-    spent = f"{short(decision.spent)} of {short(decision.budget)} FLOPs spent"
+    spent = f"{number(decision.spent)} of {number(decision.budget)} FLOPs spent"
     if decision.go_on:
         return f"{share}{spent}. Go on: the same command again trains the next round"
     return "\n".join([f"{share}{spent}. Stop, {decision.stop}: {decision.reason}",

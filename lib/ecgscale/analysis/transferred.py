@@ -8,7 +8,7 @@ from scipy import stats
 
 from ecgscale.contracts.run_table import finished
 from ecgscale.laws.uncertainty import LEVEL
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 RATES = 3       # that a network was tried with, and networks tried so, from which a trend is looked for
 
@@ -24,7 +24,7 @@ def rate_for(seen: pd.DataFrame, rung: pd.Series, frame: pd.DataFrame, response:
     near = seen[apart <= apart.min() + 1e-9]
     like = near.loc[near["y"].idxmin()]
     told = (f"optimizer, rate and other settings of run {like['run_id']}, the best by validation of the nearest "
-            f"trained size ({written(like['params'], 4)} parameters, {like['train_records']:.0f} recordings)")
+            f"trained size ({number(like['params'], 4)} parameters, {like['train_records']:.0f} recordings)")
     best = best_rates(frame, like["family"], like["optimizer"], response)
     if len(best) < RATES:
         return like["run_id"], float(like["lr"]), told
@@ -35,7 +35,7 @@ def rate_for(seen: pd.DataFrame, rung: pd.Series, frame: pd.DataFrame, response:
     rate = np.exp(line.intercept + line.slope * log_at[0])
     return like["run_id"], float(f"{rate:.4g}"), (
         f"{told}; but the rate by the trend of the best rates of {len(best)} sizes, params^{line.slope:.2f} "
-        f"[{line.slope - reach:.2f}, {line.slope + reach:.2f}], instead of {written(like['lr'], 4)}")
+        f"[{line.slope - reach:.2f}, {line.slope + reach:.2f}], instead of {number(like['lr'], 4)}")
 
 
 def best_rates(frame: pd.DataFrame, family: str, optimizer: str, response: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from ecgscale.contracts import Plan, PlannedRun, Round
 from ecgscale.design.study import Budget, Study
 from ecgscale.design.tuning import groups, trial_runs
 from ecgscale.errors import UserError
+from ecgscale.numbers import number
 from ecgscale.paths import ASSETS
 
 DEVICES = ASSETS / "devices.csv"
@@ -165,7 +166,7 @@ def thin(planned: list[PlannedRun], cost: Callable[[PlannedRun], float], limit: 
         return planned
     if not fits(0.0):
         least = total(kept(0.0))
-        raise UserError(f"one sample of each family and optimizer costs {short(least)} {unit}, above {short(limit)}",
+        raise UserError(f"one sample of each family and optimizer costs {number(least)} {unit}, above {number(limit)}",
                         field="budget", remedy="Raise the budget or make the models smaller")
     most = max(len(samples) for samples in ranked)
     enough, too_many = 0, most                 # samples of the largest stratum
@@ -186,26 +187,19 @@ def as_text(plan: Plan) -> str:
         lines.append(f"left out to stay within the budget: {plan.thinned} runs")
     if plan.params:
         lines.append(f"{'share of runs at most':24}" + "".join(f"{float(share):>9.0%}" for share in plan.params))
-        lines.append(f"{'parameters':24}" + "".join(f"{short(value):>9}" for value in plan.params.values()))
-        lines.append(f"{'forward FLOPs':24}" + "".join(f"{short(value):>9}" for value in plan.forward_flops.values()))
+        lines.append(f"{'parameters':24}" + "".join(f"{number(value):>9}" for value in plan.params.values()))
+        lines.append(f"{'forward FLOPs':24}" + "".join(f"{number(value):>9}" for value in plan.forward_flops.values()))
     if plan.train_flops is None:
         lines.append("training FLOPs and hours: not known before the number of training recordings (--records)")
     else:
-        lines.append(f"training FLOPs in all: {short(plan.train_flops)}, for {plan.train_records} training recordings")
+        lines.append(f"training FLOPs in all: {number(plan.train_flops)}, for {plan.train_records} training recordings")
     if plan.rounds:
-        lines.append(f"  of them in {plan.rounds} rounds of scaling, not in the hours below: {short(plan.round_flops)}")
+        lines.append(f"  of them in {plan.rounds} rounds of scaling, not in the hours below: "
+                     f"{number(plan.round_flops)}")
     if plan.tuning_flops:
-        lines.append(f"  of them to tune {plan.tuning_groups} learning rates: {short(plan.tuning_flops)}")
+        lines.append(f"  of them to tune {plan.tuning_groups} learning rates: {number(plan.tuning_flops)}")
     lines += [f"  {lasting(row['hours']):>14} (estimate) on {row['device']}: {row['source']}" for row in plan.hours]
     return "\n".join(lines)
-
-
-def short(value: float) -> str:
-    """1234567 -> "1.23 M"."""
-    for unit, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"
 
 
 def lasting(hours: float) -> str:

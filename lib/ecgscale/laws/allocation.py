@@ -20,6 +20,7 @@ from ecgscale.design.study import Spending
 from ecgscale.laws.fit import finite
 from ecgscale.laws.optimum import LANGUAGE_MODEL, best_sizes, exponents, log_loss, price_of_being_off
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap
+from ecgscale.numbers import number
 
 SIZES = 481                 # model sizes tried along an iso-FLOP line
 BEYOND = 10.0               # how far outside the table's model sizes the search goes
@@ -66,7 +67,7 @@ def asked_budgets(asked: tuple[Spending, ...], frame: pd.DataFrame) -> tuple[dic
     known, unknown = {}, {}
     for one in asked:
         if one.flops is not None:
-            known[f"{one.flops:.4g} FLOPs"] = one.flops
+            known[f"{number(one.flops)} FLOPs"] = one.flops
         elif one.device in (rates := sheets | measured):
             how = "measured" if one.device in measured else "share of the data sheet's peak assumed"
             known[f"{one.hours:g} h on {one.device} ({how})"] = one.hours * 3600 * rates[one.device]

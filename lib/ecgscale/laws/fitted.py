@@ -25,8 +25,9 @@ from ecgscale.laws.optimum import samples_on_contour, sizes_for
 from ecgscale.laws.profile import profile
 from ecgscale.laws.summary import preferred
 from ecgscale.laws.uncertainty import Bootstrap, cluster_numbers
+from ecgscale.numbers import number
 from ecgscale.tables.names import understand
-from ecgscale.tables.numbers import one_number, written
+from ecgscale.tables.numbers import one_number
 
 GRID = 241          # sizes of an iso-FLOP line
 CONTOUR = 25        # sizes of an iso-loss contour
@@ -96,7 +97,7 @@ class FittedLaw:
                 row |= with_ends(self.boot, name, np.exp(values))
         floor = self.boot.fit.values["E"]
         notes = [] if "train_flops" in frame else ["FLOPs taken as 6 N D: the table counts none"]
-        notes += [f"not told: below the law's floor of {written(floor, 4)}"] if row["params"] is None else []
+        notes += [f"not told: below the law's floor of {number(floor, 4)}"] if row["params"] is None else []
         return row | {"note": self.note("; ".join(notes))}
 
     def contour(self, loss: float, params: Iterable[float]) -> np.ndarray:

@@ -14,7 +14,7 @@ from scipy import stats
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import hyperparameters
 from ecgscale.laws.answer import Answer
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 numeric = pd.api.types.is_numeric_dtype
 
@@ -90,7 +90,7 @@ def with_headlines(answers: list[Answer], frame: pd.DataFrame) -> list[LawFit]:
         for one in heads:
             said[(*key, one.question.subset)] = {"headline": True}
         if heads is apart:
-            said[(*key, pooled.question.subset)] = {"pooled": f"families differ (p = {written(p, 2)})"}
+            said[(*key, pooled.question.subset)] = {"pooled": f"families differ (p = {number(p, 2)})"}
     return [fit for one in answers for fit in marked(one, said)]
 
 

@@ -16,7 +16,7 @@ from ecgscale.laws.fit import Fit, at_quantile, with_huber
 from ecgscale.laws.profile import spare_residuals
 from ecgscale.laws.solve import minimise
 from ecgscale.laws.spread import spread_of
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 REJECTED = 0.01         # p value that the squared loss needs: of the residuals' normality, and of the largest of them
 POINTS = 8              # from which residuals are judged
@@ -68,7 +68,7 @@ def choose_loss(fits: list[Fit], delta: float | None = None, quantile: float | N
     wild = int((size > stats.norm.isf(0.05 / fit.points)).sum())
     told = f"{wild} outlier{'s' * (wild != 1)}" if wild else "tails"
     return Loss(robust.delta, reason=f"the residuals reject squared errors: {told}, the largest {size.max():.1f} times "
-                                     f"the usual size (normality p = {written(normality, 1)}); Huber's loss leads")
+                                     f"the usual size (normality p = {number(normality, 1)}); Huber's loss leads")
 
 
 def wild(fit: Fit) -> np.ndarray:

@@ -8,7 +8,7 @@ from ecgscale.contracts import LawFit, Laws
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.forms import LAWS
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 LINES = 12          # of the table of laws
 UNEVEN = 0.01       # p value of Spearman's correlation of a size and the errors' size, below which noise is uneven
@@ -66,7 +66,7 @@ def said_of(fit: LawFit) -> Iterable[str]:
             yield f"without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}"
     if told.get("quantile") is None and (told.get("spread_trend_p") or 1.0) < UNEVEN:
         yield (f"errors {'grow' if told['spread_trend'] > 0 else 'shrink'} along {fit.x[0]} (p = "
-               f"{written(told['spread_trend_p'], 1)}), which the intervals allow for")
+               f"{number(told['spread_trend_p'], 1)}), which the intervals allow for")
 
 
 def exponents(fit: LawFit) -> tuple[str, ...]:
@@ -76,11 +76,11 @@ def exponents(fit: LawFit) -> tuple[str, ...]:
 def with_interval(fit: LawFit, name: str) -> str:
     """ "0.35 [0.31, 0.39]"; a "?" where the data do not tell the value or an end."""
     value, ends = fit.estimates.get(name), fit.intervals.get(name, (None, None))
-    return f"{short(value)} [{', '.join(map(short, ends))}]"
+    return f"{known(value)} [{', '.join(map(known, ends))}]"
 
 
-def short(value: float | None) -> str:
-    return "?" if value is None else written(value)
+def known(value: float | None) -> str:
+    return "?" if value is None else number(value)
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:
@@ -102,7 +102,7 @@ def designs(fit: LawFit) -> str:
     """ "40 runs with params from 1e5 to 1e8, or 20 with params to 1.6e9, would do"."""
     told = []
     for design in fit.statistics["would_identify"]:
-        ranges = " and ".join(f"{name} from {short(low)} to {short(high)}" for name, low, high in
+        ranges = " and ".join(f"{name} from {known(low)} to {known(high)}" for name, low, high in
                               zip(fit.x, design["low"], design["high"], strict=True))
         told.append(f"{design['runs']} runs with {ranges}")
     return ", or ".join(told) + ", evenly spaced in logs, would identify it"
@@ -114,17 +114,17 @@ def told_answers(laws: Laws) -> list[str]:
     for row in laws.answers:
         if row["asked"] == "sizes for y":
             sizes = ", ".join(f"{name} {ended(row, name)}" for name in ("params", "samples", "flops"))
-            told.append(f"cheapest for {row['of']} {short(row['y'])}: {sizes}{noted(row)}")
+            told.append(f"cheapest for {row['of']} {known(row['y'])}: {sizes}{noted(row)}")
         else:
-            place = ", ".join(f"{name} {short(row[name])}" for name in row["over"])
-            told.append(f"{row['of']} at {place}: {ended(row, 'y')}, a new run in [{short(row['run_low'])}, "
-                        f"{short(row['run_high'])}] ({row['law']}){noted(row)}")
+            place = ", ".join(f"{name} {known(row[name])}" for name in row["over"])
+            told.append(f"{row['of']} at {place}: {ended(row, 'y')}, a new run in [{known(row['run_low'])}, "
+                        f"{known(row['run_high'])}] ({row['law']}){noted(row)}")
     rows = [row for row in laws.allocation if row["subset"] == "all" and row["law"] == "joint"]
     if rows:
         told.append(f"best sizes grow as C^a and C^b, a = {ended(rows[0], 'size_exponent')}, "
                     f"b = {ended(rows[0], 'samples_exponent')}")
     for row in rows:
-        price = ", ".join(f"{name} the size costs {short(off['budget_ratio'])} x" for name, off in
+        price = ", ".join(f"{name} the size costs {known(off['budget_ratio'])} x" for name, off in
                           row["off_by_2"].items())
         told.append(f"best for {row['budget']} ({row['y_column']}): params {ended(row, 'params')}, samples "
                     f"{ended(row, 'samples')}, {ended(row, 'samples_per_param')} a parameter; {price}{noted(row)}")
@@ -132,7 +132,7 @@ def told_answers(laws: Laws) -> list[str]:
 
 
 def ended(row: dict, name: str) -> str:
-    return f"{short(row[name])} [{short(row.get(f'{name}_low'))}, {short(row.get(f'{name}_high'))}]"
+    return f"{known(row[name])} [{known(row.get(f'{name}_low'))}, {known(row.get(f'{name}_high'))}]"
 
 
 def noted(row: dict) -> str:

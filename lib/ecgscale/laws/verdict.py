@@ -7,12 +7,11 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
-from ecgscale.design.plan import short
 from ecgscale.laws.fit import Fit
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.profile import Profile, robust_variance
 from ecgscale.laws.uncertainty import without_own_pull
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 RUNS = 8                    # configurations at least: coverage is counted from here on (docs/explanation/coverage.md)
 SPARE = 3                   # configurations beyond the parameters, at least
@@ -47,21 +46,21 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
         return f"too few points: {count} runs for {parameters} parameters (needs {needed})"
     for name, sizes in zip(fit.law.sizes, fit.log_x, strict=True):
         if np.ptp(sizes) < np.log(RANGE):
-            return f"too little range: {name} spans a factor {written(np.exp(np.ptp(sizes)), 2)} (needs {RANGE:g})"
+            return f"too little range: {name} spans a factor {number(np.exp(np.ptp(sizes)), 2)} (needs {RANGE:g})"
     for i, j in combinations(range(len(fit.log_x)), 2):
         together = float(np.corrcoef(fit.log_x[i], fit.log_x[j])[0, 1])
         if abs(together) > TOGETHER:
             return f"{fit.law.sizes[i]} and {fit.law.sizes[j]} move together (correlation {together:.2f})"
     if effect > alpha:
-        return f"no effect that can be told from noise (p = {written(effect, 2)}, needs {written(alpha, 2)})"
+        return f"no effect that can be told from noise (p = {number(effect, 2)}, needs {number(alpha, 2)})"
     if weight < SUPPORTED:
-        return f"the data support another form ({written(weight, 2)} of the best one's information weight)"
+        return f"the data support another form ({number(weight, 2)} of the best one's information weight)"
     if simpler is not None and simpler.aicc - fit.aicc < WORTH:
         return f"a simpler law ({simpler.law.name}) follows these runs as well"
     if held_out and abs(held_out["bias_log"]) > max(MISSED * held_out["bias_error"], WORSE * fit.sigma,
                                                     SMALL * np.ptp(fit.log_y)):
-        return (f"fitted without the runs from {short(held_out['from'])} on, it misses them by a factor "
-                f"{written(np.exp(held_out['bias_log']))}")
+        return (f"fitted without the runs from {number(held_out['from'])} on, it misses them by a factor "
+                f"{number(np.exp(held_out['bias_log']))}")
     return imprecise(fit, ends)
 
 
@@ -71,7 +70,7 @@ def imprecise(fit: Fit, ends: Profile) -> str:
     influence = 0.1 * np.sqrt(np.mean(slopes**2, axis=1))
     for place, name in enumerate(fit.law.names):
         if name in SHAPES and name not in fit.law.exponents and fit.at_bound[place]:
-            return f"{name} ran to its bound {written(fit.values[name])}: the data want another form"
+            return f"{name} ran to its bound {number(fit.values[name])}: the data want another form"
     for name in fit.law.exponents:
         place = fit.law.names.index(name)
         if not fit.free[place]:
@@ -81,12 +80,12 @@ def imprecise(fit: Fit, ends: Profile) -> str:
         if influence[place] < INFLUENCE:
             return f"{name} has no influence: its term is absent from the data"
         if fit.at_bound[place]:
-            return f"{name} ran to its bound {written(value)}: the data want another form"
+            return f"{name} ran to its bound {number(value)}: the data want another form"
         if not (np.isfinite([low, high]).all() and high - low <= 2 * PRECISION * abs(value)):
             partner = tied(fit, place)
             if partner:
                 return f"{name} and {partner[0]} cannot be told apart (correlation {partner[1]:.3f})"
-            return f"{name} lies anywhere between {written(low)} and {written(high)}"
+            return f"{name} lies anywhere between {number(low)} and {number(high)}"
     return ""
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ecgscale.laws import LAWS
+from ecgscale.numbers import number
 from ecgscale.report.charts import Chart, View, axis, colour, layered, points
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.plots import every_so_many, look_places
-from ecgscale.report.style import interval, label, number
+from ecgscale.report.style import interval, label
 from ecgscale.report.tables import DataTable, table
 
 BUDGETS, CONTOURS = 4, 9

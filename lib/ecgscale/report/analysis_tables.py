@@ -13,11 +13,12 @@ from ecgscale.analysis.frontier import COSTS
 from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
 from ecgscale.laws.summary import by_question, preferred
+from ecgscale.numbers import number
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.possible import possible
 from ecgscale.report.predictor_figures import published
-from ecgscale.report.style import interval, label, number
+from ecgscale.report.style import interval, label
 from ecgscale.report.tables import DataTable, class_names, table, words
 
 BY_GROUP = ("source=", "class=")

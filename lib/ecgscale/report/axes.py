@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.laws.columns import PREPARATION
+from ecgscale.numbers import number
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import COLOURS, INK, MUTED, RC, Drawing, figure, interval, label, number
+from ecgscale.report.style import COLOURS, INK, MUTED, RC, Drawing, figure, interval, label
 from ecgscale.report.tables import DataTable, table
 
 BY_AXIS = tuple(f"{name}=" for name in PREPARATION)

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.frontier import COSTS
+from ecgscale.numbers import number
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import interval, label, network, number
+from ecgscale.report.style import interval, label, network
 from ecgscale.report.tables import DataTable, table
 
 ASKED = ("forward_flops", "params", "train_flops", "latency")

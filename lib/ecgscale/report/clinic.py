@@ -10,11 +10,12 @@ from dataclasses import replace
 import pandas as pd
 
 from ecgscale.contracts.labels import read_label_set
+from ecgscale.numbers import number
 from ecgscale.report import ecg_paper
 from ecgscale.report.charts import Chart, View, axis, layered
 from ecgscale.report.headlines import best_run
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import COLOURS, interval, number
+from ecgscale.report.style import COLOURS, interval
 from ecgscale.report.tables import DataTable, table
 
 TUNED = "tuned"

@@ -7,9 +7,10 @@ import pandas as pd
 
 from ecgscale.analysis.deployment import DEVICE, Options, Question, confirmed, staircase
 from ecgscale.errors import UserError
+from ecgscale.numbers import number
 from ecgscale.report.figures import plain_ticks
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import INK, LOOKS, RC, Drawing, figure, interval, label, number
+from ecgscale.report.style import INK, LOOKS, RC, Drawing, figure, interval, label
 from ecgscale.report.tables import DataTable, table
 
 ASKED = {"device": "Best model for a latency on each device, any runtime and precision",

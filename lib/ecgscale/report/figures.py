@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ecgscale.analysis.frontier import COSTS
+from ecgscale.numbers import number
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import INK, RC, Drawing, figure, label, look, number
+from ecgscale.report.style import INK, RC, Drawing, figure, label, look
 
 POOLED = {"all": "law of all runs", "frontier": "law of the frontier"}
 OTHER_SCALE = ("Published scores stand on a scale of their own (averaged over batches, another label order, maximum "

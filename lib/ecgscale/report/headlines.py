@@ -12,12 +12,13 @@ from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
 from ecgscale.laws.summary import by_question, preferred
+from ecgscale.numbers import number
 from ecgscale.report.analysis_tables import exponents, sizes
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
 from ecgscale.report.predictor_figures import statistic
-from ecgscale.report.style import interval, label, network, number
+from ecgscale.report.style import interval, label, network
 
 
 @dataclass(frozen=True)

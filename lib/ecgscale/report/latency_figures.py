@@ -6,10 +6,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from ecgscale.numbers import number
 from ecgscale.report.figures import plain_ticks
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import COLOURS, INK, LOOKS, MUTED, RC, Drawing, figure, label
-from ecgscale.tables.numbers import written
 
 
 def single_streams(inputs: Inputs) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def speedup(inputs: Inputs) -> Drawing | None:
         "latency-speedup", "Speed-up over PyTorch eager",
         "One window. Bars divide opposite ends of both medians' 95 % intervals, so they are wider than 95 %. What fell "
         f"back is left out.{more}",
-        "; ".join(f"{one}: {written(found.loc[found['setting'].eq(one), 'ratio'].median(), 2)} times"
+        "; ".join(f"{one}: {number(found.loc[found['setting'].eq(one), 'ratio'].median(), 2)} times"
                   for one in settings), fig)
 
 

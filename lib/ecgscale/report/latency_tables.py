@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ecgscale.numbers import number
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import flagged, setting, settings
-from ecgscale.report.style import interval, label, number
+from ecgscale.report.style import interval, label
 from ecgscale.report.tables import DataTable, percent, table
 
 LISTED = 2000           # measurements that are listed one by one

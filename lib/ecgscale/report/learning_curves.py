@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ecgscale.numbers import number
 from ecgscale.report.charts import FADED, MARKED, Chart, View, axis, colour, layered
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.plots import look_places, places
 from ecgscale.report.style import label
-from ecgscale.tables.numbers import written
 
 EPOCHS, POINTS = 40, 10_000     # drawn of a run, and of all runs: some 600 kB of the page
 RATES = {"lr": "learning rate", "clipped_share": "share of steps whose gradient was clipped"}
@@ -83,4 +83,4 @@ def told(known: pd.DataFrame) -> str:
     ended = known.groupby("run").last()
     best = known.groupby("run")["valid_loss"].min()
     return (f"{len(ended)} runs of {ended['epoch'].min() + 1} to {ended['epoch'].max() + 1} epochs; least validation "
-            f"loss of a run from {written(best.min())} to {written(best.max())}")
+            f"loss of a run from {number(best.min())} to {number(best.max())}")

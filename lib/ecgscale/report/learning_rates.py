@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ecgscale.numbers import number
 from ecgscale.report.figures import words
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import interval, label, number
+from ecgscale.report.style import interval, label
 from ecgscale.report.tables import DataTable, table
 
 SETTINGS = {"lr": "learning rate", "weight_decay": "weight decay"}

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.out_of_source import joined
+from ecgscale.numbers import number
 from ecgscale.report.figures import plain_ticks
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import LOOKS, MUTED, RC, Drawing, figure, interval, label, number
+from ecgscale.report.style import LOOKS, MUTED, RC, Drawing, figure, interval, label
 from ecgscale.report.tables import DataTable, table
 
 PARTS = ("out of the source", "loss to loss", "efficiency of")       # beginnings of what laws.json says is not done

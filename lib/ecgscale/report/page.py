@@ -15,6 +15,7 @@ from ecgscale.contracts import marked, whole_folder, write_text
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.summary import LINES, counted_too_narrow, foremost, notes
 from ecgscale.machine.processes import fresh_pool
+from ecgscale.numbers import number
 from ecgscale.paths import ASSETS
 from ecgscale.report import (
     allocation,
@@ -49,7 +50,7 @@ from ecgscale.report.ecg_paper import Copy, Sheet
 from ecgscale.report.headlines import headlines, spoken
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.long_tables import shortened
-from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, number, save
+from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, save
 
 SIGNED = "(ecgscale: intervals, protocol and rows are in report.html)"
 PAGE = 4_900_000        # bytes of the page: rows of figures are left out beyond

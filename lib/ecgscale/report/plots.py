@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.frontier import COSTS
+from ecgscale.numbers import number
 from ecgscale.report.charts import THINNED, Chart, View, axis, bars, colour, layered, points
 from ecgscale.report.figures import OTHER_SCALE, axis_title, quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import flagged, order, single_streams, subset
-from ecgscale.report.style import KNOWN, label, number
-from ecgscale.tables.numbers import written
+from ecgscale.report.style import KNOWN, label
 
 FOREMOST = ("random forest",)       # of the models that predict: the study's
 
@@ -119,7 +119,7 @@ def qualities(inputs: Inputs) -> Chart | None:
         x, y = axis("x", axis_title("forward_flops"), log=True), axis("y", quantity(column))
         views.append(View(name.replace("_", "-"), quantity(column), layered(
             bars(column, x, "low", "high", looks), points(column, x, y, looks))))
-        told.append(f"{quantity(column)} from {written(found['y'].min())} to {written(found['y'].max())}{less}")
+        told.append(f"{quantity(column)} from {number(found['y'].min())} to {number(found['y'].max())}{less}")
     return Chart("qualities", "Other measures of quality against forward FLOPs",
                  "Runs on the test part, bars: 95 % intervals over recordings. ECE is the expected calibration error "
                  "of the probabilities; smaller is better for it, Brier score, critical misses and loss.",
@@ -239,6 +239,6 @@ def latency_by_setting(inputs: Inputs) -> Chart | None:
                  "Marker: median of one model; thick bar: its 95 % interval; thin line: to the 99th percentile where "
                  f"enough samples lie beyond it; {len(frame)} measurements. A crossed hollow marker fell back: what "
                  "ran was not what was asked." + less,
-                 f"Fastest: {fastest['model']} on {fastest['setting']}, {written(fastest['p50_ms'])} ms",
+                 f"Fastest: {fastest['model']} on {fastest['setting']}, {number(fastest['p50_ms'])} ms",
                  (View("all", "all models", layered(*spans, made, crosses, height=60 + 34 * len(settings))),),
                  {"latency": rows})

@@ -7,10 +7,11 @@ import yaml
 
 from ecgscale.analysis.deployable import promised
 from ecgscale.models.complexity import FAMILIES
+from ecgscale.numbers import number
 from ecgscale.report.headlines import best_run
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
-from ecgscale.report.style import interval, number
+from ecgscale.report.style import interval
 
 DERIVED = ("hp_stages",)        # counted of the network, not given
 SEEDS = [0, 1, 2]

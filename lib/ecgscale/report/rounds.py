@@ -6,8 +6,9 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from ecgscale.numbers import number
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import INK, MUTED, RC, Drawing, figure, interval, label, number
+from ecgscale.report.style import INK, MUTED, RC, Drawing, figure, interval, label
 from ecgscale.report.tables import DataTable, table
 
 

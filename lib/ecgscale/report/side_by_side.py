@@ -7,11 +7,12 @@ import pandas as pd
 
 from ecgscale.analysis import prices, side_by_side
 from ecgscale.analysis.deployable import measured, scores_of, standing
+from ecgscale.numbers import number
 from ecgscale.report.charts import Chart, View, axis, colour, layered, points
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.plots import places
 from ecgscale.report.predictor_figures import published
-from ecgscale.report.style import interval, label, number, score
+from ecgscale.report.style import interval, label, score
 from ecgscale.report.tables import DataTable, table
 
 DRAWN = 60              # models that have a line each

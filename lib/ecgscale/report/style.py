@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 from ecgscale.contracts import marked, whole
 from ecgscale.contracts.run_table import on_part, part_of
 from ecgscale.models.complexity import FAMILIES
-from ecgscale.tables.numbers import SUPERSCRIPT
+from ecgscale.numbers import alike, number
 
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and by marker and line in grey print
 COLOURS = {"blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "sky": "#56B4E9",
@@ -123,22 +122,6 @@ def network(run: Mapping | pd.Series) -> str:
     return ", ".join(filter(None, (made, size)))
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """1234567 -> "1.23 M", 0.53 -> "0.53", 0.0000123 -> "1.23 × 10⁻⁵", None -> "–"."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    size = abs(value)
-    for factor, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if size >= factor:
-            return f"{value / (1e3 if unit == 'k' else factor):.{digits}g} {unit}"
-    if size >= 10 ** digits or value == int(value):
-        return f"{value:z.0f}"
-    if size >= 1e-3:
-        return f"{value:.{digits}g}"
-    factor, power = f"{value:.{digits - 1}e}".split("e")
-    return f"{float(factor):g} × 10{str(int(power)).translate(SUPERSCRIPT)}"
-
-
 def score(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:z.3f}"
 
@@ -150,7 +133,8 @@ def interval(estimate: float | None, low: float | None, high: float | None, writ
         return f"{write(estimate)} [{write(low)}, no end]"
     if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
         return write(estimate)
-    if write is number and low < high:
-        write = next((finer for digits in (3, 4, 5, 6) if (finer := partial(number, digits=digits))(low)
-                      != finer(high)), number)
+    if write is number and estimate is not None and np.isfinite(estimate):
+        told = [alike((estimate, low, high), digits) for digits in (3, 4, 5, 6)]
+        estimate, low, high = next((one for one in told if one[1] != one[2]), told[0])
+        return f"{estimate} [{low}, {high}]"
     return f"{write(estimate)} [{write(low)}, {write(high)}]"

@@ -14,9 +14,10 @@ from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.run_table import hyperparameters, on_part, part_of
 from ecgscale.design.plan import lasting
 from ecgscale.machine.provenance import code_digest
+from ecgscale.numbers import number
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import interval, label, number, score
+from ecgscale.report.style import interval, label, score
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,4 @@
-"""What a person means by the text of a cell: 1.4B, 7e9, "300 M", 85 %, 1,5 or 1.234.567, empty, inf; and a number as
-people write it."""
+"""What a person means by the text of a cell: 1.4B, 7e9, "300 M", 85 %, 1,5 or 1.234.567, empty, inf."""
 
 from __future__ import annotations
 
@@ -19,7 +18,6 @@ INFINITE = {"inf": np.inf, "+inf": np.inf, "infinity": np.inf, "-inf": -np.inf, 
 CELL = re.compile(r"(?P<number>[+-]?(?:\d[\d.,'’ \u00a0\u202f_]*)?[.,]?\d[.,]?(?:[eE][+-]?\d+)?)"
                   r"(?:\s*[x×*·]\s*10\s*\^?\s*(?P<power>[+-]?\d+))?\s*(?P<unit>\D.*)?")
 GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SPACES = re.compile(r"['’ \u00a0\u202f_]")
 
 
@@ -139,14 +137,3 @@ def plain_number(text: str, decimal: str) -> str | None:
     if len(rest) > 1 or any(group in part for part in rest):
         return None
     return f"{sign}{digits or '0'}.{rest[0] if rest else ''}0{'e' + exponent[0] if exponent else ''}"
-
-
-def written(value: float, digits: int = 3) -> str:
-    """Rounded to `digits`, as people write it in a sentence: 0.0123, 1230, 1.23 × 10¹², 1 × 10⁻⁵."""
-    text = f"{value:.{digits}g}"
-    if "e" not in text:
-        return text
-    if 1 <= abs(value) < 1e5:
-        return f"{float(text):.0f}"
-    factor, power = text.split("e")
-    return f"{factor} × 10{str(int(power)).translate(SUPERSCRIPT)}"

@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
 from ecgscale.contracts.tables import named_in, whole_lines
 from ecgscale.errors import UserError
+from ecgscale.numbers import number
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
 from ecgscale.tables.names import FINISHED, LEFT_OUT, NAMESPACES, ROLES, SCORES, SIZES, bare, is_response, understand
-from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, written
+from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks
 from ecgscale.tables.roles import find, free_name, placed, understood
 
 TRUE, FALSE = ("true", "1", "yes", "t", "wahr", "vrai"), ("false", "0", "no", "f", "falsch", "faux")
@@ -147,7 +148,7 @@ class Reader:
                                 "empty")
         factor = name.factor if ours in SIZES or is_response(ours) else 1.0
         if factor != 1.0:
-            self.notices.append(f"{self.sheet.names[place]}: times {written(factor)} for its unit {name.unit!r}")
+            self.notices.append(f"{self.sheet.names[place]}: times {factor:,.10g} for its unit {name.unit!r}")
         values = found.values * factor
         none = np.isinf(values) | (values <= 0) if ours in SIZES else np.zeros(len(values), dtype=bool)
         if none.any():
@@ -258,7 +259,7 @@ class Reader:
 
     def called(self, written: str) -> str:
         """Our name of a column that the user named as it stands in the file."""
-        place = find(self.sheet, self.names, written)
+        place = find(self.sheet, self.names, number)
         return next((name for name, other in self.places.items() if other == place), "")
 
     def check_needed(self, frame: pd.DataFrame, responses: list[str]) -> None:

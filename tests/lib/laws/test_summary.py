@@ -11,7 +11,7 @@ from ecgscale.laws.counted import COUNTS, shortfalls, told_shortfalls
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.summary import designs, foremost, notes
 from ecgscale.laws.table import fit_run_table
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 
 def table(runs: int, growth: float) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def test_laws_of_a_frontier_say_what_theirs_were_counted_to_hold():
 
 def test_numbers_in_sentences_are_written_as_people_do():
     values = (0.01234, 1234.0, 99_999.0, 1.234e12, 1.5e-7, -2e9, 0.0, np.inf)
-    assert [*map(written, values)] == [
-        "0.0123", "1230", "100000", "1.23 × 10¹²", "1.5 × 10⁻⁷", "-2 × 10⁹", "0", "inf"]
+    assert [*map(number, values)] == [
+        "0.0123", "1234", "100 k", "1.23 T", "1.5 × 10⁻⁷", "-2 G", "0", "∞"]
     fit = SimpleNamespace(x=("params",), statistics={"would_identify": [{"runs": 40, "low": [1e5], "high": [1.6e9]}]})
-    assert designs(fit).startswith("40 runs with params from 1 × 10⁵ to 1.6 × 10⁹, evenly")
+    assert designs(fit).startswith("40 runs with params from 100 k to 1.6 G, evenly")

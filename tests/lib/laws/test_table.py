@@ -61,7 +61,7 @@ def test_compute_optimal_allocation_is_the_planted_one(laws):
     rows = [row for row in laws.allocation if row["subset"] == "optimizer=adamw" and row["law"] == "joint"
             and row["y_column"] == "test_loss"]
     assert len(rows) == 3 + 4
-    assert (rows[0]["budget"], rows[0]["budget_flops"]) == ("3e+15 FLOPs", 3e15)
+    assert (rows[0]["budget"], rows[0]["budget_flops"]) == ("3 P FLOPs", 3e15)
     for row in rows:
         n = np.geomspace(1e3, 1e9, 20001)
         t = row["budget_flops"] / 90 / n

@@ -30,10 +30,11 @@ from ecgscale.contracts import (
     Speed,
     SplitInfo,
 )
+from ecgscale.numbers import number
 from ecgscale.report import analysis_tables, figures, law_chart, page, plots
 from ecgscale.report.headlines import equation, headlines
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.style import COLOURS, LOOKS, interval, look, number
+from ecgscale.report.style import COLOURS, LOOKS, interval, look
 from tests.lib.report.chosen_run import chosen_run
 
 INSIDE = ("data:image/png;base64,", "data:image/webp;base64,")
@@ -289,7 +290,7 @@ def test_laws_of_latency_are_drawn_where_they_are_identified(written):
     assert len(x) == 2
     assert np.allclose(y, 1e-6 * x**0.8)
     assert rows["params laws"] == []                           # none of parameters was fitted
-    assert "exponent = 0.8 [0.7, 0.9]" in written[1]
+    assert "exponent = 0.800 [0.700, 0.900]" in written[1]
     assert "<td>median error</td><td class=\"n\">12%</td>" in written[1]
 
 
@@ -378,11 +379,11 @@ def test_the_laws_that_are_told_are_told_with_their_exponents():
                    for name, c, weight in (("power", 0.15, 0.8), ("floor", 0.17, 0.2)))
     answer = next(one for one in headlines(replace(inputs, laws=inputs.laws.model_copy(update={"fits": (law, weaker)})))
                   if "scaling law" in one.question)
-    assert answer.answer == "1 - Challenge score (test) ∝ train flops^-c, c = 0.15 [0.1, 0.2]"
+    assert answer.answer == "1 - Challenge score (test) ∝ train flops^-c, c = 0.150 [0.100, 0.200]"
     assert equation(weaker.model_copy(update={"subset": "family=vit, frontier"})) == (
-        "1 - Challenge score (test) over train flops: floor, c = 0.17 [0.1, 0.2] (ViT, frontier)")
-    assert answer.detail == ("2 of 2 fits identified, 90 % intervals: "
-                             "1 - Challenge score (test) over train flops (all, n = 23): power, c = 0.15 [0.1, 0.2]")
+        "1 - Challenge score (test) over train flops: floor, c = 0.170 [0.100, 0.200] (ViT, frontier)")
+    assert answer.detail == ("2 of 2 fits identified, 90 % intervals: 1 - Challenge score (test) over train flops "
+                             "(all, n = 23): power, c = 0.150 [0.100, 0.200]")
 
 
 def test_a_fallback_is_never_the_fastest():
@@ -412,9 +413,19 @@ def test_interval_is_left_out_where_there_is_none():
 
 
 def test_a_narrow_interval_has_the_digits_that_tell_its_ends_apart():
-    assert interval(0.134, 0.1338, 0.1342, number) == "0.134 [0.1338, 0.1342]"
+    assert interval(0.134, 0.1338, 0.1342, number) == "0.1340 [0.1338, 0.1342]"
     assert interval(0.134, 0.133, 0.135, number) == "0.134 [0.133, 0.135]"
-    assert interval(1.5, 1.5, 1.5, number) == "1.5 [1.5, 1.5]"
+    assert interval(1.5, 1.5, 1.5, number) == "1.50 [1.50, 1.50]"
+
+
+@pytest.mark.parametrize(("values", "text"), [
+    ((0.131, 0.0949, 0.166), "0.131 [0.095, 0.166]"), ((0.183, 0.15, 0.236), "0.183 [0.150, 0.236]"),
+    ((1_230_000, 985_000, 1_500_000), "1.23 M [0.98 M, 1.50 M]"), ((5036, 4970, 5102), "5036 [4970, 5102]"),
+    ((0.3, -0.02, 0.62), "0.300 [-0.020, 0.620]"), ((5.6e6, 1.2e4, 4e9), "5.6 M [12 k, 4 G]"),
+    ((2e30, 1e30, 3e30), "2 × 10³⁰ [1 × 10³⁰, 3 × 10³⁰]"), ((0.2, 0, 0.5), "0.200 [0.000, 0.500]")])
+def test_an_interval_is_written_in_one_way(values, text):
+    """One unit and as many decimals in all three, unless they are too far apart for it."""
+    assert interval(*values, number) == text
 
 
 def test_nothing_is_less_than_nothing():
@@ -424,8 +435,8 @@ def test_nothing_is_less_than_nothing():
 
 def test_a_prediction_ends_where_its_quantity_does():
     ahead = {"y": 0.1, "run_low": -0.05, "run_high": 1.5}
-    assert analysis_tables.foretold("1 - test_auroc", ahead) == "0.1 [0, 1]"
-    assert analysis_tables.foretold("1 - test_challenge_score", ahead) == "0.1 [0, 1.5]"
+    assert analysis_tables.foretold("1 - test_auroc", ahead) == "0.10 [0.00, 1.00]"
+    assert analysis_tables.foretold("1 - test_challenge_score", ahead) == "0.10 [0.00, 1.50]"
     assert analysis_tables.foretold("1 - test_auroc", {}) == "–"
 
 
@@ -433,7 +444,7 @@ def test_an_estimate_that_the_runs_do_not_tell_is_left_out():
     fit = LawFit(law="floor", subset="all", x=("params",), y="loss", points=9, verdict="not identifiable", formula="",
                  estimates={"E": 0.1, "b": None, "c": None}, intervals={"E": (0.05, 0.2)})
     assert analysis_tables.exponents(fit) == "–"
-    assert analysis_tables.estimates(fit, fit.estimates) == "E = 0.1 [0.05, 0.2]"
+    assert analysis_tables.estimates(fit, fit.estimates) == "E = 0.100 [0.050, 0.200]"
 
 
 def test_only_an_identified_law_is_drawn_and_as_its_formula_says():

@@ -28,9 +28,9 @@ def test_every_row_is_listed():
     made = rounds.listing(inputs())
     rows = [dict(zip(made.head, row, strict=True)) for row in made.rows]
     assert [(row["network"], row["seeds"], row["foretold"], row["found"], row["inside"]) for row in rows] == [
-        ("resnet-600k", "2 of 3", "0.25 [0.24, 0.27]", "0.28", "no"),
-        ("resnet-600k", "2 of 3", "0.9 [0.88, 0.92]", "0.91", "yes"),
-        ("resnet-2m", "0 of 3", "0.25 [0.24, 0.27]", "–", "not trained yet")]
+        ("resnet-600k", "2 of 3", "0.250 [0.240, 0.270]", "0.28", "no"),
+        ("resnet-600k", "2 of 3", "0.900 [0.880, 0.920]", "0.91", "yes"),
+        ("resnet-2m", "0 of 3", "0.250 [0.240, 0.270]", "–", "not trained yet")]
     assert rows[0]["foretold at"] == "2026-11-28T00:00:00Z"
 
 
@@ -46,7 +46,7 @@ def test_the_figure_has_an_interval_for_each_round_and_a_point_for_each_that_is_
 def test_the_next_round_and_the_reason_to_stop_are_told():
     [told] = [one for one in headlines(inputs()) if "next scale" in one.question]
     assert told.answer == ("0 of 1 rounds inside their intervals; round 2: resnet-2m (3 seeds), valid_loss "
-                           "foretold 0.25 [0.24, 0.27]; the same command again trains it")
+                           "foretold 0.250 [0.240, 0.270]; the same command again trains it")
     stopped = inputs(go_on=False, stop="budget", reason="too dear", remedy=("train x",))
     [told] = [one for one in headlines(stopped) if "next scale" in one.question]
     assert told.answer == "0 of 1 rounds inside their intervals; stop, budget: too dear"
