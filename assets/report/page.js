@@ -14,7 +14,7 @@ const runs = Object.fromEntries(Object.entries(page.runs).map(([name, column]) =
 const count = Object.values(runs)[0]?.length ?? 0;
 const FILTERS = { family: "family", optimizer: "optimizer", size: "parameters", status: "status", device: "trained on" };
 const ROWS_SHOWN = 500, VALUES_SHOWN = 12, TOLD = 14, NARROW = 480;
-const state = { marked: new Set(), off: {}, sort: null, down: true, text: "", table: false };
+const state = { marked: new Set(), off: {}, by: "", sort: null, down: true, text: "", table: false };
 const drawn = new Map();            // name of a figure -> { view, rows, sets }
 const errors = [];
 const coarse = matchMedia("(pointer: coarse)").matches;
@@ -31,11 +31,14 @@ function number(value, digits = 3) {
   if (value === null || value === undefined) return "–";
   if (typeof value !== "number") return String(value);
   const size = Math.abs(value);
-  for (const [factor, unit] of [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e4, "k"]]) {
-    if (size >= factor) return `${+(value / (unit === "k" ? 1e3 : factor)).toPrecision(digits)} ${unit}`;
+  if (size >= 1e4 && size < 1e21) {
+    const short = +value.toPrecision(digits);
+    const [factor, unit] = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]
+      .find(([from]) => Math.abs(short) >= from);
+    return `${+(short / factor).toPrecision(digits)} ${unit}`;
   }
-  if (Number.isInteger(value)) return String(value);
-  if (size >= 1e-3) return String(+value.toPrecision(size >= 1000 ? 4 : digits));
+  if (Number.isInteger(value) && size < 1e21) return String(value);
+  if (size >= 1e-3 && size < 1e21) return String(+value.toPrecision(size >= 1000 ? 4 : digits));
   const [factor, power] = value.toExponential(digits - 1).split("e");
   return `${+factor} × 10${(+power).toString().replace(/./g, sign => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(sign)])}`;
 }
@@ -82,6 +85,14 @@ function makeFilters() {
     if (values.length > VALUES_SHOWN) group.append(element("span", `and ${values.length - VALUES_SHOWN} more`));
     place.append(group);
   }
+  const ways = Object.entries(FILTERS).filter(([name]) => name !== "status" && valuesOf(name).length > 1);
+  if (ways.length) {
+    const choice = document.getElementById("by");
+    choice.append(element("option", "as drawn", { value: "" }), ...ways.map(([name, title]) =>
+      element("option", title, { value: name })));
+    choice.addEventListener("change", () => { state.by = choice.value; redraw(); });
+    choice.parentElement.hidden = false;
+  }
   document.getElementById("unmark").addEventListener("click", () => mark([], false));
   document.getElementById("unfilter").addEventListener("click", () => {
     state.off = {};
@@ -99,6 +110,41 @@ const linear = spec => JSON.parse(JSON.stringify(spec), (key, value) =>
 const still = spec => JSON.parse(JSON.stringify(spec), (key, value) =>
   key === "params" && value?.[0]?.select ? undefined : value);
 
+// Runs in the colours of another fact than the figure's own; fronts are those of its groups
+function recoloured(spec, sets) {
+  const names = valuesOf(state.by).slice(0, page.looks.length), look = i => page.looks[Math.min(i, page.looks.length - 1)];
+  const group = row => { const value = runs[state.by][row.run] ?? "unknown"; return names.includes(value) ? value : "others"; };
+  const domain = valuesOf(state.by).length > names.length ? [...names.slice(0, -1), "others"] : names;
+  const ofRuns = Object.keys(sets).filter(name => sets[name].some(row => "group" in row && (row.run ?? null) !== null));
+  const groups = Object.fromEntries(Object.entries(sets).map(([name, rows]) => [name, ofRuns.includes(name)
+    ? fronted(rows.map(row => (row.run ?? null) === null ? row : { ...row, group: group(row) })) : rows]));
+  const painted = JSON.parse(JSON.stringify(spec), (key, value) => {
+    if (key === "layer") return value.filter(one => !one.data?.name?.startsWith("law ") || one.mark.color === "currentColor");
+    if (!value || typeof value !== "object" || !ofRuns.includes(value.data?.name) || !value.encoding) return value;
+    for (const [channel, range] of [["color", domain.map((_, i) => look(i)[0])], ["fill", domain.map((_, i) => look(i)[0])],
+      ["shape", domain.map((_, i) => look(i)[1])]]) {
+      const of = value.encoding[channel];
+      if (of?.field === "group") Object.assign(of, { legend: { title: FILTERS[state.by] }, scale: { domain, range } });
+    }
+    return value;
+  });
+  return [painted, groups];
+}
+
+// Which rows no cheaper one of their group beats, where the figure draws fronts of one cost
+function fronted(rows) {
+  if (!rows.some(row => "front" in row) || rows.some(row => (row.z ?? null) !== null)) return rows;
+  const best = new Map();
+  const order = rows.map((row, i) => i).sort((a, b) => rows[a].x - rows[b].x || rows[b].y - rows[a].y);
+  const made = [...rows];
+  for (const i of order) {
+    const { group, y } = rows[i], front = y > (best.get(group) ?? -Infinity);
+    if (front) best.set(group, y);
+    made[i] = { ...rows[i], front };
+  }
+  return made;
+}
+
 function tip(handler, event, item, value) {
   const box = document.getElementById("tip");
   document.getElementById("ring").hidden = true;
@@ -115,21 +161,25 @@ function tip(handler, event, item, value) {
 }
 
 function facts(row) {
-  const told = Object.entries(row).filter(([name, value]) => value !== null && !["run", "front", "named"].includes(name)
+  const own = Object.entries(row).filter(([name, value]) => value !== null && !["run", "front", "named"].includes(name)
     && (row.run === undefined || row.run === null || !["low", "high"].includes(name))).map(([name, value]) =>
     [name, typeof value === "object" ? "" : number(value)]);
-  if (row.run === undefined || row.run === null) return told;
+  if (row.run === undefined || row.run === null) return own;
   const run = page.heads.filter(head => runs[head.name][row.run] !== null && !["low", "high"].includes(head.name))
-    .map(head => [head.label, head.name === "target" ? withInterval(row.run) : number(runs[head.name][row.run])]);
-  return [...run.slice(0, TOLD), ...told.filter(([name]) => ["probability", "fold", "model", "on", "p99"].includes(name))];
+    .map(head => [head.label, told(head.name, row.run)]);
+  return [...run.slice(0, TOLD), ...own.filter(([name]) => ["probability", "fold", "model", "on", "p99"].includes(name))];
 }
 
+const score = one => one.toFixed(3);
 const withInterval = i => {
   const [value, low, high] = ["target", "low", "high"].map(name => runs[name]?.[i]);
-  const score = one => one.toFixed(3);
   if (value === null || value === undefined) return "–";
   return low === undefined || low === null ? score(value) : `${score(value)} [${score(low)}, ${score(high)}]`;
 };
+
+// What the table and the hover tell of a run
+const told = (name, i) => name === "target" ? withInterval(i)
+  : name === "valid" && runs.valid[i] !== null ? score(runs.valid[i]) : number(runs[name][i]);
 
 // On a phone: names beside an axis have a third of the width, and a title ends where its axis does
 const narrow = theme => ({ ...theme, axisX: { titleAnchor: "end" }, axisY: { labelLimit: NARROW / 4 } });
@@ -141,8 +191,9 @@ async function draw(name, key, straight = false) {
   drawn.get(name)?.view.finalize();
   const names = [...new Set([...JSON.stringify(view.spec).matchAll(/"data":\{"name":"((?:[^"\\]|\\.)*)"\}/g)]
     .map(found => JSON.parse(`"${found[1]}"`)))];
-  const sets = Object.fromEntries(names.map(one => [one, rowsOf(chart.rows[one])]));
-  let spec = { ...view.spec, width: "container", autosize: { type: "fit-x", contains: "padding" },
+  let sets = Object.fromEntries(names.map(one => [one, rowsOf(chart.rows[one])])), shape = view.spec;
+  if (state.by) [shape, sets] = recoloured(shape, sets);
+  let spec = { ...shape, width: "container", autosize: { type: "fit-x", contains: "padding" },
     datasets: Object.fromEntries(names.map(one => [one, sets[one].filter(rowShown).map(row => ({ ...row }))])) };
   if (straight) spec = linear(spec);
   if (coarse) spec = still(spec);
@@ -284,8 +335,11 @@ function makeFigure(name) {
   if (chart.less) figure.querySelector("figcaption").append(` ${chart.less}`);
   walk(name, figure.querySelector(".live"));
   let first;
-  return () => first ??= draw(name, key, straight);
+  return { first: () => first ??= draw(name, key, straight), again: () => first && (first = draw(name, key, straight)) };
 }
+
+// Every figure that is drawn, anew
+const redraw = () => Promise.all([...makers.values()].map(make => make.again()));
 
 // ------------------------------------------------------------------------------------------------------- table
 function ordered() {
@@ -326,7 +380,7 @@ function showTable() {
     const line = element("tr", undefined, { "data-run": i });
     if (state.marked.has(i)) line.className = "marked";
     for (const [place, head] of heads.entries()) {
-      const value = head.name === "target" ? withInterval(i) : number(runs[head.name][i]);
+      const value = told(head.name, i);
       const cell = element("td", place ? value : undefined, head.number ? { class: "n" } : {});
       if (!place) {
         const button = element("button", value, { type: "button", "aria-pressed": String(state.marked.has(i)) });
@@ -392,12 +446,13 @@ const near = new IntersectionObserver(entries => {
     if (!entry.isIntersecting) continue;
     near.unobserve(entry.target);
     if (entry.target.classList.contains("explorer")) firstTable();
-    else makers.get(entry.target.id.replace(/^figure-/, ""))();
+    else makers.get(entry.target.id.replace(/^figure-/, "")).first();
   }
 }, { rootMargin: "600px 0px" });
 for (const place of document.querySelectorAll(".explorer")) near.observe(place);
 for (const name of makers.keys()) near.observe(document.getElementById(`figure-${name}`));
 addEventListener("keydown", event => { if (event.key === "Escape") mark([], false); });
 // For a person in the console, and for tests
-window.ecgscale = { draw: () => { firstTable(); return Promise.all([...makers.values()].map(make => make())); }, mark, state, drawn, errors };
+window.ecgscale = { draw: () => { firstTable(); return Promise.all([...makers.values()].map(make => make.first())); },
+  mark, number, state, drawn, errors };
 })();

@@ -28,6 +28,16 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{float(factor):g} × 10{str(int(power)).translate(SUPERSCRIPT)}"
 
 
+def counted(count: float, name: str) -> str:
+    """ "1 thread", "2 threads"."""
+    return f"{number(count)} {name}{'' if count == 1 else 's'}"
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """0.9 -> "90 %"."""
+    return f"{100 * share:.{decimals}f} %"
+
+
 def plain(value: float, digits: int) -> str:
     """Without a power: 950 to two digits is "950"."""
     return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"

@@ -37,7 +37,7 @@ def test_a_budget_is_answered_and_asked_again(given, tmp_path):
     assert (made["ms_high"] <= 3).all()
     assert (made["bytes"] <= 4e6).all()
     assert "At most 3 ms and 4 MB on box cpu:" in done.stdout
-    assert "measured: resnet-600k on openvino precision=int8, 2 thread(s): test_auroc 0." in done.stdout
+    assert "measured: resnet-600k on openvino precision=int8, 2 threads: test_auroc 0." in done.stdout
     assert read_study(tmp_path / "confirm-resnet-2m.yaml").runs[0].models == ("resnet-2m",)
     again = ecg_deploy(*given, "--ms", "3", "--told", tmp_path / "deployment.csv", "--out", tmp_path)
     assert again.returncode == 0, again.stderr

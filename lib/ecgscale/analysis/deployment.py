@@ -19,7 +19,7 @@ from ecgscale.deploy.elsewhere import read_measured
 from ecgscale.design.confirming import study_of
 from ecgscale.errors import UserError
 from ecgscale.laws.table import is_synthetic
-from ecgscale.numbers import number
+from ecgscale.numbers import counted, number, percent
 from ecgscale.tables.runs import read_runs
 
 DEVICE = ["machine", "device"]
@@ -193,7 +193,7 @@ def told_of(row) -> str:
     score = f"{row.response} {row.score:.3f}" + ends(row.low, row.high, "{:.3f}".format, row.level)
     time = f"{number(row.ms)} ms" + ends(row.ms_low, row.ms_high, number,
                                            0.95 if row.kind == "measured" else row.level)
-    setting = f"{row.runtime} {row.option or row.precision}, {row.threads} thread(s)"
+    setting = f"{row.runtime} {row.option or row.precision}, {counted(row.threads, 'thread')}"
     extra = f"; better with probability {row.probability:.2f}" if pd.notna(row.probability) else ""
     how = f"{row.repeats} repeats, {row.calls} calls" if row.kind == "measured" else "not measured"
     note = f" ({row.note})" if row.note else ""
@@ -202,7 +202,7 @@ def told_of(row) -> str:
 
 
 def ends(low: float, high: float, write: Callable[[float], str], level: float) -> str:
-    return f" [{write(low)}, {write(high)}] ({level:.0%})" if np.isfinite([low, high]).all() else " (no interval)"
+    return f" [{write(low)}, {write(high)}] ({percent(level)})" if np.isfinite([low, high]).all() else " (no interval)"
 
 
 def judged_of(row) -> list[str]:

@@ -18,7 +18,7 @@ from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.kriging import HALF_WIDTH
 from ecgscale.laws.next_batch import batch_size, next_batch
 from ecgscale.laws.uncertainty import LEVEL
-from ecgscale.numbers import number
+from ecgscale.numbers import number, percent
 
 SIZES = ("params", "train_records", "samples_seen")
 LEVELS = 3          # different values of a size that a law of it needs
@@ -150,7 +150,7 @@ def not_as_foretold(inside: list[bool]) -> str:
     """Why the intervals are not to be trusted any more; "" while the rounds speak for them."""
     chance = float(stats.binom.cdf(sum(inside), len(inside), LEVEL))
     return "" if chance >= DOUBT else (
-        f"{sum(inside)} of {len(inside)} rounds fell into their {LEVEL:.0%} intervals, which has a probability of "
+        f"{sum(inside)} of {len(inside)} rounds fell into their {percent(LEVEL)} intervals, which has a probability of "
         f"{number(chance, 1)} where intervals are right: the law breaks beyond the runs")
 
 
@@ -192,9 +192,10 @@ def floor_reached(family: Family, rung: pd.Series, scale: Scale) -> str:
     noise = family.told.resolved(len(scale.seeds))
     high, least = gain + HALF_WIDTH * sd, max(np.log1p(scale.gain), noise)
     return "" if high >= least else (
-        f"{rung['model']} is foretold to lower the response by {gain:.1%} [{gain - HALF_WIDTH * sd:.1%}, {high:.1%}], "
-        + (f"less than {len(scale.seeds)} seeds tell from noise ({noise:.1%})" if least == noise else
-           f"less than scale.gain asks for ({scale.gain:.1%})"))
+        f"{rung['model']} is foretold to lower the response by {percent(gain, 1)} "
+        f"[{percent(gain - HALF_WIDTH * sd, 1)}, {percent(high, 1)}], "
+        + (f"less than {len(scale.seeds)} seeds tell from noise ({percent(noise, 1)})" if least == noise else
+           f"less than scale.gain asks for ({percent(scale.gain, 1)})"))
 
 
 def what_would_tell(family: Family, contender: dict[str, Any], rungs: pd.DataFrame, dearest: float,
@@ -215,4 +216,5 @@ def what_would_tell(family: Family, contender: dict[str, Any], rungs: pd.DataFra
     named = ", ".join(f"{rung.model} with {rung.train_records} recordings for {rung.epochs} epochs"
                       for rung in own.iloc[batch.places].itertuples())
     now, then = HALF_WIDTH * batch.spread[0], HALF_WIDTH * batch.spread[-1]
-    return f"{family.name}: train {named}: the law is then known to {then:.0%} instead of {now:.0%} to each side there"
+    return (f"{family.name}: train {named}: the law is then known to {percent(then)} instead of {percent(now)} to each "
+            "side there")

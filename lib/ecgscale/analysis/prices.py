@@ -13,6 +13,7 @@ import pandas as pd
 
 from ecgscale.contracts.written import is_missing, read_rows, unused
 from ecgscale.errors import UserError
+from ecgscale.numbers import counted
 
 THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 COLUMNS = ("machine", "device", "price", "currency", "watts", "source")
@@ -101,4 +102,4 @@ def bought(latency: pd.DataFrame, models: Iterable[str], prices: Prices) -> pd.D
 
 def named_with_load(row: pd.Series) -> str:
     load = "" if row["scenario"] == "single" else f", {row['scenario']} of {row['batch']}"
-    return f"{row['runtime']} {row['option'] or 'as it comes'}{load}, {row['threads']} thread(s)"
+    return f"{row['runtime']} {row['option'] or 'as it comes'}{load}, {counted(row['threads'], 'thread')}"

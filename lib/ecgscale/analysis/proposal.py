@@ -17,7 +17,7 @@ from ecgscale.laws.columns import Response, explains, responses
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.kriging import HALF_WIDTH, MOST, Kriged, krige
 from ecgscale.laws.next_batch import batch_size, next_batch, pilot, within
-from ecgscale.numbers import number
+from ecgscale.numbers import number, percent
 from ecgscale.tables.runs import read_runs
 
 LAW_OF = {(name,): "floor" for name in ("params", "train_records", "samples_seen", "train_flops")} | OF_SEVERAL
@@ -172,4 +172,4 @@ def at_target(made: Kriged | None, names: tuple[str, ...], at: dict[str, float],
     told = made.predict(*([float(at[name])] for name in names))
     y, low, high = (min(float(told[name][0]), response.most) for name in ("y", "y_low", "y_high"))
     return (f"{place}: {number(y, 4)} [{number(low, 4)}, {number(high, 4)}] now; after these runs within "
-            f"{HALF_WIDTH * expected:.1%} to each side, as far as can be foretold (90 %)")
+            f"{percent(HALF_WIDTH * expected, 1)} to each side, as far as can be foretold (90 %)")

@@ -21,7 +21,7 @@ from scipy import stats
 from ecgscale.contracts import RATES
 from ecgscale.contracts.run_table import finished, specification
 from ecgscale.laws.uncertainty import LEVEL
-from ecgscale.tables.numbers import written
+from ecgscale.numbers import number
 
 SETTINGS = ("lr", "weight_decay")
 SIZES = ("params", "batch_size", "train_records", "samples_seen", "depth")
@@ -174,7 +174,7 @@ def summary(rates: pd.DataFrame) -> list[str]:
         of_sizes, at = own[own["size"].ne("")], own[own["size"].eq("")].iloc[0]
         powers = ", ".join(f"{row.size}^{row.exponent:.2f} [{row.low:.2f}, {row.high:.2f}]"
                            for row in of_sizes.itertuples())
-        best = [written(at[name], 2) for name in ("best", "best_low", "best_high", "tried_low", "tried_high")]
+        best = [number(at[name], 2) for name in ("best", "best_low", "best_high", "tried_low", "tried_high")]
         untried = "" if at["best_high"] >= at["tried_low"] and at["best_low"] <= at["tried_high"] else ": none was near"
         lines.append(f"best {setting} of {who}: ~ {powers or 'the same everywhere'}; of the largest network "
                      f"{best[0]} [{best[1]}, {best[2]}], tried {best[3]} to {best[4]}{untried} (n = {at['runs']})")

@@ -20,7 +20,7 @@ from ecgscale.design.study import Spending
 from ecgscale.laws.fit import finite
 from ecgscale.laws.optimum import LANGUAGE_MODEL, best_sizes, exponents, log_loss, price_of_being_off
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap
-from ecgscale.numbers import number
+from ecgscale.numbers import number, percent
 
 SIZES = 481                 # model sizes tried along an iso-FLOP line
 BEYOND = 10.0               # how far outside the table's model sizes the search goes
@@ -175,7 +175,7 @@ def note(row: dict[str, Any], frame: pd.DataFrame) -> str:
     notes = [] if "train_flops" in frame else ["FLOPs taken as 6 N D: the table counts none"]
     lacking, ends = row.pop("lacking"), (row["params_low"], row["params_high"])
     if lacking > (1 - LEVEL) / 2:
-        notes.append(f"not told: {lacking:.0%} of the refits have no best size that could be trained")
+        notes.append(f"not told: {percent(lacking)} of the refits have no best size that could be trained")
     elif row["params"] is None:
         notes.append("not told: the law's optimum lies beyond the sizes searched, ten times outside the table's")
     elif None in ends or ends[1] > WIDE * ends[0]:

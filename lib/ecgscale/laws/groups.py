@@ -20,6 +20,7 @@ from ecgscale.laws.fit import fit_law
 from ecgscale.laws.profile import profile
 from ecgscale.laws.uncertainty import cluster_numbers
 from ecgscale.laws.verdict import slope_p
+from ecgscale.numbers import percent
 
 KINDS = ("source", "class")
 METRIC = "auroc"
@@ -69,7 +70,7 @@ def errors_of(frame: pd.DataFrame, scores: pd.DataFrame | None, kind: str) -> tu
     errors = {value: response(pd.DataFrame({f"test_{METRIC}": wide[value].to_numpy(float)}), f"test_{METRIC}").y
               for value in wide}
     errors = {value: y for value, y in errors.items() if np.isfinite(y).mean() >= COMPLETE}
-    return errors, "" if errors else f"no {kind} has {METRIC} in {COMPLETE:.0%} of the runs"
+    return errors, "" if errors else f"no {kind} has {METRIC} in {percent(COMPLETE)} of the runs"
 
 
 def in_every_run(errors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from ecgscale.laws.fit import Fit, at_quantile, with_huber
 from ecgscale.laws.profile import spare_residuals
 from ecgscale.laws.solve import minimise
 from ecgscale.laws.spread import spread_of
-from ecgscale.numbers import number
+from ecgscale.numbers import number, percent
 
 REJECTED = 0.01         # p value that the squared loss needs: of the residuals' normality, and of the largest of them
 POINTS = 8              # from which residuals are judged
@@ -49,7 +49,7 @@ def choose_loss(fits: list[Fit], delta: float | None = None, quantile: float | N
     """One loss for all laws of the same runs, `fits` by squares, so that they can be compared: judged by the residuals
     of the one that the data prefer. delta: the threshold that was asked for; quantile: of the frontier."""
     if quantile is not None:
-        return Loss(quantile=quantile, reason=f"the law below which {quantile:.0%} of the runs lie")
+        return Loss(quantile=quantile, reason=f"the law below which {percent(quantile)} of the runs lie")
     if delta is not None:
         return Loss(delta, reason=f"Huber's loss beyond {delta:g} was asked for")
     if not fits:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
-from ecgscale.numbers import number
+from ecgscale.numbers import alike, number
 from ecgscale.report.charts import Chart, View, axis, colour, layered, points
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
@@ -39,6 +40,30 @@ def optima(inputs: Inputs) -> DataTable | None:
         "budget": False, "FLOPs": True, "of": False, "runs": False, "law": False, "parameters": True, "samples": True,
         "samples a parameter": True, "epochs": True, "expected": True, "probability best": True, "hours": False,
         "note": False}, made)
+
+
+def bounds(inputs: Inputs) -> DataTable | None:
+    """Where no best sizes can be told: how far the joint laws of all runs and of the frontier are known, and what runs
+    would identify them. The optimum of N^-alpha and D^-beta at N D = C grows as C^a, a = beta / (alpha + beta)."""
+    made = []
+    for fit in inputs.laws.fits if inputs.laws and not inputs.laws.allocation else ():
+        alpha, beta = (fit.intervals.get(name, (None, None)) for name in ("alpha", "beta"))
+        if fit.law == "joint" and "=" not in fit.subset and None not in (*alpha, *beta) and min(*alpha, *beta) > 0:
+            least, most = (b / (a + b) for a, b in ((alpha[1], beta[0]), (alpha[0], beta[1])))
+            made.append((quantity(fit.y), label(fit.subset), fit.points, *(" to ".join(alike(one, 2)) for one in (
+                alpha, beta, (least, most))), would_identify(fit)))
+    return table("Compute-optimal split: not identifiable; how far it is known (90 %), and what would identify it", {
+        "of": False, "runs": False, "n": True, "α, of parameters": True, "β, of samples": True,
+        "so best parameters grow as the budget to the power": True, "what would identify it": False}, made)
+
+
+def would_identify(fit: LawFit) -> str:
+    """First and last design: "81 runs of 3786 to 2.04 M parameters and 6528 to 105 k samples, or 25 runs ..."."""
+    told = fit.statistics.get("would_identify") or []
+    return ", or ".join(f"{one['runs']} runs of " + " and ".join(
+        f"{number(low)} to {number(high)} {name}"
+        for low, high, name in zip(one["low"], one["high"], ("parameters", "samples"), strict=True))
+        for one in told[:: max(1, len(told) - 1)]) or "–"
 
 
 def answers(inputs: Inputs) -> DataTable | None:
@@ -78,7 +103,7 @@ def iso_loss(inputs: Inputs) -> Chart | None:
     shown, less = every_so_many(runs.assign(one=0), "one")
     rows = {"contours": lines, "runs": [{"run": int(place), "parameters": row[fit.x[0]], "samples": row[fit.x[1]]}
                                         for place, row in shown.iterrows()]}
-    x, up = axis("parameters", "parameters", log=True), axis("samples", fit.x[1].replace("_", " "), log=True)
+    x, up = axis("parameters", "parameters", log=True), axis("samples", quantity(fit.x[1]), log=True)
     shade = {"field": "level", "type": "quantitative", "scale": {"type": "log", "scheme": "viridis"},
              "legend": None}
     drawn = [{"data": {"name": "contours"}, "mark": {"type": "line", "strokeWidth": 1.8},

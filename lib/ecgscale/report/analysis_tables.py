@@ -12,7 +12,7 @@ from ecgscale.analysis.findings import front_order
 from ecgscale.analysis.frontier import COSTS
 from ecgscale.contracts import LawFit
 from ecgscale.laws import LAWS
-from ecgscale.laws.summary import by_question, preferred
+from ecgscale.laws.summary import LINES, by_question, foremost, preferred
 from ecgscale.numbers import number
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
@@ -50,6 +50,22 @@ def law_answers(inputs: Inputs) -> DataTable | None:
         "at 10 × the largest": True, "why not": False}, rows)
 
 
+def laws_that_stand(inputs: Inputs) -> DataTable | None:
+    """The identified laws of what is asked first: of all runs, of the frontier, and the headlines of families."""
+    made = [fit for fit in (foremost(inputs.laws) if inputs.laws else ())
+            if fit.verdict == "identified" and fit.law != "average"]
+    made = [fit for fit in made if fit.y == made[0].y]
+    found = table("Laws that these runs identify (90 % profile likelihood)", {
+        "of": False, "falls with": False, "runs": False, "n": True, "exponents": False, "form": False},
+        [(quantity(fit.y), sizes(fit), runs_of(fit), fit.points, exponents(fit), fit.law) for fit in made])
+    return found and replace(found, shown=LINES * 2)
+
+
+def runs_of(fit: LawFit) -> str:
+    """ "RegNet, frontier"."""
+    return ", ".join(map(label, fit.subset.split(", ")))
+
+
 def foretold(y: str, ahead: dict) -> str:
     """A prediction within what its quantity can be. An end very far off is none: the runs do not tell where it is."""
     if ahead.get("run_low") is None or ahead.get("run_high") is None:
@@ -60,8 +76,8 @@ def foretold(y: str, ahead: dict) -> str:
 
 
 def sizes(fit: LawFit) -> str:
-    """ "params, samples seen"."""
-    return ", ".join(fit.x).replace("_", " ")
+    """ "parameters, samples seen"."""
+    return ", ".join(map(label, fit.x)).replace("_", " ")
 
 
 def exponents(fit: LawFit) -> str:
@@ -126,27 +142,25 @@ def crossings(inputs: Inputs) -> DataTable | None:
         "place": False}, rows)
 
 
-def fronts(inputs: Inputs) -> list[DataTable]:
-    """A table for every pair of axes; the first is open, the others are rows of the figure above them."""
-    made = [found for axes in dict.fromkeys(inputs.frontier["axes"]) if (found := front(inputs, axes))]
-    return made[:1] + [replace(one, shown=0) for one in made[1:]]
-
-
-def front(inputs: Inputs, axes: str) -> DataTable | None:
-    """The members of the front over all runs, cheapest first."""
+def fronts(inputs: Inputs) -> DataTable | None:
+    """The members of every front over all runs, cheapest first."""
     rows = inputs.frontier
-    rows = rows[rows["axes"].eq(axes) & rows["group"].eq("all") & rows["on_front"]].sort_values("x")
-    costs = axes.split("~")[1].split(",")
-    head = {"run": False} | {f"{COSTS[cost].title}": True for cost in costs} | {
-        "score": True, "probability of the front": True, "seeds": True, "setting": False}
-    made = [(row.run_id, *(number(value) for value in (row.x, getattr(row, "z", None))[: len(costs)]),
-             interval(row.y, getattr(row, "y_low", None), getattr(row, "y_high", None)),
-             "unknown" if np.isnan(row.probability) else f"{row.probability:.2f}", getattr(row, "seeds", "–"),
-             row.setting if isinstance(getattr(row, "setting", None), str) else "–") for row in rows.itertuples()]
-    if all(row[-1] == "–" for row in made):
-        head.pop("setting")
-        made = [row[:-1] for row in made]
-    return table(f"Front over all runs: score against {' and '.join(COSTS[cost].title for cost in costs)}", head, made)
+    rows = rows[rows["group"].eq("all") & rows["on_front"].eq(True)]
+    made = []
+    for axes in dict.fromkeys(rows["axes"]):
+        costs = [COSTS[cost] for cost in axes.split("~")[1].split(",")]
+        for row in rows[rows["axes"].eq(axes)].sort_values("x").itertuples():
+            spent = zip((row.x, getattr(row, "z", None)), costs, strict=False)
+            made.append((" and ".join(cost.title for cost in costs), row.run_id,
+                         ", ".join(f"{number(value)} {cost.unit}".strip() for value, cost in spent),
+                         interval(row.y, getattr(row, "y_low", None), getattr(row, "y_high", None)),
+                         "unknown" if np.isnan(row.probability) else f"{row.probability:.2f}",
+                         getattr(row, "seeds", "–"), found if isinstance(found := getattr(row, "setting", None), str)
+                         else "–"))
+    found = table("Members of the fronts over all runs", {
+        "cost": False, "run": False, "it costs": True, "score": True, "probability of the front": True, "seeds": True,
+        "setting": False}, made)
+    return found and replace(found, shown=0)
 
 
 def hypervolumes(inputs: Inputs) -> DataTable | None:

@@ -6,11 +6,12 @@ Everything is what EVALUATE measured on the test part; nothing is measured here.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.numbers import number
+from ecgscale.numbers import number, percent
 from ecgscale.report import ecg_paper
 from ecgscale.report.charts import Chart, View, axis, layered
 from ecgscale.report.headlines import best_run
@@ -41,7 +42,7 @@ def words(inputs: Inputs) -> list[str]:
     if missed is not None and pd.notna(missed.estimate):
         codes = [one.abbreviation for one in inputs.examples.classes if one.critical] if inputs.examples else []
         told.append("Of the recordings with a critical diagnosis" + (f" ({', '.join(codes)})" if codes else "")
-                    + f", {percent(missed)} had one overlooked.")
+                    + f", {missed_share(missed)} had one overlooked.")
     return told
 
 
@@ -71,8 +72,8 @@ def told(row) -> str:
     return "–" if row is None or pd.isna(row.estimate) else interval(row.estimate, row.low, row.high)
 
 
-def percent(row) -> str:
-    return interval(row.estimate, row.low, row.high, lambda share: f"{share:.1%}".replace("%", " %"))
+def missed_share(row) -> str:
+    return interval(row.estimate, row.low, row.high, partial(percent, decimals=1))
 
 
 def names(inputs: Inputs) -> dict[str, tuple[str, str]]:

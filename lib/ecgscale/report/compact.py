@@ -49,7 +49,8 @@ def rows_of(chart: Chart, runs: dict[str, list], most: int) -> dict[str, Any]:
 
 
 def every_so_many(rows: list[dict], step: int) -> list[dict]:
-    """All rows of one run in `step`, or where there are few runs, one row in `step`; and those on a front."""
+    """What the page has room for: all rows of one run in `step`, or where there are few runs, one row in `step`; and
+    those on a front."""
     runs = list(dict.fromkeys(row.get("run") for row in rows))
     chosen = set(runs[::step]) if len(runs) > step else set()
     return [row for place, row in enumerate(rows)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ecgscale.analysis.deployment import DEVICE, Options, Question, confirmed, staircase
 from ecgscale.errors import UserError
-from ecgscale.numbers import number
+from ecgscale.numbers import counted, number
 from ecgscale.report.figures import plain_ticks
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import INK, LOOKS, RC, Drawing, figure, interval, label
@@ -61,21 +61,19 @@ def promised_beside_found(judged: pd.DataFrame) -> DataTable | None:
 
 
 def listing(stairs: pd.DataFrame, by: str) -> DataTable | None:
-    rows = [(f"{row.machine} {row.device}", number(row.budget_ms), row.kind, label(row.family), row.model, ran(row),
-             number(row.params), interval(row.score, row.low, row.high),
-             interval(row.ms, row.ms_low, row.ms_high, number), number(row.bytes / 1e6),
-             "–" if pd.isna(row.probability) else f"{row.probability:.2f}", row.note or "")
+    rows = [(f"{row.machine} {row.device}", number(row.budget_ms), row.model, interval(row.score, row.low, row.high),
+             interval(row.ms, row.ms_low, row.ms_high, number), ran(row), number(row.params), number(row.bytes / 1e6),
+             row.kind, "–" if pd.isna(row.probability) else f"{row.probability:.2f}", row.note or "")
             for row in stairs[stairs["asked"].eq(by)].itertuples()]
     return table(ASKED[by], {
-        "on": False, "at most ms": True, "how known": False, "family": False, "model": False, "runs as": False,
-        "parameters": True, "score": True, "ms a window": True, "MB": True, "better than the measured": True,
-        "note": False}, rows)
+        "on": False, "at most ms": True, "model": False, "score": True, "ms a window": True, "runs as": False,
+        "parameters": True, "MB": True, "how known": False, "better than the measured": True, "note": False}, rows)
 
 
 def ran(row) -> str:
     options = [one for one in (row.option or "").split(";") if one and one != f"precision={row.precision}"]
     return f"{label(row.runtime)} {row.precision}" + (f" ({', '.join(options)})" if options else "") + (
-        f", {row.threads} thread(s)")
+        f", {counted(row.threads, 'thread')}")
 
 
 @mpl.rc_context(RC)

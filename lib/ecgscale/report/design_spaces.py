@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecgscale.analysis import distribution
+from ecgscale.numbers import percent
 from ecgscale.report.charts import Chart, View, axis, colour, layered
 from ecgscale.report.figures import words
 from ecgscale.report.inputs import Inputs
@@ -39,7 +40,7 @@ def scores(inputs: Inputs) -> Chart | None:
     return Chart("scores", "Which share of each design space is good",
                  "Empirical distribution of the score of each family and optimizer; a curve further right is a better "
                  "design space. Bands hold the whole curve with 95 % (Dvoretzky-Kiefer-Wolfowitz). Dotted: "
-                 f"{distribution.GOOD:.0%} of the best score.",
+                 f"{percent(distribution.GOOD)} of the best score.",
                  "; ".join(f"{words(name)}: median {np.median(values):.3f}, best {values[-1]:.3f}"
                            for name, values in groups.items()),
                  (View("all", "all", layered(band, line, good)),),

@@ -12,17 +12,17 @@ import vl_convert
 
 from ecgscale.contracts.run_table import on_part, part_of
 from ecgscale.paths import ASSETS
-from ecgscale.report.charts import THEME, VEGA_LITE, Chart
+from ecgscale.report.charts import INKS, SHAPES, THEME, VEGA_LITE, Chart
 from ecgscale.report.compact import fitting, weight
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.long_tables import shorter
 from ecgscale.report.style import label
 from ecgscale.report.tables import varying_hyperparameters
 
-FACTS = {"run_id": "run", "family": "family", "optimizer": "optimizer", "status": "status", "params": "parameters",
-         "forward_flops": "forward FLOPs", "train_flops": "training FLOPs", "lr": "learning rate",
-         "data_fraction": "share of data", "seed": "seed", "valid": "validation", "target": "score", "low": "from",
-         "high": "to", "hours": "hours", "energy_joules": "J", "device": "trained on", "reason": "reason"}
+FACTS = {"run_id": "run", "family": "family", "optimizer": "optimizer", "params": "parameters", "target": "score",
+         "low": "from", "high": "to", "valid": "validation", "forward_flops": "forward FLOPs",
+         "train_flops": "training FLOPs", "lr": "learning rate", "data_fraction": "share of data", "seed": "seed",
+         "hours": "hours", "energy_joules": "J", "device": "trained on", "status": "status", "reason": "reason"}
 SIZES = ((1e5, "under 100 k"), (1e6, "100 k to 1 M"), (1e7, "1 M to 10 M"), (1e8, "10 M to 100 M"),
          (np.inf, "100 M and more"))
 
@@ -30,8 +30,9 @@ SIZES = ((1e5, "under 100 k"), (1e6, "100 k to 1 M"), (1e7, "1 M to 10 M"), (1e8
 def document(inputs: Inputs, charts: list[Chart], room: int) -> dict:
     """Columns of the table of runs in the order of the page, and the figures by name, in about `room` bytes of JSON."""
     facts = run_facts(inputs)
-    made = {"theme": THEME, "heads": [{"name": name, "label": told(name, inputs), "number": is_numeric(facts[name])}
-                                      for name in facts if name != "size"],
+    made = {"theme": THEME, "looks": list(zip(INKS, SHAPES, strict=True)),
+            "heads": [{"name": name, "label": told(name, inputs), "number": is_numeric(facts[name])}
+                      for name in facts if name != "size"],
             "all_runs": len(inputs.ranked), "target": label(inputs.target)}
     figures = {one.name: {"title": one.title, "views": [{"key": view.key, "label": view.label, "spec": view.spec}
                                                         for view in one.views]} for one in charts}

@@ -36,7 +36,7 @@ def front(inputs: Inputs, axes: str) -> Drawing | None:
     names = sorted(ours["group"].unique())
     for name in names:
         draw_front(panels[0], ours[ours["group"].eq(name)], name, names)
-    score_axes(panels[0], cost, f"{label(inputs.target)}, test part", f"This table, n = {len(ours)}")
+    score_axes(panels[0], cost, label(inputs.target), f"This table, n = {len(ours)}")
     fig.legend(loc="outside lower left", ncols=len(names))
     if len(published):
         draw_published(panels[1], published, cost)
@@ -114,5 +114,5 @@ def words(group: str) -> str:
 
 
 def quantity(name: str) -> str:
-    """ "1 - test_challenge_score" -> "1 - Challenge score"."""
-    return " ".join(label(word) for word in name.split(" ")).replace("_", " ")
+    """ "1 - test_challenge_score" -> "1 − Challenge score (test)"."""
+    return " ".join(label(word) for word in name.replace("1 - ", "1 − ").split(" ")).replace("_", " ")

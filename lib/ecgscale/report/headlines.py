@@ -12,8 +12,8 @@ from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
 from ecgscale.laws.summary import by_question, preferred
-from ecgscale.numbers import number
-from ecgscale.report.analysis_tables import exponents, sizes
+from ecgscale.numbers import counted, number
+from ecgscale.report.analysis_tables import exponents, runs_of, sizes
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
@@ -57,11 +57,11 @@ def best(inputs: Inputs) -> Headline | None:
     n = f", {inputs.split.counts['test']} recordings" if inputs.split and "test" in inputs.split.counts else ""
     chosen = f"Chosen on the validation part, scored once on the test part{n}" if chosen_by(inputs) != target else \
         "Chosen by the same score that is reported, so it is flattered"
-    about = ", ".join(filter(None, (network(run), f"run {run['run_id']}")))
     certainty = "95 % interval over recordings" if pd.notna(low) else "no interval: the table has none"
     return Headline(
-        f"Which model is best, and how good ({label(target)})?",
-        interval(run[target], low, run.get(f"{target}_high")), f"{chance}{about}. {chosen}; {certainty}.")
+        "Which model is best, and how good?", f"{network(run) or run['run_id']}: "
+        f"{interval(run[target], low, run.get(f'{target}_high'))}",
+        f"{label(target)}, run {run['run_id']}. {chance}{chosen}; {certainty}.")
 
 
 def chosen_by(inputs: Inputs) -> str:
@@ -117,23 +117,22 @@ def laws(inputs: Inputs) -> Headline | None:
         return Headline("Is there a scaling law in these runs?",
                         f"none of {len(fits)} fits identified" if fits else "nothing to fit",
                         "The data cannot tell the laws' parameters: more runs, or a wider range of sizes, would.")
-    return Headline("Is there a scaling law in these runs?", equation(told[0]),
-                    f"{len(found)} of {len(fits)} fits identified, 90 % intervals: "
-                    + "; ".join(f"{quantity(fit.y)} over {sizes(fit)} ({runs_of(fit)}, n = {fit.points}): "
-                                f"{fit.law}, {exponents(fit)}" for fit in told))
+    first, *others = told
+    more = "; ".join(f"with {sizes(fit)} {exponents(fit)}" if (fit.y, fit.subset) == (first.y, first.subset)
+                     else equation(fit) for fit in others)
+    return Headline("Is there a scaling law in these runs?", equation(first),
+                    f"{first.law.capitalize()} law, n = {first.points}, 90 % interval. {len(found)} of {len(fits)} "
+                    f"fits are identified{more and ', among them '}{more}.")
 
 
 def equation(fit: LawFit) -> str:
-    """ "test loss ∝ train records^-c, c = 0.19 [0.15, 0.23] (RegNet, frontier)"."""
-    of = "" if fit.subset == "all" else f" ({runs_of(fit)})"
-    if fit.law == "power":
-        return f"{quantity(fit.y)} ∝ {sizes(fit)}^-c, {exponents(fit)}{of}"
-    return f"{quantity(fit.y)} over {sizes(fit)}: {fit.law}, {exponents(fit)}{of}"
-
-
-def runs_of(fit: LawFit) -> str:
-    """ "RegNet, frontier"."""
-    return ", ".join(map(label, fit.subset.split(", ")))
+    """ "1 − Challenge score ∝ training FLOPs^−0.19 [0.15, 0.23] (RegNet, frontier)", where one exponent tells it."""
+    y, of = quantity(fit.y).replace(" (test)", ""), "" if fit.subset == "all" else f" ({runs_of(fit)})"
+    told = exponents(fit)
+    if len(fit.x) == 1 and told.startswith("c = "):
+        joined = f" ∝ {sizes(fit)}^−" if fit.law == "power" else f" falls with {sizes(fit)}, exponent "
+        return f"{y}{joined}{told.removeprefix('c = ')}{of}"
+    return f"{y} over {sizes(fit)}: {told}{of}"
 
 
 def rounds(inputs: Inputs) -> Headline | None:
@@ -175,5 +174,6 @@ def latency(inputs: Inputs) -> Headline | None:
     best = rows.loc[rows["p50_ms"].idxmin()]
     return Headline(which,
                     interval(best["p50_ms"], best["p50_low_ms"], best["p50_high_ms"], number) + " ms",
-                    f"Fastest median of one window: {best['model']}, {setting(best)}, {best['threads']} thread(s), "
-                    f"{best['count']} timed calls; {number(best['per_recording_ms'])} ms for a 10-second recording.")
+                    f"Fastest median of one window: {best['model']}, {setting(best)}, "
+                    f"{counted(best['threads'], 'thread')}, {best['count']} timed calls; "
+                    f"{number(best['per_recording_ms'])} ms for a 10-second recording.")

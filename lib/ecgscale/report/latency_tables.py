@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ecgscale.numbers import number
+from ecgscale.numbers import number, percent
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import flagged, setting, settings
 from ecgscale.report.style import interval, label
-from ecgscale.report.tables import DataTable, percent, table
+from ecgscale.report.tables import DataTable, table
 
 LISTED = 2000           # measurements that are listed one by one
 NEIGHBOURS = 0.2       # processors; more is said in the report
@@ -46,11 +46,11 @@ def by_setting(inputs: Inputs) -> DataTable | None:
 
 
 def differs(row) -> str:
-    """ "asked cpu precision=float16, ran cpu bf16 (100% of compute layers)"."""
+    """ "asked cpu precision=float16, ran cpu bf16 (100 % of compute layers)"."""
     asked = " ".join(one for one in (row.device, row.option) if isinstance(one, str) and one)
     ran = " ".join(one for one in (row.ran_device, row.ran_precision) if isinstance(one, str) and one) or "unknown"
     share = getattr(row, "fallback_share", None)
-    return f"asked {asked}, ran {ran}" + ("" if pd.isna(share) else f" ({share:.0%} of compute layers)")
+    return f"asked {asked}, ran {ran}" + ("" if pd.isna(share) else f" ({percent(share)} of compute layers)")
 
 
 def fallbacks(inputs: Inputs) -> str:
@@ -118,4 +118,5 @@ def controls(inputs: Inputs) -> DataTable | None:
         "drift of the level": True, "verdict": False},
         [(one.machine, one.model, " ".join(filter(None, (label(one.runtime), one.device, one.option))),
           len(one.first_ms), one.disturbed, interval(one.ratio, one.ratio_low, one.ratio_high),
-          "–" if one.drift is None else f"{one.drift:+.1%}", one.reason or "stands") for one in inputs.controls])
+          "–" if one.drift is None else f"{100 * one.drift:+.1f} %", one.reason or "stands")
+         for one in inputs.controls])

@@ -12,7 +12,7 @@ from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.charts import THINNED, Chart, View, axis, colour, layered, points
 from ecgscale.report.figures import POOLED, quantity
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.plots import look_places
+from ecgscale.report.plots import look_places, optimizers
 from ecgscale.report.possible import possible
 from ecgscale.report.style import label
 
@@ -34,7 +34,7 @@ def law(inputs: Inputs) -> Chart | None:
         spec = law_view(ranked, x, y, ys[y], chosen, rows)
         if spec:            # those with a law come first
             views.append(View(f"{x}-{y}".replace("_", "-").replace(" ", ""),
-                              f"{quantity(y)} over {x.replace('_', ' ')}", spec))
+                              f"{quantity(y)} over {quantity(x)}", spec))
             told += [f"{fit.law} over {x} of {label(fit.subset)}" for fit in chosen
                      if fit.verdict == "identified" and fit.law in LAWS]
     views.sort(key=lambda view: -len(view.spec["layer"]))
@@ -54,15 +54,14 @@ def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: lis
     kept = np.isfinite(size) & np.isfinite(values) & (size > 0) & (values > 0)
     if not kept.any():
         return None
-    optimizer = (ranked["optimizer"].fillna("–").astype(str).to_numpy() if "optimizer" in ranked
-                 else np.full(len(ranked), "runs"))
+    optimizer = optimizers(ranked).to_numpy()
     names = sorted(set(optimizer[kept]))
     key = f"{x}~{y}"
     step = -(-int(kept.sum()) // THINNED)               # the table's order is that of the score
     rows[f"runs {key}"] = [{"run": int(i), "x": size[i], "y": values[i], "group": label(optimizer[i])}
                            for i in np.flatnonzero(kept)[::step]]
     looks = colour("group", [label(name) for name in names], look_places(names))
-    across, up = axis("x", x.replace("_", " "), log=True), axis("y", quantity(y), log=True)
+    across, up = axis("x", quantity(x), log=True), axis("y", quantity(y), log=True)
     up["axis"] = {"format": "~g", "tickCount": 6}
     up["scale"]["clamp"] = True
     lines = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -53,6 +52,7 @@ from ecgscale.report.long_tables import shortened
 from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, save
 
 SIGNED = "(ecgscale: intervals, protocol and rows are in report.html)"
+DATA = "@the rows of the figures@"
 PAGE = 4_900_000        # bytes of the page: rows of figures are left out beyond
 WORTH_STARTING = 6      # charts from which processes that draw them are started
 MOST_PROCESSES = 4
@@ -66,12 +66,13 @@ class Section:
     id: str
     title: str
     text: list[str] = field(default_factory=list)
+    small: list[str] = field(default_factory=list)      # print at the end, behind a click
     notices: list[str] = field(default_factory=list)
     parts: list = field(default_factory=list)
     code: str = ""          # to be copied
 
     def bare(self) -> bool:
-        """Nothing is shown, only why: such chapters stand behind the others."""
+        """Nothing is shown, only why: such chapters are lines of the last one."""
         return not (self.parts or self.code)
 
     def add(self, *parts) -> Section:
@@ -81,8 +82,9 @@ class Section:
 
 def write(inputs: Inputs, out: Path, cpus: int = 1) -> None:
     """Write report.html, figures/*.svg, *.png and answers.txt below `out`. The same inputs give the same bytes."""
-    sections, asked = sorted((make(inputs) for make in SECTIONS), key=Section.bare), headlines(inputs)
-    answers = [part for part in (budgets.best_for_budgets(inputs), analysis_tables.findings(inputs)) if part]
+    made = [make(inputs) for make in SECTIONS]
+    sections, lacking = ([one for one in made if one.bare() == bare] for bare in (False, True))
+    asked, answers = headlines(inputs), [part for part in (budgets.best_for_budgets(inputs),) if part]
     parts = [*answers, *(part for section in sections for part in section.parts)]
     shorter = shortened(parts, out)
     with whole_folder(out / "figures", FIGURES) as folder:
@@ -98,18 +100,18 @@ def write(inputs: Inputs, out: Path, cpus: int = 1) -> None:
     environment.tests["explorer"] = lambda part: part.explorer
     studies = sorted(set(inputs.runs["study"].dropna())) if "study" in inputs.runs else []
     scripts = explore.scripts()
-    made = partial(
-        environment.get_template("page.html.j2").render,
-        name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, pictures=pictures,
-        headlines=asked, answers=answers, shown=lambda part: shorter.get(id(part), part),
-        scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts),
-        so_far=inputs.so_far, style=Markup((folder / "style.css").read_text(encoding="utf-8")))
-    figures_of_page = [part for part in parts if isinstance(part, Chart)]
-    page = made(data=Markup(charts.script_safe(
-        explore.document(inputs, figures_of_page, PAGE - len(made(data="").encode())))))
-    write_text(out / "report.html", page, marked(GENERATOR))
+    page = environment.get_template("page.html.j2").render(
+        name=", ".join(studies) or "run table", synthetic=inputs.synthetic, sections=sections, lacking=lacking,
+        pictures=pictures, headlines=asked, answers=answers, shown=lambda part: shorter.get(id(part), part),
+        scripts=[Markup(text) for text in scripts], policy=explore.policy(scripts), data=DATA, so_far=inputs.so_far,
+        style=Markup((folder / "style.css").read_text(encoding="utf-8")))
+    before, _, after = page.rpartition(DATA)        # what others wrote stands before
+    drawn = explore.document(inputs, [part for part in parts if isinstance(part, Chart)],
+                             PAGE - len((before + after).encode()))
+    write_text(out / "report.html", f"{before}{charts.script_safe(drawn)}{after}", marked(GENERATOR))
     so_far = f"So far: {inputs.so_far}.\n" if inputs.so_far else ""
-    write_text(out / "answers.txt", f"{so_far}{spoken(asked)}{SIGNED}\n", marked(SIGNED.encode()))
+    told = f"{so_far}{spoken(asked)}{budgets.spoken(inputs)}{SIGNED}\n"
+    write_text(out / "answers.txt", told, marked(SIGNED.encode()))
 
 
 def draw(parts: list[Drawing | Sheet | Copy | Chart], folder: Path, synthetic: bool, cpus: int) -> dict[str, str]:
@@ -217,7 +219,8 @@ def laws(inputs: Inputs) -> Section:
     section.text.append("A law is “identified” when the data pin its parameters down; otherwise the verdict says what "
                         "they cannot tell. Intervals are profile likelihoods; runs that differ only by seed count as "
                         "one cluster.")
-    section.add(law_chart.law(inputs), analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
+    section.add(law_chart.law(inputs), analysis_tables.laws_that_stand(inputs), allocation.bounds(inputs),
+                analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
                 analysis_tables.laws(inputs))
     if inputs.laws:
         section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
@@ -225,12 +228,13 @@ def laws(inputs: Inputs) -> Section:
                         if not row["groups"][0].startswith((*analysis_tables.BY_GROUP, *axes.BY_AXIS))]),
                     analysis_tables.crossings(inputs), allocation.answers(inputs), allocation.iso_flop(inputs),
                     allocation.optima(inputs), allocation.iso_loss(inputs), allocation.prices(inputs))
-        section.text += [f"{told_rows(row)}." for row in inputs.laws.rows]
+        section.small += [f"{told_rows(row)}." for row in inputs.laws.rows]
         if columns := inputs.laws.columns:
-            section.text.append(f"The table was read as: {columns.told()}.")
+            section.small.append(f"The table was read as: {columns.told()}.")
             section.notices += [f"While the table was read: {notice}." for notice in columns.notices]
         averages = [fit for fit in inputs.laws.fits if fit.law == "average"]
-        section.text += [f"{said}." for said in [*notes(foremost(inputs.laws)[:LINES]), *counted_too_narrow(averages)]]
+        said = [*notes(foremost(inputs.laws)[:LINES]), *counted_too_narrow(averages)]
+        section.small += [f"{one[:1].upper()}{one[1:]}." for one in said]
     section.notices += not_done({name: why for name, why in (inputs.laws.disabled if inputs.laws else {}).items()
                                  if not name.startswith(out_of_source.PARTS)})
     return without(section, inputs, "laws.json")
@@ -259,8 +263,7 @@ def frontier(inputs: Inputs) -> Section:
     section.text.append("A point is a configuration; runs that differ only in the seed count as one, at their mean. "
                         "The probability of standing on the front resamples the scores within their intervals.")
     section.add(plots.fronts(inputs), plots.qualities(inputs),
-                *analysis_tables.fronts(inputs),
-                analysis_tables.hypervolumes(inputs))
+                analysis_tables.fronts(inputs), analysis_tables.hypervolumes(inputs))
     return without(section, inputs, "frontier.csv")
 
 
@@ -274,7 +277,7 @@ def predictor(inputs: Inputs) -> Section:
                  for pair in inputs.predictor.correlated]
         more = f" and {len(pairs) - 12} more in predictor.json" if len(pairs) > 12 else ""
         if pairs:
-            section.notices.append("Correlated hyperparameters (Spearman), whose importance is shared: "
+            section.small.append("Correlated hyperparameters (Spearman), whose importance is shared: "
                                    f"{', '.join(pairs[:12])}{more}.")
         section.text.append(f"Target: {label(inputs.predictor.target)} of {inputs.predictor.runs} finished runs, from "
                             f"{', '.join(inputs.predictor.features) or 'nothing that varies'}.")
@@ -336,14 +339,16 @@ def study(inputs: Inputs) -> Section:
         "over batches, counts FLOPs on an input of length 1, and names SHAP as the method of its importances. None of "
         "that is done here, so shapes and orders compare, heights do not.")
     return section.add(
-        analysis_tables.published_findings(0, "Published, in the study's text and by its siblings"),
+        analysis_tables.findings(inputs),
         figures.front(inputs, "score~forward_flops"),
         analysis_tables.published_findings(1, "Published, figure 1 of the study"),
         predictor_figures.true_against_predicted(inputs, "random forest"),
         analysis_tables.published_findings(2, "Published, figure 2 of the study"),
         predictor_figures.importance(inputs, "gini"),
         analysis_tables.published_findings(3, "Published, figure 3 of the study"),
-        latency_figures.speedup(inputs), latency_figures.published_latency(predictor_figures.published(4)))
+        latency_figures.speedup(inputs), latency_figures.published_latency(predictor_figures.published(4)),
+        side_by_side.beside_published(inputs),
+        analysis_tables.published_findings(0, "Published, in the study's text and by its siblings"))
 
 
 def provenance(inputs: Inputs) -> Section:

@@ -33,6 +33,11 @@ def look_places(names: list[str]) -> list[int]:
     return [order.index(name) for name in own]
 
 
+def optimizers(ranked: pd.DataFrame) -> pd.Series:
+    """Of each run, as the table writes it: "–" where it does not tell, "runs" in a table without any."""
+    return ranked["optimizer"].fillna("–").astype(str) if "optimizer" in ranked else pd.Series("runs", ranked.index)
+
+
 def thinned(rows: pd.DataFrame, kept: pd.Series) -> tuple[pd.DataFrame, str]:
     """All rows that are to be kept and every so-manieth of the others; what was left out, in words."""
     if len(rows) <= THINNED:
@@ -43,7 +48,8 @@ def thinned(rows: pd.DataFrame, kept: pd.Series) -> tuple[pd.DataFrame, str]:
 
 
 def every_so_many(rows: pd.DataFrame, by: str) -> tuple[pd.DataFrame, str]:
-    """At most THINNED rows, evenly over each group and along their order; what was left out, in words."""
+    """At most THINNED rows of a still figure, evenly over each group and along their order; what was left out, in
+    words. What the page has room for is another question (compact.py)."""
     if len(rows) <= THINNED:
         return rows, ""
     step = -(-len(rows) // THINNED)
@@ -86,9 +92,10 @@ def fronts(inputs: Inputs) -> Chart | None:
     sure = inputs.frontier["probability"].notna().any()
     return Chart(
         "fronts", "The best score for each cost",
-        "Filled and joined: the Pareto front of each optimizer; bars: 95 % intervals of the score over recordings (and "
-        "seeds, where repeated). " + ("Hover tells the probability of standing on the front. " if sure else
-        "How sure membership is cannot be told: the table has neither intervals nor repeated seeds. ")
+        "Filled and joined: the Pareto front of each colour, as drawn of each optimizer; bars: 95 % intervals of the "
+        "score over recordings (and seeds, where repeated). " + (
+            "Hover tells the probability of standing on the front. " if sure else
+            "How sure membership is cannot be told: the table has neither intervals nor repeated seeds. ")
         + (OTHER_SCALE if len(published) else "") + left, "; ".join(told), tuple(views), rows)
 
 
@@ -100,11 +107,9 @@ def qualities(inputs: Inputs) -> Chart | None:
     ranked, part = inputs.ranked, "test"
     if "forward_flops" not in ranked or not pd.api.types.is_numeric_dtype(ranked["forward_flops"]):
         return None
-    group = ranked["optimizer"].map(lambda one: label(str(one))) if "optimizer" in ranked else pd.Series(
-        "runs", ranked.index)
-    names, views, rows = sorted(group.unique()), [], {}
-    keys = sorted(ranked["optimizer"].fillna("–").astype(str).unique(), key=label) if "optimizer" in ranked else names
-    looks, told = colour("group", names, look_places(keys)), []
+    optimizer, views, rows, told = optimizers(ranked), [], {}, []
+    keys, group = sorted(optimizer.unique()), optimizer.map(label)
+    looks = colour("group", list(map(label, keys)), look_places(keys))
     for name in QUALITIES:
         column = f"{part}_{name}"
         if column == inputs.target or column not in ranked or not pd.api.types.is_numeric_dtype(ranked[column]):

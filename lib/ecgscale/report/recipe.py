@@ -7,7 +7,7 @@ import yaml
 
 from ecgscale.analysis.deployable import promised
 from ecgscale.models.complexity import FAMILIES
-from ecgscale.numbers import number
+from ecgscale.numbers import counted, number
 from ecgscale.report.headlines import best_run
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
@@ -56,5 +56,5 @@ def deployment(inputs: Inputs) -> str:
     for machine, found in rows[rows["run_id"].eq(str(run["run_id"]))].groupby("machine"):
         best = found.loc[found["p50_ms"].idxmin()]
         time = interval(best["p50_ms"], best["p50_low_ms"], best["p50_high_ms"], number)
-        told.append(f"on {machine} as {setting(best)}, {best['threads']} thread(s): {time} ms a window")
+        told.append(f"on {machine} as {setting(best)}, {counted(best['threads'], 'thread')}: {time} ms a window")
     return f"Deploy it {'; '.join(told)}." if told else ""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ecgscale.analysis import prices, side_by_side
 from ecgscale.analysis.deployable import measured, scores_of, standing
-from ecgscale.numbers import number
+from ecgscale.numbers import counted, number
 from ecgscale.report.charts import Chart, View, axis, colour, layered, points
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.plots import places
@@ -49,7 +49,7 @@ def chapter(inputs: Inputs) -> tuple[list[str], list[str], list[Chart | DataTabl
         parts += [] if alone else [orders(inputs, best, counts), agreement(best), on_fronts(inputs, best, counts)]
         parts += [worth(bought)]
         notices += unpriced(inputs, bought)
-    return text, notices, [*parts, gains(ratios), paying(ratios), each_ratio(ratios), beside_published(inputs)]
+    return text, notices, [*parts, gains(ratios), paying(ratios), each_ratio(ratios)]
 
 
 def alone_in(best: pd.DataFrame) -> list[str]:
@@ -140,7 +140,7 @@ def gains(ratios: pd.DataFrame) -> Chart | None:
 
 
 def setting(row) -> str:
-    return f"{row.on} · {label(row.runtime)} · {row.threads} thread(s)"
+    return f"{row.on} · {label(row.runtime)} · {counted(row.threads, 'thread')}"
 
 
 def paying(ratios: pd.DataFrame) -> DataTable | None:
@@ -177,6 +177,9 @@ def compared(best: pd.DataFrame, counts: pd.DataFrame) -> list[str]:
 
 
 def worth(bought: pd.DataFrame) -> DataTable | None:
+    """None where neither a price nor a wattage is known."""
+    if bought[["price", "watts"]].isna().all(axis=None):
+        return None
     return table("What money and watts buy: 10-second recordings of the same model, and their range over repeats", {
         "model": False, "on": False, "runs as": False, "repeats": True, "recordings/s": True, "price": True,
         "recordings/s for 1,000 of it": True, "watts": True, "recordings a joule": True, "energy by": False,

@@ -30,7 +30,9 @@ NAMES = {"adamw": "AdamW", "sgdm": "SGD-momentum", "sgd": "SGD",
          **{name: family.__name__ for name, family in FAMILIES.items()},
          "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch", "coreml": "Core ML",
          "executorch": "ExecuTorch", "litert": "LiteRT",
-         "test_challenge_score": "Challenge score", "test_auroc": "macro AUROC"}
+         "test_challenge_score": "Challenge score", "test_auroc": "macro AUROC",
+         "params": "parameters", "forward_flops": "forward FLOPs", "train_flops": "training FLOPs",
+         "train_records": "training recordings", "samples_seen": "samples seen", "latency_ms": "latency (ms)"}
 
 RC = {
     "figure.dpi": 100, "savefig.dpi": 160, "svg.hashsalt": "ecgscale", "svg.fonttype": "path",
@@ -109,6 +111,8 @@ def label(text: str | None) -> str:
         return "–"
     value = text.split("=", 1)[-1]
     part = part_of(value)
+    if value in NAMES and part != "test":       # train_flops are of no part
+        return NAMES[value]
     if part and value.endswith("_tuned"):
         return label(value.removesuffix("_tuned")).replace(" (", " at tuned thresholds (")
     name = NAMES.get(on_part(value, "test") or value) if part else NAMES.get(value, value)

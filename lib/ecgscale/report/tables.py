@@ -14,7 +14,7 @@ from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.run_table import hyperparameters, on_part, part_of
 from ecgscale.design.plan import lasting
 from ecgscale.machine.provenance import code_digest
-from ecgscale.numbers import number
+from ecgscale.numbers import number, percent
 from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import interval, label, score
@@ -38,9 +38,12 @@ class DataTable:
 
 
 def table(caption: str, head: dict[str, bool], rows: Iterable[Iterable], ours: bool = True) -> DataTable | None:
-    """`head`: column -> numeric. None without rows."""
-    made = tuple(tuple("–" if cell is None else str(cell) for cell in row) for row in rows)
-    return DataTable(caption, tuple(head), made, tuple(head.values()), ours) if made else None
+    """`head`: column -> numeric; those that no row tells are left out. None without rows."""
+    made = [["–" if cell is None else str(cell) for cell in row] for row in rows]
+    told = [place for place in range(len(head)) if any(row[place] not in ("", "–") for row in made)]
+    names = [list(head)[place] for place in told]
+    return DataTable(caption, tuple(names), tuple(tuple(row[place] for place in told) for row in made),
+                     tuple(head[name] for name in names), ours) if made else None
 
 
 def shards(inputs: Inputs) -> DataTable | None:
@@ -164,11 +167,9 @@ def runs(inputs: Inputs) -> DataTable | None:
     head = {"run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
             "forward FLOPs": True, "training FLOPs": True, "chosen by": True, "judged by": True, "status": False,
             "hyperparameters that vary": False}
-    told = [place for place in range(len(head)) if any(row[place] not in ("–", "") for row in rows)]
-    names = {"chosen by": "validation", "judged by": part}
+    names = {"judged by": part} | ({"chosen by": "validation"} if valid else {})
     made = table(f"Every run, best first ({label(target)}, 95 % interval)",
-                 {names.get(name, name): numeric for name, numeric in (list(head.items())[place] for place in told)},
-                 [[row[place] for place in told] for row in rows])
+                 {names.get(name, name): numeric for name, numeric in head.items()}, rows)
     return made and replace(made, explorer=True)
 
 
@@ -213,14 +214,10 @@ def varying_hyperparameters(frame: pd.DataFrame) -> dict[str | None, list[str]]:
 
 def good_shares(inputs: Inputs) -> DataTable | None:
     threshold, frame = distribution.good_shares(inputs.runs, inputs.target)
-    return table(f"Share of good models: at least {score(threshold)}, {distribution.GOOD:.0%} of the best score", {
+    return table(f"Share of good models: at least {score(threshold)}, {percent(distribution.GOOD)} of the best score", {
         "design space": False, "models": True, "good": True, "share": True, "median score": True, "best score": True},
         [(group_words(row.group), row.n, row.good, interval(row.share, row.low, row.high, percent), score(row.median),
           score(row.best)) for row in frame.itertuples()])
-
-
-def percent(value: float) -> str:
-    return f"{value:.0%}"
 
 
 def devices(inputs: Inputs) -> DataTable | None:
@@ -252,9 +249,11 @@ def versions(inputs: Inputs) -> DataTable | None:
 def rebuild(inputs: Inputs) -> str:
     """The commands that make this page again, and the whole run where the pipeline made it."""
     version = f"ecgscale {__version__}, code {code_digest()}"
-    lines = [f"# with {version}: this page", inputs.command] if inputs.command else []
+    where = "; RESULTS: the folder that --outdir named"
+    lines = [f"# this page, with {version}{where * ('RESULTS' in inputs.command)}",
+             inputs.command] if inputs.command else []
     if inputs.plan:
-        lines += [f"# the whole run, in a clone of {version}; RESULTS: the folder that --outdir named",
+        lines += [f"# the whole run, in a clone of {version}{where}",
                   "./nextflow run . -params-file RESULTS/pipeline_info/params_*.json --outdir AGAIN"]
     return "\n".join(lines)
 

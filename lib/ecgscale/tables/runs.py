@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
 from ecgscale.contracts.tables import named_in, whole_lines
 from ecgscale.errors import UserError
-from ecgscale.numbers import number
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
 from ecgscale.tables.names import FINISHED, LEFT_OUT, NAMESPACES, ROLES, SCORES, SIZES, bare, is_response, understand
@@ -259,7 +258,7 @@ class Reader:
 
     def called(self, written: str) -> str:
         """Our name of a column that the user named as it stands in the file."""
-        place = find(self.sheet, self.names, number)
+        place = find(self.sheet, self.names, written)
         return next((name for name, other in self.places.items() if other == place), "")
 
     def check_needed(self, frame: pd.DataFrame, responses: list[str]) -> None:

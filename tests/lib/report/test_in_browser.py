@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ecgscale.numbers import number
 from ecgscale.report import compact, page
+from ecgscale.report.explore import size_of
 from ecgscale.report.inputs import Inputs
 from tests.browser import CHROMIUM, Page
 from tests.lib.report.test_page import make_inputs, run_table
@@ -182,6 +184,33 @@ def test_linear_axes(opened):
     opened.ask("new Promise(done => setTimeout(done, 500))")
     assert opened.ask("ecgscale.drawn.get('latency-size').view.scale('x').type") == "linear"
     quiet(opened)
+
+
+def test_runs_are_coloured_by_another_fact_and_have_its_fronts(opened):
+    """By size, each front is the running maximum of its own group; the other figures follow, and go back."""
+    choose = ("(() => {{ const one = document.getElementById('by'); one.value = '{}'; "
+              "one.dispatchEvent(new Event('change')); }})()")
+    opened.ask(choose.format("size"))
+    opened.ask("new Promise(done => setTimeout(done, 2500))")
+    rows = opened.ask("ecgscale.drawn.get('fronts').view.data('score~forward_flops').map("
+                      "({run, x, y, group, front}) => ({run, x, y, group, front}))")
+    ranked = make_inputs().ranked
+    assert len({row["group"] for row in rows}) > 1
+    assert all(row["group"] == size_of(ranked["params"][row["run"]]) for row in rows)
+    for group in {row["group"] for row in rows}:
+        own = sorted((row for row in rows if row["group"] == group), key=lambda row: row["x"])
+        assert [row["front"] for row in own] == [
+            row["y"] > max((one["y"] for one in own[:place]), default=-1) for place, row in enumerate(own)]
+    quiet(opened)
+    opened.ask(choose.format(""))
+    opened.ask("new Promise(done => setTimeout(done, 2500))")
+    assert set(opened.ask("ecgscale.drawn.get('fronts').view.data('score~forward_flops').map(row => row.group)")) == {
+        "AdamW", "SGD", "SGD-momentum"}
+
+
+def test_the_page_writes_numbers_as_the_tables_do(opened):
+    values = [0, 26, 0.066, 1234.4, 9999.6, 65_432, 999_999, 1_002_229_760, 14_676_378, 2.5e17, 1e21, 1e-6, -0.000123]
+    assert opened.ask(f"{values}.map(value => ecgscale.number(value))") == [number(value) for value in values]
 
 
 @pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 1280), (False, 390)])

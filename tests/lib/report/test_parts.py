@@ -37,10 +37,10 @@ def test_every_column_holds_the_part_that_it_names(columns, shown):
 
 def test_the_answer_names_its_part():
     answer = next(one for one in headlines(Inputs(runs("valid_auroc", "test_auroc"))) if "Which model" in one.question)
-    assert answer.answer == "0.720"
-    assert "macro AUROC (test)" in answer.question
+    assert answer.answer == "RegNet, 20 k parameters: 0.720"
+    assert "macro AUROC (test)" in answer.detail
     only = next(one for one in headlines(Inputs(runs("valid_auroc"))) if "Which model" in one.question)
-    assert "macro AUROC (validation)" in only.question
+    assert "macro AUROC (validation)" in only.detail
     assert "flattered" in only.detail
 
 
