@@ -90,7 +90,7 @@ function makeFilters() {
     const choice = document.getElementById("by");
     choice.append(element("option", "as drawn", { value: "" }), ...ways.map(([name, title]) =>
       element("option", title, { value: name })));
-    choice.addEventListener("change", () => { state.by = choice.value; redraw(); });
+    choice.addEventListener("change", () => paint(choice.value));
     choice.parentElement.hidden = false;
   }
   document.getElementById("unmark").addEventListener("click", () => mark([], false));
@@ -118,8 +118,10 @@ function recoloured(spec, sets) {
   const ofRuns = Object.keys(sets).filter(name => sets[name].some(row => "group" in row && (row.run ?? null) !== null));
   const groups = Object.fromEntries(Object.entries(sets).map(([name, rows]) => [name, ofRuns.includes(name)
     ? fronted(rows.map(row => (row.run ?? null) === null ? row : { ...row, group: group(row) })) : rows]));
+  const ofNoGroup = layer => ofRuns.includes(layer.data?.name) || !(layer.encoding?.color?.field === "group"
+    || (layer.data?.name?.startsWith("law ") && layer.mark.color !== "currentColor"));     // lines of the figure's own groups
   const painted = JSON.parse(JSON.stringify(spec), (key, value) => {
-    if (key === "layer") return value.filter(one => !one.data?.name?.startsWith("law ") || one.mark.color === "currentColor");
+    if (key === "layer") return value.filter(ofNoGroup);
     if (!value || typeof value !== "object" || !ofRuns.includes(value.data?.name) || !value.encoding) return value;
     for (const [channel, range] of [["color", domain.map((_, i) => look(i)[0])], ["fill", domain.map((_, i) => look(i)[0])],
       ["shape", domain.map((_, i) => look(i)[1])]]) {
@@ -338,8 +340,11 @@ function makeFigure(name) {
   return { first: () => first ??= draw(name, key, straight), again: () => first && (first = draw(name, key, straight)) };
 }
 
-// Every figure that is drawn, anew
-const redraw = () => Promise.all([...makers.values()].map(make => make.again()));
+// Every figure that is drawn, anew, in the colours of this fact; "" for their own
+function paint(by) {
+  state.by = by;
+  return Promise.all([...makers.values()].map(make => make.again()));
+}
 
 // ------------------------------------------------------------------------------------------------------- table
 function ordered() {
@@ -454,5 +459,5 @@ for (const name of makers.keys()) near.observe(document.getElementById(`figure-$
 addEventListener("keydown", event => { if (event.key === "Escape") mark([], false); });
 // For a person in the console, and for tests
 window.ecgscale = { draw: () => { firstTable(); return Promise.all([...makers.values()].map(make => make.first())); },
-  mark, number, state, drawn, errors };
+  mark, paint, number, state, drawn, errors };
 })();

@@ -77,7 +77,7 @@ def test_what_is_chosen_is_planned_untrained_and_paid_for(planned, tmp_path):
     assert ((table["run_low"] < truth) & (truth < table["run_high"])).all()
     assert table["half_width"].is_monotonic_decreasing
     assert "8 of 17 finished runs are used: 1 of other families, 0 without" in done.stdout
-    assert "valid_loss at params=2 M, train_records=1 k: 0." in done.stdout
+    assert "valid_loss at params=2 M, train_records=1000: 0." in done.stdout
 
 
 def test_before_a_law_can_be_fitted_the_cheapest_and_most_different_come_first(planned, tmp_path):

@@ -38,9 +38,10 @@ class DataTable:
 
 
 def table(caption: str, head: dict[str, bool], rows: Iterable[Iterable], ours: bool = True) -> DataTable | None:
-    """`head`: column -> numeric; those that no row tells are left out. None without rows."""
+    """`head`: column -> numeric; remarks that no row has are left out. None without rows."""
     made = [["–" if cell is None else str(cell) for cell in row] for row in rows]
-    told = [place for place in range(len(head)) if any(row[place] not in ("", "–") for row in made)]
+    told = [place for place, numeric in enumerate(head.values())
+            if numeric or any(row[place] not in ("", "–") for row in made)]
     names = [list(head)[place] for place in told]
     return DataTable(caption, tuple(names), tuple(tuple(row[place] for place in told) for row in made),
                      tuple(head[name] for name in names), ours) if made else None
@@ -144,9 +145,17 @@ def costs(inputs: Inputs) -> DataTable | None:
     rows.append(("all", *blank, len(inputs.runs), *(number(inputs.runs[column].sum() / scale.get(name, 1))
                                                    for name, column in sums.items())))
     if inputs.plan and inputs.plan.train_flops:
-        planned = {"training FLOPs": number(inputs.plan.train_flops)}
-        rows.append(("planned", *blank, inputs.plan.runs, *(planned.get(name, "–") for name in sums)))
+        planned = {"training FLOPs": number(inputs.plan.train_flops), "hours": planned_hours(inputs)}
+        rows.append(("planned, with tuning" if inputs.plan.tuning_flops else "planned", *blank, inputs.plan.runs,
+                     *(planned.get(name, "–") for name in sums)))
     return table("What training cost", {**dict.fromkeys(keys, False), "runs": True, **dict.fromkeys(sums, True)}, rows)
+
+
+def planned_hours(inputs: Inputs) -> str:
+    """Of the one device that trained the runs, where the plan reckoned for it."""
+    trained_on = inputs.runs["device"].dropna().unique() if "device" in inputs.runs else ()
+    return next((number(one["hours"]) for one in inputs.plan.hours
+                 if len(trained_on) == 1 and str(trained_on[0]) in one["device"]), "–")
 
 
 def runs(inputs: Inputs) -> DataTable | None:
@@ -167,9 +176,11 @@ def runs(inputs: Inputs) -> DataTable | None:
     head = {"run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
             "forward FLOPs": True, "training FLOPs": True, "chosen by": True, "judged by": True, "status": False,
             "hyperparameters that vary": False}
-    names = {"judged by": part} | ({"chosen by": "validation"} if valid else {})
+    told = [place for place in range(len(head)) if any(row[place] not in ("–", "") for row in rows)]
+    names = {"chosen by": "validation", "judged by": part}
     made = table(f"Every run, best first ({label(target)}, 95 % interval)",
-                 {names.get(name, name): numeric for name, numeric in head.items()}, rows)
+                 {names.get(name, name): numeric for name, numeric in (list(head.items())[place] for place in told)},
+                 [[row[place] for place in told] for row in rows])
     return made and replace(made, explorer=True)
 
 

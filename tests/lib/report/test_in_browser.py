@@ -188,10 +188,9 @@ def test_linear_axes(opened):
 
 def test_runs_are_coloured_by_another_fact_and_have_its_fronts(opened):
     """By size, each front is the running maximum of its own group; the other figures follow, and go back."""
-    choose = ("(() => {{ const one = document.getElementById('by'); one.value = '{}'; "
-              "one.dispatchEvent(new Event('change')); }})()")
-    opened.ask(choose.format("size"))
-    opened.ask("new Promise(done => setTimeout(done, 2500))")
+    opened.ask("document.querySelector('#figure-fronts select').selectedIndex = 0")
+    opened.ask("document.querySelector('#figure-fronts select').dispatchEvent(new Event('change'))")
+    opened.ask("ecgscale.paint('size').then(() => 0)")
     rows = opened.ask("ecgscale.drawn.get('fronts').view.data('score~forward_flops').map("
                       "({run, x, y, group, front}) => ({run, x, y, group, front}))")
     ranked = make_inputs().ranked
@@ -202,8 +201,7 @@ def test_runs_are_coloured_by_another_fact_and_have_its_fronts(opened):
         assert [row["front"] for row in own] == [
             row["y"] > max((one["y"] for one in own[:place]), default=-1) for place, row in enumerate(own)]
     quiet(opened)
-    opened.ask(choose.format(""))
-    opened.ask("new Promise(done => setTimeout(done, 2500))")
+    opened.ask("ecgscale.paint('').then(() => 0)")
     assert set(opened.ask("ecgscale.drawn.get('fronts').view.data('score~forward_flops').map(row => row.group)")) == {
         "AdamW", "SGD", "SGD-momentum"}
 
