@@ -265,7 +265,8 @@ class Reader:
         sizes = [name for name in SIZES if name in frame]
         if (not sizes or not responses) and not self.ours:
             missing = "size" if not sizes else "score or loss"
-            example = "--map params=COLUMN" if not sizes else "--response COLUMN"
+            example = "--map params=COLUMN" if not sizes else \
+                "--response COLUMN for an error, --derive test_auroc=COLUMN for a score"
             raise UserError(
                 f"no column is a {missing} that is known here", line=1,
                 remedy=f"Name a size ({', '.join(list(SIZES)[:5])}) and a score or loss (..._score, accuracy, loss), "

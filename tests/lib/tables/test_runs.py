@@ -90,7 +90,7 @@ def test_exports_of_trackers(tracker):
     ("params,loss,loss.1\n1,1,1\n", r"loss, loss\.1"),
     ("params,tokns,loss\n1,1,1\n", "tokns: is this samples_seen.*--map samples_seen='tokns'"),
     ("width,loss\n1,1\n", "no column is a size.*Understood: loss"),
-    ("params,width\n1,1\n", "no column is a score or loss.*--response"),
+    ("params,width\n1,1\n", "no column is a score or loss.*--response .* an error, --derive .* a score"),
     ("params,loss\n1,1\n2,1,5\n", ":3: 3 fields, but the header has 2"),
     ("params;loss\n1;2;3\n1;2\n", ":2: 3 fields, but the header has 2"),
     ("params,loss\n1e3,0.5\n1e4,bad\n", ":3: loss: 'bad' is not a number"),
