@@ -21,6 +21,7 @@ from ecgscale.contracts import (
     Artefact,
     Export,
     RunResult,
+    SplitInfo,
     file_digests,
     whole_folder,
     write_array,
@@ -127,10 +128,18 @@ class Task:
     seed: int
 
 
+def tell_other_split(result: RunResult, split: pd.DataFrame) -> None:
+    """Files may be checked on recordings of anybody's, but then not unsaid: a network may have seen them."""
+    if result.split_digest != SplitInfo.digest_of(split):
+        print(f"export: {result.spec.run_id} was trained with another split: its files are checked on recordings that "
+              "it may have seen", file=sys.stderr, flush=True)
+
+
 def export_run(task: Task, trained: Path, why: str, row: pd.Series, out: Path) -> Export:
     """One run's folder as out/<label>/, whole or not at all."""
     torch.set_num_threads(task.threads)
     result, network = load(trained)
+    tell_other_split(result, task.split)
     known = set(task.corpus.classes) & set(task.label_set.codes)
     if missing := [code for code in result.classes if code not in known]:
         raise UserError(f"the corpus has no class {missing[0]!r}", file=trained / "run.json", field="classes",

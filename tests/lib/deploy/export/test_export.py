@@ -13,7 +13,7 @@ import torch
 import yaml
 from scipy.special import expit
 
-from ecgscale.contracts import Export, read_tensors, write_tensors
+from ecgscale.contracts import Export, SplitInfo, read_tensors, write_tensors
 from ecgscale.deploy import export
 from ecgscale.deploy.export import choose, export_models, judge, licence
 from ecgscale.deploy.export.check import Reference, auroc_difference
@@ -28,6 +28,15 @@ def table(**columns):
     families = ["r", "r", "r", "c", "c", "v"]
     networks = {name: range(6) for name in ("params", "forward_flops", "activations")}
     return pd.DataFrame({"run_id": list("abcdef"), "status": "finished", "family": families, **networks, **columns})
+
+
+def test_files_that_are_checked_by_another_split_are_told(tmp_path, capsys):
+    """The network may have seen the recordings of that test fold. Found by a command called with the wrong folder."""
+    split, result = recordings()[1], trained_run(tmp_path)
+    export.tell_other_split(result, split)
+    assert f"{result.spec.run_id} was trained with another split" in capsys.readouterr().err
+    export.tell_other_split(result.model_copy(update={"split_digest": SplitInfo.digest_of(split)}), split)
+    assert not capsys.readouterr().err
 
 
 def test_the_best_of_each_family_comes_first_then_the_next_best():
