@@ -17,7 +17,7 @@ def main(argv=None):
     made = command.parser("Check the models of this kit on this machine, then measure how fast they are.",
                           "python measure.py --devices cpu --machine my-board")
     made.add_argument("--runtimes", default="", metavar="A,B",
-                      help="onnxruntime, openvino, coreml (default: those that are installed)")
+                      help="onnxruntime, openvino, coreml, litert (default: those that are installed)")
     made.add_argument("--devices", default="", metavar="A,B",
                       help="cpu, gpu, npu, cuda, directml, coreml, ... (default: all that are here)")
     made.add_argument("--machine", default="", metavar="NAME", help="name of this machine (default: its host name)")

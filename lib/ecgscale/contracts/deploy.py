@@ -18,7 +18,7 @@ class Artefact(Part):
     """One exported file and how far it is from the trained network."""
 
     format: str
-    """Torch, onnx, openvino, coreml, executorch, tflite."""
+    """Torch, onnx, openvino, coreml, executorch, executorch-coreml, tflite."""
     precision: str
     """Float32, float16, int8; bf16: the float32 file, computed in bfloat16."""
     file: str | None

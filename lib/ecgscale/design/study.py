@@ -120,7 +120,7 @@ class Deploy(Section):
 
     top: int = Field(3, ge=0)
     """Models that are exported, of a network its best run on validation: the best of each family, then the next."""
-    formats: tuple[Literal["torch", "onnx", "openvino", "coreml", "executorch", "tflite"], ...] = (
+    formats: tuple[Literal["torch", "onnx", "openvino", "coreml", "executorch", "executorch-coreml", "tflite"], ...] = (
         "onnx", "openvino", "coreml")
     """Formats of the files."""
     precisions: tuple[Literal["float32", "float16", "int8"], ...] = ("float32", "float16", "int8")

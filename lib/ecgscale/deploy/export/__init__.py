@@ -47,7 +47,7 @@ CALIBRATION_WINDOWS = 300
 ANY_BATCH = 32           # windows a call where the file leaves it open
 TORCH_MODES = ("frozen", "compiled")
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "coreml": ".mlpackage", "executorch": ".pte",
-           "tflite": ".tflite"}
+           "executorch-coreml": ".pte", "tflite": ".tflite"}
 EXPORT_FILES = {"export.json": Export.wrote, CARD: wrote_card, "weights.safetensors": None, **dict.fromkeys(SAMPLE),
                 "onnx-*/*.onnx*": None, "openvino-*/*.xml": None, "openvino-*/*.bin": None,
                 "coreml-*/*.mlpackage/*": None, "executorch-*/*.pte": None,
@@ -232,7 +232,7 @@ def kinds_of(deploy: Deploy) -> list[Kind]:
             kinds += [Kind(form, precision, batch, opset) for opset in opsets]
         elif form == "openvino":
             kinds += [Kind(form, p, batch) for p in ((precision, "bf16") if precision == "float32" else (precision,))]
-        elif form == "coreml" or (form, precision) in RUNNERS:
+        elif form == "coreml" or (form == "executorch-coreml" and precision != "int8") or (form, precision) in RUNNERS:
             kinds.append(Kind(form, precision, batch))
     return kinds
 

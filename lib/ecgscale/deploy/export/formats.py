@@ -55,8 +55,8 @@ class Exporter:
                 self.write_onnx(precision, path, opset)
             elif form == "openvino":
                 self.write_openvino(precision, path)
-            elif form == "executorch":
-                self.write_executorch(precision, path)
+            elif form.startswith("executorch"):
+                self.write_executorch(form, precision, path)
             elif form == "tflite":
                 self.write_tflite(precision, path)
             else:
@@ -133,17 +133,17 @@ class Exporter:
         model.user_defined_metadata.update({f"ecgscale.{key}": value for key, value in said.items()})
         model.save(str(path))
 
-    def write_executorch(self, precision: str, path: Path) -> None:
-        """For the XNNPACK delegate; what it does not take is left to ExecuTorch's own kernels. int8: quantized by
-        torchao for XNNPACK, a range for each channel of the weights."""
+    def write_executorch(self, form: str, precision: str, path: Path) -> None:
+        """For the XNNPACK delegate, or for Core ML's; what it does not take is left to ExecuTorch's own kernels. int8:
+        quantized by torchao for XNNPACK, a range for each channel of the weights."""
         if reason := executorch_runtime.why_not():
             raise Unavailable(reason)
-        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
 
-        program = self.program if precision == "float32" else torch.export.export(
+        program = self.program if precision != "int8" else torch.export.export(
             quantized_for_xnnpack(self.program, self.calibration, self.shape[0]), (torch.zeros(self.shape),))
-        made = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()]).to_executorch()
+        partitioner = coreml_partitioner(precision) if form == "executorch-coreml" else xnnpack_partitioner()
+        made = to_edge_transform_and_lower(program, partitioner=[partitioner]).to_executorch()
         path.write_bytes(made.buffer)
 
     def write_tflite(self, precision: str, path: Path) -> None:
@@ -196,6 +196,22 @@ class Exporter:
             inputs=[ct.TensorType(name=INPUT, shape=self.shape, dtype=np.float32)],
             outputs=[ct.TensorType(name=OUTPUT, dtype=np.float32)],
         )
+
+
+def xnnpack_partitioner():
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+    return XnnpackPartitioner()
+
+
+def coreml_partitioner(precision: str):
+    """What Core ML's delegate takes, computed in this precision: without a word it would be float16."""
+    import coremltools as ct
+    from executorch.backends.apple.coreml.compiler import CoreMLBackend
+    from executorch.backends.apple.coreml.partition import CoreMLPartitioner
+
+    return CoreMLPartitioner(compile_specs=CoreMLBackend.generate_compile_specs(
+        compute_precision=getattr(ct.precision, precision.upper()), minimum_deployment_target=ct.target.iOS17))
 
 
 @contextlib.contextmanager

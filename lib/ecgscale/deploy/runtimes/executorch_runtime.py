@@ -1,4 +1,5 @@
-"""ExecuTorch with its XNNPACK delegate, on the CPU: an optional runtime (pip install 'ecgscale[executorch]')."""
+"""ExecuTorch with its XNNPACK delegate, on the CPU: an optional runtime (pip install 'ecgscale[executorch]'). Its
+Core ML delegate is the device "coreml": by code and test only, not run on Apple hardware."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ import numpy as np
 
 from ecgscale.deploy.runtimes import DeployedModel, Device, Ran, Unavailable, one_line, read_option
 
-OPTIONS = {"precision": ("float32", "int8"), "threads": None}
-DELEGATE = "XnnpackBackend"
+OPTIONS = {"precision": ("float32", "float16", "int8"), "threads": None}
+DELEGATES = {"cpu": "XnnpackBackend", "coreml": "CoreMLBackend"}
+FORMATS = {"cpu": "executorch", "coreml": "executorch-coreml"}     # a program is made for its delegate
 REMEDY = "pip install 'ecgscale[executorch]'"
 # operators that multiply: of XNNPACK, as "Convolution (NHWC, F32) IGEMM #11", and of ExecuTorch's own kernels
 DELEGATED = ("Convolution", "Fully Connected", "Batch Matrix Multiply")
@@ -22,25 +24,26 @@ PRECISIONS = {"F32": "float32", "F16": "float16", "QS8": "int8", "QC8": "int8"}
 
 
 class ExecutorchRuntime:
-    DEVICES = ("cpu",)
+    DEVICES = tuple(DELEGATES)
     OPTIONS = OPTIONS
     POOLED = True               # one pool of threads in the process
 
     @staticmethod
     def devices(asked: Iterable[str] = ()) -> list[Device]:
-        reason = why_not()
-        return [Device("executorch", "cpu", not reason, name=DELEGATE, reason=reason)]
+        reasons = {device: why_not(device) for device in DELEGATES}
+        return [Device("executorch", device, not reason, name=DELEGATES[device], reason=reason)
+                for device, reason in reasons.items()]
 
     @staticmethod
     def options(device: str, levels: str, scenario: str) -> tuple[str, ...]:
-        return ("", "precision=int8")
+        return ("", "precision=int8" if device == "cpu" else "precision=float16")
 
     def load(self, model: DeployedModel, device: str, option: str, batch: int, threads: int) -> None:
         self.settings = read_option(option, OPTIONS)
-        if reason := why_not():
+        if reason := why_not(device):
             raise Unavailable(reason)
-        self.threads = threads
-        self.artefact = model.artefact("executorch", self.settings.get("precision", "float32"), batch)
+        self.threads, self.device = threads, device
+        self.artefact = model.artefact(FORMATS[device], self.settings.get("precision", "float32"), batch)
         self.content = model.path(self.artefact).read_bytes()
         self.shape = (batch, *model.sample.shape[1:])
 
@@ -67,7 +70,8 @@ class ExecutorchRuntime:
     def ran(self) -> Ran:
         """Every operator of one call, as the runtime's own trace of it names them. What multiplies outside the delegate
         fell back."""
-        return told(self.traced(), self.settings.get("precision", "float32"))
+        ran = self.traced()
+        return told_of_coreml(ran) if self.device == "coreml" else told(ran, self.settings.get("precision", "float32"))
 
     def traced(self) -> list[tuple[str, str]]:
         """(operator, precision) of one call; the precision is empty where it does not multiply."""
@@ -97,8 +101,17 @@ def told(ran: list[tuple[str, str]], asked: str) -> Ran:
     delegated = sum(not name.startswith(OWN) for name, _ in ran)
     counted = Counter(f"{name} {precision}".strip() for name, precision in ran)
     return Ran("cpu", precision, precision != asked or share == 1, share,
-               f"{delegated} of {len(ran)} operators in {DELEGATE}: " + ", ".join(
+               f"{delegated} of {len(ran)} operators in {DELEGATES['cpu']}: " + ", ".join(
                    f"{name} x {count}" for name, count in counted.most_common()))
+
+
+def told_of_coreml(ran: list[tuple[str, str]]) -> Ran:
+    """The delegate computes its part in one call and names neither its operators nor its unit; what multiplies outside
+    it fell back to the CPU."""
+    outside = [name for name, _ in ran if name.startswith(OWN)]
+    fell = any(precision for name, precision in ran if name.startswith(OWN))
+    return Ran("cpu" if fell else "coreml", None, fell, None,
+               f"outside {DELEGATES['coreml']}: {', '.join(outside) or 'no operator'}")
 
 
 class ExecutorchRequest:
@@ -135,14 +148,15 @@ def named(name: str) -> tuple[str, str]:
     return operator, kind
 
 
-def why_not() -> str:
+def why_not(device: str = "cpu") -> str:
     """Why it cannot be used here, with the remedy; empty where it can."""
     try:
         from executorch.runtime import Runtime
     except ImportError as error:
         return f"{type(error).__name__}: {error}: {REMEDY}"
-    if not Runtime.get().backend_registry.is_available(DELEGATE):
-        return f"this build of ExecuTorch has no {DELEGATE}: {REMEDY}"
+    if not Runtime.get().backend_registry.is_available(DELEGATES[device]):
+        return f"this build of ExecuTorch has no {DELEGATES[device]}" + (
+            f": {REMEDY}" if device == "cpu" else ": its wheel for macOS has it")
     return ""
 
 

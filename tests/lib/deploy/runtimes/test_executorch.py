@@ -8,8 +8,8 @@ import pytest
 from ecgscale.deploy import session
 from ecgscale.deploy.block import Configuration, measure
 from ecgscale.deploy.export import export_models
-from ecgscale.deploy.runtimes import DeployedModel, infer, runtime_class
-from ecgscale.deploy.runtimes.executorch_runtime import named, told, why_not
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable, infer, runtime_class
+from ecgscale.deploy.runtimes.executorch_runtime import named, told, told_of_coreml, why_not
 from ecgscale.design.study import Deploy
 from tests.tiny_models import LABELS, exported_model, recordings, run_table, trained_run
 
@@ -31,6 +31,16 @@ def test_a_trace_tells_precision_and_what_the_delegate_did_not_take():
     assert told([], "float32").precision is None
 
 
+def test_core_ml_tells_what_its_delegate_left_to_the_processor():
+    """It names nothing of its own, so what ran within it is not claimed to be known."""
+    ran = told_of_coreml([])
+    assert (ran.device, ran.precision, ran.fallback) == ("coreml", None, False)
+    ran = told_of_coreml([named("native_call_mean.out")])
+    assert (ran.device, ran.fallback, ran.detail) == ("coreml", False, "outside CoreMLBackend: native_call_mean.out")
+    ran = told_of_coreml([named("native_call_convolution.out")])
+    assert (ran.device, ran.fallback) == ("cpu", True)
+
+
 @pytest.fixture
 def absent(monkeypatch):
     """As where the wheel is not installed."""
@@ -42,7 +52,7 @@ def absent(monkeypatch):
 def test_a_row_says_that_the_wheel_is_missing_and_how_to_get_it(absent):
     model = DeployedModel.read(exported_model())
     wanted, missing, known = session.plan("executorch", [model], ["cpu"], Deploy(), 1)
-    assert (wanted, known) == ([], {"cpu"})
+    assert (wanted, known) == ([], {"cpu", "coreml"})
     [(configuration, reason)] = missing
     assert configuration.runtime == "executorch"
     assert "ModuleNotFoundError" in reason
@@ -108,3 +118,25 @@ def test_a_block_of_the_protocol_tells_what_ran(model, option, precision):
     assert (columns["ran_device"], columns["ran_precision"], columns["fallback"]) == ("cpu", precision, False)
     assert columns["fallback_share"] == 0
     assert f"Convolution {precision} x {deployed.layers - 1}, " in f"{columns['ran_detail']}, "
+
+
+@here
+def test_a_program_for_core_ml_is_written_and_not_run_here(tmp_path):
+    """By code and test only: the whole network is in the delegate, and only Apple's machines have that."""
+    pytest.importorskip("coremltools")
+    result, (corpus, split) = trained_run(tmp_path / "runs", "resnet"), recordings()
+    deploy = Deploy(formats=("executorch-coreml",), precisions=("float32", "float16", "int8"), margin=1.0)
+    [made] = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
+                           LABELS, tmp_path / "models", threads=1, replicates=50)
+    files = {one.precision: one for one in made.artefacts if one.format == "executorch-coreml"}
+    assert {name: (one.status, one.reason) for name, one in files.items()} == dict.fromkeys(
+        ("float32", "float16"), ("ok", "not run on Apple hardware"))
+    assert files["float16"].bytes < 0.7 * files["float32"].bytes
+    model = DeployedModel.read(tmp_path / "models" / made.label)
+    for one in files.values():
+        program = model.path(one).read_bytes()
+        assert b"CoreMLBackend" in program
+        assert b"aten::" not in program                 # an operator of ExecuTorch's own kernels
+    runtime = runtime_class("executorch")()
+    with pytest.raises(Unavailable, match="has no CoreMLBackend: its wheel for macOS has it"):
+        runtime.load(model, "coreml", "", 1, 1)
