@@ -51,8 +51,8 @@ def lengths_and_rates(records: pd.DataFrame, rate: float) -> Drawing:
     rates.bar([f"{one:g}" for one in count.index], count.to_numpy(), color=COLOURS["blue"])
     rates.set(yscale="log", ylim=(0.7, None), xlabel="rate as recorded (Hz)", ylabel="recordings (log)")
     plain(rates.yaxis)
-    return Drawing("lengths", "Lengths and sampling rates", "Lengths of the prepared recordings by source: the "
-                   "darker, the more; blank where there is none. Rates before resampling.",
+    return Drawing("lengths", "Lengths and sampling rates", "Lengths of the prepared recordings by source, as "
+                   "many as the bar of colours says; blank where there is none. Rates before resampling.",
                    "Strips of the number of recordings by length and source, and bars of sampling rates", drawn)
 
 
