@@ -211,7 +211,7 @@ def test_a_bundle_that_was_edited_is_refused(sent, change):
     (lambda body, times: body["settings"].append(body["settings"][-1]), "a configuration twice"),
     (lambda body, times: body["settings"][0].update(runtime="simulated"), "'simulated' is no runtime of ours"),
     (lambda body, times: body["settings"][0]["blocks"][0]["columns"].update(foreign=1), "'foreign' is unknown"),
-    (lambda body, times: body["settings"][0]["blocks"][0]["columns"].update(warmup=2**70), "OverflowError"),
+    (lambda body, times: body["settings"][0]["blocks"][0]["columns"].update(warmup=2**70), "does not fit into 64 bits"),
     (lambda body, times: body["environment"].update(machine=""), "names no machine"),
     (lambda body, times: times.__imul__(-1), "times that are none"),
     (lambda body, times: body.update(schema="ecgscale.bundle/9"), "ecgscale.bundle/9"),
