@@ -66,10 +66,10 @@ class Section:
     id: str
     title: str
     text: list[str] = field(default_factory=list)
-    small: list[str] = field(default_factory=list)      # print at the end, behind a click
     notices: list[str] = field(default_factory=list)
     parts: list = field(default_factory=list)
     code: str = ""          # to be copied
+    small: list[str] = field(default_factory=list)      # print at the end, behind a click
 
     def bare(self) -> bool:
         """Nothing is shown, only why: such chapters are lines of the last one."""
