@@ -95,6 +95,13 @@ def test_other_recordings_of_one_heart_are_no_copies():
     assert (groups([(long[first : first + 5000], RATE) for first in (0, 5000, 10000, 15000)]) == -1).all()
 
 
+def test_two_pieces_of_one_recording_that_share_half_are_no_copies():
+    """Three quarters of the shorter one have to be the same; of nine tenths they are."""
+    long = heart(3, 20)
+    assert groups([(long[first : first + 5000], RATE) for first in (0, 2500)]).tolist() == [-1, -1]
+    assert groups([(long[first : first + 5000], RATE) for first in (0, 500)]).tolist() == [0, 0]
+
+
 def test_recordings_without_beats_have_no_copies():
     assert (groups([(np.zeros((5000, 12)), RATE), (np.full((5000, 12), 0.1), RATE)]) == -1).all()
     assert not len(groups([]))
