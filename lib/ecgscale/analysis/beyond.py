@@ -5,8 +5,8 @@ A forest cannot leave the range that it has seen, and cross-validation never ask
 out, or the newest, one family, or one source that runs were tested on, and a law of the sizes, the law with trees on
 what it misses, and the law with a Gaussian process for it stand beside the forest. Intervals are conformal (Lei et al.
 2018, doi:10.1080/01621459.2017.1307116): the 90 % quantile of the errors of the same forecast made a step before,
-within the runs that are learned from; of the run's own family (Mondrian: Vovk et al. 2005) where that has errors enough
-for a quantile, since noise differs.
+within the runs that are learned from, the wider of two such steps; of the run's own family (Mondrian: Vovk et al.
+2005) where that has errors enough for a quantile, since noise differs.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ecgscale.laws.uncertainty import LEVEL
 LARGEST = 0.2           # share of the runs that "largest held out" foretells
 LEVELS = 3              # values of a size from which a law of it is asked
 FEWEST = 12             # runs to learn from
+STEPS = 2               # before the one that is asked, each a fifth smaller or older
 FEWEST_CLUSTERS = 5     # to draw from: fewer make too few different draws for the ends of an interval
 NEAREST = 200           # runs that a Gaussian process learns from: the largest
 TREES = 50              # of the forests here, of which there are many
@@ -111,6 +112,7 @@ def dates(runs: pd.DataFrame) -> np.ndarray | None:
 WAYS: dict[str, Callable[[Table, np.ndarray], Iterator[Split]]] = {
     "largest held out": largest, "newest held out": newest, "family held out": other_family,
     "source held out": other_source}
+ORDERED = (largest, newest)
 NOT_ASKED = {largest: "all runs are of one size", newest: "no column tells when every run was made, or all at once",
              other_family: "all runs are of one family", other_source: "all runs were tested on one source"}
 
@@ -193,17 +195,23 @@ def sizes_of(runs: pd.DataFrame) -> tuple[tuple[str, ...], str]:
 
 def conformal(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, tell: Callable) -> np.ndarray:
     """(asked run,) half widths on log y: of the errors of the same forecast within the runs that are learned from, of
-    the run's own family where that has ENOUGH of them."""
-    before = [(rows, np.abs(table.log_y[rows] - tell(known, rows))) for known, rows in way(table, learned)
-              if len(known) >= FEWEST]
-    rows, errors = (np.concatenate(part) for part in zip(*before, strict=True)) if before else (
-        np.empty(0, int), np.empty(0))
-    reach = np.full(len(asked), quantile(errors))
-    for name in np.unique(table.family[asked]):
-        own = errors[table.family[rows] == name]
-        if len(own) >= ENOUGH:
-            reach[table.family[asked] == name] = quantile(own)
-    return reach
+    the run's own family where that has ENOUGH of them. Where runs have an order, the wider of STEPS such steps, each
+    within the last: one step is seldom as hard as the next."""
+    family = table.family[asked]
+    widths: dict[str, list[float]] = {name: [] for name in np.unique(family)}
+    alike: list[float] = []
+    for _ in range(STEPS if way in ORDERED else 1):
+        splits = [(known, rows) for known, rows in way(table, learned) if len(known) >= FEWEST]
+        if not splits:
+            break
+        rows = np.concatenate([rows for _, rows in splits])
+        errors = np.abs(table.log_y[rows] - np.concatenate([tell(*split) for split in splits]))
+        alike += [quantile(errors)] if len(errors) >= ENOUGH else []
+        for name, own in widths.items():
+            of_family = errors[table.family[rows] == name]
+            own += [quantile(of_family)] if len(of_family) >= ENOUGH else []
+        learned = splits[0][0]
+    return np.array([max(widths[name] or alike, default=np.inf) for name in family])
 
 
 def quantile(errors: np.ndarray) -> float:

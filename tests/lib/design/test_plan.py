@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ecgscale.design.plan import Pace, afford, as_text, lasting, read_devices, thin, train_flops
 from ecgscale.design.space import plan_study, sample
@@ -222,3 +223,20 @@ def test_the_round_of_ptbxl_is_the_one_that_was_foretold():
     assert "to 0.275 [0.268, 0.283]" in page
     assert 0.268 <= later["valid_loss"].mean() <= 0.283
     assert Decision.read(folder / "decision.json").stop == "floor"
+
+
+def test_the_students_of_ptbxl_are_better_than_alone():
+    """docs/explanation/training.md: pairs of one network, share and seed in assets/examples/ptbxl/taught."""
+    from ecgscale.contracts import RUNS
+
+    table = RUNS.read(ASSETS / "examples" / "ptbxl" / "taught" / "runs.csv")
+    planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl-taught.yaml"), 5)
+    assert set(table["run_id"]) == {run.spec.run_id for run in planned}
+    students = table[table["params"].lt(1e5)]
+    pairs = students.pivot_table(index=["params", "data_fraction", "seed"], columns="taught", values="test_auroc")
+    gains = pairs.drop(columns="alone").squeeze() - pairs["alone"]
+    assert len(gains) == 8
+    assert (gains > 0).all()
+    page = " ".join((ASSETS.parent / "docs" / "explanation" / "training.md").read_text(encoding="utf-8").split())
+    ends = stats.ttest_1samp(gains, 0).confidence_interval(0.95)
+    assert f"by {gains.mean():.3f} [{ends.low:.3f}, {ends.high:.3f}]" in page
