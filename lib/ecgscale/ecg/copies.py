@@ -4,8 +4,9 @@ Prepared recordings have one rate and one band, so what tells copies apart is go
 later. Beats find the candidates: BEATS_IN_A_ROW whose intervals agree to a few ms and whose voltages point one way.
 Two thirds of all beats that both have must come at the same moments: steady hearts agree in four by chance.
 Samples decide: the two, laid over each other, correlate by CORRELATION or more in all leads together, over three
-quarters of the shorter one. Two recordings of one person lie below: their beats look alike and come at other moments,
-but for a pacemaker's.
+quarters of the shorter one. Two recordings of one person lie below: their beats look alike and come at other moments.
+Those of a pacemaker come at the same ones, and then any beat lies as well on any other: a copy correlates better in its
+own place than one beat further on.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ INTERVAL_TOLERANCE = 5.0    # ms
 START_TOLERANCE = 30.0      # ms: filters move a beat that stands near the edge
 COSINE = 0.97               # between the extremes of all leads in two beats, as vectors
 FIRST_LOOK, CORRELATION = 0.6, 0.9
+BEAT_FURTHER = 0.85         # what a copy lacks of a correlation of 1, as a share of what it lacks a beat on: at most
 FEW, CORRELATION_OF_FEW = 3, 0.96       # up to so many leads: steady beats of two people agree to 0.94 in lead II
 BEATS_AGREE = 2 / 3         # share of the beats that both have, at least
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
@@ -76,7 +78,8 @@ def find_copies(corpus: Any) -> np.ndarray:
                 others = rows_of(every, other, together, tolerance, width, axes) if other != block else rows
                 found = candidates(rows, others, every, tolerance, width, corpus.rate)
                 found = found[look_alike(corpus, found, least)]
-                same = [are_copies(corpus.signal(a), corpus.signal(b), shift, least) for a, b, shift in found]
+                same = [are_copies(corpus.signal(a), corpus.signal(b), shift, beat_of(every, a, corpus.rate), least)
+                        for a, b, shift in found]
                 links.append(found[np.array(same, bool), :2])
                 corpus.close()
     one, other = np.concatenate(links).T
@@ -202,12 +205,23 @@ def compared(two, ends, place, shifts, least):
     return alike
 
 
-def are_copies(one: np.ndarray, other: np.ndarray, shift: int, least: int) -> bool:
-    """Whether (samples, leads) correlate where `other` begins about `shift` samples later."""
+def beat_of(every: Beats, owner: int, rate: float) -> int:
+    """Samples from beat to beat of a recording, their median."""
+    moments = every.moments[every.ends[owner - 1] if owner else 0 : every.ends[owner]]
+    return round(float(np.median(np.diff(moments))) * rate / 1000)
+
+
+def are_copies(one: np.ndarray, other: np.ndarray, shift: int, beat: int, least: int) -> bool:
+    """Whether (samples, leads) correlate where `other` begins about `shift` samples later, and not so a beat on."""
     least = max(least, int(SHARE_SHARED * min(len(one), len(other))))
     needed = CORRELATION_OF_FEW if one.shape[1] <= FEW else CORRELATION
     one, other = (np.ascontiguousarray(signal, dtype=np.float32) for signal in (one, other))
-    return any(correlation(one, other, near, least) >= needed for near in (shift, shift - 1, shift + 1))
+
+    def best(*places: int) -> float:
+        return max(correlation(one, other, near, least) for place in places for near in (place, place - 1, place + 1))
+
+    found = best(shift)
+    return found >= needed and 1 - found <= BEAT_FURTHER * (1 - best(shift - beat, shift + beat))
 
 
 @compiled

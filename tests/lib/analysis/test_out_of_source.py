@@ -122,7 +122,7 @@ def test_the_chapter_holds_what_was_found(eight):
     assert len(powers.rows) == len(slopes) == 15
     assert len(drawing.figure.axes) == 6
     assert [panel.get_title("left") for panel in drawing.figure.axes if panel.get_visible()] == sorted(GAPS)
-    assert efficiency.rows[0][:3] == ("ResNet", "ViT", "params")
+    assert efficiency.rows[0][:3] == ("ResNet", "ViT", "parameters")
     assert "1.3 to 2.5 times" in section.text[1]
     bare = page.other_sources(Inputs(runs=runs, laws=laws.model_copy(update={
         "loss_to_loss": [], "efficiency": [], "disabled": {"out of the source": "why"}})))
