@@ -29,6 +29,7 @@ UNLIKE = ("precision", "train_flops")           # may differ in a cell: the mach
 REACH = 10.0            # times a cell's best tried setting: beyond it a parabola does not hold
 TOGETHER = 0.8          # R^2 of a size on those before it, from which what it does is not told apart from them
 FEWEST = 3              # cells, and degrees of freedom
+WIDEST = 100.0          # times the lower end of a best setting's interval, its upper end: more tells nothing
 AHEAD = 10.0            # times the largest network, of which the best setting is foretold
 
 
@@ -57,8 +58,9 @@ class RateLaw:
 
     @property
     def told(self) -> bool:
-        """Whether the runs show a best setting at all: a curvature above zero."""
-        return bool(np.isfinite(self.at(self.largest)).all())
+        """Whether the runs show a best setting: a curvature above zero, and an end on both sides."""
+        _, low, high = self.at(self.largest)
+        return bool(low > 0 and high <= WIDEST * low)
 
     def at(self, sizes: dict[str, float]) -> tuple[float, float, float]:
         """The best setting there and the ends of its 90 % interval."""

@@ -71,11 +71,10 @@ def laws(inputs: Inputs) -> DataTable | None:
         moved = [label(name) for name in at["together"].split(";") if name]
         best, ahead = (interval(at[name], at[f"{name}_low"], at[f"{name}_high"], number) for name in ("best", "ahead"))
         answers = ("; ".join(told) or "the same everywhere", best, ahead) if at["told"] else ("not told", "–", "–")
-        rows.append((named_group(group), SETTINGS[setting], at["runs"], at["cells"], *answers,
+        rows.append((f"{named_group(group)}, {SETTINGS[setting]}", at["runs"], *answers,
                      f"{number(at['tried_low'])} to {number(at['tried_high'])}", ", ".join(moved) or "–"))
     return table(
-        "How the best setting moves: setting ∝ size^exponent, 90 % intervals by Fieller. From runs that are equal but "
-        "for the setting; “not told”: losses do not rise on both sides", {
-            "group": False, "setting": False, "n": True, "cells": True, "exponents": False,
-            "best at the largest": False, "at ten times its parameters": False, "tried there": False,
-            "sizes that moved with these": False}, rows)
+        "How the best setting moves with the sizes: exponents and settings, 90 % intervals by Fieller; “not told”: the "
+        "losses do not rise on both sides", {
+            "of": False, "n": True, "setting ∝ size^exponent": False, "best at the largest": False,
+            "at ten times its parameters": False, "tried there": False, "sizes that move together": False}, rows)

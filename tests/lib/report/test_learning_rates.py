@@ -68,7 +68,7 @@ def test_a_best_rate_that_was_not_tried_is_named():
 
 def test_the_table_of_rate_laws():
     row, = laws(Inputs(pd.DataFrame(), rates=rate_laws(8e-4))).rows
-    assert row[0] == "ViT with AdamW"
+    assert row[0] == "ViT with AdamW, learning rate"
     assert "-0.480 [-0.580, -0.400]" in " ".join(map(str, row)).replace("−", "-")
     unsure = laws(Inputs(pd.DataFrame(), rates=rate_laws(8e-4).assign(told=False))).rows[0]
     assert "not told" in unsure
