@@ -240,3 +240,25 @@ def test_the_students_of_ptbxl_are_better_than_alone():
     page = " ".join((ASSETS.parent / "docs" / "explanation" / "training.md").read_text(encoding="utf-8").split())
     ends = stats.ttest_1samp(gains, 0).confidence_interval(0.95)
     assert f"by {gains.mean():.3f} [{ends.low:.3f}, {ends.high:.3f}]" in page
+
+
+def test_the_rates_of_ptbxl_move_as_the_page_says():
+    """docs/explanation/models.md: rate laws of the RegNets on a 16th, of assets/examples/ptbxl with its settings."""
+    import pandas as pd
+
+    from ecgscale.analysis.rate_laws import rate_law
+    from ecgscale.contracts import RUNS
+
+    example = ASSETS / "examples" / "ptbxl"
+    more = RUNS.read(example / "settings" / "runs.csv")
+    planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl-settings.yaml"), 26)
+    assert set(more["run_id"]) == {run.spec.run_id for run in planned}
+    runs = pd.concat([RUNS.read(example / "runs.csv"), more], ignore_index=True)
+    runs = runs[runs["family"].eq("regnet") & runs["data_fraction"].eq(0.0625)]
+    page = (ASSETS.parent / "docs" / "explanation" / "models.md").read_text(encoding="utf-8").replace("−", "-")
+    for optimizer, sizes in (("adamw", ["params", "batch_size", "depth"]), ("sgd", ["params"])):
+        law = rate_law(runs[runs["optimizer"].eq(optimizer)])
+        assert list(law.exponents) == sizes
+        for value, low, high in law.exponents.values():
+            assert f"^{value:.2f} [{low:.2f}, {high:.2f}]" in page
+        assert f"| {law.runs}, {law.cells} |" in page
