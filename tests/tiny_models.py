@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecgscale.contracts import LEADS, ModelSpec, OptimizerSpec, RunResult, RunSpec, write_tensors
+from ecgscale.contracts import LEADS, Export, ModelSpec, OptimizerSpec, RunResult, RunSpec, write_tensors
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.deploy.export import export_models
-from ecgscale.deploy.runtimes import DeployedModel, Runtime, runtime_class
+from ecgscale.deploy.runtimes import DeployedModel, Runtime, infer, runtime_class
 from ecgscale.design.study import Deploy
 from ecgscale.models.complexity import ledger
 from ecgscale.models.networks import build
@@ -103,11 +103,16 @@ def exported_model(name: str = "regnet", window: int = WINDOW) -> Path:
     """A folder as ecg-export writes it: a network as torch, ONNX and OpenVINO files. Made once a test process."""
     folder = Path(tempfile.mkdtemp(prefix="exported-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    result, (corpus, split) = trained_run(folder / "runs", name, window=window), recordings()
     deploy = Deploy(formats=("onnx", "openvino"), precisions=("float32", "float16", "int8"), margin=1.0)
-    made = export_models([folder / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
-                         LABELS, folder / "models", threads=1, replicates=50)
-    return folder / "models" / made[0].label
+    return export_one(folder, deploy, name, window)[0]
+
+
+def export_one(folder: Path, deploy: Deploy, name: str = "resnet", window: int = WINDOW) -> tuple[Path, Export]:
+    """A network trained below `folder` and exported there: its folder as ecg-export writes it, and what that says."""
+    result, (corpus, split) = trained_run(folder / "runs", name, window=window), recordings()
+    [made] = export_models([folder / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
+                           LABELS, folder / "models", threads=1, replicates=50)
+    return folder / "models" / made.label, made
 
 
 def copy_of_exported(folder: Path) -> Path:
@@ -121,6 +126,17 @@ def compiled(name: str, option: str, device: str = "cpu") -> Runtime:
     runtime.load(DeployedModel.read(exported_model()), device, option, 1, 1)
     runtime.compile()
     return runtime
+
+
+def assert_requests_answer_alone(runtime: Runtime, model: DeployedModel) -> None:
+    """Two requests of one compiled runtime: what the second is given does not reach the first's answer."""
+    one, two = runtime.request(), runtime.request()
+    one.put(model.sample)
+    two.put(3 * model.sample)
+    one.execute()
+    first = one.get()
+    assert np.abs(infer(two, 3 * model.sample) - model.expected).max() > 1e-3
+    assert np.abs(first - model.expected).max() < 1e-5
 
 
 @cache

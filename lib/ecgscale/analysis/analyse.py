@@ -93,7 +93,8 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     told = sum(fit.verdict == "identified" for fit in fits)
     skipped = ", ".join(laws.disabled) or "nothing"
     print(summary(laws))
-    print(*(f"\n{line}" for line in told_rates(rates)), sep="", end="\n" if len(rates) else "")
+    if len(rates):
+        print("", *told_rates(rates), sep="\n")
     print(f"{len(fits)} fits, {told} identified; not done: {skipped}", file=sys.stderr)
     return 0 if laws.fits else NOTHING_ASKED
 

@@ -20,6 +20,7 @@ from scipy import stats
 
 from ecgscale.contracts import RATES
 from ecgscale.contracts.run_table import finished, specification
+from ecgscale.laws.columns import response as explained
 from ecgscale.laws.uncertainty import LEVEL
 from ecgscale.numbers import number
 
@@ -112,9 +113,8 @@ def cells_of(runs: pd.DataFrame, setting: str, response: str) -> pd.DataFrame:
     more, within REACH of the cell's best."""
     runs = finished(runs, response)
     runs = runs[runs[setting] > 0] if setting in runs else runs.iloc[:0]
-    y = runs[response] if "loss" in response else 1 - runs[response]
     blocks = [name for name in runs if name == "hp_depth" or name.startswith("hp_depth_")]
-    runs = runs.assign(y=y, depth=runs[blocks].sum(axis=1).replace(0, np.nan))
+    runs = runs.assign(y=explained(runs, response).y, depth=runs[blocks].sum(axis=1).replace(0, np.nan))
     keys = [name for name in specification(runs) if name not in (setting, *UNLIKE)]
     runs = runs[(runs["y"] > 0)].assign(cell=lambda own: own.groupby(keys, dropna=False, sort=False).ngroup())
     means = runs.groupby(["cell", setting], as_index=False).agg(
@@ -148,7 +148,7 @@ def rate_laws(runs: pd.DataFrame, response: str = "valid_loss") -> pd.DataFrame:
     """RATES: for each family, optimizer and setting that was varied a row a size, and one (`size` empty) with the best
     setting at the largest network on the most data, and at AHEAD times its parameters."""
     rows = []
-    for (family, optimizer), own in finished(runs, response).groupby(["family", "optimizer"]):
+    for (family, optimizer), own in runs.groupby(["family", "optimizer"]):
         for setting in (name for name in SETTINGS if name in own):
             law = rate_law(own, setting, response)
             if law is None:

@@ -2,16 +2,14 @@
 
 import sys
 
-import numpy as np
 import pytest
 
 from ecgscale.deploy import session
 from ecgscale.deploy.block import Configuration, measure
-from ecgscale.deploy.export import export_models
-from ecgscale.deploy.runtimes import DeployedModel, Unavailable, infer, runtime_class
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class
 from ecgscale.deploy.runtimes.executorch_runtime import named, told, told_of_coreml, why_not
 from ecgscale.design.study import Deploy
-from tests.tiny_models import LABELS, exported_model, recordings, run_table, trained_run
+from tests.tiny_models import assert_requests_answer_alone, export_one, exported_model
 
 # names of one call of a ResNet in INT8 and of a network whose convolution the delegate did not take, as 1.5.1 gave them
 INT8 = ["Convert (NC) #1", "Transpose (ND, X8) #3", "Convolution (NHWC, QC8) IGEMM #1", "Add (ND) #1",
@@ -59,12 +57,9 @@ def test_a_row_says_that_the_wheel_is_missing_and_how_to_get_it(absent):
     assert "pip install 'ecgscale[executorch]'" in reason
 
 
-def exported(folder, precisions, name="resnet"):
-    result, (corpus, split) = trained_run(folder / "runs", name), recordings()
-    deploy = Deploy(formats=("executorch",), precisions=precisions, margin=1.0)
-    [made] = export_models([folder / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
-                           LABELS, folder / "models", threads=1, replicates=50)
-    return folder / "models" / made.label, {one.precision: one for one in made.artefacts if one.format == "executorch"}
+def exported(folder, precisions, form="executorch"):
+    model, made = export_one(folder, Deploy(formats=(form,), precisions=precisions, margin=1.0))
+    return model, {one.precision: one for one in made.artefacts if one.format == form}
 
 
 def test_without_the_wheel_the_file_is_a_failed_artefact(tmp_path, absent):
@@ -99,13 +94,7 @@ def test_requests_answer_alone_and_the_pool_has_the_threads_asked_for(model):
         runtime.load(deployed, "cpu", "", 1, threads)
         runtime.compile()
         assert portable_lib._threadpool_get_thread_count() == threads
-    one, two = runtime.request(), runtime.request()
-    one.put(deployed.sample)
-    two.put(3 * deployed.sample)
-    one.execute()
-    first = one.get()
-    assert np.abs(infer(two, 3 * deployed.sample) - deployed.expected).max() > 1e-3
-    assert np.abs(first - deployed.expected).max() < 1e-5
+    assert_requests_answer_alone(runtime, deployed)
 
 
 @here
@@ -124,15 +113,11 @@ def test_a_block_of_the_protocol_tells_what_ran(model, option, precision):
 def test_a_program_for_core_ml_is_written_and_not_run_here(tmp_path):
     """By code and test only: the whole network is in the delegate, and only Apple's machines have that."""
     pytest.importorskip("coremltools")
-    result, (corpus, split) = trained_run(tmp_path / "runs", "resnet"), recordings()
-    deploy = Deploy(formats=("executorch-coreml",), precisions=("float32", "float16", "int8"), margin=1.0)
-    [made] = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
-                           LABELS, tmp_path / "models", threads=1, replicates=50)
-    files = {one.precision: one for one in made.artefacts if one.format == "executorch-coreml"}
+    folder, files = exported(tmp_path, ("float32", "float16", "int8"), "executorch-coreml")
     assert {name: (one.status, one.reason) for name, one in files.items()} == dict.fromkeys(
         ("float32", "float16"), ("ok", "not run on Apple hardware"))
     assert files["float16"].bytes < 0.7 * files["float32"].bytes
-    model = DeployedModel.read(tmp_path / "models" / made.label)
+    model = DeployedModel.read(folder)
     for one in files.values():
         program = model.path(one).read_bytes()
         assert b"CoreMLBackend" in program

@@ -9,12 +9,11 @@ import pytest
 
 from ecgscale.deploy import session
 from ecgscale.deploy.block import Configuration, measure
-from ecgscale.deploy.export import export_models
 from ecgscale.deploy.kit.make import make
-from ecgscale.deploy.runtimes import DeployedModel, Unavailable, infer, runtime_class
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class
 from ecgscale.deploy.runtimes.litert_runtime import inside, told, why_not
 from ecgscale.design.study import Deploy
-from tests.tiny_models import LABELS, exported_model, recordings, run_table, trained_run
+from tests.tiny_models import LABELS, assert_requests_answer_alone, export_one, exported_model
 
 here = pytest.mark.skipif(bool(why_not()) or not find_spec("litert_torch"), reason=why_not() or "no litert_torch")
 
@@ -62,13 +61,9 @@ def test_a_row_says_that_the_wheel_is_missing_and_how_to_get_it(absent):
     assert "pip install ai-edge-litert" in reason
 
 
-def exported(folder, precisions, name="resnet", batch=(1,)):
-    result, (corpus, split) = trained_run(folder / "runs", name), recordings()
-    deploy = Deploy(formats=("tflite",), precisions=precisions, margin=1.0, batch=batch)
-    [made] = export_models([folder / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
-                           LABELS, folder / "models", threads=1, replicates=50)
-    return folder / "models" / made.label, {
-        (one.precision, one.batch): one for one in made.artefacts if one.format == "tflite"}
+def exported(folder, precisions, batch=(1,)):
+    model, made = export_one(folder, Deploy(formats=("tflite",), precisions=precisions, margin=1.0, batch=batch))
+    return model, {(one.precision, one.batch): one for one in made.artefacts if one.format == "tflite"}
 
 
 def test_without_the_converter_the_file_is_a_failed_artefact(tmp_path, absent):
@@ -109,13 +104,7 @@ def test_requests_answer_alone(model):
     runtime = runtime_class("litert")()
     runtime.load(deployed, "cpu", "", 1, 2)
     runtime.compile()
-    one, two = runtime.request(), runtime.request()
-    one.put(deployed.sample)
-    two.put(3 * deployed.sample)
-    one.execute()
-    first = one.get()
-    assert np.abs(infer(two, 3 * deployed.sample) - deployed.expected).max() > 1e-3
-    assert np.abs(first - deployed.expected).max() < 1e-5
+    assert_requests_answer_alone(runtime, deployed)
 
 
 @here
