@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -70,7 +71,7 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
         error.file = sheet_name or sheet
         problems.append(str(error))
     if not problems and recordings:
-        problems += split_problems(found.split, rows, study_name or study, sheet_name or sheet)
+        problems += split_problems(found.split, rows, study_name or study, sheet_name or sheet, sheet_name is None)
         problems += table_problems(rows, sheet, found) if sheet and sheet_name is None else ()
     if problems:
         raise UserError("\n".join(problems))
@@ -84,13 +85,15 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
         write_text(out / "sheet.json", json.dumps(rows, indent=1) + "\n", marked(b'[\n {\n  "source": "'))
 
 
-def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, sheet: Path | str) -> Iterator[str]:
-    """What a split asks of the sample sheet and does not find there, a line each. No rows: a synthetic corpus."""
+def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, sheet: Path | str,
+                   at_hand: bool = True) -> Iterator[str]:
+    """What a split asks of the sample sheet and does not find there, a line each. No rows: a synthetic corpus.
+    `at_hand`: the tables that the sheet names can be read."""
     if split.method == "leave-source-out":
         from ecgscale.ecg.synthetic import SOURCES  # compiled code, which other splits do without
 
-        sources = [row["source"] for row in rows] or list(SOURCES)
-        if split.held_out not in sources:
+        sources = [name for row in rows for name in sources_of(row, sheet, at_hand)] or list(SOURCES)
+        if split.held_out not in sources and (at_hand or str(split.held_out).partition("/")[0] not in sources):
             yield str(UserError(f"source {split.held_out!r} is not in the corpus", file=study, field="split.held_out",
                                 remedy=f"Sources: {', '.join(sources)}"))
     if split.method == "column" and not rows:
@@ -101,6 +104,15 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
             yield str(UserError(f"split.method is column, and {row['source']} has no table with its folds", file=sheet,
                                 line=int(row["line"]), field="patients",
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
+
+
+def sources_of(row: dict[str, str], sheet: Path | str, at_hand: bool) -> list[str]:
+    """What of a row of the sheet can be held out: the source, and the sites that its patients table names."""
+    table, sites = Path(sheet).parent / row["patients"], set()
+    if at_hand and row["patients"].endswith(".csv") and table.is_file():
+        with suppress(UserError):           # table_problems tells of it
+            sites = {one.site for one in read_people(table).rows.values() if one.site}
+    return [row["source"], *(f"{row['source']}/{site}" for site in sorted(sites))]
 
 
 def table_problems(rows: list[dict[str, str]], sheet: Path, study: Study) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,17 @@ def test_sections_are_json(tmp_path):
     check(ROOT / "assets/studies/mini.yaml", None, tmp_path)
     body = json.loads((tmp_path / "sections" / "runs.json").read_text())
     assert body["name"] == "mini"
+
+
+def test_a_site_of_the_patients_table_can_be_left_out(tmp_path):
+    """Asked of the table before anything is prepared; a task's copy of the sheet has no table at hand."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a.csv").write_text("record,site\nR1,north\nR2,south\n")
+    study, sheet = tmp_path / "study.yaml", tmp_path / "sheet.csv"
+    sheet.write_text("source,path,patients\na,a,a.csv\n")
+    for number, (held_out, known) in enumerate([("a/north", True), ("a/east", False), ("b/north", False)]):
+        study.write_text(f"name: x\nsplit: {{method: leave-source-out, held_out: {held_out}}}\n")
+        with nullcontext() if known else pytest.raises(UserError, match="Sources: a, a/north, a/south"):
+            check(study, sheet, tmp_path / f"out{number}")
+    study.write_text("name: x\nsplit: {method: leave-source-out, held_out: a/east}\n")
+    check(study, sheet, tmp_path / "out", sheet_name="sheet.csv")

@@ -23,7 +23,7 @@ PARTS = ("train", "valid", "test")
 
 RECORDS = Table("records", 1, "corpus/<source>-<k>of<n>/records.parquet", "An accepted recording", {
     "record": TEXT("<source>/<path below the source folder, without ending>: unique in a corpus"),
-    "source": TEXT("name of the source"),
+    "source": TEXT("name of the source, or <source>/<site> where the patients table names a site"),
     "patient": TEXT("<source>/<id>; null where unknown"),
     "offset": WHOLE("first row in signals.npy", "samples"),
     "length": WHOLE("rows in signals.npy", "samples"),
@@ -39,7 +39,7 @@ RECORDS = Table("records", 1, "corpus/<source>-<k>of<n>/records.parquet", "An ac
               "mv_": REAL("one unit of a lead of signals.npy, by its name; none where signals are in mV", "mV")})
 
 REJECTS = Table("rejects", 1, "corpus/<source>-<k>of<n>/rejects.csv", "A rejected recording", {
-    "record": TEXT("as in records"), "source": TEXT("name of the source"),
+    "record": TEXT("as in records"), "source": TEXT("as in records"),
     "reason": TEXT("reason code"), "detail": TEXT("what was found"),
 })
 
@@ -106,7 +106,7 @@ class Shard(Document):
 # ------------------------------------------------------------------------------------------------------------ SPLIT
 
 SPLIT = Table("split", 1, "corpus/split/split.parquet", "A recording and its part", {
-    "record": TEXT("as in records"), "source": TEXT("name of the source"), "patient": TEXT("as in records"),
+    "record": TEXT("as in records"), "source": TEXT("as in records"), "patient": TEXT("as in records"),
     "fold": WHOLE("fold that it was dealt to", "1"),
     "part": TEXT("train, valid or test; null: in no part"),
 })
@@ -174,14 +174,14 @@ def read_split(folder: Path) -> tuple[pd.DataFrame, SplitInfo]:
 # ------------------------------------------------------------------------------- CARD: card.html, figures/ and tables
 
 CLASS_COUNTS = Table("class-counts", 1, "corpus/card/counts.csv", "A source and class", {
-    "source": TEXT("name of the source"), "class": TEXT("class code"), "abbreviation": TEXT("of the class"),
+    "source": TEXT("as in records"), "class": TEXT("class code"), "abbreviation": TEXT("of the class"),
     "name": TEXT("of the class"),
     "recordings": WHOLE("accepted recordings of the class", "recordings"),
     "published": WHOLE("those in the public release; null where the source is none of it", "recordings"),
 })
 
-SOURCE_COUNTS = Table("source-counts", 1, "corpus/card/sources.csv", "A source: found = accepted + rejected", {
-    "source": TEXT("name of the source"),
+SOURCE_COUNTS = Table("source-counts", 1, "corpus/card/sources.csv", "A source or site: found = accepted + rejected", {
+    "source": TEXT("as in records"),
     "found": WHOLE("headers found", "recordings"),
     "accepted": WHOLE("found without a reason to reject them", "recordings"),
     "rejected": WHOLE("found with one", "recordings"),

@@ -92,7 +92,7 @@ class Split(Section):
     seed: int = 1
     """Decides which recordings come together."""
     held_out: str | None = None
-    """For `leave-source-out`: the source that is the test part."""
+    """For `leave-source-out`: the source that is the test part, or `<source>/<site>` of a patients table with sites."""
 
 
 class Evaluation(Section):

@@ -15,13 +15,15 @@ from ecgscale.errors import UserError
 
 
 class Facts(NamedTuple):
-    """Of one recording; None where nobody says. Codes, age and sex as they are written."""
+    """Of one recording; None where nobody says. Codes, age and sex as they are written. site: the hospital, device or
+    time of a part of the source that counts as a source of its own."""
 
     patient: str | None = None
     fold: int | None = None
     codes: tuple[str, ...] | None = None
     age: str | None = None
     sex: str | None = None
+    site: str | None = None
 
     def before(self, other: Facts) -> Facts:
         """These, and what only the other says."""

@@ -1,4 +1,4 @@
-"""Whose recording it is: the user's table of patients and folds, and what is written of a person's age and sex."""
+"""Whose recording it is and from where: the user's table of patients, folds and sites; how age and sex are written."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from ecgscale.errors import UserError
 
 OLDEST = 120.0          # years; some sources write 300 for "above 89"
 FOLDS = ("0", "1", "2", "3")
+TOLD = ("patient", "fold", "site")
 FEW, LARGEST_SHARE = 3, 0.3     # records of one patient: above both it may be a word for "unknown", as 0 or 9999
 SEXES = {"f": "female", "female": "female", "m": "male", "male": "male", "w": "female", "woman": "female",
          "man": "male"}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")      # of a source or a site
 AGE = re.compile(r"(?P<above>[>≥]=?)?\s*(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>[a-z]*)\.?\s*(?P<plus>\+)?")
 A_YEAR = {"": 1.0, "y": 1.0, "yr": 1.0, "yrs": 1.0, "year": 1.0, "years": 1.0, "a": 1.0,
           "m": 12.0, "mo": 12.0, "month": 12.0, "months": 12.0, "w": 52.18, "week": 52.18, "weeks": 52.18,
@@ -23,24 +25,28 @@ A_YEAR = {"": 1.0, "y": 1.0, "yr": 1.0, "yrs": 1.0, "year": 1.0, "years": 1.0, "
 
 
 def read_people(file: Path) -> FactTable:
-    """A CSV of `record` and `patient`, `fold` or both; a record by its name or by its path below the source folder,
-    without ending. A word for "missing" is no patient. Raises UserError with file, line, field and remedy."""
-    rows = read_rows(file, ("record",), ("patient", "fold"))
-    if not {"patient", "fold"} & rows[0].keys():
+    """A CSV of `record` and of `patient`, `fold` and `site` some; a record by its name or by its path below the source
+    folder, without ending. A word for "missing" is none. Raises UserError with file, line, field and remedy."""
+    rows = read_rows(file, ("record",), TOLD)
+    if not set(TOLD) & rows[0].keys():
         raise UserError("column 'patient' is missing", file=file, line=1,
-                        remedy="The first line must name record and patient, fold or both")
+                        remedy="The first line must name record, and patient, fold or site")
     people: dict[str, Facts] = {}
     words: dict[str, int] = {}
     for line, row in enumerate(rows, 2):
-        fold, patient = as_whole(row.get("fold", "")), as_whole(row.get("patient", ""))
+        fold, patient, site = (as_whole(row.get(name, "")) for name in ("fold", "patient", "site"))
         if fold not in FOLDS and not is_missing(fold):
             raise UserError(f"{fold!r} is not a fold", file=file, line=line, field="fold",
                             remedy="Write 0 or 1 (train), 2 (valid), 3 (test)")
+        if not is_missing(site) and not NAME.fullmatch(site):
+            raise UserError(f"{site!r} is not a name", file=file, line=line, field="site",
+                            remedy="Letters, digits, '_', '.', '-' only, as in CS-12")
         if patient and is_missing(patient):
             words[patient] = words.get(patient, 0) + 1
-        person = Facts(None if is_missing(patient) else patient, int(fold) if fold in FOLDS else None)
+        person = Facts(None if is_missing(patient) else patient, int(fold) if fold in FOLDS else None,
+                       site=None if is_missing(site) else site)
         known = people.setdefault(row["record"], person)
-        for name in ("patient", "fold"):
+        for name in TOLD:
             if getattr(known, name) != getattr(person, name):
                 raise UserError(f"record {row['record']!r} has two {name}s", file=file, line=line, field=name,
                                 remedy=f"Give each record one {name}")
@@ -50,7 +56,7 @@ def read_people(file: Path) -> FactTable:
     patient, most = max(counts.items(), key=lambda one: one[1], default=("", 0))
     if most > max(FEW, len(people) * LARGEST_SHARE):
         notes.append(f"{file}: {most} of {len(people)} records have the patient {patient!r}")
-    notes += unused(file, rows, ("record", "patient", "fold"))
+    notes += unused(file, rows, ("record", *TOLD))
     return FactTable(people, file, "fold" in rows[0], notes=tuple(notes))
 
 

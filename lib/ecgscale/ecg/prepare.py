@@ -31,13 +31,12 @@ from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.leads import brought
 from ecgscale.ecg.meaning import unmatched_codes, unusual_leads
 from ecgscale.ecg.normalize import half, rows_sum
-from ecgscale.ecg.people import age_of, sex_of
+from ecgscale.ecg.people import NAME, age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare_scaled
 from ecgscale.ecg.wfdb_record import Recording
 from ecgscale.errors import UserError
 from ecgscale.machine import provenance
 
-SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 SHARD_FILES = {"shard.json": Shard.wrote, "records.parquet": RECORDS.wrote, "rejects.csv": REJECTS.wrote,
                "signals.npy": None, "example.npy": None}
 EXAMPLE_SECONDS = 10
@@ -103,7 +102,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
     when more than `max_unmatched` of the rows of one of the user's tables name none.
     """
     number, of = parse_shard(shard)
-    if not SOURCE_NAME.fullmatch(source):
+    if not NAME.fullmatch(source):
         raise UserError(f"{source!r} is not a name", field="--source", remedy="Letters, digits, '_', '.', '-' only")
     dataset = dataset or open_dataset(folder)
     notes = [*labels.notes, *dataset.notes, *dataset.facts.match(dataset.places, folder),
@@ -166,7 +165,9 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
     rows, rejects, units, example = [], [], [], None
     started = spoken = time.monotonic()
     for count, place in enumerate(places, 1):
-        named = {"record": f"{source}/{os.fsencode(place).decode('utf-8', 'backslashreplace')}", "source": source}
+        facts = told.of(place)
+        named = {"record": f"{source}/{os.fsencode(place).decode('utf-8', 'backslashreplace')}",
+                 "source": f"{source}/{facts.site}" if facts.site else source}
         try:
             recording = told.dataset.read(place)
             flags = inspect(recording)
@@ -176,7 +177,6 @@ def prepare_places(places: list[str], source: str, recipe: Recipe, signals: Sign
             error = error if isinstance(error, Rejected) else Rejected("unreadable", told_by(error))
             rejects.append(named | {"reason": error.reason, "detail": error.detail})
         else:
-            facts = told.of(place)
             fold = {"fold": facts.fold} if told.has_folds else {}
             rows.append(named | {"patient": f"{source}/{facts.patient}" if facts.patient else None,
                                  "offset": signals.rows, "length": len(prepared)}

@@ -17,7 +17,7 @@ from ecgscale.errors import UserError
 
 
 class Source(NamedTuple):
-    """Tables: `patients` (record and patient, fold or both), `labels` (record and codes), and `mapping` (code and to),
+    """Tables: `patients` (record, and patient, fold or site), `labels` (record and codes), and `mapping` (code and to),
     which translates its codes; without one the label set's own table for this dataset does."""
 
     name: str

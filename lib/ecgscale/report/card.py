@@ -59,7 +59,7 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
     for folder, shard in zip(corpus.folders, corpus.shards, strict=True):
         check_digests(folder, shard.digests, "shard.json", ("rejects.csv", "example.npy"))
     rejects = read_all(REJECTS, [folder / "rejects.csv" for folder in corpus.folders])
-    counts, table = count_classes(corpus, labels), by_source(corpus)
+    counts, table = count_classes(corpus, labels), by_source(corpus, rejects)
     with mpl.rc_context(RC):
         drawings = [card_figures.sources(table), card_figures.class_counts(counts)]
         if len(corpus):
@@ -85,6 +85,13 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
         SOURCE_COUNTS.write(table.assign(synthetic=corpus.synthetic), folder / "sources.csv")
 
 
+def names_of(corpus: Corpus, rejected: Iterable[str] = ()) -> list[str]:
+    """Sources, or their sites where they are told, in the order of the shards. rejected: source of each reject."""
+    told = dict.fromkeys([*corpus.records["source"], *rejected])
+    return [name for source in dict.fromkeys(shard.source for shard in corpus.shards)
+            for name in [one for one in told if one.partition("/")[0] == source] or [source]]
+
+
 def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
     """CLASS_COUNTS: recordings here, and in the public release where the source is of it.
 
@@ -93,7 +100,7 @@ def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
     names = dict(zip(labels.codes, zip(labels.abbreviations, labels.names, strict=True), strict=True))
     released = read_rows(PHYSIONET_2021 / "prevalence.csv", ("code", *SOURCES))
     rows = []
-    for source in dict.fromkeys(shard.source for shard in corpus.shards):
+    for source in names_of(corpus):
         inside = corpus.labels[(corpus.records["source"] == source).to_numpy()].sum(axis=0)
         for code, recordings in zip(corpus.classes, inside, strict=True):
             published = [int(row[source]) for row in released if row["code"] == code] if source in SOURCES else []
@@ -103,16 +110,14 @@ def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"published": "Int64"})
 
 
-def by_source(corpus: Corpus) -> pd.DataFrame:
-    """SOURCE_COUNTS, in the order of each source's first shard."""
+def by_source(corpus: Corpus, rejects: pd.DataFrame) -> pd.DataFrame:
+    """SOURCE_COUNTS of each source, or of each of its sites where they are told."""
     rows = []
-    for name in dict.fromkeys(shard.source for shard in corpus.shards):
-        shards = [shard for shard in corpus.shards if shard.source == name]
-        records = corpus.records[corpus.records["source"] == name]
+    for name in names_of(corpus, rejects["source"]):
+        records, rejected = corpus.records[corpus.records["source"] == name], int(rejects["source"].eq(name).sum())
         sexes, unknown = records["sex"].value_counts(), int(records["patient"].isna().sum())
         rows.append({
-            "source": name, "found": sum(shard.found for shard in shards),
-            "accepted": len(records), "rejected": sum(shard.rejected for shard in shards),
+            "source": name, "found": len(records) + rejected, "accepted": len(records), "rejected": rejected,
             "published": SOURCES[name].published if name in SOURCES else None,
             "patients": records["patient"].nunique() if unknown < len(records) else None, "patient_unknown": unknown,
             "rates": ", ".join(f"{rate:g}" for rate in sorted(records["rate"].unique())),

@@ -15,7 +15,7 @@ def parts(inputs: Inputs) -> list[DataTable | Drawing | ecg_paper.Copy | None]:
     corpus = inputs.corpus
     if corpus is None:
         return []
-    sources = card.by_source(corpus)
+    sources = card.by_source(corpus, inputs.rejects)
     with mpl.rc_context(RC):
         drawings = [card_figures.sources(sources)]
         if len(inputs.classes):

@@ -85,7 +85,7 @@ class Inputs:
     shards: tuple[Shard, ...] = ()
     rejects: pd.DataFrame = field(default_factory=REJECTS.empty)
     classes: pd.DataFrame = field(default_factory=CLASS_COUNTS.empty)
-    corpus: Corpus | None = None    # its records; the signals may be elsewhere
+    corpus: Corpus | None = None    # its records and `rejects`; the signals may be elsewhere
     drawn: dict[str, bytes] = field(default_factory=dict)   # record -> PNG of the data card
     differences: pd.DataFrame = field(default_factory=DIFFERENCES.empty)
     axes: pd.DataFrame = field(default_factory=AXES.empty)
@@ -245,7 +245,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         rejects=read_all(REJECTS, rejects),
         classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
         corpus=Corpus.open(path.parent for path in shards) if shards and all(
-            path.with_name("records.parquet").is_file() for path in shards) else None,
+            path.with_name(name).is_file() for path in shards for name in ("records.parquet", "rejects.csv")) else None,
         drawn=drawn(card, [shard.example for shard in prepared if shard.example is not None]),
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
         axes=table(AXES, "axes.csv", comparisons, "--comparisons"),

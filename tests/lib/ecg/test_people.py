@@ -1,12 +1,19 @@
-"""The table of patients and folds: both ways to name a record, and every mistake with its file and line."""
+"""The table of patients, folds and sites: both ways to name a record, and every mistake with its file and line."""
 
 from pathlib import Path
 
 import pytest
 
+from ecgscale.contracts import REJECTS
+from ecgscale.design.study import Study
+from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.facts import NO_TABLE, Facts
 from ecgscale.ecg.people import age_of, read_people, sex_of
+from ecgscale.ecg.source import Source, prepare_source
+from ecgscale.ecg.split import split_corpus
 from ecgscale.errors import UserError
+from ecgscale.report.card import by_source
+from tests.tiny_records import twelve_leads, write_record
 
 
 def table(folder: Path, text: str) -> Path:
@@ -30,7 +37,7 @@ def test_either_column_is_enough(tmp_path):
 
 @pytest.mark.parametrize(("text", "message"), [
     ("name,patient\nA1,p\n", r"people\.csv:1: column 'record' is missing"),
-    ("record,person\nA1,p\n", r"people\.csv:1: column 'patient' is missing\. .*record and patient, fold or both"),
+    ("record,person\nA1,p\n", r"people\.csv:1: column 'patient' is missing\. .*record, and patient, fold or site"),
     ("record,patient\nA1,p\nA1,q\n", r"people\.csv:3: patient: record 'A1' has two patients"),
     ("record,fold\nA1,1\nA1,2\n", r"people\.csv:3: fold: record 'A1' has two folds"),
     ("record,fold\nA1,1\nA2,4\n", r"people\.csv:3: fold: '4' is not a fold. Write 0 or 1 \(train\), 2 \(valid\)"),
@@ -85,3 +92,38 @@ def test_rows_that_match_nothing(tmp_path):
                                            ("Unknown", None), ("", None), ("NaN", None)])
 def test_sexes(text, sex):
     assert sex_of(text) == sex
+
+
+def test_a_site_is_a_source_of_its_own(tmp_path):
+    """Two hospitals in one folder: counted, rejected and left out one by one; who was in both is in no part."""
+    folder, sites = tmp_path / "all", {}
+    for number in range(24):
+        site, who = ("north", "south")[number % 2], f"p{0 if number < 2 else number}"      # p0 was in both
+        sites[f"R{number:02}"] = site, who
+        write_record(folder, f"R{number:02}", twelve_leads(seed=number), dx=("426783006", "164889003")[number % 3 == 0])
+    (folder / "R05.mat").write_bytes(b"")
+    people = table(tmp_path, "record,patient,site\n" + "".join(f"{name},{who},{site}\n"
+                                                               for name, (site, who) in sites.items()))
+    data = Study(name="x", data={"max_rejected": 0.1}).data
+    prepare_source(Source("city", folder, patients=people), "1/1", data, None, tmp_path / "shard")
+    corpus = Corpus.open([tmp_path / "shard"])
+    rejects = REJECTS.read(tmp_path / "shard/rejects.csv")
+    assert [f"{source}" for source in rejects["source"]] == ["city/south"]
+    counts = by_source(corpus, rejects).set_index("source")
+    assert counts[["found", "accepted", "rejected"]].T.to_dict("list") == {"city/north": [12, 12, 0],
+                                                                           "city/south": [12, 11, 1]}
+    split, info = split_corpus(corpus, "leave-source-out", 1, "city/south")
+    assert set(split.loc[split["part"] == "test", "source"]) == {"city/south"}
+    assert set(split.loc[split["part"] != "test", "source"]) == {"city/north"}
+    assert info.left_out == 1
+    assert "city/R00" not in set(split["record"])
+    with pytest.raises(UserError, match=r"source 'city' is not in the corpus\. Sources: city/north, city/south"):
+        split_corpus(corpus, "leave-source-out", 1, "city")
+
+
+def test_a_site_is_a_name(tmp_path):
+    assert read_people(table(tmp_path, "record,site\nA1,3.0\nA2,nan\n")).of("A1") == Facts(site="3")
+    with pytest.raises(UserError, match=r"people\.csv:3: site: 'a/b' is not a name"):
+        read_people(table(tmp_path, "record,site\nA1,a\nA2,a/b\n"))
+    with pytest.raises(UserError, match=r"people\.csv:3: site: record 'A1' has two sites"):
+        read_people(table(tmp_path, "record,site\nA1,a\nA1,b\n"))

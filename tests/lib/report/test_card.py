@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ecgscale.contracts import CLASS_COUNTS, SOURCE_COUNTS, ContractError, Examples
+from ecgscale.contracts import CLASS_COUNTS, REJECTS, SOURCE_COUNTS, ContractError, Examples, read_all
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.prepare import prepare_shard
@@ -89,7 +89,7 @@ def test_the_report_holds_the_card(shards, tmp_path):
     """Sources, people, lengths and flags; nothing where the records are elsewhere."""
     card.write_card(shards, LABELS, tmp_path / "card")
     found = Inputs(pd.DataFrame(), classes=CLASS_COUNTS.read(tmp_path / "card" / "counts.csv"),
-                   corpus=Corpus.open(shards))
+                   corpus=Corpus.open(shards), rejects=read_all(REJECTS, [one / "rejects.csv" for one in shards]))
     made = [part for part in data_card.parts(found) if part is not None]
     assert made[0].rows[0][:5] == ("georgia", "4", "3", "1", "10344")
     assert [part.name for part in made if isinstance(part, Drawing)] == ["sources", "classes", "lengths", "ages"]
