@@ -169,7 +169,7 @@ def figure(law: FittedLaw) -> Figure:
 
 
 def scored(runs: pd.DataFrame, target: str | None) -> str:
-    from ecgscale.contracts.run_table import judged_by
+    from ecgscale.tables.roles import score_of
 
-    return judged_by(runs, target or "test_challenge_score")
+    return score_of(runs, target or "test_challenge_score")
 

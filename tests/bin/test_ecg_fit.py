@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import least_squares
 
-from ecgscale.contracts import LAW_TABLE, Laws
+from ecgscale.contracts import FRONTIER, LAW_TABLE, Laws
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +46,19 @@ def test_a_foreign_table_is_enough(curve, tmp_path):
     assert set(average.statistics["weights"]) == {"power", "floor", "shifted", "saturating", "broken1", "broken2"}
     for name in ("frontier.csv", "predictor.json", "importance.csv", "predicted.csv"):
         assert (tmp_path / "fit" / name).is_file()
+
+
+def test_a_table_of_others_has_its_front_and_a_device_that_is_not_known_is_said(tmp_path):
+    """As timm's results: of top1 over parameters, the best of each size is on the front."""
+    rows = [f"{size}-{data},{size}e6,{data}e8,{80 - 20 * size**-0.3 - 20 * data**-0.3:.2f}"
+            for size in (1, 3, 9) for data in (1, 3, 9, 27)]
+    (tmp_path / "runs.csv").write_text("\n".join(["model,param_count,samples_seen,top1", *rows]))
+    done = ecg_fit("--runs", tmp_path / "runs.csv", "--budget", "1 h abacus", "--out", tmp_path / "fit", "--cpus", 1)
+    assert done.returncode == 0, done.stderr
+    rows = FRONTIER.read(tmp_path / "fit" / "frontier.csv").query("axes == 'score~params' and on_front")
+    assert sorted(rows["run_id"]) == ["1-27", "3-27", "9-27"]
+    assert "top1 is looked at for fronts and predictor" in done.stderr
+    assert "budget of 1 h on abacus: no such device; known: NVIDIA" in done.stdout
 
 
 def test_huber_s_threshold_can_be_given(curve, tmp_path):

@@ -40,10 +40,11 @@ from ecgscale.laws.columns import with_latency
 from ecgscale.laws.summary import summary
 from ecgscale.laws.table import fit_run_table
 from ecgscale.machine.processes import fresh_pool
+from ecgscale.tables.roles import score_of
 from ecgscale.tables.runs import read_runs
 
 NOTHING_ASKED = 3       # exit code: files are written, and no law could be asked
-WORTH_STARTING = 20     # runs from which the predictor has a process of its own
+WORTH_STARTING = 20     # runs from which the predictor has a process of its own, and who waits is told for what
 
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
@@ -68,20 +69,24 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     by_source = comparisons / "sources.csv" if comparisons else None
     sources = SOURCES.read(by_source) if by_source and by_source.exists() else None
-    target = judged_by(table, asked.target)
-    if target != asked.target:
-        print(f"{asked.target} is not in the table: {target} is looked at", file=sys.stderr)
+    target, shown = judged_by(table, asked.target), score_of(table, asked.target)
+    if shown != asked.target:
+        print(f"{asked.target} is not in the table: {shown} is looked at"
+              + ("" if shown == target else " for fronts and predictor"), file=sys.stderr)
+    if len(table) >= WORTH_STARTING:
+        print(f"fitting laws, fronts and predictor to {len(table):,} runs: minutes from some hundred on",
+              file=sys.stderr)
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
     apart = cpus > 1 and len(table) >= WORTH_STARTING
-    with beside(apart, predict, tested_on(table, sources), target, bootstrap=asked.bootstrap) as predicting:
+    with beside(apart, predict, tested_on(table, sources), shown, bootstrap=asked.bootstrap) as predicting:
         laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
                              scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                              places=places, losses=losses, huber=huber)
         slopes, ratios, untold = out_of_source(table, sources)
         laws = laws.model_copy(update={"loss_to_loss": slopes, "efficiency": ratios,
                                        "disabled": laws.disabled | untold})
-        frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=target, differences=paired)
-                    if target in table else FRONTIER.empty())
+        frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=shown, differences=paired)
+                    if shown in table else FRONTIER.empty())
         predictor, importance, predicted, effects = predicting()
     write(out, laws, frontier, predictor, importance, predicted, effects)
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import FRONTIER
-from ecgscale.contracts.run_table import Z95, configurations, finished, recording_deviation, seed_deviation
+from ecgscale.contracts.run_table import SCORES, Z95, configurations, finished, recording_deviation, seed_deviation
 from ecgscale.errors import UserError
 from ecgscale.machine.compiled import compiled
 from ecgscale.paths import ASSETS
@@ -79,7 +79,7 @@ def fronts(runs: pd.DataFrame, latency: pd.DataFrame | None = None, bootstrap: i
         reference = 10 * located[[COSTS[cost].column for cost in costs]].max().to_numpy(float)
         for group, chosen in groups(located):
             parts.append(front_rows(name, group, chosen, costs, reference, scores, random))
-        parts.append(published_rows(name, costs))
+        parts.append(published_rows(name, costs) if target in SCORES else FRONTIER.empty())
     parts = [part for part in parts if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else FRONTIER.empty()
 

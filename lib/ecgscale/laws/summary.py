@@ -109,8 +109,8 @@ def designs(fit: LawFit) -> str:
 
 
 def told_answers(laws: Laws) -> list[str]:
-    """What was asked by name, and the best sizes for each budget of the laws over all runs."""
-    told = []
+    """What was asked by name, or why it has no answer, and the best sizes for each budget of the laws over all runs."""
+    told = [f"{what}: {why}" for what, why in laws.disabled.items() if what.startswith("budget of")]
     for row in laws.answers:
         if row["asked"] == "sizes for y":
             sizes = ", ".join(f"{name} {ended(row, name)}" for name in ("params", "samples", "flops"))

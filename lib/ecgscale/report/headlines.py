@@ -58,8 +58,9 @@ def best(inputs: Inputs) -> Headline | None:
     chosen = f"Chosen on the validation part, scored once on the test part{n}" if chosen_by(inputs) != target else \
         "Chosen by the same score that is reported, so it is flattered"
     certainty = "95 % interval over recordings" if pd.notna(low) else "no interval: the table has none"
+    named = network(run) if "family" in run or not network(run) else f"{run['run_id']}, {network(run)}"
     return Headline(
-        "Which model is best, and how good?", f"{network(run) or run['run_id']}: "
+        "Which model is best, and how good?", f"{named or run['run_id']}: "
         f"{interval(run[target], low, run.get(f'{target}_high'))}",
         f"{label(target)}, run {run['run_id']}. {chance}{chosen}; {certainty}.")
 

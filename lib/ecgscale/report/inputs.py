@@ -50,13 +50,12 @@ from ecgscale.contracts import (
     read_all,
 )
 from ecgscale.contracts.reading import MEBI, plain_file, reading
-from ecgscale.contracts.run_table import judged_by, part_of
 from ecgscale.deploy import elsewhere
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.report.charts import paletted
 from ecgscale.report.ecg_paper import file_name
 from ecgscale.report.possible import Ends
-from ecgscale.tables.names import SCORES
+from ecgscale.tables.roles import score_of
 from ecgscale.tables.runs import read_runs
 
 SCORE = "test_challenge_score"
@@ -128,11 +127,8 @@ class Inputs:
 
     @property
     def target(self) -> str:
-        """The score that is shown: the one asked for, else the one that such a table is judged by, else, in a table of
-        others, the first score there is, of the test part where one is."""
-        judged = judged_by(self.runs, self.asked)
-        others = sorted((name for name in self.runs if SCORES.search(name)), key=lambda name: part_of(name) != "test")
-        return judged if judged in self.runs or not others else others[0]
+        """The score that is shown."""
+        return score_of(self.runs, self.asked)
 
     @cached_property
     def ranked(self) -> pd.DataFrame:

@@ -49,8 +49,8 @@ MEANINGS = {
     "status": "how the run ended: those that did not finish are left out",
 }
 ALIASES = {alias: role for role, names in ROLES.items() for alias in (role, *names)}
-SCORE_WORDS = ("score", "accuracy", "acc", "auroc", "auc", "auprc", "f1", "top1", "top_1", "top5", "top_5",
-               "sensitivity", "specificity", "kappa", "mcc", "dice", "iou", "exact_match")
+SCORE_WORDS = ("score", "accuracy", "acc", "acc1", "acc5", "auroc", "auc", "auprc", "f1", "top1", "top_1", "top5",
+               "top_5", "sensitivity", "specificity", "recall", "kappa", "mcc", "dice", "iou", "miou", "exact_match")
 ERROR_WORDS = ("loss", "error", "err", "error_rate", "perplexity", "ppl", "nll", "cross_entropy", "bpb", "bpc",
                "bits_per_byte", "bits_per_character", "rmse", "mse", "mae", "wer", "cer", "eer")
 TUNED = "_tuned"            # ends a score of ours at tuned thresholds
@@ -66,6 +66,7 @@ LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", 
                       "unevaluated"))
 LONGEST = 200           # characters of a name that is looked at for a unit
 LEAST_LETTERS = 4       # of a name that may be like another
+GLUED = re.compile(r"(?P<before>(?:.+[\s_/.])?)(?P<unit>[kmgb])(?P<name>params?|parameters|flops)$", re.IGNORECASE)
 
 OF_RESPONSES = re.compile(r"(nats?|bits?)(\s*(/|per)\s*\w+)?|[↓↑]|(lower|higher) is better")      # in brackets
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -115,10 +116,13 @@ def bare(written: str) -> str:
 
 
 def with_unit(text: str) -> tuple[str, str]:
-    """A name and its unit: in brackets, after "in", as a last word (tokens_b, params_millions), or a percent sign. What
-    is longer than any name has none: patterns take the cube of its length."""
+    """A name and its unit: in brackets, after "in", as a last word (tokens_b, params_millions), as a first letter
+    (gflops, mparams), or a percent sign. What is longer than any name has none: patterns take the cube of its
+    length."""
     if len(text) > LONGEST:
         return text, ""
+    if match := GLUED.fullmatch(text):
+        return match["before"] + match["name"], match["unit"]
     for pattern in (r"(.+?)[\s_]*[(\[]\s*(.+?)\s*[)\]]$", r"(.+?)[\s_,]+in[\s_]+(.+)$", r"(.+?)[\s_]*(%)$",
                     r"(.+?)_(percent|pct)$", r"(.+?)[\s_]+([kKmMbBgGtT]|mn|bn|thousands?|millions?|billions?|trillions?"
                     r"|ms|s|us|µs|1e\d+)$"):

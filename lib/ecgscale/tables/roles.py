@@ -6,12 +6,23 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
+import pandas as pd
 
 from ecgscale.contracts import Reading
+from ecgscale.contracts.run_table import judged_by, part_of
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import Sheet
-from ecgscale.tables.names import ROLES, SIZES, UNUSED, Name, is_response, like, spelled, understand
+from ecgscale.tables.names import ROLES, SCORES, SIZES, UNUSED, Name, is_response, like, spelled, understand
 from ecgscale.tables.numbers import as_numbers
+
+
+def score_of(runs: pd.DataFrame, asked: str) -> str:
+    """The score that an analysis of a run table looks at: the one asked for, else the one that a table of ours is
+    judged by, else, in a table of others, the first score there is, of the test part where one is; or none: `asked`."""
+    judged = judged_by(runs, asked)
+    others = sorted((name for name in runs if SCORES.search(name) and pd.api.types.is_float_dtype(runs[name])),
+                    key=lambda name: part_of(name) != "test")
+    return judged if judged in runs or not others else others[0]
 
 
 def placed(sheet: Sheet, names: list[Name], reading: Reading, decimal: str | None, ours: bool) -> dict[str, int]:
@@ -32,11 +43,14 @@ def placed(sheet: Sheet, names: list[Name], reading: Reading, decimal: str | Non
 
 
 def claimed(sheet: Sheet, names: list[Name], reading: Reading) -> dict[str, list[int]]:
-    """Our name -> places of the columns that may stand for it; what the user said comes first. Raises UserError for a
-    role that is not known."""
+    """Our name -> places of the columns that may stand for it; what the user said, or derives, comes first. Raises
+    UserError for a role that is not known."""
     for role in reading.roles:
-        if role not in ROLES:
-            raise UserError(f"no such role: {role!r}", field="map", remedy=f"There are: {', '.join(ROLES)}, {UNUSED}")
+        if role not in ROLES and not is_response(role):
+            raise UserError(f"no such role: {role!r}", field="map",
+                            remedy=f"There are: {', '.join(ROLES)}, {UNUSED}, and names of scores and losses: score, "
+                                   "test_auroc, val_loss, ...")
+    made = {understand(name).role for name in reading.derived} - {None}
     given = {find(sheet, names, written): role for role, written in reading.roles.items()}
     given |= {find(sheet, names, written): UNUSED for written in reading.unused}
     claims: dict[str, list[int]] = {}
@@ -44,8 +58,9 @@ def claimed(sheet: Sheet, names: list[Name], reading: Reading) -> dict[str, list
         if given.get(place) == UNUSED or (place not in given and is_index(sheet.names[place])):
             continue
         role = given.get(place) or role_beside(sheet, names, place)
-        if place not in given and (role in given.values() or sheet.names[place] in reading.responses):
-            role = None             # the user named another column for it, or this one for something else
+        told = role in given.values() or role in made or sheet.names[place] in reading.responses
+        if place not in given and told:
+            role = None             # the user named or made another column for it, or this one is something else
         plain = name.plain if name.role is None else spelled(sheet.names[place])
         claims.setdefault(role or free_name(plain, ROLES), []).append(place)
     return claims

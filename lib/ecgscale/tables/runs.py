@@ -13,13 +13,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from scipy.stats import spearmanr
 
 from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
 from ecgscale.contracts.tables import named_in, whole_lines
 from ecgscale.errors import UserError
+from ecgscale.numbers import number
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
-from ecgscale.tables.names import FINISHED, LEFT_OUT, NAMESPACES, ROLES, SCORES, SIZES, bare, is_response, understand
+from ecgscale.tables.names import (
+    FINISHED,
+    LEFT_OUT,
+    NAMESPACES,
+    ROLES,
+    SCORES,
+    SIZES,
+    bare,
+    is_response,
+    spelled,
+    understand,
+)
 from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks
 from ecgscale.tables.roles import find, free_name, placed, understood
 
@@ -29,6 +42,8 @@ NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch"
                 "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
                 "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
 
+COUNTS = ("params", "train_records", "samples_seen")
+SURE = 0.01                     # p value of Spearman's correlation, below which a column is said to rise
 CHANGED = "the file was changed since it was written (its digest is another one): read as it stands"
 
 
@@ -148,6 +163,10 @@ class Reader:
         factor = name.factor if ours in SIZES or is_response(ours) else 1.0
         if factor != 1.0:
             self.notices.append(f"{self.sheet.names[place]}: times {factor:,.10g} for its unit {name.unit!r}")
+        if ours in COUNTS and factor == 1.0 and is_fraction(found.values):
+            written = self.sheet.names[place]
+            self.notices.append(f"{written}: holds fractions, so it is no plain count of {ours}. If it is in millions: "
+                                f"--derive '{ours}={spelled(written)}*1e6', or write the unit in its name")
         values = found.values * factor
         none = np.isinf(values) | (values <= 0) if ours in SIZES else np.zeros(len(values), dtype=bool)
         if none.any():
@@ -171,9 +190,9 @@ class Reader:
             if ours in self.values:
                 raise UserError(f"is in the table already, as {self.written[ours]!r}", field=f"--derive {wanted}")
             numbers = {name: values for name, values in self.values.items() if values.dtype == float}
-            spelled = {understand(self.written[name]).plain: values for name, values in numbers.items()}
+            plain = {understand(self.written[name]).plain: values for name, values in numbers.items()}
             raw = {self.written[name]: values for name, values in numbers.items()}
-            self.values[ours] = np.broadcast_to(derived(expression, raw | spelled | numbers), len(self.sheet.lines))
+            self.values[ours] = np.broadcast_to(derived(expression, raw | plain | numbers), len(self.sheet.lines))
             self.written[ours] = f"{expression} (derived)"
 
     def settle_words(self) -> None:
@@ -195,8 +214,8 @@ class Reader:
         if TRAINING_RATIO[0] <= ratio <= TRAINING_RATIO[1]:
             self.values["train_flops"] = self.values.pop("forward_flops")
             self.written["train_flops"] = self.written.pop("forward_flops")
-            self.notices.append(f"{self.written['train_flops']}: {ratio:.2g} times params x samples, so taken for the "
-                                "FLOPs of training")
+            self.notices.append(f"{self.written['train_flops']}: {number(ratio, 2)} times params x samples, so taken "
+                                "for the FLOPs of training")
 
     def settle_shares(self) -> None:
         """Scores of 0 to 100 are percent."""
@@ -230,6 +249,8 @@ class Reader:
 
     def with_identity(self, frame: pd.DataFrame) -> pd.DataFrame:
         """A run_id for every row, each once; rows that repeat another one to the last digit are left out."""
+        if "run_id" not in frame and (name := self.names_rows(frame)):
+            frame, self.written["run_id"] = frame.rename(columns={name: "run_id"}), self.written.pop(name)
         if "run_id" not in frame:
             frame.insert(0, "run_id", [f"row-{line}" for line in self.sheet.lines])
             return frame
@@ -246,6 +267,11 @@ class Reader:
             frame["run_id"] = frame["run_id"].where(again.eq(0), frame["run_id"] + "#" + (again + 1).astype(str))
         return frame
 
+    def names_rows(self, frame: pd.DataFrame) -> str | None:
+        """The first column of words that tells every row from every other: a table of models is a row a model."""
+        return next((name for name, cells in self.values.items() if cells.dtype == object and name not in ROLES
+                     and frame[name].notna().all() and frame[name].is_unique), None)
+
     def responses(self, frame: pd.DataFrame) -> list[str]:
         """The columns that may be explained: those asked for, else every score and loss."""
         asked = []
@@ -254,7 +280,19 @@ class Reader:
             if ours not in frame or frame[ours].dtype != float:
                 raise UserError("holds no numbers", field=wanted, remedy="Name a column of scores or losses")
             asked.append(ours)
+            self.doubt(frame, ours, wanted)
         return asked or [name for name in frame if is_response(name) and frame[name].dtype == float]
+
+    def doubt(self, frame: pd.DataFrame, ours: str, wanted: str) -> None:
+        """Says of a column that its name calls neither score nor loss whether it grows as a score does."""
+        if is_response(ours):
+            return
+        trends = {size: spearmanr(frame[size], frame[ours], nan_policy="omit") for size in SIZES
+                  if size in frame and frame[[size, ours]].dropna().nunique().min() > 1}
+        sure = {size: trend.statistic for size, trend in trends.items() if trend.pvalue < SURE}
+        if sure and min(sure.values()) > 0:
+            self.notices.append(f"{wanted}: rises with {', '.join(sure)}, and is taken for an error, of which less is "
+                                f"better. If it is a score: --map score={wanted!r} --response score")
 
     def called(self, written: str) -> str:
         """Our name of a column that the user named as it stands in the file."""
@@ -266,7 +304,7 @@ class Reader:
         if (not sizes or not responses) and not self.ours:
             missing = "size" if not sizes else "score or loss"
             example = "--map params=COLUMN" if not sizes else \
-                "--response COLUMN for an error, --derive test_auroc=COLUMN for a score"
+                "--map score=COLUMN for a score, --map loss=COLUMN for a loss"
             raise UserError(
                 f"no column is a {missing} that is known here", line=1,
                 remedy=f"Name a size ({', '.join(list(SIZES)[:5])}) and a score or loss (..._score, accuracy, loss), "
@@ -306,6 +344,12 @@ class Reader:
         return Columns(roles=roles, responses={name: self.written[name] for name in responses},
                        configuration=tuple(keys), seed=self.written.get("seed"), unused=tuple(named),
                        notices=tuple(self.notices))
+
+
+def is_fraction(values: np.ndarray) -> bool:
+    """Whether numbers (row,) are no counts: some have decimals, and all are small enough to show them."""
+    known = values[np.isfinite(values)]
+    return bool(len(known) and np.abs(known).max() < 1e6 and (known != np.round(known)).any())
 
 
 def text(cells: np.ndarray) -> np.ndarray:

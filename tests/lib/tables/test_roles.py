@@ -1,13 +1,14 @@
 """Which column stands for what: by hand, on headers as people write them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ecgscale.contracts import Reading
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import Sheet
 from ecgscale.tables.names import understand
-from ecgscale.tables.roles import find, free_name, is_index, placed, rank
+from ecgscale.tables.roles import find, free_name, is_index, placed, rank, score_of
 
 
 def roles(*header: str, cells: str = "7", ours: bool = False, **said) -> dict[str, str]:
@@ -77,6 +78,13 @@ def test_a_role_that_is_not_known_is_refused_with_the_list():
     with pytest.raises(UserError, match="no such role") as refused:
         roles("N", roles={"size": "N"})
     assert "params" in refused.value.remedy
+
+
+@pytest.mark.parametrize(("names", "score"), [
+    (("val_acc", "test_acc"), "test_acc"), (("top5", "loss", "top1"), "top5"), (("top1", "test_auroc"), "test_auroc"),
+    (("loss",), "asked")])
+def test_a_table_of_others_has_a_score_to_look_at(names, score):
+    assert score_of(pd.DataFrame(0.5, index=[0], columns=list(names)), "asked") == score
 
 
 def test_a_free_name_is_no_role_and_not_taken():

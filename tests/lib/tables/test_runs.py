@@ -90,7 +90,7 @@ def test_exports_of_trackers(tracker):
     ("params,loss,loss.1\n1,1,1\n", r"loss, loss\.1"),
     ("params,tokns,loss\n1,1,1\n", "tokns: is this samples_seen.*--map samples_seen='tokns'"),
     ("width,loss\n1,1\n", "no column is a size.*Understood: loss"),
-    ("params,width\n1,1\n", "no column is a score or loss.*--response .* an error, --derive .* a score"),
+    ("params,width\n1,1\n", "no column is a score or loss.*--map score=COLUMN for a score, --map loss="),
     ("params,loss\n1,1\n2,1,5\n", ":3: 3 fields, but the header has 2"),
     ("params;loss\n1;2;3\n1;2\n", ":2: 3 fields, but the header has 2"),
     ("params,loss\n1e3,0.5\n1e4,bad\n", ":3: loss: 'bad' is not a number"),
@@ -139,6 +139,40 @@ def test_what_the_user_says_of_columns_comes_first():
     assert table.frame["params"].tolist() == [1e6, 2e6]
     assert (table.columns.seed, table.columns.configuration) == ("b", ("params",))
     assert table.columns.told() == "params <- a, response <- c; configuration: params; seed: b; not used: params"
+
+
+def test_a_score_of_any_name_is_said_to_be_one():
+    """miou of others, in percent, said by name to be a score: a law of 1 - score."""
+    table = read("params,Wert\n1e6,60\n2e6,70\n", roles={"score": "Wert"})
+    assert (table.frame["score"].tolist(), table.columns.responses) == ([0.6, 0.7], {"score": "Wert"})
+    (one,) = responses(table.frame, "none")
+    assert (one.name, one.y.tolist()) == ("1 - score", pytest.approx([0.4, 0.3]))
+    beside = read("params,score,Wert\n1e6,3,60\n2e6,9,70\n", roles={"score": "Wert"})
+    assert beside.columns.responses == {"score": "Wert"}
+
+
+def test_a_column_that_rises_is_asked_whether_it_is_a_score():
+    """Ten values that rise with params: said of a name that tells nothing, not of one that falls nor of a loss."""
+    rising = "".join(f"{10**i},{0.1 * i + 0.01:.2f}\n" for i in range(10))
+    told = [read(f"params,{name}\n{rising}", responses=(name,)).columns.notices for name in ("gut", "loss")]
+    assert told == [("gut: rises with params, and is taken for an error, of which less is better. If it is a score: "
+                     "--map score='gut' --response score",), ()]
+    falling = "".join(f"{10**i},{2 - 0.1 * i:.2f}\n" for i in range(10))
+    assert read(f"params,gut\n{falling}", responses=("gut",)).columns.notices == ()
+
+
+def test_parameters_in_millions_are_seen_by_their_fractions():
+    """timm writes param_count 305.08 of a network of 305 million parameters."""
+    text = "model,param_count,top1\na,305.08,90.1\nb,0.37,45.5\n"
+    assert "param_count: holds fractions" in read(text).columns.notices[0]
+    assert "--derive 'params=param_count*1e6'" in read(text).columns.notices[0]
+    made = read(text, derived={"params": "param_count*1e6"})
+    assert made.frame["params"].tolist() == [305.08e6, 0.37e6]
+    assert made.frame["run_id"].tolist() == ["a", "b"]
+    same = read("params,loss\n1.5,1\n2,2\n", derived={"params": "params*1e6"})
+    assert same.frame["params"].tolist() == [1.5e6, 2e6]
+    assert read("mparams,gflops,loss\n1.5,2,1\n2,3,2\n").frame[["params", "forward_flops"]].to_numpy().tolist() == [
+        [1.5e6, 2e9], [2e6, 3e9]]
 
 
 def test_rows_that_differ_by_seed_alone_are_repeats_and_sample_counts_are_not():
