@@ -22,8 +22,8 @@ def open_folder(folder: Path, asked: Asked) -> Dataset:
     found = headers_below(folder)
     if not found:
         raise UserError("no .hea file below this folder", file=folder,
-                        remedy="Give the folder of a source's records. Another layout is said by `dataset` in the sample "
-                               "sheet: docs/reference/inputs.md")
+                        remedy="Give the folder of a source's records. Another layout is said by `dataset` in the "
+                               "sample sheet: docs/reference/inputs.md")
     return Dataset([name.removesuffix(".hea") for name in found], reader(folder, asked))
 
 
