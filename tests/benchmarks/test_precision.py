@@ -1,5 +1,5 @@
 """bf16 against float32 on a CPU: the final validation loss of five paired seeds, by a protocol that
-docs/explanation/training.md gives with its result. `extra_info` holds mean and 95 % interval (Student's t) of
+docs/explanation/training-figures.md gives with its result. `extra_info` holds mean and 95 % interval (Student's t) of
 the relative difference.
 
 A pair shares network, initialization, order and augmentation; only rounding differs. How far a training strays for any

@@ -45,7 +45,7 @@ def keep_freed_memory() -> None:
     """Let this process keep what it frees for its next allocation: each step of a training needs as much as the last.
 
     glibc gives large blocks back to the system at once, and the next step has each of their pages cleared anew: up to
-    a fifth of its time (docs/explanation/training.md). Other C libraries are left as they are.
+    a fifth of its time (docs/explanation/training-figures.md). Other C libraries are left as they are.
     """
     with contextlib.suppress(*NOT_GLIBC):
         mallopt = ctypes.CDLL(None).mallopt

@@ -80,7 +80,7 @@ def side_by_side(planned: list[PlannedRun], device: torch.device, cpus: int, rec
     threads.
 
     On a CPU one run a processor: runs of one thread each, side by side, take less time than one after the other with
-    all threads, once there is more to do than to start the processes (figures: docs/explanation/training.md). On a GPU
+    all threads, once there is more to do than to start the processes (docs/explanation/training-figures.md). On a GPU
     likewise while the runs are small; a large one has the device for itself.
     """
     if device.type == "mps":

@@ -179,7 +179,7 @@ def test_the_axes_of_ptbxl_differ_from_their_reference_in_one_thing():
     changed = [table["recipe"].ne("study-100"), table["window"].ne(1000), table["lead_names"].str.count(";").ne(11)]
     assert set(sum(one.astype(int) for one in changed)) == {0, 1}
     axes = AXES.read(folder / "axes.csv").set_index("value")
-    page = (ASSETS.parent / "docs" / "explanation" / "ptbxl-runs.md").read_text().replace("−", "-")
+    page = (ASSETS.parent / "docs" / "explanation" / "ptbxl-preparation.md").read_text().replace("−", "-")
     for row in axes.itertuples():
         assert f"| {row.difference:.3f} [{row.low:.3f}, {row.high:.3f}] |" in page
 

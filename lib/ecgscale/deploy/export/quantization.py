@@ -3,7 +3,7 @@ the ONNX model by ONNX Runtime, of the program for ExecuTorch by torchao, and of
 
 In an ECG the extremes are the QRS complexes: NNCF's default ranges (the mean of each window's extremes) clip them. The
 first and the last layer are kept in floating point: they meet the raw signal and the logits. `settings.py` compares
-SETTINGS; docs/explanation/export.md has its table.
+SETTINGS; docs/explanation/int8.md has its table.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def quantized_tflite(content: bytes, calibration: np.ndarray) -> bytes:
 
     Ranges are the extremes over the calibration windows (windows, leads, samples); the quantizer's own ranges forget
     them (a moving average). What lies between stays in floating point: quantized too, it costs two to ten times the
-    difference, and what XNNPACK does not take in INT8 cuts the graph into pieces (docs/explanation/export.md).
+    difference, and what XNNPACK does not take in INT8 cuts the graph into pieces (docs/explanation/int8.md).
     """
     from ai_edge_litert.interpreter import Interpreter
     from ai_edge_quantizer import calibrator, quantizer, recipe_manager

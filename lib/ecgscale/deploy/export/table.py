@@ -21,6 +21,27 @@ def markdown(exports: Iterable[Export]) -> str:
     return "\n\n".join(section(export) for export in exports)
 
 
+def summary(exports: Iterable[Export]) -> str:
+    """A line a kind of file, over all models: sizes, the largest difference of a logit, how many labels change side,
+    the smallest and the largest difference of the Challenge score."""
+    kinds: dict[str, list[Artefact]] = {}
+    for artefact in (artefact for export in exports for artefact in export.artefacts):
+        kinds.setdefault(name_of(artefact), []).append(artefact)
+    lines = ["| file | kB | largest logit difference | sign flips | score difference |", "| --- " * 5 + "|"]
+    for name, found in kinds.items():
+        size = "{:.0f} to {:.0f}".format(*ends([one.bytes / 1e3 for one in found if one.bytes]))
+        checked = [one for one in found if one.sign_flips is not None]
+        told = ("not checked",) * 3 if not checked else (
+            f"{max(one.max_logit_difference for one in checked):.2g}", str(sum(one.sign_flips for one in checked)),
+            "{:+.4f} to {:+.4f}".format(*ends([one.score_difference for one in checked])))
+        lines.append("| " + " | ".join((name, size, *told)) + " |")
+    return "\n".join(lines)
+
+
+def ends(values: list[float]) -> tuple[float, float]:
+    return min(values), max(values)
+
+
 def section(export: Export) -> str:
     told = "not known" if export.test_score is None else f"{export.test_score:.3f}"
     recordings = max((artefact.checked_records for artefact in export.artefacts), default=0)
