@@ -86,10 +86,10 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
 
 
 def names_of(corpus: Corpus, rejected: Iterable[str] = ()) -> list[str]:
-    """Sources, or their sites where they are told, in the order of the shards. rejected: source of each reject."""
+    """Sources in the order of the shards, or their sites where they are told. rejected: source of each reject."""
     told = dict.fromkeys([*corpus.records["source"], *rejected])
     return [name for source in dict.fromkeys(shard.source for shard in corpus.shards)
-            for name in [one for one in told if one.partition("/")[0] == source] or [source]]
+            for name in sorted(one for one in told if one.partition("/")[0] == source) or [source]]
 
 
 def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
