@@ -31,7 +31,7 @@ def read_runs(table: Path | str | pd.DataFrame, **columns: str) -> pd.DataFrame:
     """A run table of anyone's under our names: a row a run, sizes and responses as numbers, how it ended in `status`.
 
     table: CSV or Parquet file, or a frame. columns: our name = the table's, where it cannot be told
-    (`params="width"`). What the columns were taken for stands in `attrs["read"]`, what was noticed in
+    (`params="width"`, `score="Wert"`). What the columns were taken for stands in `attrs["read"]`, what was noticed in
     `attrs["notices"]`. Raises UserError with line and field, and with what was understood where that is in doubt.
 
         >>> runs = ecgscale.read_runs(pd.DataFrame({"Model Size": ["1.4B", "300 M"], "val/loss": [2.1, 2.4]}))

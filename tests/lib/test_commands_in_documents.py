@@ -1,9 +1,9 @@
-"""Commands in documents: each one exists and takes the options it is shown with; those of the tutorials that are quick
-are run, in order, and print what the page says.
+"""Documents do what they say: each command exists and takes the options it is shown with; what is quick is run, in
+order, and prints what the page says; and every page has an example that is run, or a reason.
 
-In a tutorial, a block "```csv runs.csv" is a file that the reader writes. A block "```console" holds commands behind
-"$ " and what they print, where "..." stands for anything. A block "```sh" is checked, not run: it takes minutes, or
-another machine.
+A block "```csv runs.csv" is a file that the reader writes. A block "```console" holds commands behind "$ " and what
+they print, where "..." stands for anything. A block "```python" runs in the project's folder. A block "```sh" is
+checked, not run: it takes minutes, or another machine.
 """
 
 import json
@@ -20,7 +20,25 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "containers/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-TUTORIALS = sorted((ROOT / "docs" / "tutorial").glob("*.md"))
+ALL = sorted((ROOT / "docs").rglob("*.md"))
+RUN = {kind: [page for page in ALL if page.parent.name != "extend" and f"\n```{kind}\n" in page.read_text("utf-8")]
+       for kind in ("console", "python")}
+ELSEWHERE = {       # pages whose example is the work of a test of its own, and pages with nothing to run
+    "README.md": "an index", "explanation/log.md": "an index",
+    **dict.fromkeys((f"explanation/log/{name}.md" for name in ("pipeline", "training", "laws", "curves", "devices",
+                                                               "project")), "what was decided, and what did not work"),
+    "explanation/compared.md": "what other projects have",
+    "explanation/training-figures.md": "tests/benchmarks/test_train.py",
+    **dict.fromkeys((f"extend/{name}.md" for name in ("family", "runtime", "dataset", "law", "one-test")),
+                    "tests/lib/test_extend.py"),
+    "extend/set-up.md": "tests/lib/test_workflow.py",
+    "how-to/deploy.md": "tests/bin/test_ecg_deploy.py", "how-to/kit.md": "tests/lib/deploy/test_kit.py",
+    "how-to/machines.md": "tests/pipeline/test_places.py", "how-to/scale.md": "tests/lib/design/test_scale.py",
+    "how-to/stream.md": "tests/lib/deploy/test_streaming.py", "reference/api.md": "tests/lib/test_verbs.py",
+    **dict.fromkeys((f"reference/{name}.md" for name in ("commands", "licences", "parameters", "study")),
+                    "tests/lib/test_reference.py"),
+    "reference/reliability.md": "tests/fuzz", "reference/report.md": "tests/lib/report/test_in_browser.py",
+}
 FENCED = re.compile(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMANDS = {path.name: path for path in (ROOT / "bin").iterdir()}
 OF_NEXTFLOW = {"-profile", "-resume", "-work-dir", "-params-file", "-c", "-process.cache", "-stub", "-preview"}
@@ -102,8 +120,25 @@ def as_pattern(printed: str) -> str:
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.name)
-def test_a_tutorial_prints_what_it_says(page, tmp_path):
+def test_every_page_has_an_example_that_is_run_or_a_reason():
+    names = {page.relative_to(ROOT / "docs").as_posix() for page in ALL}
+    run = {page.relative_to(ROOT / "docs").as_posix() for pages in RUN.values() for page in pages}
+    assert run | set(ELSEWHERE) == names
+    assert not run & set(ELSEWHERE)
+    assert not [by for by in ELSEWHERE.values() if by.startswith("tests/") and not (ROOT / by).exists()]
+
+
+@pytest.mark.parametrize("page", RUN["python"], ids=lambda page: page.name)
+def test_a_page_s_python_runs(page, tmp_path, monkeypatch):
+    for name in ("assets", "docs"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    blocks = [body for kind, _, body in FENCED.findall(page.read_text(encoding="utf-8")) if kind == "python"]
+    exec("\n".join(blocks), {})
+
+
+@pytest.mark.parametrize("page", RUN["console"], ids=lambda page: page.name)
+def test_a_page_prints_what_it_says(page, tmp_path):
     for name in ("assets", "bin"):
         (tmp_path / name).symlink_to(ROOT / name)
     place = {**os.environ, "PYTHONPATH": str(ROOT / "lib"), "COLUMNS": "100", "PYTHONUNBUFFERED": "1",

@@ -15,10 +15,6 @@ ROOT = Path(__file__).parents[2]
 FINDINGS = pd.read_csv(ROOT / "assets" / "published" / "findings.csv")
 
 
-def blocks(page: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
 def test_the_citation_is_of_this_version_and_says_what_was_not_found():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cited["version"] == __version__
@@ -43,13 +39,6 @@ def test_frozen_schemas_are_those_of_the_code():
                  if isinstance(one, type) and issubclass(one, Document) and one is not Document}
     assert len(frozen) == 12
     assert frozen <= tables | documents
-
-
-def test_examples_of_these_pages_hold(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    for page in ("docs/reference/stability.md", "docs/explanation/study.md", "docs/how-to/from-nothing.md"):
-        for code in blocks(page):
-            exec(code, {})
 
 
 def test_the_page_of_the_study_has_the_numbers_of_the_findings():
