@@ -27,6 +27,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from ecgscale.machine.compiled import stamp
 from tests.mutants.sites import Site, sites
 
 ROOT = Path(__file__).parents[2]
@@ -96,8 +97,8 @@ def tests_of(site: Site, reached: dict[str, dict], project: Path, seconds: float
     return chosen
 
 
-def run_tests(project: str, tests: list[str], log: str) -> None:
-    """In a process of its own: ends with pytest's code."""
+def run_tests(project: str, tests: list[str], log: str, kept: dict[Path, tuple] | None) -> None:
+    """In a process of its own: ends with pytest's code. kept: stamps by which numba takes what it compiled before."""
     os.chdir(project)
     os.setsid()
     with open(log, "w") as stream:
@@ -108,6 +109,9 @@ def run_tests(project: str, tests: list[str], log: str) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "ecgscale")]:
         del sys.modules[name]       # of the project that this script lies in
     sys.dont_write_bytecode = True
+    if kept:
+        from ecgscale.machine import compiled
+        compiled.stamp = kept.get
     import pytest
 
     code = pytest.main([*QUIET, *tests])
@@ -120,11 +124,14 @@ def meet(site: Site, tests: list[str], project: Path, limit: float) -> str:
     if not tests:
         return "survived"
     file = project / site.file
-    source = file.read_bytes()
+    source, changed = file.read_bytes(), file.stat().st_mtime_ns
+    kept = {room: stamp(room) for room in (project / LIB).iterdir() if room.is_dir() and any(room.glob("*.py"))}
+    anew = site.compiled or not site.function       # what is compiled holds the constants of its module
     context = multiprocessing.get_context("forkserver")
     try:
         file.write_bytes(site.applied(source))
-        process = context.Process(target=run_tests, args=(str(project), tests, str(project / "mutant.log")))
+        process = context.Process(target=run_tests, args=(str(project), tests, str(project / "mutant.log"),
+                                                          None if anew else kept))
         process.start()
         process.join(limit)
         if process.exitcode is None:
@@ -134,6 +141,7 @@ def meet(site: Site, tests: list[str], project: Path, limit: float) -> str:
         return "survived" if process.exitcode == 0 else "killed"
     finally:
         file.write_bytes(source)
+        os.utime(file, ns=(changed, changed))
 
 
 def sample(project: Path, package: str, count: int, seed: int) -> list[Site]:

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class Run:
     text: str           # stdout and stderr
     folder: Path        # where it was started
     results: Path
-    alone: bool = False     # no network was there
+    apart: tuple[str, ...] = ()     # what it was set apart from the machine by
 
     def tasks(self, word: str = "Submitted") -> list[str]:
         """Names of the processes that were submitted (or "Cached"), without their chapter."""
@@ -29,25 +30,31 @@ class Run:
         return sorted(p.relative_to(self.results).as_posix() for p in self.results.rglob("*") if p.is_file())
 
 
-APART = ("unshare", "--map-root-user", "--net")     # before a command: a network namespace without interfaces
+# before a command: a network namespace without interfaces; and a read-only root, where the user is not root
+NO_NETWORK = ("unshare", "--map-root-user", "--net")
+AS_IN_AN_IMAGE = (*NO_NETWORK, "--mount", sys.executable, str(Path(__file__).with_name("read_only.py")), ".")
 
 
-def kernel_sets_apart() -> bool:
-    try:
-        return subprocess.run([*APART, "true"], capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:       # not Linux
-        return False
+def kernel_sets_apart(folder: Path) -> tuple[str, ...]:
+    """The most of the two that it allows."""
+    for apart in (AS_IN_AN_IMAGE, NO_NETWORK):
+        try:
+            subprocess.run([*apart, "true"], capture_output=True, check=True, cwd=folder)
+            return apart
+        except (FileNotFoundError, subprocess.CalledProcessError):      # not Linux; not allowed
+            continue
+    return ()
 
 
 def nextflow(folder: Path, *arguments: str, project: Path = ROOT, name: str = "", outdir: str = "results",
-             environment: dict[str, str] | None = None, alone: bool = False) -> Run:
+             environment: dict[str, str] | None = None, apart: tuple[str, ...] = ()) -> Run:
     """`nextflow run` of the project, or of a `name` that Nextflow knows, started in `folder`, results in its `outdir`;
-    `alone`: without a network."""
+    `apart`: what stands before it."""
     done = subprocess.run(
-        [*APART * alone, project / "nextflow", "run", name or project, "--outdir", outdir, *arguments], cwd=folder,
+        [*apart, project / "nextflow", "run", name or project, "--outdir", outdir, *arguments], cwd=folder,
         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False,
         env={**os.environ, "NXF_ANSI_LOG": "false", **(environment or {})})
-    return Run(done.returncode, done.stdout, folder, folder / outdir, alone)
+    return Run(done.returncode, done.stdout, folder, folder / outdir, apart)
 
 
 def from_a_terminal(folder: Path, *arguments: str) -> subprocess.Popen:
@@ -64,10 +71,11 @@ def from_a_terminal(folder: Path, *arguments: str) -> subprocess.Popen:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory) -> Run:
-    """The test profile for real: a synthetic corpus through every process to the report. Without a network, where the
-    kernel allows that; only the launcher's first start may fetch Nextflow."""
+    """The test profile for real: a synthetic corpus through every process to the report. Without a network and with a
+    read-only root, where the kernel allows that; only the launcher's first start may fetch Nextflow."""
     subprocess.run([ROOT / "nextflow", "-v"], cwd=tmp_path_factory.mktemp("fetched"), capture_output=True, check=True)
-    run = nextflow(tmp_path_factory.mktemp("small"), "-profile", "test", alone=kernel_sets_apart())
+    folder = tmp_path_factory.mktemp("small")
+    run = nextflow(folder, "-profile", "test", apart=kernel_sets_apart(folder))
     assert run.code == 0, run.text
     return run
 

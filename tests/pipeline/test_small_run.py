@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -21,7 +22,7 @@ from ecgscale import contracts
 from ecgscale.machine.provenance import code_digest
 from tests.data_packages import check_package
 from tests.engines.compare import check_run, compare
-from tests.pipeline.conftest import APART
+from tests.pipeline.conftest import AS_IN_AN_IMAGE, ROOT
 
 PROCESSES = {"CHECK", "SYNTH", "PREPARE", "SPLIT", "CARD", "SAMPLE", "TUNE", "TRAIN", "EVALUATE", "COLLECT", "SCALE",
              "EXPORT", "BENCH", "FIT", "REPORT"}
@@ -34,12 +35,26 @@ def test_every_process_ran(small_run):
 
 def test_no_network_was_needed(small_run):
     """The run was made in a network namespace without interfaces. Whoever asks a host there is told so."""
-    if not small_run.alone:
+    if not small_run.apart:
         pytest.skip("the kernel gives no network namespace: unshare --map-root-user --net")
-    asked = subprocess.run([*APART, sys.executable, "-c", "import socket; socket.create_connection(('192.0.2.1', 80))"],
-                           capture_output=True, text=True, check=False)
+    asked = subprocess.run([*small_run.apart, sys.executable, "-c",
+                            "import socket; socket.create_connection(('192.0.2.1', 80))"],
+                           capture_output=True, text=True, check=False, cwd=small_run.folder)
     assert asked.returncode == 1
     assert "Network is unreachable" in asked.stderr
+
+
+def test_the_root_was_read_only(small_run):
+    """As in an image: the user was not root, and only below the run's own folder and /tmp anything could be written."""
+    if small_run.apart != AS_IN_AN_IMAGE:
+        pytest.skip("the kernel gives no read-only root: unshare --map-root-user --mount, mount_setattr of Linux 5.12")
+    tried = "id -u; touch here /tmp && rm here && echo written; for place in \"$@\"; do touch \"$place\"; done"
+    places = [place / "there" for place in (ROOT, Path.home(), Path(sys.prefix), Path("/usr"), Path("/etc"))
+              if not place.is_relative_to("/tmp")]
+    asked = subprocess.run([*small_run.apart, "bash", "-c", tried, "bash", *places], capture_output=True, text=True,
+                           check=False, cwd=small_run.folder)
+    assert asked.stdout.split() == ["1000", "written"]
+    assert asked.stderr.count("Read-only file system") == len(places)
 
 
 def test_published_files(small_run):

@@ -11,6 +11,8 @@ own place than one beat further on.
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -78,9 +80,7 @@ def find_copies(corpus: Any) -> np.ndarray:
                 others = rows_of(every, other, together, tolerance, width, axes) if other != block else rows
                 found = candidates(rows, others, every, tolerance, width, corpus.rate)
                 found = found[look_alike(corpus, found, least)]
-                same = [are_copies(corpus.signal(a), corpus.signal(b), shift, beat_of(every, a, corpus.rate), least)
-                        for a, b, shift in found]
-                links.append(found[np.array(same, bool), :2])
+                links.append(copies_among(corpus, found, every, least))
                 corpus.close()
     one, other = np.concatenate(links).T
     graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
@@ -205,6 +205,17 @@ def compared(two, ends, place, shifts, least):
     return alike
 
 
+def copies_among(corpus: Any, found: np.ndarray, every: Beats, least: int) -> np.ndarray:
+    """(copy, 2) of (found, 3) pairs and shifts, in order: steady hearts agree in many shifts."""
+    links = []
+    for (a, b), shifts in groupby(found.tolist(), itemgetter(0, 1)):
+        one, other = (np.ascontiguousarray(corpus.signal(owner), dtype=np.float32) for owner in (a, b))
+        beat = beat_of(every, a, corpus.rate)
+        if any(are_copies(one, other, shift, beat, least) for _, _, shift in shifts):
+            links.append((a, b))
+    return np.array(links, np.int64).reshape(-1, 2)
+
+
 def beat_of(every: Beats, owner: int, rate: float) -> int:
     """Samples from beat to beat of a recording, their median."""
     moments = every.moments[every.ends[owner - 1] if owner else 0 : every.ends[owner]]
@@ -212,10 +223,9 @@ def beat_of(every: Beats, owner: int, rate: float) -> int:
 
 
 def are_copies(one: np.ndarray, other: np.ndarray, shift: int, beat: int, least: int) -> bool:
-    """Whether (samples, leads) correlate where `other` begins about `shift` samples later, and not so a beat on."""
+    """Whether float32 (samples, leads) correlate where `other` begins about `shift` samples later, not so a beat on."""
     least = max(least, int(SHARE_SHARED * min(len(one), len(other))))
     needed = CORRELATION_OF_FEW if one.shape[1] <= FEW else CORRELATION
-    one, other = (np.ascontiguousarray(signal, dtype=np.float32) for signal in (one, other))
 
     def best(*places: int) -> float:
         return max(correlation(one, other, near, least) for place in places for near in (place, place - 1, place + 1))

@@ -13,7 +13,7 @@ from scipy.signal import butter, find_peaks, periodogram, sosfiltfilt
 
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.synthetic_diagnoses import draw_body, heart_with
-from ecgscale.ecg.synthetic_heart import PREMATURE_ATRIAL, PREMATURE_VENTRICULAR, beats, leads
+from ecgscale.ecg.synthetic_heart import PREMATURE_ATRIAL, PREMATURE_VENTRICULAR, Heart, beats, leads, shaped
 
 RATE, SECONDS = 500, 14.0
 BEFORE = 140            # samples of a mean beat that come before its QRS onset
@@ -171,6 +171,14 @@ def test_axis():
     assert all(-30 < ecg.axis_degrees() < 90 for ecg in ecgs("NSR"))
     assert all(-90 < ecg.axis_degrees() < -30 for ecg in ecgs("LAD"))
     assert all(90 < ecg.axis_degrees() < 180 for ecg in ecgs("RAD"))
+
+
+@pytest.mark.parametrize("axis", [-60, 0, 45, 120])
+def test_the_net_force_of_a_beat_points_along_its_axis(axis):
+    """Area is height times width: what a cardiologist counts in I and aVF."""
+    waves = shaped(Heart(axis=axis))
+    across, down = waves[:, 1] @ waves[:, 2:4]
+    assert np.degrees(np.arctan2(down, across)) == pytest.approx(axis)
 
 
 def test_left_anterior_fascicular_block():

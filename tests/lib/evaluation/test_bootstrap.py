@@ -30,6 +30,13 @@ def test_every_draw_has_as_many_as_there_are(clusters):
     assert (drawn.sum(axis=1, dtype=int) == clusters).all()
 
 
+@pytest.mark.parametrize("rate", [0.5, 1.0, 3.0])
+def test_sixteen_bits_give_the_poisson_distribution_as_near_as_they_can(rate):
+    """scipy.stats.poisson, rounded to 2^-16."""
+    below = np.cumsum(np.bincount(bootstrap.counts_table(rate)))
+    assert np.abs(below - 65536 * stats.poisson.cdf(range(len(below)), rate)).max() <= 0.5
+
+
 def test_draws_depend_on_the_seed_alone():
     one, same, other = (np.stack(list(bootstrap.draws(200, 20, seed))) for seed in (3, 3, 4))
     assert (one == same).all()

@@ -46,6 +46,15 @@ def test_two_classes_together_reach_the_best_of_all_pairs():
     assert found == pytest.approx(best, abs=1e-9)
 
 
+def test_equal_probabilities_are_not_cut_apart():
+    """Of the two recordings at 0.5 one would gain and the other costs more: the best cut takes in neither."""
+    assert thresholds.best_cut(np.array([0.9, 0.5, 0.5]), np.array([1.0, 1.0, -3.0]), 1.0) == pytest.approx(0.7)
+
+
+def test_where_each_recording_costs_none_is_taken_in():
+    assert thresholds.best_cut(np.array([0.9, 0.5]), np.array([-1.0, -1.0]), 0.4) > 0.9
+
+
 def test_rare_classes_keep_one_half():
     labels, probabilities = fold(2)
     labels[:, 4] = np.arange(len(labels)) < 9

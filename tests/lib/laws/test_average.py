@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from ecgscale.errors import UserError
 from ecgscale.laws import LAWS, extrapolate
-from ecgscale.laws.average import carried_on, cut_places, weighted_median
+from ecgscale.laws.average import CALIBRATION, carried_on, cut_places, half_width, weighted_median
 from ecgscale.laws.damped import DAMPINGS, fit_damped
 from ecgscale.laws.priors import CurveFits, noise_of
 from ecgscale.laws.published import PUBLISHED
@@ -172,6 +173,14 @@ def test_what_the_last_points_lie_off_is_carried_on_and_fades():
     moved = carried_on(fits, log_x, np.log([32.0, 64]), [4])
     np.testing.assert_allclose(moved.ahead, [[0.01, 0.005]])
     np.testing.assert_allclose(moved.misses[0, 0, 4:], [-0.015, -0.0175])
+
+
+def test_the_error_of_the_backtests_grows_with_the_way_ahead():
+    """A cut whose fit was 0.1 off: as far off again at the way that its points lay ahead, twice that at twice the way,
+    none at the last size."""
+    fits, log_x = CurveFits(np.zeros((1, 3)), np.full((1, 1, 5), 0.1), np.zeros((1, 5))), np.arange(5.0)
+    found = half_width(fits, np.ones(1), np.zeros(3), 0.0, log_x, np.array([4.0, 5.0, 6.0]), [4], 0.9)
+    np.testing.assert_allclose(found, CALIBRATION * stats.t.ppf(0.95, 4) * np.array([0.0, 0.1, 0.2]))
 
 
 @pytest.mark.parametrize("factor", [1e-15, 1e-200, 1e20])

@@ -53,6 +53,8 @@ def test_minimum_and_errors_equal_lmfit():
     expected = lmfit.minimize(residual, p)
     fit = fit_law("floor", x, y=y)
     assert fit.cost == pytest.approx(expected.chisqr, rel=1e-6)
+    assert fit.aic == pytest.approx(expected.aic + 2)       # lmfit leaves the error's scale out
+    assert fit.aicc == pytest.approx(fit.aic + 2 * 4 * 5 / (40 - 4 - 1))
     assert fit.values["c"] == pytest.approx(expected.params["c"].value, rel=1e-3)
     stderr = [expected.params[name].stderr for name in ("E", "log_b", "c")]
     np.testing.assert_allclose(np.sqrt(np.diag(fit.covariance)), stderr, rtol=0.02)

@@ -39,7 +39,9 @@ def test_where_the_law_is_right_it_predicts_as_the_law_does():
     table = planted("joint", 40, Noise(0.02), np.random.default_rng(3), "factorial")
     sizes, y = np.exp(table.log_x), np.exp(table.log_y)
     at = sizes.max(axis=1) * AHEAD
-    told = krige("joint", *sizes, y=y).predict(*at[:, None])
+    made = krige("joint", *sizes, y=y)
+    told = made.predict(*at[:, None])
+    assert made.weights[[one.miss == 0 for one in made.members]].sum() > 0.1      # no miss stays likely
     plain = fit_law("joint", *sizes, y=y).predict(*at[:, None])
     truth = LAWS["joint"](*at, **TRUTH["joint"])
     assert told["run_low"] < truth < told["run_high"]
