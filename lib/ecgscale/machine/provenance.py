@@ -12,7 +12,8 @@ from ecgscale.paths import PACKAGE
 
 NAMED = (
     "numpy", "scipy", "pandas", "scikit-learn", "lmfit", "wfdb", "numba", "torch", "onnx", "onnxruntime",
-    "onnxruntime-gpu", "onnxruntime-directml", "openvino", "nncf", "coremltools", "executorch", "ai-edge-litert",
+    "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-ep-openvino",
+    "onnxruntime-ep-webgpu", "openvino", "nncf", "coremltools", "executorch", "ai-edge-litert",
     "litert-torch",
 )
 

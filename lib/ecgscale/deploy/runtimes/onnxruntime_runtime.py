@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +24,9 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
+    "webgpu": "WebGpuExecutionProvider",
 }
+PLUGINS = {"openvino": "onnxruntime_ep_openvino", "webgpu": "onnxruntime_ep_webgpu"}    # wheels of providers
 OPTIONS = {"precision": ("float32", "float16", "int8"), "threads": None}
 PRECISIONS = {"float": "float32", "float16": "float16", "bfloat16": "bf16", "int8": "int8", "uint8": "int8"}
 COMPUTE = ("Conv", "MatMul", "Gemm", "Attention")      # operators that multiply, fused or quantized ones end likewise
@@ -40,7 +45,7 @@ class OnnxRuntime:
     @staticmethod
     def devices(asked: Iterable[str] = ()) -> list[Device]:
         found = []
-        for device in (*PROVIDERS, *numbered(asked, COUNTED)):
+        for device in (*PROVIDERS, *numbered(asked, (*COUNTED, *PLUGINS))):
             provider = PROVIDERS[kind_of(device)[0]]
             try:
                 started(IDENTITY, device, onnxruntime.SessionOptions())
@@ -88,7 +93,9 @@ class OnnxRuntime:
         counted = Counter(f"{operator} {kind} on {provider}" for operator, provider, kind in nodes)
         names = {provider: device for device, provider in PROVIDERS.items()}
         kind = names.get(main, main)
-        number = self.session.get_provider_options()[main].get("device_id", "0") if kind in COUNTED else "0"
+        number = str(kind_of(self.device)[1]) if kind in PLUGINS else "0"
+        if kind in COUNTED:
+            number = self.session.get_provider_options()[main].get("device_id", "0")
         ran = kind if number == "0" else f"{kind}.{number}"
         fallback = kind_of(ran) != kind_of(self.device) or precision not in (None, asked)
         return Ran(ran, precision, fallback, max(moved, recast),
@@ -128,20 +135,47 @@ class OnnxRequest:
         return self.logits
 
 
+def devices_of_plugin(kind: str) -> list | None:
+    """What the provider's own wheel offers here, in its order; None where there is no such wheel. Raises Unavailable
+    where its library cannot be loaded."""
+    if kind not in PLUGINS or importlib.util.find_spec(PLUGINS[kind]) is None:
+        return None
+    register(kind)
+    return [device for device in onnxruntime.get_ep_devices() if device.ep_name == PROVIDERS[kind]]
+
+
+@cache
+def register(kind: str) -> None:
+    """Loads the library of a provider's wheel into this process, which may be done once."""
+    try:
+        plugin = importlib.import_module(PLUGINS[kind])
+        onnxruntime.register_execution_provider_library(f"ecgscale.{kind}", plugin.get_library_path())
+    except Exception as error:  # onnxruntime raises its own untyped exceptions
+        raise Unavailable(one_line(error)) from None
+
+
 def started(content: bytes, device: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     """A session of the network on the device's provider. Raises Unavailable where that is not in this build or does
     not start: ONNX Runtime itself would say so on its log and take the CPU."""
     kind, number = kind_of(device)
     provider, present = PROVIDERS[kind], onnxruntime.get_available_providers()
     build = f"ONNX Runtime {onnxruntime.__version__}"
-    if provider not in present:
-        raise Unavailable(f"{provider} is not in this build of {build} (it has {', '.join(present)})")
+    plugged = devices_of_plugin(kind)
+    if provider not in present and plugged is None:
+        wheel = f", nor is the wheel {PLUGINS[kind].replace('_', '-')} here" if kind in PLUGINS else ""
+        raise Unavailable(f"{provider} is not in this build of {build} (it has {', '.join(present)}){wheel}")
+    if plugged is not None and number >= len(plugged):
+        raise Unavailable(f"{PLUGINS[kind].replace('_', '-')} offers {len(plugged)} device(s) here: no device that it "
+                          "knows, or no driver")
     if kind == "cuda":
         onnxruntime.preload_dlls()      # NVIDIA's libraries as torch's packages bring them, wherever these lie
     options.log_severity_level = 3
     chosen = (provider, {"device_id": str(number)}) if kind in COUNTED else provider
     providers = [chosen] if kind == "cpu" else [chosen, PROVIDERS["cpu"]]
     try:
+        if plugged is not None:
+            options.add_provider_for_devices([plugged[number]], {})
+            providers = None
         session = onnxruntime.InferenceSession(content, options, providers=providers)
     except Exception as error:  # onnxruntime raises its own untyped exceptions
         raise Unavailable(one_line(error)) from None

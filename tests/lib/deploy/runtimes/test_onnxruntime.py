@@ -1,13 +1,16 @@
 """What really ran, node by node, from ONNX Runtime's own profile."""
 
+import importlib.machinery
 import json
+import sys
+import types
 
 import onnx
 import onnxruntime
 import pytest
 
 from ecgscale.contracts import Export
-from ecgscale.deploy.runtimes import DeployedModel, Unavailable, runtime_class, tree_digest
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable, onnxruntime_runtime, runtime_class, tree_digest
 from ecgscale.deploy.runtimes.onnxruntime_runtime import IDENTITY, PROVIDERS, OnnxRuntime
 from tests.documents import editable
 from tests.tiny_models import compiled, copy_of_exported, exported_model
@@ -50,6 +53,45 @@ def test_a_provider_that_is_built_in_but_does_not_start_is_unavailable(monkeypat
     assert "did not start" in found["cuda"].reason
     runtime.load(DeployedModel.read(exported_model()), "cuda", "", 1, 1)
     with pytest.raises(Unavailable, match="did not start"):
+        runtime.compile()
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """The WebGPU wheel planted: what it registers, and the devices that it offers, are kept and given here."""
+    module = types.ModuleType("onnxruntime_ep_webgpu")
+    module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None)
+    module.get_library_path = lambda: "libwebgpu.so"
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    planted = types.SimpleNamespace(registered=[], devices=[])
+    monkeypatch.setattr(onnxruntime, "register_execution_provider_library",
+                        lambda *names: planted.registered.append(names))
+    monkeypatch.setattr(onnxruntime, "get_ep_devices", lambda: planted.devices)
+    onnxruntime_runtime.register.cache_clear()
+    yield planted
+    onnxruntime_runtime.register.cache_clear()
+
+
+def test_a_provider_s_own_wheel_that_offers_no_device_is_unavailable(plugin):
+    """As recorded of onnxruntime-ep-webgpu 0.4.0 without a GPU, and of onnxruntime-ep-openvino 1.8.1 on an AMD
+    processor: the library loads, and offers nothing."""
+    found = {device.device: device for device in OnnxRuntime.devices()}
+    assert not found["webgpu"].available
+    assert "onnxruntime-ep-webgpu offers 0 device(s) here" in found["webgpu"].reason
+    assert plugin.registered == [("ecgscale.webgpu", "libwebgpu.so")]
+
+
+def test_a_device_of_a_provider_s_own_wheel_is_taken_by_its_number(monkeypatch):
+    """The processor's own device in the place of a GPU: a session starts on it, and what ran is read back."""
+    (cpu,) = (device for device in onnxruntime.get_ep_devices() if device.ep_name == PROVIDERS["cpu"])
+    monkeypatch.setitem(PROVIDERS, "webgpu", PROVIDERS["cpu"])
+    monkeypatch.setattr(onnxruntime_runtime, "devices_of_plugin", lambda kind: [cpu] if kind == "webgpu" else None)
+    runtime = OnnxRuntime()
+    runtime.load(DeployedModel.read(exported_model()), "webgpu", "", 1, 1)
+    runtime.compile()
+    assert (runtime.ran().device, runtime.ran().precision) == ("webgpu", "float32")
+    runtime.device = "webgpu.1"
+    with pytest.raises(Unavailable, match="offers 1 device"):
         runtime.compile()
 
 
