@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
-from ecgscale.contracts import marked, write_text
+from ecgscale.contracts import marked, refuse_foreign, write_text
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.written import read_rows
 from ecgscale.design.study import Split, Study, read_study
@@ -44,6 +44,11 @@ def wrote_versions(file: Path) -> bool:
     return file.is_file() and marked(b"TASKS:")(file)
 
 
+FILES = {f"sections/{name}.json": marked(f'{{\n "name": "{name}"'.encode()) for name in SECTIONS} | {
+    "labels.txt": lambda file: wrote_versions(file.with_name(VERSIONS)), VERSIONS: wrote_versions,
+    "sheet.json": marked(b'[\n {\n  "source": "')}
+
+
 def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None = None, sheet_name: str | None = None,
           recordings: bool = True) -> None:
     """Check what a run is given, then write `out`/sections/<section>.json, `out`/versions.yml (what the tasks of the
@@ -75,14 +80,14 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
         problems += table_problems(rows, sheet, found) if sheet and sheet_name is None else ()
     if problems:
         raise UserError("\n".join(problems))
-    for name, keys in SECTIONS.items():
-        body = {"name": name} | found.model_dump(mode="json", include=set(keys))
-        write_text(out / "sections" / f"{name}.json", json.dumps(body, indent=1) + "\n",
-                   marked(f'{{\n "name": "{name}"'.encode()))
-    write_text(out / "labels.txt", found.data.labels + "\n", lambda file: wrote_versions(file.with_name(VERSIONS)))
-    write_text(out / VERSIONS, yaml.safe_dump({"TASKS": installed()}, sort_keys=False), wrote_versions)
-    if sheet:
-        write_text(out / "sheet.json", json.dumps(rows, indent=1) + "\n", marked(b'[\n {\n  "source": "'))
+    texts = {f"sections/{name}.json": json.dumps({"name": name} | found.model_dump(mode="json", include=set(keys)),
+                                                 indent=1) for name, keys in SECTIONS.items()}
+    versions = yaml.safe_dump({"TASKS": installed()}, sort_keys=False).strip()
+    texts |= {"labels.txt": found.data.labels, VERSIONS: versions}
+    texts |= {"sheet.json": json.dumps(rows, indent=1)} if sheet else {}
+    refuse_foreign(out, {name: FILES[name] for name in texts})
+    for name, text in texts.items():
+        write_text(out / name, f"{text}\n", FILES[name])
 
 
 def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, sheet: Path | str,

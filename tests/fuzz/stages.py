@@ -96,13 +96,17 @@ def trained() -> Files:
 RUN = ("trained/run/run.json", "trained/run/weights.safetensors", "study.json")
 
 
+def runs_of(folder: Path) -> list[Path]:
+    return sorted((folder / "trained").iterdir(), reverse=True)
+
+
 def evaluate(folder: Path) -> None:
-    run("ecg-evaluate", "--trained", folder / "trained/run", "--corpus", folder / "shard", "--split", folder / "split",
+    run("ecg-evaluate", "--trained", *runs_of(folder), "--corpus", folder / "shard", "--split", folder / "split",
         "--study", folder / "study.json", "--device", "cpu", "--cpus", "1", folder=folder)
 
 
 def export(folder: Path) -> None:
-    run("ecg-export", "--trained", folder / "trained/run", "--runs", folder / "runs.parquet", "--corpus",
+    run("ecg-export", "--trained", *runs_of(folder), "--runs", folder / "runs.parquet", "--corpus",
         folder / "shard", "--split", folder / "split", "--study", folder / "study.json", "--cpus", "1", folder=folder)
 
 

@@ -31,6 +31,7 @@ from ecgscale.contracts import (
     Laws,
     Predictor,
     Reading,
+    refuse_foreign,
 )
 from ecgscale.contracts.run_table import judged_by
 from ecgscale.deploy.elsewhere import read_measured
@@ -45,6 +46,11 @@ from ecgscale.tables.runs import read_runs
 
 NOTHING_ASKED = 3       # exit code: files are written, and no law could be asked
 WORTH_STARTING = 20     # runs from which the predictor has a process of its own, and who waits is told for what
+FIT_FILES = {
+    "laws.json": Laws.wrote, "laws.csv": LAW_TABLE.wrote, "frontier.csv": FRONTIER.wrote,
+    "predictor.json": Predictor.wrote, "importance.csv": IMPORTANCE.wrote, "predicted.csv": PREDICTED.wrote,
+    "effects.parquet": EFFECTS.wrote, "optima.csv": OPTIMA.wrote, "rates.csv": RATES.wrote,
+}
 
 
 def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus: int = 1,
@@ -60,6 +66,7 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     """
     if huber is not None and not 0 < huber < np.inf:
         raise UserError(f"{huber:g} is no threshold", field="--huber", remedy="Give an error of log y above 0: 1e-3")
+    refuse_foreign(out, FIT_FILES)
     asked = (read_study(study) if study else Study(name="table")).analysis
     reading = as_asked(asked.columns, reading or Reading())
     read = read_runs(runs, reading)

@@ -13,7 +13,17 @@ from scipy.stats import norm
 
 from ecgscale.analysis import small_devices
 from ecgscale.analysis.deployable import OF_A_RUN, SETTING, Scores, foretold, measured, scores_of
-from ecgscale.contracts import CONFIRMED, DEPLOYMENT, MEMORY, Export, PlannedRun, marked, read_all, write_text
+from ecgscale.contracts import (
+    CONFIRMED,
+    DEPLOYMENT,
+    MEMORY,
+    Export,
+    PlannedRun,
+    marked,
+    read_all,
+    refuse_foreign,
+    write_text,
+)
 from ecgscale.contracts.run_table import SCORES, finished
 from ecgscale.deploy.elsewhere import read_measured
 from ecgscale.design.confirming import study_of
@@ -26,6 +36,8 @@ DEVICE = ["machine", "device"]
 STEPS = (1, 2, 5)           # of a decade of ms
 SEEDS = (0, 1, 2)           # that confirm a foretold model
 SIGNED = "# by ecg-deploy"
+FILES = {"deployment.csv": DEPLOYMENT.wrote, "devices.csv": DEPLOYMENT.wrote, "memory.csv": MEMORY.wrote,
+         "confirmed.csv": CONFIRMED.wrote}
 
 
 @dataclass(frozen=True)
@@ -235,12 +247,14 @@ class Recommendation:
     def write(self, folder: Path) -> None:
         """deployment.csv (answer), devices.csv (stairs), memory.csv, confirmed.csv, and a study file for each foretold
         model."""
+        signed = marked(SIGNED.encode())
+        refuse_foreign(folder, FILES | dict.fromkeys(self.studies, signed))
         DEPLOYMENT.write(self.answer, folder / "deployment.csv")
         DEPLOYMENT.write(self.stairs, folder / "devices.csv")
         MEMORY.write(self.memory, folder / "memory.csv")
         CONFIRMED.write(self.judged, folder / "confirmed.csv")
         for name, text in self.studies.items():
-            write_text(folder / name, f"{SIGNED}\n{text}", marked(SIGNED.encode()))
+            write_text(folder / name, f"{SIGNED}\n{text}", signed)
 
 
 def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), question: Question = Question(), *,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import NEXT, PlannedRun, Reading
+from ecgscale.contracts import NEXT, PlannedRun, Reading, refuse_foreign
 from ecgscale.contracts.run_table import finished
 from ecgscale.design.plan import records_used, train_flops
 from ecgscale.errors import UserError
@@ -35,6 +35,7 @@ class Proposal:
 
     def write(self, folder: Path) -> None:
         """next.csv, and runs.jsonl for ecg-train."""
+        refuse_foreign(folder, {"next.csv": NEXT.wrote, "runs.jsonl": PlannedRun.wrote})
         NEXT.write(self.table, folder / "next.csv")
         PlannedRun.write_lines(self.runs, folder / "runs.jsonl")
 

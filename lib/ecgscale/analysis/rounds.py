@@ -17,7 +17,7 @@ import pandas as pd
 from ecgscale.analysis.next_scale import Family, NextScale, family_of, next_scale
 from ecgscale.analysis.proposal import best_of_cells
 from ecgscale.analysis.transferred import rate_for
-from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, file_digest
+from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, file_digest, refuse_foreign
 from ecgscale.contracts.run_table import SCORES, finished, judged_by
 from ecgscale.design.ladder import climbed, ladder
 from ecgscale.design.scale import Scale
@@ -45,6 +45,7 @@ class Outcome:
 
     def write(self, folder: Path) -> None:
         """rounds.csv, decision.json and, of a new round, round-<number>.json. Raises UserError where that is there."""
+        refuse_foreign(folder, {"rounds.csv": ROUNDS.wrote, "decision.json": Decision.wrote})
         if self.next:
             path = folder / f"round-{self.next.number:02d}.json"
             if path.exists():

@@ -37,6 +37,7 @@ from ecgscale.contracts.corpus import (
     read_split,
     write_split,
 )
+from ecgscale.contracts.datapackage import refuse_foreign
 from ecgscale.contracts.deploy import (
     CONFIRMED,
     DEPLOYMENT,
@@ -112,6 +113,6 @@ __all__ = [
     "RunResult", "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Teaching", "Tuning",
     "Wrote", "changed", "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests", "joined",
     "marked", "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_rounds", "read_split",
-    "read_tensors", "read_text", "reading", "remove_folder", "whole", "whole_folder", "write_array", "write_split",
-    "write_tensors", "write_text", "wrong_schema",
+    "read_tensors", "read_text", "reading", "refuse_foreign", "remove_folder", "whole", "whole_folder", "write_array",
+    "write_split", "write_tensors", "write_text", "wrong_schema",
 ]

@@ -8,9 +8,9 @@ from typing import Any, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
+from ecgscale.contracts.datapackage import refuse_foreign
 from ecgscale.contracts.digests import changed, check_digests, digest, file_digests
 from ecgscale.contracts.files import Document
-from ecgscale.contracts.output import refuse_foreign_file
 from ecgscale.contracts.reading import ContractError
 from ecgscale.contracts.tables import FLAG, REAL, SYNTHETIC, TEXT, WHOLE, Table
 
@@ -153,9 +153,12 @@ class SplitInfo(Document):
         return digest(rows[["record", "fold", "part"]].to_numpy().tolist())
 
 
+SPLIT_FILES = {"split.parquet": SPLIT.wrote, "split.json": SplitInfo.wrote}
+
+
 def write_split(rows: pd.DataFrame, info: SplitInfo, folder: Path) -> None:
-    """split.parquet and split.json. rows: SPLIT. Raises UserError where a foreign split.json stands, before either."""
-    refuse_foreign_file(folder / "split.json", SplitInfo.wrote)
+    """split.parquet and split.json. rows: SPLIT. Raises UserError where a foreign file stands, before either."""
+    refuse_foreign(folder, SPLIT_FILES)
     SPLIT.write(rows.assign(synthetic=info.synthetic), folder / "split.parquet")
     kept = file_digests(folder, ["split.parquet"])
     info.model_copy(update={"digests": kept}).write(folder / "split.json")

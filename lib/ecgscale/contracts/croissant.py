@@ -72,10 +72,13 @@ def in_unit(field: dict[str, Any]) -> str:
     return f"({field['unit']})" if field.get("unit", "1") != "1" else ""
 
 
+wrote = marked(CONFORMS.encode())
+
+
 def write(folder: Path, about: dict[str, Any]) -> Path:
     """The card beside the tables, whole or not at all. Raises ContractError as `card` does."""
     text = json.dumps(card(folder, about), indent=1, ensure_ascii=False) + "\n"
-    write_text(folder / NAME, text, marked(CONFORMS.encode()))
+    write_text(folder / NAME, text, wrote)
     return folder / NAME
 
 

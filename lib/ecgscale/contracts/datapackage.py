@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ecgscale.contracts.digests import file_digest
-from ecgscale.contracts.output import PACKAGE, write_text
+from ecgscale.contracts.output import PACKAGE, Wrote, refuse_foreign_file, refuse_foreign_folder, write_text
 from ecgscale.contracts.reading import ContractError, plain_file, read_json, read_text
 
 NAME = PACKAGE
@@ -64,6 +65,22 @@ def check_unchanged(file: Path, resource: dict[str, Any] | None) -> None:
     if is_changed(file, resource):
         raise ContractError(f"is not what {NAME} beside it keeps a digest of: it was changed or cut short", file=file,
                             remedy=f"Make it again. Where the change is meant, delete the file's \"hash\" in {NAME}")
+
+
+def refuse_foreign(folder: Path, results: Mapping[str, Wrote | Mapping[str, Wrote | None]]) -> None:
+    """Before the first of several results, and best before the work for them: raises UserError where anything foreign
+    stands in the place of one, or of the package that describes them.
+
+    results: by their places below `folder`, how each is known: a file by `wrote`, a folder by its members.
+    """
+    refuse_foreign_file(folder / NAME, lambda _: True)
+    read(folder)
+    for name, known in results.items():
+        path = Path(os.path.realpath(folder / name))
+        if isinstance(known, Mapping):
+            refuse_foreign_folder(path, known, path)
+        else:
+            refuse_foreign_file(path, known)
 
 
 def enter(resource: dict[str, Any], written: Path, folder: Path) -> None:

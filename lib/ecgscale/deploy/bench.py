@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from ecgscale.contracts import Control, Environment, Speed, refuse_foreign
 from ecgscale.deploy import elsewhere, session, speed
 from ecgscale.deploy.latency import TOLERANCE
 from ecgscale.deploy.runtimes import DeployedModel
 from ecgscale.deploy.tabulate import tabulate
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
+
+DOCUMENTS = {"environment.json": Environment.wrote, "control.json": Control.wrote, "speed.json": Speed.wrote}
 
 
 def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], deploy: Deploy, out: Path, threads: int,
@@ -28,6 +31,7 @@ def bench(folders: Iterable[Path], runtimes: list[str], devices: list[str], depl
     """
     models, name = [DeployedModel.read(folder) for folder in model_folders(folders)], name or platform.node()
     foreign = elsewhere.read(others, [model.export for model in models], {name})
+    refuse_foreign(out, elsewhere.files_of(foreign) | DOCUMENTS)
     here = tabulate(session.run(models, runtimes, devices, deploy, threads, name, seed, tolerance))
     table = elsewhere.write_tables([here, *foreign], out)
     for one in foreign:

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from ecgscale.contracts import LATENCY, TIMES, Control, Environment, Export, digest, joined, reading
+from ecgscale.contracts import (
+    LATENCY,
+    TIMES,
+    Control,
+    Environment,
+    Export,
+    Wrote,
+    digest,
+    joined,
+    reading,
+    refuse_foreign,
+)
 from ecgscale.contracts.run_table import NETWORK, best_of_networks
 from ecgscale.deploy.kit import unpack
 from ecgscale.deploy.runtimes import MODULES
@@ -28,6 +39,7 @@ def merge(places: Iterable[Path], folders: Iterable[Path], out: Path, runs: pd.D
         found = [replace(one, latency=of_other_weights(one.latency, stands_for),
                          times=renamed(one.times, stands_for)) for one in found]
         told = placed_in(found, runs, stands_for)
+    refuse_foreign(out, files_of(found))
     latency = write_tables(found, out)
     for one in found:
         write_documents(one, out)
@@ -81,6 +93,12 @@ def placed_in(measured: list[Measured], runs: pd.DataFrame, stands_for: dict[str
 # ------------------------------------------------------------------------------------------------ reading and writing
 
 
+def files_of(measured: Iterable[Measured]) -> dict[str, Wrote]:
+    """What `write_tables` and `write_documents` write, and how it is known."""
+    return {"latency.parquet": LATENCY.wrote, "times.parquet": TIMES.wrote} | {
+        document_file(document): document.wrote for one in measured for document in documents(one)}
+
+
 def write_tables(measured: list[Measured], out: Path) -> pd.DataFrame:
     """latency.parquet and times.parquet of several machines. Gives the latencies."""
     latency = beside(one.latency for one in measured)
@@ -91,8 +109,16 @@ def write_tables(measured: list[Measured], out: Path) -> pd.DataFrame:
 
 def write_documents(one: Measured, out: Path) -> None:
     """What describes the machine, beside the documents of others; the tables are joined by the caller."""
-    for document in filter(None, (one.environment, one.control)):
-        document.write(out / f"{document.NAME}-{file_name(document.machine)}.json")
+    for document in documents(one):
+        document.write(out / document_file(document))
+
+
+def documents(one: Measured) -> list[Environment | Control]:
+    return [document for document in (one.environment, one.control) if document]
+
+
+def document_file(document: Environment | Control) -> str:
+    return f"{document.NAME}-{file_name(document.machine)}.json"
 
 
 def file_name(machine: str) -> str:

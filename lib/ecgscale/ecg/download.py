@@ -20,7 +20,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 
-from ecgscale.contracts import write_text
+from ecgscale.contracts import refuse_foreign, write_text
 from ecgscale.ecg.synthetic import SOURCES
 from ecgscale.errors import UserError
 
@@ -95,6 +95,7 @@ def download(out: Path, sources: list[str], server: Server) -> Progress:
         raise UserError(f"unknown source {unknown[0]!r}", field="--sources", remedy=f"Known: {', '.join(SOURCES)}")
     if urlsplit(server.base).scheme not in ("http", "https"):
         raise UserError(f"{server.base!r} is not an http address", field="--from")
+    refuse_foreign(out, {"sheet.csv": wrote_sheet})
     pool = server.pool()
     files = listed(pool, server, sources, out)
     progress = Progress(total=len(files))

@@ -27,21 +27,29 @@ from ecgscale.contracts import (
     croissant,
     digest,
     read_all,
+    refuse_foreign,
 )
 from ecgscale.errors import UserError
 from ecgscale.evaluation import axes, comparisons
-from ecgscale.evaluation.chosen import write_chosen
+from ecgscale.evaluation.chosen import CHOSEN_FILES, write_chosen
 
 ENDINGS = {"": "", "0.5": "", "tuned": "_tuned"}    # of a column, by the threshold that the value belongs to
 BY_GROUP, OF_GROUP = ("source", "class"), ("auroc", "loss")     # of scores.parquet: kinds and metrics
 READ = (*OF_GROUP, "challenge_score")               # by group: the last for sources.csv alone
 NAMED = 5           # runs in a line of warning
 CHOSEN = ("temperature", "threshold")               # on validation: no scores
+TABLE_FILES = {
+    "differences.csv": DIFFERENCES.wrote, "axes.csv": AXES.wrote, "noise.csv": NOISE.wrote,
+    "sources.csv": SOURCES.wrote, "chosen": CHOSEN_FILES, "histories.parquet": HISTORIES.wrote,
+    "scores.parquet": METRICS.wrote, "runs.csv": RUNS.wrote, "runs.parquet": RUNS.wrote,
+    croissant.NAME: croissant.wrote,
+}
 
 
 def write_tables(trained: list[Path], evaluated: list[Path], tuning: list[Path], out: Path) -> None:
     """Every table of docs/reference/output.md below table/, into `out`, and their card; tuning.csv where rates were
     tuned."""
+    refuse_foreign(out, TABLE_FILES | ({"tuning.csv": TUNING.wrote} if tuning else {}))
     metrics = read_metrics(evaluated)
     runs = collect(trained, metrics)
     DIFFERENCES.write(comparisons.differences(runs, evaluated), out / "differences.csv")

@@ -28,6 +28,7 @@ from ecgscale.contracts import (
     RunResult,
     RunSpec,
     SplitInfo,
+    refuse_foreign,
     whole_folder,
 )
 from ecgscale.contracts.labels import LabelSet
@@ -82,9 +83,10 @@ def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, spl
     corpora = {one.digest: one for one in others}
     hardware.begin(cpus)
     chosen = hardware.choose(device)
-    for number, run_dir in enumerate(run_dirs, 1):
+    results = [RunResult.read(Path(run_dir) / "run.json") for run_dir in run_dirs]
+    refuse_foreign(Path(out), {result.spec.run_id: EVALUATED_FILES for result in results})
+    for number, (run_dir, result) in enumerate(zip(run_dirs, results, strict=True), 1):
         started = time.perf_counter()
-        result = RunResult.read(Path(run_dir) / "run.json")
         told = f"{result.status}, nothing to evaluate"
         done = Evaluated(PREDICTIONS.empty(), METRICS.empty(), RELIABILITY.empty(), RECALIBRATION.empty(),
                          None, STRIPS.empty())

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY
+from ecgscale.contracts import DIFFERENCES, METRICS, RELIABILITY, refuse_foreign
 from ecgscale.contracts.labels import LabelSet, read_label_set
 from ecgscale.errors import UserError
 from ecgscale.evaluation.bootstrap import interval
@@ -32,6 +32,8 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
 
     Gives the METRICS rows. Raises UserError where the truth holds no positive: every score of it would be 0.
     """
+    files = {"metrics.csv": METRICS.wrote, "reliability.csv": RELIABILITY.wrote}
+    refuse_foreign(out, files | ({"differences.csv": DIFFERENCES.wrote} if against else {}))
     known, guessed, name = read_truth(truth, label_set), read_table(predictions, label_set), predictions.stem
     if not by_class(known, label_set, "truth", np.max).any():
         raise UserError(f"none of the {len(known)} recordings belongs to a class of the label set", file=truth,

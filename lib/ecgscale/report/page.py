@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecgscale.contracts import marked, whole_folder, write_text
+from ecgscale.contracts import marked, refuse_foreign, whole_folder, write_text
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.summary import LINES, counted_too_narrow, foremost, notes
 from ecgscale.machine.processes import fresh_pool
@@ -48,7 +48,7 @@ from ecgscale.report.charts import Chart
 from ecgscale.report.ecg_paper import Copy, Sheet
 from ecgscale.report.headlines import headlines, spoken
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.long_tables import shortened
+from ecgscale.report.long_tables import TABLES, shortened
 from ecgscale.report.style import FIGURES, GENERATOR, Drawing, label, save
 
 SIGNED = "(ecgscale: intervals, protocol and rows are in report.html)"
@@ -82,6 +82,8 @@ class Section:
 
 def write(inputs: Inputs, out: Path, cpus: int = 1) -> None:
     """Write report.html, figures/*.svg, *.png and answers.txt below `out`. The same inputs give the same bytes."""
+    signed = marked(SIGNED.encode())
+    refuse_foreign(out, {"report.html": marked(GENERATOR), "answers.txt": signed, "figures": FIGURES, "tables": TABLES})
     made = [make(inputs) for make in SECTIONS]
     sections, lacking = ([one for one in made if one.bare() == bare] for bare in (False, True))
     asked, answers = headlines(inputs), [part for part in (budgets.best_for_budgets(inputs),) if part]
@@ -111,7 +113,7 @@ def write(inputs: Inputs, out: Path, cpus: int = 1) -> None:
     write_text(out / "report.html", f"{before}{charts.script_safe(drawn)}{after}", marked(GENERATOR))
     so_far = f"So far: {inputs.so_far}.\n" if inputs.so_far else ""
     told = f"{so_far}{spoken(asked)}{budgets.spoken(inputs)}{SIGNED}\n"
-    write_text(out / "answers.txt", told, marked(SIGNED.encode()))
+    write_text(out / "answers.txt", told, signed)
 
 
 def draw(parts: list[Drawing | Sheet | Copy | Chart], folder: Path, synthetic: bool, cpus: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecgscale.contracts import PlannedRun, Round, SplitInfo
+from ecgscale.contracts import RUN_MEMORY, Plan, PlannedRun, Round, SplitInfo, refuse_foreign
 from ecgscale.design.plan import Pace, as_text, with_rounds
 from ecgscale.design.space import plan_study
 from ecgscale.design.study import Study
@@ -21,6 +21,9 @@ def write_plan(study: Study, classes: int, records: int | None, split: SplitInfo
 
     records: of training, for a study that has no `split` yet. Raises UserError as `plan_study` and `with_rounds` do.
     """
+
+    files = {"runs.jsonl": PlannedRun.wrote, "plan.json": Plan.wrote}
+    refuse_foreign(out, files | ({"memory.csv": RUN_MEMORY.wrote} if timed or limit else {}))
 
     def calibrated(runs: list[PlannedRun]) -> Pace:
         from ecgscale.training.pace import calibrate

@@ -12,7 +12,16 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from ecgscale.contracts import PlannedRun, RunResult, SplitInfo, Teaching, file_digest, read_split, whole_folder
+from ecgscale.contracts import (
+    PlannedRun,
+    RunResult,
+    SplitInfo,
+    Teaching,
+    file_digest,
+    read_split,
+    refuse_foreign,
+    whole_folder,
+)
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.machine.processes import fresh_pool
@@ -45,6 +54,7 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
         if split_info.others.get(other.recipe["name"]) != other.digest:
             raise UserError(f"the split was not made for the corpus {other.digest} of {other.recipe['name']}",
                             field="split", remedy="Give ecg-split the shards of every recipe: --others")
+    refuse_foreign(Path(out), {plan.spec.run_id: RUN_FILES for plan in planned})
     ranks, chosen = join(hardware.choose(device))
     records = int((split["part"] == "train").sum())
     workers = side_by_side(planned, chosen, cpus, records) if ranks.size == 1 else 1

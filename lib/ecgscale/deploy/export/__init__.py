@@ -23,6 +23,7 @@ from ecgscale.contracts import (
     RunResult,
     SplitInfo,
     file_digests,
+    refuse_foreign,
     whole_folder,
     write_array,
     write_tensors,
@@ -104,6 +105,7 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
     print(f"export: {len(chosen)} of {len(best_of_networks(available))} networks, each by its best run on validation "
           f"({len(ranked(available))} runs in all)", file=sys.stderr, flush=True)
+    refuse_foreign(out, {label_of(RunResult.read(folders[run_id] / "run.json")): EXPORT_FILES for run_id, _ in chosen})
     processes = max(1, min(threads, len(chosen)))
     task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)
     tasks = {other.recipe["name"]: replace(task, corpus=other) for other in others}

@@ -220,8 +220,9 @@ def read_option(option: str, allowed: dict[str, tuple[str, ...] | None]) -> dict
 
 
 def one_line(error: Exception, length: int = 300) -> str:
-    """An exception's message as one line for a table: source positions of the library dropped."""
+    """An exception's message as one line for a table: source positions of the library dropped, a path that is not
+    UTF-8 spelled out."""
     lines = [line.strip() for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith("Exception from ")] or [type(error).__name__]
-    text = " ".join(kept)
+    text = " ".join(kept).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,9 +1,11 @@
 """Every runtime that is here gives the trained network's logits; every device that is not says so itself."""
 
+import os
+
 import numpy as np
 import pytest
 
-from ecgscale.deploy.runtimes import MODULES, DeployedModel, Unavailable, read_option, runtime_class
+from ecgscale.deploy.runtimes import MODULES, DeployedModel, Unavailable, one_line, read_option, runtime_class
 from ecgscale.errors import UserError
 from tests.tiny_models import exported_model
 
@@ -116,3 +118,9 @@ def test_a_kind_that_was_not_exported(model):
         model.artefact("coreml", "float16")
     with pytest.raises(Unavailable, match="no export of onnx float32 for batch 8"):
         model.artefact("onnx", "float32", 8)
+
+
+def test_what_a_library_says_of_a_path_can_be_written_into_a_file():
+    """Linux takes any bytes as a name; a file of ours is UTF-8."""
+    said = "cannot read " + os.fsdecode(b"out/\xff") + "\n  Exception from a.cpp"
+    assert one_line(OSError(said)) == "cannot read out/\\udcff"
