@@ -1,12 +1,46 @@
-"""Measure the models of this kit on this machine. See README.md beside it."""
+"""Measure the models of this kit on this machine. See README.md beside it.
 
+Nothing of the folder is imported before every file in it was compared with kit.json.
+"""
+
+import os  # Python itself holds these two before it comes here
 import sys
-from pathlib import Path
 
-KIT = Path(__file__).resolve().parent
 if sys.version_info < (3, 11):      # noqa: UP036 - who has the kit alone may have an older one
     sys.exit("measure.py: this Python is too old. Take Python 3.11 or newer")
+PLACE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:] = [place for place in sys.path if os.path.realpath(place) != PLACE]   # no pathlib.py that lies beside this
+os.environ["PYTHONSAFEPATH"] = "1"      # nor in the processes that measure
 sys.dont_write_bytecode = True
+
+import hashlib  # noqa: E402
+import json  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+KIT, CHECKED = Path(PLACE), ("code", "models")
+
+
+def check():
+    """Ends here where a file of the kit was changed, cut short or left behind, or another one lies in its folders."""
+    def refuse(problem):
+        print(f"measure.py: {problem}. Unpack the kit again", file=sys.stderr)
+        sys.exit(2)
+
+    try:
+        files = dict(json.loads((KIT / "kit.json").read_text(encoding="utf-8"))["files"])
+        known = {Path(name) for name in files} | {above for name in files for above in Path(name).parents}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        refuse("kit.json is not the list of a kit")
+    there = {path.relative_to(KIT) for folder in CHECKED for path in (KIT / folder).rglob("*")}
+    if added := sorted(there - known):
+        refuse(f"{str(added[0])!a} is no file of this kit: it was added")
+    for name, expected in files.items():
+        if not (KIT / name).is_file() or hashlib.sha256((KIT / name).read_bytes()).hexdigest() != expected:
+            refuse(f"{name!a} is not what kit.json keeps a digest of: it was changed, cut short or left behind")
+
+
+if __name__ == "__main__":      # the processes that measure come here, too, by another name
+    check()
 sys.path.insert(0, str(KIT / "code"))
 
 from ecgscale import command  # noqa: E402 - the kit's own copy
