@@ -1,6 +1,7 @@
 """A shard: accepted + rejected = found, values as the recipe makes them, nothing half-written."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,15 @@ def test_an_example_without_flags_is_kept_as_recorded(record, tmp_path, signal):
     assert shard.example == "georgia/A2"
     example = np.load(tmp_path / "out" / "example.npy", allow_pickle=False)
     np.testing.assert_allclose(example, signal(6000, seed=3)[:5000] / 1000, rtol=1e-6)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="no /proc")
+def test_the_kernel_s_folders_are_no_source(source, monkeypatch):
+    """Their links lead to the working folder of each process, and to the whole disk: looking through took minutes."""
+    monkeypatch.chdir(source)
+    assert headers_below(source)
+    with pytest.raises(UserError, match=r"no \.hea file below"):
+        open_dataset(Path("/proc/self"))
 
 
 def test_shards_part_the_sorted_list(source, tmp_path):

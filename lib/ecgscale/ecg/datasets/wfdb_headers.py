@@ -16,6 +16,7 @@ from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
 PATTERN, EACH = "**.hea", 1
+KERNEL = ("/proc/", "/sys/")        # Linux' own folders, of which nothing lies on a disk
 
 
 def open_folder(folder: Path, asked: Asked) -> Dataset:
@@ -32,12 +33,13 @@ def reader(folder: Path, asked: Asked) -> Callable[[str], Recording]:
 
 
 def headers_below(folder: Path) -> list[str]:
-    """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once. Hidden files
-    and folders (a Mac's "._A0001.hea") are no records, nor are the pieces of a record of several segments."""
+    """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once, but none
+    of the kernel's, whose links lead to the whole disk. Hidden files and folders (a Mac's "._A0001.hea") are no
+    records, nor are the pieces of a record of several segments."""
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        if real in seen:
+        if real in seen or f"{real}/".startswith(KERNEL):
             folders.clear()
             continue
         seen.add(real)
