@@ -4,7 +4,7 @@ include { help         } from './subworkflows/help'
 include { parameters; keep   } from './subworkflows/parameters'
 include { place; given; ensured; grounds } from './subworkflows/places'
 include { claim        } from './subworkflows/claim'
-include { ended; compared; foretold } from './subworkflows/published'
+include { ended; compared; prepared; foretold } from './subworkflows/published'
 include { CHECK; section } from './modules/check'
 include { VERSIONS; codeDigest } from './subworkflows/versions'
 include { DATA         } from './subworkflows/data'
@@ -36,7 +36,8 @@ workflow {
     rounds    = foretold(scale, told)
     if (told.runs) {
         table = given('--runs', place(told.runs))
-        ANALYSIS(analysis.map { _checked -> table }, channel.empty(), elsewhere, [], analysis, compared(table), [], [], [], [], [])
+        corpus = prepared(table)
+        ANALYSIS(analysis.map { _checked -> table }, channel.empty(), elsewhere, [], analysis, compared(table), corpus.split, [], corpus.shards, corpus.card, [])
         published = ANALYSIS.out
     }
     else {

@@ -8,6 +8,15 @@ def compared(table) {
     table.resolveSibling('scores.parquet').exists() ? table.toAbsolutePath().parent : []
 }
 
+// What is known of the recordings of such a table, where it lies as in a results folder, beside the table's folder or in
+// it: [split: <folder>, shards: [<folder>, ...], card: <folder>]; [] for what is not there
+def prepared(table) {
+    def folder   = compared(table)
+    def corpus   = folder ? [folder, folder.parent].collect { each -> each.resolve('corpus') }.find { each -> each.exists() } : null
+    def holding  = { file -> corpus ? below(corpus, file).collect { each -> each.parent }.sort() : [] }
+    [split: holding('split/split.json'), shards: holding('*/shard.json'), card: holding('card/counts.csv')]
+}
+
 // The rounds of scaling that earlier runs foretold, [round-01.json, ...], placed by their content: -resume knows them
 // again. None where the study does not scale.
 def foretold(scale, told) {

@@ -85,10 +85,10 @@ function makeFilters() {
     if (values.length > VALUES_SHOWN) group.append(element("span", `and ${values.length - VALUES_SHOWN} more`));
     place.append(group);
   }
-  const ways = Object.entries(FILTERS).filter(([name]) => name !== "status" && valuesOf(name).length > 1);
+  const ways = Object.entries(FILTERS).filter(([name]) => !["status", page.by].includes(name) && valuesOf(name).length > 1);
   if (ways.length) {
     const choice = document.getElementById("by");
-    choice.append(element("option", "as drawn", { value: "" }), ...ways.map(([name, title]) =>
+    choice.append(element("option", FILTERS[page.by], { value: "" }), ...ways.map(([name, title]) =>
       element("option", title, { value: name })));
     choice.addEventListener("change", () => paint(choice.value));
     choice.parentElement.hidden = false;

@@ -27,7 +27,7 @@ process REPORT {
     ecg-report --runs ${quoted(runs)} --fit ${quoted(fit)} ${latency ? '--latency latency/*/*' : ''} ${models ? '--models models/*' : ''} ${split ? '--split ' + quoted(split) : ''} \\
         ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} ${plan ? '--plan ' + quoted(plan) : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
         ${card ? '--card ' + quoted(card) : ''} ${rounds ? '--rounds rounds' : ''} \\
-        --command ${plan ? '"ecg-report --results RESULTS --out report"' : '"./nextflow run . -params-file RESULTS/pipeline_info/params_*.json --outdir AGAIN"'} --out report --cpus ${task.ext.here ?: task.cpus}
+        --command ${quoted(task.ext.again)} --out report --cpus ${task.ext.here ?: task.cpus}
     """
 
     stub:

@@ -2,6 +2,7 @@
 ones are answered rightly is asked in tests/lib."""
 
 import re
+import shutil
 
 import pytest
 
@@ -45,6 +46,10 @@ def test_a_run_table_alone(tmp_path, table):
     study = (ROOT / "assets/studies/test.yaml").read_text()             # few replicates
     if table == "ours":
         header, *rows = (ROOT / "assets/examples/runs.csv").read_text().splitlines()[::8]
+        ptbxl = ROOT / "assets/examples/ptbxl"          # a folder of COLLECT's, and the tables of a corpus in it
+        for name in ("scores.parquet", "differences.csv"):
+            shutil.copy(ptbxl / name, tmp_path)
+        shutil.copytree(ptbxl / "corpus", tmp_path / "corpus")
     else:
         header = "weights,quality,params"
         rows = [f"{10 ** (4 + k / 4):.0f},{1 - 0.5 * 10 ** (-k / 12):.4f},see wiki" for k in range(12)]
@@ -61,4 +66,6 @@ def test_a_run_table_alone(tmp_path, table):
     assert laws.runs == len(rows)
     if table == "foreign":
         assert laws.columns.told().startswith("params <- weights, response <- quality;")
-    assert (run.results / "report/report.html").exists()
+    page = (run.results / "report/report.html").read_text(encoding="utf-8")
+    assert "./nextflow run . --runs runs.csv --study study.yaml --outdir AGAIN" in page
+    assert ("21799 of 21799 recordings accepted" in page) == (table == "ours")

@@ -188,7 +188,8 @@ def latency_settings(latency: pd.DataFrame | None) -> pd.DataFrame | None:
 
 
 def groups(located: pd.DataFrame):
-    """(name, points) of each group: all, each optimizer, and each runtime on each device where a cost is measured."""
+    """(name, points) of each group: all, each optimizer, each runtime on each device where a cost is measured, and each
+    family where there are several."""
     best = fastest(located)
     yield "all", best
     for optimizer, chosen in best.groupby("optimizer") if "optimizer" in best else ():
@@ -196,6 +197,8 @@ def groups(located: pd.DataFrame):
     if located["setting"].notna().any():
         for (runtime, device), chosen in located.groupby(["runtime", "device"]):
             yield f"runtime={runtime},device={device}", fastest(chosen)
+    for family, chosen in best.groupby("family") if "family" in best and len(set(best["family"].dropna())) > 1 else ():
+        yield f"family={family}", chosen
 
 
 def fastest(located: pd.DataFrame) -> pd.DataFrame:

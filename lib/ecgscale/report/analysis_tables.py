@@ -19,7 +19,7 @@ from ecgscale.report.inputs import Inputs
 from ecgscale.report.possible import possible
 from ecgscale.report.predictor_figures import published
 from ecgscale.report.style import interval, label
-from ecgscale.report.tables import DataTable, class_names, table, words
+from ecgscale.report.tables import DataTable, class_names, table
 
 BY_GROUP = ("source=", "class=")
 FAR = 100       # times the estimate
@@ -62,8 +62,12 @@ def laws_that_stand(inputs: Inputs) -> DataTable | None:
 
 
 def runs_of(fit: LawFit) -> str:
-    """ "RegNet, frontier"."""
-    return ", ".join(map(label, fit.subset.split(", ")))
+    return group_of(fit.subset)
+
+
+def group_of(subset: str) -> str:
+    """ "family=regnet, frontier" -> "RegNet, frontier"."""
+    return ", ".join(map(label, subset.split(", ")))
 
 
 def foretold(y: str, ahead: dict) -> str:
@@ -120,11 +124,15 @@ def laws(inputs: Inputs) -> DataTable | None:
         "why": False}, rows)
 
 
-def listing(caption: str, entries: list[dict]) -> DataTable | None:
-    """Entries of a document as a table: a column a member."""
-    head = list(dict.fromkeys(name for entry in entries for name in entry))
-    return table(caption, {name.replace("_", " "): False for name in head},
-                 [[words(entry.get(name, "–")) for name in head] for entry in entries])
+def differences(inputs: Inputs, apart: tuple[str, ...]) -> DataTable | None:
+    """The exponents of two groups of runs, but for groups that begin with `apart`: those have tables of their own."""
+    found = [one for one in (inputs.laws.differences if inputs.laws else ()) if not one["groups"][0].startswith(apart)]
+    return table("Do the exponents of two groups differ? First less second (90 %)", {
+        "of": False, "over": False, "law": False, "exponent": False, "first": False, "second": False,
+        "difference": True, "differ": False},
+        [(quantity(one["y"]), " and ".join(map(quantity, one["x"])), one["law"], one["exponent"],
+          *map(group_of, one["groups"]), interval(one["estimate"], one["low"], one["high"], number),
+          "yes" if one["differs"] else "no") for one in found])
 
 
 def crossings(inputs: Inputs) -> DataTable | None:
@@ -134,7 +142,7 @@ def crossings(inputs: Inputs) -> DataTable | None:
         first, then = sorted(entry["groups"], key=lambda group, first=entry["first"]: group != first)
         ends = ", ".join("open" if entry[end] is None else number(entry[end]) for end in ("low", "high"))
         met = entry["estimate"] is not None
-        rows.append((label(entry["y"]), label(entry["x"][0]), entry["law"], label(first), label(then),
+        rows.append((quantity(entry["y"]), quantity(entry["x"][0]), entry["law"], group_of(first), group_of(then),
                      f"{number(entry['estimate'])} [{ends}]" if met else "–",
                      "not seen to meet" if not met else "within the runs" if entry["within"] else "beyond the runs"))
     return table("From where on is another group better? Where their laws meet (90 % intervals)", {
@@ -233,6 +241,9 @@ def importance(inputs: Inputs) -> DataTable | None:
 
 
 def published_findings(figure: int, caption: str) -> DataTable | None:
-    return table(caption, {"quantity": False, "of": False, "value": True, "unit": False, "grade": False, "note": False},
+    rows = published(figure)
+    counted = pd.to_numeric(rows["value"], errors="coerce").notna().all()
+    return table(caption, {"quantity": False, "of": False, "value": counted, "unit": False, "grade": False,
+                           "note": False},
                  [(row.quantity.replace("_", " "), label(row.group), row.value, row.unit, row.grade,
-                   "" if pd.isna(row.note) else row.note) for row in published(figure).itertuples()], ours=False)
+                   "" if pd.isna(row.note) else row.note) for row in rows.itertuples()], ours=False)

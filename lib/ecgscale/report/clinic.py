@@ -11,6 +11,7 @@ from functools import partial
 import pandas as pd
 
 from ecgscale.contracts.labels import read_label_set
+from ecgscale.evaluation.shares import wilson
 from ecgscale.numbers import number, percent
 from ecgscale.report import ecg_paper
 from ecgscale.report.charts import Chart, View, axis, layered
@@ -20,8 +21,8 @@ from ecgscale.report.style import COLOURS, interval
 from ecgscale.report.tables import DataTable, table
 
 TUNED = "tuned"
-MEASURES = {"AUROC": ("", "auroc"), "AUPRC": ("", "auprc"), "sensitivity": (TUNED, "recall"),
-            "specificity": (TUNED, "specificity")}
+MEASURES = {"sensitivity": (TUNED, "recall"), "specificity": (TUNED, "specificity"), "AUROC": ("", "auroc"),
+            "AUPRC": ("", "auprc")}
 GROUPS = {"sex": "sex", "age": "age (years)", "source": "source"}
 OPEN = 60               # classes up to which the table is not folded away
 SIGNALS_SHOWN = ("This page shows signals of single recordings with age and sex. Before it goes to others, ask "
@@ -59,7 +60,14 @@ def notices(inputs: Inputs) -> list[str]:
 
 
 def test_rows(inputs: Inputs) -> pd.DataFrame:
-    return inputs.chosen[inputs.chosen["part"].eq("test")]
+    """METRICS of the test part. Where a class's recordings were all found or none, drawing them again finds the same:
+    Wilson's interval stands there, which knows how few they are."""
+    rows = inputs.chosen[inputs.chosen["part"].eq("test")].copy()
+    for metric, count in (("recall", rows["positives"]), ("specificity", rows["n"] - rows["positives"])):
+        flat = (rows["group"].eq("class") & rows["metric"].eq(metric) & rows["estimate"].isin([0.0, 1.0])
+                & rows["low"].eq(rows["high"]) & count.gt(0))
+        rows.loc[flat, "low"], rows.loc[flat, "high"] = wilson(rows.loc[flat, "estimate"], count[flat])
+    return rows
 
 
 def value(rows: pd.DataFrame, threshold: str, metric: str):
@@ -95,17 +103,17 @@ def class_table(inputs: Inputs) -> DataTable | None:
     fixed = next((name for name in rows["threshold"].unique() if name.startswith("specificity")), "specificity 0.95")
     made = []
     for code, found in of_class.groupby("value", sort=False):
-        positives, n = int(found["positives"].max()), int(found["n"].max())
+        positives = int(found["positives"].max())
         short, name = known.get(code, (code, ""))
         made.append((positives, (
-            f"{short}{' (critical)' if code in critical else ''}", name, positives, n,
-            *(told(value(found, *asked)) for asked in MEASURES.values()), told(value(found, fixed, "recall")),
-            told(value(found, TUNED, "precision")), told(value(found, "", "ece")),
+            f"{short}{' (critical)' if code in critical else ''}", name, positives,
+            *(told(value(found, *asked)) for asked in MEASURES.values()), told(value(found, TUNED, "precision")),
+            told(value(found, fixed, "recall")), told(value(found, "", "ece")),
             "; ".join(filter(None, found["note"].dropna().unique())))))
     made.sort(key=lambda row: -row[0])
     found = table("Each diagnosis on the test part, at tuned thresholds (95 % interval)", {
-        "class": False, "name": False, "recordings with it": True, "of": True, **dict.fromkeys(MEASURES, True),
-        f"sensitivity at {fixed}": True, "positive predictive value": True, "ECE": True, "note": False},
+        "class": False, "name": False, "recordings with it": True, **dict.fromkeys(MEASURES, True),
+        "positive predictive value": True, f"sensitivity at {fixed}": True, "ECE": True, "note": False},
         [row for _, row in made])
     return found and replace(found, shown=OPEN)
 
@@ -196,7 +204,8 @@ def calibration(inputs: Inputs) -> Chart | None:
         spoken += [f"expected calibration error {told(error)}"] if not code else []
     return Chart("calibration", "Calibration",
                  "Predictions of the test part in ten bins of equal width; on the dotted line a probability of 0.3 "
-                 "comes true three times in ten. ECE: expected calibration error with its 95 % interval."
+                 "comes true three times in ten. ECE: expected calibration error with its 95 % interval, which allows "
+                 "for what chance adds to it and so may lie below it."
                  + (" Bars: 95 % interval of a bin's share (Wilson's; a patient's recordings count for less than as "
                     "many patients')." if bounded else "")
                  + (f" {left} classes of fewer than 10 recordings are not drawn." if left else ""),

@@ -16,6 +16,7 @@ from ecgscale.report.charts import INKS, SHAPES, THEME, VEGA_LITE, Chart
 from ecgscale.report.compact import fitting, weight
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.long_tables import shorter
+from ecgscale.report.plots import grouped_by
 from ecgscale.report.style import label
 from ecgscale.report.tables import varying_hyperparameters
 
@@ -33,7 +34,7 @@ def document(inputs: Inputs, charts: list[Chart], room: int) -> dict:
     made = {"theme": THEME, "looks": list(zip(INKS, SHAPES, strict=True)),
             "heads": [{"name": name, "label": told(name, inputs), "number": is_numeric(facts[name])}
                       for name in facts if name != "size"],
-            "all_runs": len(inputs.ranked), "target": label(inputs.target)}
+            "all_runs": len(inputs.ranked), "by": grouped_by(inputs.ranked), "target": label(inputs.target)}
     figures = {one.name: {"title": one.title, "views": [{"key": view.key, "label": view.label, "spec": view.spec}
                                                         for view in one.views]} for one in charts}
     runs, drawn = fitting(facts, charts, room - weight([made, figures]))

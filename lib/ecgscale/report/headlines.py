@@ -8,6 +8,7 @@ import pandas as pd
 
 from ecgscale.analysis.deployable import promised
 from ecgscale.analysis.findings import FEWEST
+from ecgscale.analysis.frontier import configuration_points
 from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
@@ -61,8 +62,19 @@ def best(inputs: Inputs) -> Headline | None:
     named = network(run) if "family" in run or not network(run) else f"{run['run_id']}, {network(run)}"
     return Headline(
         "Which model is best, and how good?", f"{named or run['run_id']}: "
-        f"{interval(run[target], low, run.get(f'{target}_high'))}",
+        f"{interval(run[target], low, run.get(f'{target}_high'))}{over_seeds(inputs, run)}",
         f"{label(target)}, run {run['run_id']}. {chance}{chosen}; {certainty}.")
+
+
+def over_seeds(inputs: Inputs, run: pd.Series) -> str:
+    """What the budgets tell of the run's configuration, where repeats tell how much a seed moves the score: another
+    training of it is not this model. "" without an interval over recordings."""
+    if "run_id" not in run or pd.isna(run.get(f"{inputs.target}_low")):
+        return ""
+    for one in configuration_points(inputs.scored, inputs.target).itertuples():
+        if run["run_id"] in one.members and one.between > 0 and pd.notna(one.y_low):
+            return f"; over seeds, too: {interval(one.y, one.y_low, one.y_high)}"
+    return ""
 
 
 def chosen_by(inputs: Inputs) -> str:

@@ -218,6 +218,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         missing["latency"] = "no --latency was given"
     if not shards:
         missing["shards"] = "no --shards were given"
+    info = document(SplitInfo, split / "split.json" if split else None, "split.json", "--split")
+    shards, corpus = of_first_recipe(shards, info)
     prepared, rejects = [Shard.read(path) for path in shards], []
     for path, shard in zip(shards, prepared, strict=True):
         if (beside_it := path.with_name("rejects.csv")).is_file():
@@ -235,13 +237,12 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         environments=beside(Environment, latency, "environment*.json"),
         speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),
         exports=exports,
-        split=document(SplitInfo, split / "split.json" if split else None, "split.json", "--split"),
+        split=info,
         plan=document(Plan, plan, "plan.json", "--plan"),
         shards=tuple(sorted(prepared, key=lambda one: (one.source, one.shard))),
         rejects=read_all(REJECTS, rejects),
         classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
-        corpus=Corpus.open(path.parent for path in shards) if shards and all(
-            path.with_name(name).is_file() for path in shards for name in ("records.parquet", "rejects.csv")) else None,
+        corpus=corpus,
         drawn=drawn(card, [shard.example for shard in prepared if shard.example is not None]),
         differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
         axes=table(AXES, "axes.csv", comparisons, "--comparisons"),
@@ -261,6 +262,16 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         prices=document(Prices, prices, "prices", "--prices") or Prices(),
         files=files, missing=missing, command=command,
     ))
+
+
+def of_first_recipe(shards: list[Path], split: SplitInfo | None) -> tuple[list[Path], Corpus | None]:
+    """The shard.json files of the recipe that the split is of, where a study prepared its recordings by several, and
+    their corpus; all of them and None where records are not at hand."""
+    if not shards or not all(path.with_name(name).is_file()
+                             for path in shards for name in ("records.parquet", "rejects.csv")):
+        return shards, None
+    corpus = Corpus.open_all((path.parent for path in shards), split.corpus_digest if split else "")[0]
+    return [path for path in shards if path.parent in corpus.folders], corpus
 
 
 def within_the_possible(inputs: Inputs) -> Inputs:

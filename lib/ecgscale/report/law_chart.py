@@ -12,53 +12,56 @@ from ecgscale.laws.summary import by_question, preferred
 from ecgscale.report.charts import THINNED, Chart, View, axis, colour, layered, points
 from ecgscale.report.figures import POOLED, quantity
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.plots import look_places, optimizers
+from ecgscale.report.plots import grouped_by, groups, look_places
 from ecgscale.report.possible import possible
 from ecgscale.report.style import label
 
 GRID = 60
+WIDEST = 10             # least and most of a foretold run: what spans more is not told
 LETTER, HIGH, GAP, EDGE = 0.011, 0.05, 0.015, 0.008     # a bold letter's width, height, distance, shares of a panel
 
 
 def law(inputs: Inputs) -> Chart | None:
-    """The runs, the laws identified on all of them and on each optimizer with their bands, and what lies beyond."""
-    fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
-    fits = [fit for fit in fits
-            if fit.subset in POOLED or (fit.subset.startswith("optimizer=") and "," not in fit.subset)]
+    """The runs, the laws identified on all of them and on each family or optimizer with their bands, and what lies
+    beyond."""
     ranked = inputs.ranked
+    by = grouped_by(ranked)
+    fits = [fit for fit in (inputs.laws.fits if inputs.laws else ()) if len(fit.x) == 1]
+    fits = [fit for fit in fits if fit.subset in POOLED or (fit.subset.startswith(f"{by}=") and "," not in fit.subset)]
     ys = {one.name: one.y for one in responses(ranked, inputs.asked, asked=inputs.explained)}
     sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in ranked and key[1] in ys]
     views, rows, told = [], {}, []
+    sizes.sort(key=lambda one: inputs.asked not in one[1])      # what was asked stands first
     for x, y in sizes:
         chosen = [fit for fit in fits if (fit.x[0], fit.y) == (x, y)]
         spec = law_view(ranked, x, y, ys[y], chosen, rows)
-        if spec:            # those with a law come first
+        if spec:
             views.append(View(f"{x}-{y}".replace("_", "-").replace(" ", ""),
                               f"{quantity(y)} over {quantity(x)}", spec))
             told += [f"{fit.law} over {x} of {label(fit.subset)}" for fit in chosen
                      if fit.verdict == "identified" and fit.law in LAWS]
-    views.sort(key=lambda view: -len(view.spec["layer"]))
+    views.sort(key=lambda view: len(view.spec["layer"]) == 1)   # those without a law stand last
     return Chart(
         "laws", "Scaling laws",
         "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (ink), their frontier "
-        "(dashed) and each optimizer, with the pointwise 90 % band of the fitted curve (profile likelihood); none is "
-        "drawn where none is identified. Squares and bars: the laws' weighted average at 1, 2, 4 and 10 times the "
-        "largest size with the 90 % interval of a new run, where it has ends."
+        f"(dashed) and each {by}, with the pointwise 90 % band of the fitted curve (profile likelihood); none is drawn "
+        "where none is identified. Squares and bars: the laws' weighted average at 1, 2, 4 and 10 times the largest "
+        "size with the 90 % interval of a new run; none where it spans more than tenfold."
         + (f" One run in {-(-len(ranked) // THINNED)} is drawn." if len(ranked) > THINNED else ""),
         "Identified: " + ("; ".join(told) or "none"), tuple(views), rows) if views else None
 
 
 def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: list[LawFit], rows: dict) -> dict | None:
-    """One size: runs by optimizer, the preferred identified law of each subset, the average beyond; adds to `rows`."""
+    """One size: runs by group, the preferred identified law of each subset, the average beyond; adds to `rows`."""
     size = ranked[x].to_numpy(float)
     kept = np.isfinite(size) & np.isfinite(values) & (size > 0) & (values > 0)
     if not kept.any():
         return None
-    optimizer = optimizers(ranked).to_numpy()
-    names = sorted(set(optimizer[kept]))
+    group, by = groups(ranked).to_numpy(), grouped_by(ranked)
+    names = sorted(set(group[kept]))
     key = f"{x}~{y}"
     step = -(-int(kept.sum()) // THINNED)               # the table's order is that of the score
-    rows[f"runs {key}"] = [{"run": int(i), "x": size[i], "y": values[i], "group": label(optimizer[i])}
+    rows[f"runs {key}"] = [{"run": int(i), "x": size[i], "y": values[i], "group": label(group[i])}
                            for i in np.flatnonzero(kept)[::step]]
     looks = colour("group", [label(name) for name in names], look_places(names))
     across, up = axis("x", quantity(x), log=True), axis("y", quantity(y), log=True)
@@ -67,17 +70,17 @@ def law_view(ranked: pd.DataFrame, x: str, y: str, values: np.ndarray, fits: lis
     lines = []
     for sure in by_question(fit for fit in fits if fit.verdict == "identified" and fit.law in LAWS):
         fit = preferred(sure)
-        among = kept if fit.subset in POOLED else kept & (optimizer == fit.subset.removeprefix("optimizer="))
+        among = kept if fit.subset in POOLED else kept & (group == fit.subset.removeprefix(f"{by}="))
         if not among.any():
             continue
         data = f"law {key} {fit.subset}"
         rows[data] = curve(fit, np.geomspace(size[among].min(), size[among].max(), GRID))
         ink = "currentColor" if fit.subset in POOLED else looks["color"]["scale"]["range"][
-            names.index(fit.subset.removeprefix("optimizer="))]
+            names.index(fit.subset.removeprefix(f"{by}="))]
         lines.append((data, ink, fit.subset == "frontier", POOLED.get(fit.subset) or f"law of {label(fit.subset)}"))
     runs = np.column_stack([size[kept], values[kept]])
     ahead = [one for fit in fits if fit.subset == "all" for one in fit.statistics.get("predictions") or ()
-             if one.get("run_low") and one.get("run_high") is not None]
+             if one.get("run_low") and one.get("run_high") is not None and one["run_high"] <= WIDEST * one["run_low"]]
     seen = np.vstack([runs, *([[one["x"], one["y"]]] for one in ahead)])
     up["scale"]["domain"] = [float(seen[:, 1].min()), float(seen[:, 1].max())]
     curves = [np.array([[row["x"], row["y"]] for row in rows[data]]) for data, *_ in lines]

@@ -8,7 +8,7 @@ import pandas as pd
 from ecgscale.numbers import number
 from ecgscale.report.charts import FADED, MARKED, Chart, View, axis, colour, layered
 from ecgscale.report.inputs import Inputs
-from ecgscale.report.plots import look_places, places
+from ecgscale.report.plots import groups, look_places, places
 from ecgscale.report.style import label
 
 EPOCHS, POINTS = 40, 10_000     # drawn of a run, and of all runs: some 600 kB of the page
@@ -27,8 +27,7 @@ def chart(inputs: Inputs) -> Chart | None:
     less += f" {strangers} runs with a history are not in the run table." if strangers else ""
     without = len(inputs.ranked) - known["run"].nunique()
     less += f" {without} of {len(inputs.ranked)} runs kept no history." if without else ""
-    keys = inputs.ranked["optimizer"].fillna("–").astype(str) if "optimizer" in inputs.ranked else pd.Series(
-        "runs", inputs.ranked.index)
+    keys = groups(inputs.ranked)
     names = sorted(keys.loc[known["run"].unique()].unique())
     looks = colour("group", [label(name) for name in names], look_places(names))
     scores = [name for name in known if name.startswith("valid_") and name not in APART and known[name].notna().any()]

@@ -174,7 +174,7 @@ def data(inputs: Inputs) -> Section:
                             f"Recipe: {recipe}.")
     if inputs.split:
         section.text.append(f"Split by {inputs.split.method}, seed {inputs.split.seed}.")
-        section.text += [f"Warning: {warning}." for warning in inputs.split.warnings]
+        section.notices += [f"Of the split: {'; '.join(inputs.split.warnings)}."] if inputs.split.warnings else []
     if data_card.left_out(inputs) and inputs.drawn:
         section.text.append("Drawn recordings are left out, as the study asks (evaluation.examples).")
     elif inputs.drawn and not inputs.synthetic:
@@ -225,9 +225,7 @@ def laws(inputs: Inputs) -> Section:
                 analysis_tables.law_answers(inputs), analysis_tables.laws_by_group(inputs),
                 analysis_tables.laws(inputs))
     if inputs.laws:
-        section.add(analysis_tables.listing("Do the exponents of two groups differ?", [
-                        row for row in inputs.laws.differences
-                        if not row["groups"][0].startswith((*analysis_tables.BY_GROUP, *axes.BY_AXIS))]),
+        section.add(analysis_tables.differences(inputs, (*analysis_tables.BY_GROUP, *axes.BY_AXIS)),
                     analysis_tables.crossings(inputs), allocation.answers(inputs), allocation.iso_flop(inputs),
                     allocation.optima(inputs), allocation.iso_loss(inputs), allocation.prices(inputs))
         section.small += [f"{told_rows(row)}." for row in inputs.laws.rows]

@@ -33,9 +33,15 @@ def look_places(names: list[str]) -> list[int]:
     return [order.index(name) for name in own]
 
 
-def optimizers(ranked: pd.DataFrame) -> pd.Series:
-    """Of each run, as the table writes it: "–" where it does not tell, "runs" in a table without any."""
-    return ranked["optimizer"].fillna("–").astype(str) if "optimizer" in ranked else pd.Series("runs", ranked.index)
+def grouped_by(ranked: pd.DataFrame) -> str:
+    """The fact that figures paint runs by: the family where a table has several, else the optimizer."""
+    return "family" if "family" in ranked and len(set(ranked["family"].dropna())) > 1 else "optimizer"
+
+
+def groups(ranked: pd.DataFrame) -> pd.Series:
+    """That fact of each run, as the table writes it: "–" where it does not tell, "runs" in a table without any."""
+    by = grouped_by(ranked)
+    return ranked[by].fillna("–").astype(str) if by in ranked else pd.Series("runs", ranked.index)
 
 
 def thinned(rows: pd.DataFrame, kept: pd.Series) -> tuple[pd.DataFrame, str]:
@@ -58,12 +64,15 @@ def every_so_many(rows: pd.DataFrame, by: str) -> tuple[pd.DataFrame, str]:
 
 
 def fronts(inputs: Inputs) -> Chart | None:
-    """Score against every cost, one front per optimizer; two costs at once; the published points by themselves."""
+    """Score against every cost, a front of each family or optimizer; two costs at once; the published points by
+    themselves."""
     run, views, rows, told, left = places(inputs), [], {}, [], ""
+    by = next((by for by in (grouped_by(inputs.ranked), "optimizer")        # earlier versions had none of families
+               if inputs.frontier["group"].str.startswith(f"{by}=").any()), "optimizer")
     for axes in dict.fromkeys(inputs.frontier["axes"]):
         found = inputs.frontier[inputs.frontier["axes"].eq(axes)]
         costs = axes.split("~")[1].split(",")
-        grouped = found[found["group"].str.startswith("optimizer=")] if len(costs) == 1 else found.iloc[:0]
+        grouped = found[found["group"].str.startswith(f"{by}=")] if len(costs) == 1 else found.iloc[:0]
         ours = grouped if len(grouped) else found[found["group"].eq("all")]
         if ours.empty:
             continue
@@ -92,8 +101,8 @@ def fronts(inputs: Inputs) -> Chart | None:
     sure = inputs.frontier["probability"].notna().any()
     return Chart(
         "fronts", "The best score for each cost",
-        "Filled and joined: the Pareto front of each colour, as drawn of each optimizer; bars: 95 % intervals of the "
-        "score over recordings (and seeds, where repeated). " + (
+        f"Filled and joined: the Pareto front of each {by}, or of what another colour stands for; bars: 95 % intervals "
+        "of the score over recordings (and seeds, where repeated). " + (
             "Hover tells the probability of standing on the front. " if sure else
             "How sure membership is cannot be told: the table has neither intervals nor repeated seeds. ")
         + (OTHER_SCALE if len(published) else "") + left, "; ".join(told), tuple(views), rows)
@@ -107,8 +116,8 @@ def qualities(inputs: Inputs) -> Chart | None:
     ranked, part = inputs.ranked, "test"
     if "forward_flops" not in ranked or not pd.api.types.is_numeric_dtype(ranked["forward_flops"]):
         return None
-    optimizer, views, rows, told = optimizers(ranked), [], {}, []
-    keys, group = sorted(optimizer.unique()), optimizer.map(label)
+    of_run, views, rows, told = groups(ranked), [], {}, []
+    keys, group = sorted(of_run.unique()), of_run.map(label)
     looks = colour("group", list(map(label, keys)), look_places(keys))
     for name in QUALITIES:
         column = f"{part}_{name}"
@@ -162,7 +171,9 @@ def published_points(names: list[str]) -> dict:
 
 def predicted(inputs: Inputs, scheme: str = "3-fold") -> Chart | None:
     """True against predicted score out of fold, a view a model."""
-    frame, run = inputs.predicted[inputs.predicted["scheme"].eq(scheme)], places(inputs)
+    frame, run, of_run = inputs.predicted[inputs.predicted["scheme"].eq(scheme)], places(inputs), groups(inputs.ranked)
+    frame = frame.assign(group=[of_run[run[name]] if name in run else group for name, group in zip(
+        frame["run_id"].astype(str), frame["group"], strict=True)])
     views, rows, told, less = [], {}, [], ""
     for model in sorted(frame["model"].unique(), key=lambda name: (name not in FOREMOST, name)):
         found, less = every_so_many(frame[frame["model"].eq(model)], "group")

@@ -265,7 +265,7 @@ def rebuild(inputs: Inputs) -> str:
              inputs.command] if inputs.command else []
     if inputs.plan:
         lines += [f"# the whole run, in a clone of {version}{where}",
-                  "./nextflow run . -params-file RESULTS/pipeline_info/params_*.json --outdir AGAIN"]
+                  "./nextflow run . -params-file $(ls -t RESULTS/pipeline_info/params_*.json | head -1) --outdir AGAIN"]
     return "\n".join(lines)
 
 

@@ -146,9 +146,10 @@ def test_the_example_table_holds_the_runs_of_its_study():
     assert table["synthetic"].all()
 
 
-def test_the_ptbxl_table_holds_runs_of_its_study_and_no_signals():
-    """assets/examples/ptbxl: runs that ptbxl.yaml asks for, of one split and two preparations, real; tables only."""
-    from ecgscale.contracts import PREDICTIONS, RUNS
+def test_the_ptbxl_table_holds_runs_of_its_study_and_few_signals():
+    """assets/examples/ptbxl: runs that ptbxl.yaml asks for, of one split and two preparations, real; no corpus."""
+    from ecgscale.contracts import PREDICTIONS, RUNS, Examples, SplitInfo
+    from ecgscale.ecg.corpus import Corpus
 
     folder = ASSETS / "examples" / "ptbxl"
     planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl.yaml"))
@@ -160,8 +161,17 @@ def test_the_ptbxl_table_holds_runs_of_its_study_and_no_signals():
     assert table["corpus_digest"].nunique() == 2        # prepared twice: docs/explanation/ptbxl-runs.md
     assert f"All {len(table)} runs" in " ".join((folder / "README.md").read_text().split())
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".csv", ".parquet", ".json", ".md"}
-    assert sum(path.stat().st_size for path in files) < 4e6        # the signals are 523 MB
+    assert {path.suffix for path in files} <= {".csv", ".parquet", ".json", ".md", ".png"}
+    assert sum(path.stat().st_size for path in files) < 5e6        # the signals are 523 MB
+    corpus = Corpus.open([folder / "corpus" / "ptb-xl-1of1"])
+    assert len(corpus) == 21_799
+    assert not list(corpus.records.filter(like="mv_"))
+    assert {corpus.digest, SplitInfo.read(folder / "corpus/split/split.json").corpus_digest} <= set(
+        table["corpus_digest"])
+    best = table.loc[table["valid_challenge_score_tuned"].idxmax(), "run_id"]
+    shown = Examples.read(folder / "chosen" / "examples.json")
+    assert (shown.run_id, len(shown.recordings)) == (best, 6)
+    assert "Signals: ten seconds of six recordings" in (folder / "README.md").read_text()
     for file in (folder / "predictions").glob("*.parquet"):
         assert file.stem in set(table["run_id"])
         assert set(PREDICTIONS.read(file)["part"]) == {"valid", "test"}

@@ -47,6 +47,24 @@ def test_the_iso_flop_figure_has_a_view_a_budget_and_marks_the_optimum(tmp_path)
     assert set(charts.save(chart, tmp_path, True)) == {"budget-1", "budget-2"}          # Vega-Lite draws each
 
 
+def test_bounds_of_a_split_that_is_not_identified():
+    """a = beta / (alpha + beta) of Hoffmann et al. 2022 is least at the largest alpha and the least beta."""
+    fit = LawFit(law="joint", subset="all", x=("params", "samples_seen"), y="test_loss", points=30, formula="",
+                 verdict="not identifiable", estimates={}, intervals={"alpha": (0.2, 0.6), "beta": (0.3, 0.4)},
+                 statistics={"would_identify": [{"runs": 50, "low": [1e3, 1e4], "high": [1e6, 1e5]},
+                                                {"runs": 20, "low": [1e3, 1e4], "high": [1e7, 1e6]}]})
+    laws = Laws(table_digest="0", synthetic=True, runs=30, versions={}, fits=(
+        fit, fit.model_copy(update={"subset": "optimizer=adamw"}),
+        fit.model_copy(update={"y": "test_auroc", "intervals": {"alpha": (None, 0.6), "beta": (0.3, 0.4)}})))
+    given = Inputs(runs=pd.DataFrame({"run_id": ["a"]}), laws=laws)
+    (row,) = allocation.bounds(given).rows
+    assert row[2:] == ("30", "0.20 to 0.60", "0.30 to 0.40", "0.33 to 0.67",
+                       "50 runs of 1000 to 1 M parameters and 10 k to 100 k samples, "
+                       "or 20 runs of 1000 to 10 M parameters and 10 k to 1 M samples")
+    identified = laws.model_copy(update={"allocation": inputs().laws.allocation})
+    assert allocation.bounds(Inputs(runs=given.runs, laws=identified)) is None
+
+
 def test_contours_are_those_of_hoffmanns_law(tmp_path):
     """L = E + A/N^alpha + B/D^beta, solved for D."""
     law = {"E": 0.1, "A": 20.0, "alpha": 0.4, "B": 50.0, "beta": 0.5}

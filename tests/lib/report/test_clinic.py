@@ -22,17 +22,25 @@ def test_each_diagnosis_with_numbers_and_intervals_of_the_test_part(inputs):
     found = clinic.class_table(inputs)
     rows = [dict(zip(found.head, row, strict=True)) for row in found.rows]
     assert rows[0] == {
-        "class": "AF (critical)", "name": "atrial fibrillation", "recordings with it": "40", "of": "100",
-        "AUROC": "0.900 [0.850, 0.930]", "AUPRC": "0.600 [0.550, 0.630]", "sensitivity": "0.800 [0.750, 0.830]",
-        "specificity": "0.930 [0.880, 0.960]", "sensitivity at specificity 0.95": "0.700 [0.650, 0.730]",
-        "positive predictive value": "0.750 [0.700, 0.780]", "ECE": "0.050 [0.000, 0.080]", "note": ""}
+        "class": "AF (critical)", "name": "atrial fibrillation", "recordings with it": "40",
+        "sensitivity": "0.800 [0.750, 0.830]", "specificity": "0.930 [0.880, 0.960]", "AUROC": "0.900 [0.850, 0.930]",
+        "AUPRC": "0.600 [0.550, 0.630]", "positive predictive value": "0.750 [0.700, 0.780]",
+        "sensitivity at specificity 0.95": "0.700 [0.650, 0.730]", "ECE": "0.050 [0.000, 0.080]", "note": ""}
     assert (rows[1]["class"], rows[1]["note"]) == ("NSR", "few cases")
+
+
+def test_where_none_of_a_class_was_found_the_interval_knows_how_few_they_are(inputs):
+    """Wilson 1927: of none of 40, at most 1.96^2 / (40 + 1.96^2) = 0.088; drawn again, none of them is ever more."""
+    none = inputs.chosen["metric"].eq("recall") & inputs.chosen["value"].eq("164889003")
+    flat = inputs.chosen.assign(**{name: inputs.chosen[name].mask(none, 0.0) for name in ("estimate", "low", "high")})
+    found = clinic.class_table(replace(inputs, chosen=flat))
+    assert dict(zip(found.head, found.rows[0], strict=True))["sensitivity"] == "0.000 [0.000, 0.088]"
 
 
 def test_women_men_ages_and_sources(inputs):
     sex, age, source = clinic.group_tables(inputs)
-    assert sex.rows == (("female", "45", "0.550 [0.500, 0.580]", "0.880 [0.830, 0.910]", "0.500 [0.450, 0.530]",
-                         "0.710 [0.660, 0.740]", "0.900 [0.850, 0.930]", "0.125 [0.075, 0.155]",
+    assert sex.rows == (("female", "45", "0.550 [0.500, 0.580]", "0.710 [0.660, 0.740]", "0.900 [0.850, 0.930]",
+                         "0.880 [0.830, 0.910]", "0.500 [0.450, 0.530]", "0.125 [0.075, 0.155]",
                          "0.040 [-0.010, 0.070]"),)
     assert [part.rows[0][0] for part in (age, source)] == ["60-79", "ptb"]
 
@@ -64,7 +72,7 @@ def test_calibration_of_an_earlier_version_has_no_bars(inputs):
 
 def test_every_diagnosis_is_a_row_of_the_figure_commonest_first(inputs):
     chart = clinic.by_class(inputs)
-    assert [view.label for view in chart.views] == ["AUROC", "AUPRC", "sensitivity", "specificity"]
+    assert [view.label for view in chart.views] == ["sensitivity", "specificity", "AUROC", "AUPRC"]
     assert [(row["y"], row["x"], row["positives"]) for row in chart.rows["sensitivity"]] == [
         ("AF", 0.8, 40), ("NSR", 0.8, 4)]
 

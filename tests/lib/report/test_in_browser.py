@@ -3,10 +3,12 @@
 Reference: Chromium itself, of Debian's package; the page's own pictures are looked at by size and colour.
 """
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -14,7 +16,7 @@ from ecgscale.numbers import number
 from ecgscale.report import compact, page
 from ecgscale.report.explore import size_of
 from ecgscale.report.inputs import Inputs
-from tests.browser import CHROMIUM, Page
+from tests.browser import CHROMIUM, PATIENCE, Page
 from tests.lib.report.test_page import make_inputs, run_table
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)")
@@ -176,6 +178,24 @@ def test_the_table_sorts_and_finds(opened):
     assert len(opened.ask(SHOWN)) == 1
     opened.ask("(() => { const one = document.getElementById('find'); one.value = ''; "
                "one.dispatchEvent(new Event('input')); })()")
+
+
+def test_the_table_is_downloaded_as_csv(opened, tmp_path):
+    """What Chromium saves: every run that is shown, in the table's order, its numbers whole."""
+    opened("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    opened.ask("document.querySelector('[data-filter=status]').click()")
+    opened.ask("document.getElementById('save').click()")
+    end = time.monotonic() + PATIENCE
+    while not (tmp_path / "runs.csv").is_file() and time.monotonic() < end:
+        time.sleep(0.05)
+    saved, ranked = pd.read_csv(tmp_path / "runs.csv"), make_inputs().ranked
+    assert saved["run"].tolist() == [ranked["run_id"][place] for place in opened.ask(SHOWN)]
+    assert 0 < len(saved) < len(ranked)
+    assert saved["status"].nunique() < ranked["status"].nunique()
+    known = ranked.set_index("run_id").loc[saved["run"]]
+    np.testing.assert_array_equal(saved[["parameters", "test", "to"]], known[[
+        "params", "test_challenge_score", "test_challenge_score_high"]])
+    opened.ask("document.getElementById('unfilter').click()")
 
 
 def test_linear_axes(opened):

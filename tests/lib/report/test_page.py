@@ -367,7 +367,7 @@ def test_a_table_without_family_optimizer_and_interval_is_told_in_a_whole_senten
     inputs = make_inputs()
     bare = inputs.scored[["run_id", "params", "test_challenge_score"]]
     answer = next(one for one in headlines(replace(inputs, runs=bare)) if "Which model" in one.question)
-    assert re.match(r"[\d.]+ [kM] parameters: 0\.\d{3}$", answer.answer)
+    assert re.match(r"run\d+, [\d.]+ [kM] parameters: 0\.\d{3}$", answer.answer)
     assert re.match(r"Challenge score \(test\), run \w+\. Chosen by the same score", answer.detail)
     assert answer.detail.endswith("no interval: the table has none.")
 

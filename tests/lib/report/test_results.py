@@ -6,7 +6,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import HISTORY, Plan, read_split
+from ecgscale.contracts import HISTORY, REJECTS, Plan, Shard, read_split
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.design.study import Evaluation
 from ecgscale.ecg.corpus import Corpus
@@ -35,6 +35,7 @@ def whole(tmp_path_factory):
          hours=[]).write(folder / "out" / "plan" / "plan.json")
     shutil.copytree(made.split, folder / "out" / "corpus" / "split")
     shutil.copytree(made.corpus, folder / "out" / "corpus" / "toy-1of1", ignore=lambda *_: ["signals.npy"])
+    REJECTS.write(REJECTS.empty(), folder / "out" / "corpus" / "toy-1of1" / "rejects.csv")
     return folder / "out"
 
 
@@ -51,6 +52,18 @@ def test_runs_that_are_there_so_far_are_told_of_those_planned(going):
     assert set(found.chosen["run_id"]) <= set(found.scored["run_id"])
     assert len(found.corpus) == 60
     assert found.laws is None
+
+
+def test_of_several_recipes_the_data_chapter_is_of_the_split_s(going):
+    """A study may prepare its recordings by several: shards of the same records lie side by side."""
+    first = going / "corpus" / "toy-1of1"
+    other = shutil.copytree(first, going / "corpus" / "a-1of1.other")
+    shard = Shard.read(first / "shard.json")
+    shard.model_copy(update={"recipe": shard.recipe | {"name": "other"}, "digest": "0" * 16, "recipe_digest": "1" * 16,
+                             }).write(other / "shard.json")
+    found = results.read(going)
+    assert [one.recipe["name"] for one in found.shards] == [shard.recipe["name"]]
+    assert len(found.corpus) == 60
 
 
 def test_what_is_being_copied_is_left_out_and_counted(going):
@@ -86,6 +99,6 @@ def test_a_folder_without_runs_is_named(tmp_path):
 def test_the_page_tells_how_to_make_it_again(going):
     told = tables.rebuild(results.read(going, "ecg-report --results out --out here"))
     assert told.splitlines()[1] == "ecg-report --results out --out here"
-    assert "./nextflow run . -params-file RESULTS/pipeline_info/params_*.json" in told
+    assert "-params-file $(ls -t RESULTS/pipeline_info/params_*.json | head -1) --outdir AGAIN" in told
     assert f"code {code_digest()}" in told
     assert tables.rebuild(Inputs(runs=pd.DataFrame())) == ""
