@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.evaluation import bootstrap, metrics
+from ecgscale.evaluation import metrics
+from tests.lib.evaluation.of_a_fold import challenge_replicates
 
 LABELS = read_label_set()
 RECORDINGS, CLASSES = 88_253, len(LABELS.codes)
@@ -60,7 +61,7 @@ def test_draw_one_by_one(benchmark, fold):
 
 @pytest.mark.benchmark(group="10,000 bootstrap replicates of the Challenge score (baseline: a hundredth of them)")
 def test_bootstrap(benchmark, fold):
-    scores = benchmark.pedantic(bootstrap.challenge_replicates, (fold[0], fold[1], LABELS),
+    scores = benchmark.pedantic(challenge_replicates, (fold[0], fold[1], LABELS),
                                 {"replicates": REPLICATES}, rounds=1)
     assert len(scores) == REPLICATES
 

@@ -12,6 +12,7 @@ cell that was tried at two rates only tells of it, too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,17 +168,27 @@ def rate_laws(runs: pd.DataFrame, response: str = "valid_loss") -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else RATES.empty()
 
 
+def each_law(rates: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series, pd.DataFrame]]:
+    """Of RATES, law by law: its group, its setting, the row of its best settings, the rows of its exponents."""
+    for (group, setting), own in rates.groupby(["group", "setting"], sort=False):
+        yield group, setting, own[own["size"].eq("")].iloc[0], own[own["size"].ne("")]
+
+
+def was_tried_far(at: pd.Series) -> bool:
+    """Whether the largest network was tried nowhere within the interval of its best setting."""
+    return bool(at["told"] and (at["best_high"] < at["tried_low"] or at["best_low"] > at["tried_high"]))
+
+
 def summary(rates: pd.DataFrame) -> list[str]:
     """A line a law that is told: exponents, and the best setting of the largest network beside those it was tried with.
     """
     lines = []
-    for (group, setting), own in rates[rates["told"].eq(True)].groupby(["group", "setting"], sort=False):
+    for group, setting, at, of_sizes in each_law(rates[rates["told"].eq(True)]):
         who = group.replace("family=", "").replace(", optimizer=", " with ")
-        of_sizes, at = own[own["size"].ne("")], own[own["size"].eq("")].iloc[0]
         powers = ", ".join(f"{row.size}^{row.exponent:.2f} [{row.low:.2f}, {row.high:.2f}]"
                            for row in of_sizes.itertuples())
         best = [number(at[name], 2) for name in ("best", "best_low", "best_high", "tried_low", "tried_high")]
-        untried = "" if at["best_high"] >= at["tried_low"] and at["best_low"] <= at["tried_high"] else ": none was near"
+        untried = ": none was near" if was_tried_far(at) else ""
         lines.append(f"best {setting} of {who}: ~ {powers or 'the same everywhere'}; of the largest network "
                      f"{best[0]} [{best[1]}, {best[2]}], tried {best[3]} to {best[4]}{untried} (n = {at['runs']})")
     return lines

@@ -84,13 +84,6 @@ def ratio_replicates(terms: np.ndarray, clusters: np.ndarray, replicates: int, s
     return challenge_ratio(drawn.reshape(replicates, *terms.shape[1:]))
 
 
-def challenge_replicates(labels: np.ndarray, predicted: np.ndarray, label_set: LabelSet, patients=None,
-                         replicates: int = 1000, seed: int = 0) -> np.ndarray:
-    """(replicate,) bootstrap Challenge scores of a fold."""
-    terms = challenge_terms(labels, predicted, label_set)
-    return ratio_replicates(terms, clusters_of(patients, len(terms)), replicates, seed)
-
-
 def challenge_difference(labels: np.ndarray, one: np.ndarray, other: np.ndarray, label_set: LabelSet, patients=None,
                          replicates: int = 1000, seed: int = 0) -> tuple[float, float, float]:
     """Paired difference of two predictions of the same recordings, score(one) - score(other), with 95 % interval.

@@ -44,11 +44,6 @@ def calibration_error(gap: sparse.csr_array, weights: np.ndarray, bins: int = BI
     return np.divide(summed, total, out=np.full(summed.shape, np.nan), where=total > 0)
 
 
-def expected_calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> np.ndarray:
-    """(class,) expected calibration error of a fold."""
-    return calibration_error(gaps(labels, probabilities, bins), np.ones((len(labels), 1)), bins)[:, 0]
-
-
 def reliability(labels: np.ndarray, probabilities: np.ndarray, codes: tuple[str, ...],
                 patients: np.ndarray | None = None, bins: int = BINS) -> pd.DataFrame:
     """What is drawn as a reliability diagram: class, bin, low, high, n, mean probability and share of positives with

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ecgscale.analysis.rate_laws import each_law, was_tried_far
 from ecgscale.numbers import number
 from ecgscale.report.figures import words
 from ecgscale.report.inputs import Inputs
@@ -30,12 +31,12 @@ def alarm(inputs: Inputs) -> list[str]:
         if named:
             told.append(f"{what} learning rates within 5 % of an end of their (logarithmic) range, so that better ones "
                         f"may lie beyond it: {'; '.join(named)}{more}. Widen the range before comparing optimizers.")
-    for row in inputs.rates[inputs.rates["told"].eq(True) & inputs.rates["size"].eq("")].itertuples():
-        if row.best_high < row.tried_low or row.best_low > row.tried_high:
-            best = interval(row.best, row.best_low, row.best_high, number)
-            told.append(f"{named_group(row.group)}: the law of its runs puts the best {SETTINGS[row.setting]} of its "
-                        f"largest network at {best}, and it was tried at {number(row.tried_low)} to "
-                        f"{number(row.tried_high)}. Try it there before comparing sizes.")
+    for group, setting, at, _ in each_law(inputs.rates):
+        if was_tried_far(at):
+            best = interval(at["best"], at["best_low"], at["best_high"], number)
+            told.append(f"{named_group(group)}: the law of its runs puts the best {SETTINGS[setting]} of its largest "
+                        f"network at {best}, and it was tried at {number(at['tried_low'])} to "
+                        f"{number(at['tried_high'])}. Try it there before comparing sizes.")
     return told
 
 
@@ -64,10 +65,9 @@ def rates(inputs: Inputs) -> DataTable | None:
 def laws(inputs: Inputs) -> DataTable | None:
     """How the best setting moves with the sizes, for each family and optimizer that was tried at several."""
     rows = []
-    for (group, setting), own in inputs.rates.groupby(["group", "setting"], sort=False):
-        at = own[own["size"].eq("")].iloc[0]
+    for group, setting, at, of_sizes in each_law(inputs.rates):
         told = [f"{label(row.size)}: {interval(row.exponent, row.low, row.high, number)}"
-                for row in own[own["size"].ne("")].itertuples()]
+                for row in of_sizes.itertuples()]
         moved = [label(name) for name in at["together"].split(";") if name]
         best, ahead = (interval(at[name], at[f"{name}_low"], at[f"{name}_high"], number) for name in ("best", "ahead"))
         answers = ("; ".join(told) or "the same everywhere", best, ahead) if at["told"] else ("not told", "–", "–")

@@ -6,6 +6,7 @@ from scipy import stats
 
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation import bootstrap, metrics
+from tests.lib.evaluation.of_a_fold import challenge_replicates
 
 LABELS = read_label_set()
 
@@ -60,7 +61,7 @@ def test_replicates_are_scores_of_copied_recordings():
     labels, predicted = fold(0, 40)
     patients = np.array([f"p{k // 3}" for k in range(40)], dtype=object)
     clusters = bootstrap.clusters_of(patients, 40)
-    replicates = bootstrap.challenge_replicates(labels, predicted, LABELS, patients, replicates=5, seed=9)
+    replicates = challenge_replicates(labels, predicted, LABELS, patients, replicates=5, seed=9)
     drawn = np.stack(list(bootstrap.draws(int(clusters.max()) + 1, 5, seed=9)))
     for counts, replicate in zip(drawn, replicates, strict=True):
         rows = np.repeat(np.arange(40), counts[clusters])
@@ -72,7 +73,7 @@ def test_spread_agrees_with_the_delta_method_for_a_ratio():
     terms = metrics.challenge_terms(labels, predicted, LABELS)
     score = metrics.challenge_ratio(terms.sum(axis=0))
     error = np.sqrt(((terms[:, 0] - score * terms[:, 1]) ** 2).sum()) / terms[:, 1].sum()
-    replicates = bootstrap.challenge_replicates(labels, predicted, LABELS, None, 4000, seed=2)
+    replicates = challenge_replicates(labels, predicted, LABELS, None, 4000, seed=2)
     assert replicates.std() == pytest.approx(error, rel=0.06)
     assert replicates.mean() == pytest.approx(score, abs=4 * error / np.sqrt(4000) + 1e-4)
 
@@ -89,7 +90,7 @@ def test_intervals_over_patients_cover_the_planted_truth_and_those_over_recordin
         drawn = np.repeat(random.choice(people, chosen, replace=False), copies)
         for unit in covered:
             ids = drawn.astype(str) if unit == "patients" else None
-            low, high = bootstrap.interval(bootstrap.challenge_replicates(
+            low, high = bootstrap.interval(challenge_replicates(
                 labels[drawn], predicted[drawn], LABELS, ids, 200, trial))
             covered[unit] += low <= truth <= high
     assert 0.88 <= covered["patients"] / 200 <= 0.99
@@ -112,7 +113,7 @@ def test_paired_difference_is_narrower_than_unpaired_and_zero_for_the_same_predi
     scores = [metrics.challenge_score(labels, guess, LABELS) for guess in (better, predicted)]
     assert estimate == pytest.approx(scores[0] - scores[1], abs=1e-12)
     assert low <= estimate <= high
-    alone_low, alone_high = bootstrap.interval(bootstrap.challenge_replicates(labels, better, LABELS))
+    alone_low, alone_high = bootstrap.interval(challenge_replicates(labels, better, LABELS))
     assert high - low < 0.6 * (alone_high - alone_low)
     assert bootstrap.challenge_difference(labels, predicted, predicted, LABELS) == (0.0, 0.0, 0.0)
 
@@ -123,5 +124,5 @@ def test_many_runs_at_once_are_each_alone_on_the_same_draws():
     terms = np.stack([metrics.challenge_terms(labels, guess, LABELS) for guess in runs], axis=1)
     together = bootstrap.ratio_replicates(terms, np.arange(80), 20, seed=6)
     for number, guess in enumerate(runs):
-        alone = bootstrap.challenge_replicates(labels, guess, LABELS, None, 20, seed=6)
+        alone = challenge_replicates(labels, guess, LABELS, None, 20, seed=6)
         np.testing.assert_allclose(together[:, number], alone, atol=1e-12)

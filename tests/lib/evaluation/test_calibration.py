@@ -8,6 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from ecgscale.evaluation import calibration
 from ecgscale.evaluation.shares import wilson
+from tests.lib.evaluation.of_a_fold import expected_calibration_error
 
 CODES = ("a", "b", "c")
 
@@ -72,7 +73,7 @@ def test_intervals_of_bins_hold_the_truth_as_often_as_they_say():
 
 def test_error_is_the_weighted_gap_of_the_reliability_table():
     labels, probabilities = fold(300, 1)
-    found = calibration.expected_calibration_error(labels, probabilities)
+    found = expected_calibration_error(labels, probabilities)
     table = calibration.reliability(labels, probabilities, CODES)
     for k, code in enumerate(CODES):
         rows = table[table["value"] == code]
@@ -83,7 +84,7 @@ def test_error_is_the_weighted_gap_of_the_reliability_table():
 def test_calibrated_probabilities_have_a_small_error_and_squared_ones_the_planted_one():
     """E|p - p^2| over uniform p is 1/6."""
     labels, probabilities = fold(100_000, 2)
-    found = calibration.expected_calibration_error(labels, probabilities)
+    found = expected_calibration_error(labels, probabilities)
     assert found[0] < 0.012
     assert found[1] == pytest.approx(1 / 6, abs=0.01)
 
@@ -108,8 +109,8 @@ def test_isotonic_map_mends_what_is_not_calibrated_and_rare_classes_stay_as_they
     labels[:, 2] = np.arange(4000) < 9
     knots = calibration.isotonic(labels[:2000], probabilities[:2000], CODES)
     mapped = calibration.recalibrated(probabilities[2000:], CODES, knots)
-    before = calibration.expected_calibration_error(labels[2000:], probabilities[2000:])
-    after = calibration.expected_calibration_error(labels[2000:], mapped)
+    before = expected_calibration_error(labels[2000:], probabilities[2000:])
+    after = expected_calibration_error(labels[2000:], mapped)
     assert before[1] > 0.15
     assert after[1] < 0.05
     assert (mapped[:, 2] == probabilities[2000:, 2]).all()

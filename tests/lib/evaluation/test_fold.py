@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.evaluation import bootstrap, calibration, metrics
+from ecgscale.evaluation import bootstrap, metrics
 from ecgscale.evaluation.fold import Fold, Judged, age_bands
+from tests.lib.evaluation.of_a_fold import expected_calibration_error
 
 LABELS = read_label_set()
 CLASSES = len(LABELS.codes)
@@ -34,7 +35,7 @@ def test_estimates_are_the_metrics_one_by_one():
     by_class = {("", "auroc"): metrics.auroc(labels, probabilities),
                 ("", "auprc"): metrics.auprc(labels, probabilities),
                 ("", "brier"): metrics.brier(labels, probabilities),
-                ("", "ece"): calibration.expected_calibration_error(labels, probabilities),
+                ("", "ece"): expected_calibration_error(labels, probabilities),
                 **{("0.5", name): rate for name, rate in rates.items()}}
     for (threshold, name), values in by_class.items():
         assert found[threshold, "all", "", name] == pytest.approx(metrics.macro(values), abs=1e-12)

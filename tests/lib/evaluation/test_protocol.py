@@ -7,6 +7,7 @@ from ecgscale.contracts.labels import read_label_set
 from ecgscale.evaluation import calibration, metrics, thresholds
 from ecgscale.evaluation.fold import Judged
 from ecgscale.evaluation.protocol import measure
+from tests.lib.evaluation.of_a_fold import expected_calibration_error
 
 LABELS = read_label_set()
 
@@ -59,7 +60,7 @@ def test_recalibration_is_fitted_on_validation_and_judged_on_the_test_part(both)
     mapped = calibration.recalibrated(test.probabilities, LABELS.codes,
                                       calibration.isotonic(valid.labels, valid.probabilities, LABELS.codes))
     found = looked_up(table, "test", "")
-    expected = metrics.macro(calibration.expected_calibration_error(test.labels, mapped))
+    expected = metrics.macro(expected_calibration_error(test.labels, mapped))
     assert found["ece_isotonic", ""] == pytest.approx(expected, abs=1e-12)
     assert found["ece_isotonic", ""] < found["ece", ""] / 2
     assert found["brier_isotonic", ""] < found["brier", ""]

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecgscale.contracts import Export
-from ecgscale.deploy.export import export_models
 from ecgscale.design.study import Deploy
-from tests.tiny_models import LABELS, WINDOW, computes_bfloat16, recordings, run_table, trained_run
+from tests.tiny_models import WINDOW, computes_bfloat16, export_one
 
 SCRIPT = Path(__file__).with_name("another_project.py")
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2, "int8": 1.0}
@@ -21,11 +20,7 @@ FILES = {"onnx": 5, "openvino": 3, "coreml": 3, "torch": 1}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A network in every format, for three windows a call."""
-    place = tmp_path_factory.mktemp("exported")
-    result, (corpus, split) = trained_run(place / "runs", "regnet"), recordings()
-    made = export_models([place / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split,
-                         Deploy(batch=(3,), margin=1.0), LABELS, place / "models", threads=1, replicates=20)
-    return place / "models" / made[0].label
+    return export_one(tmp_path_factory.mktemp("exported"), Deploy(batch=(3,), margin=1.0), "regnet")[0]
 
 
 @pytest.fixture(scope="module", params=FILES)

@@ -21,7 +21,15 @@ from ecgscale.deploy.export.formats import Exporter
 from ecgscale.design.study import Deploy
 from ecgscale.errors import UserError
 from ecgscale.evaluation.bootstrap import draws
-from tests.tiny_models import LABELS, computes_bfloat16, exported_model, recordings, run_table, trained_run
+from tests.tiny_models import (
+    LABELS,
+    computes_bfloat16,
+    export_one,
+    exported_model,
+    recordings,
+    run_table,
+    trained_run,
+)
 
 
 def table(**columns):
@@ -156,15 +164,12 @@ def test_a_broken_format_does_not_lose_the_others(tmp_path, monkeypatch):
         raise RuntimeError("Exception from src/frontends/x.cpp:3:\nNo conversion rule for aten::foo")
 
     monkeypatch.setattr(Exporter, "write_openvino", broken)
-    result, (corpus, split) = trained_run(tmp_path / "runs"), recordings()
-    deploy = Deploy(formats=("openvino", "onnx"), precisions=("float32",))
-    made = export_models([tmp_path / "runs" / result.spec.run_id], run_table([result], [0.5]), corpus, split, deploy,
-                         LABELS, tmp_path / "out", threads=1, replicates=0)
-    states = [(a.format, a.precision, a.status, a.file is None, a.reason) for a in made[0].artefacts]
+    folder, made = export_one(tmp_path, Deploy(formats=("openvino", "onnx"), precisions=("float32",)))
+    states = [(a.format, a.precision, a.status, a.file is None, a.reason) for a in made.artefacts]
     assert ("openvino", "float32", "failed", True, "No conversion rule for aten::foo") in states
     assert ("openvino", "bf16", "failed", True, "the float32 file was not made") in states
     assert states.count(("onnx", "float32", "ok", False, "")) == 2
-    assert json.loads((tmp_path / "out" / made[0].label / "export.json").read_text())["schema"] == "ecgscale.export/1"
+    assert json.loads((folder / "export.json").read_text())["schema"] == "ecgscale.export/1"
 
 
 def test_a_foreign_weight_file_is_refused(tmp_path):
