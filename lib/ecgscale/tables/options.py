@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_reading(made: argparse.ArgumentParser) -> None:
     made.add_argument("--map", nargs="+", default=[], metavar="OURS=COLUMN",
-                      help="which column is what: params=N 'samples_seen=Tokens (B)'; unused=COLUMN")
+                      help="which column is what: params=N 'samples_seen=Tokens (B)' score=mIoU; unused=COLUMN")
     made.add_argument("--response", nargs="+", default=[], metavar="COLUMN",
                       help="what to explain (default: the study's score, else every score and loss)")
     made.add_argument("--seed-column", metavar="COLUMN", help="what alone differs between repeats")
