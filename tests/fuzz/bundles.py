@@ -1,4 +1,5 @@
-"""Bundles of kits as anybody may send them: damaged, or made anew with digests that fit, as a forger's would."""
+"""Kits of damaged models, and bundles of kits as anybody may send them: damaged, or made anew with digests that fit,
+as a forger's would."""
 
 from __future__ import annotations
 
@@ -12,11 +13,13 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from ecgscale.contracts import LATENCY
+from ecgscale.contracts import LATENCY, Kit, file_digest
 from ecgscale.deploy.kit import pack
 from ecgscale.paths import ASSETS
+from tests.fuzz import models
 from tests.fuzz.commands import run
 from tests.fuzz.mutations import binary, json_of
+from tests.fuzz.stages import exported, to_measure
 from tests.fuzz.structures import arrays, json_parts_of
 from tests.fuzz.target import Files, Target, one
 
@@ -93,5 +96,19 @@ def check_rows(out: Path) -> None:
     assert (measured[["count", "min_ms", "mean_ms"]] > 0).all(axis=None)
 
 
-TARGETS = {"ecg-merge": Target(bundles, merge, check_rows, share=0.5)}
-UNDAMAGED = {"ecg-merge": lambda: {"bundle.zip": bundle(json.dumps(document()).encode())}}
+def make_kit(folder: Path) -> Path:
+    models.digest_again(folder / "model")
+    run("ecg-kit", "--models", folder / "model", "--study", folder / "study.json", folder=folder)
+    return folder / "out"
+
+
+def check_list(out: Path) -> None:
+    """It vouches for every file of the kit and for no other."""
+    there = {path.relative_to(out).as_posix(): file_digest(path, 64) for path in out.rglob("*") if path.is_file()}
+    there.pop("kit.json")
+    assert Kit.read(out / "kit.json").files == there
+
+
+TARGETS = {"ecg-merge": Target(bundles, merge, check_rows, share=0.5),
+           "ecg-kit": Target(exported, make_kit, check_list, share=0.2)}
+UNDAMAGED = {"ecg-merge": lambda: {"bundle.zip": bundle(json.dumps(document()).encode())}, "ecg-kit": to_measure}

@@ -141,7 +141,7 @@ def digest_again(folder: Path) -> None:
         body = json.loads(document.read_text())
         body["artefacts"][0]["digest"] = tree_digest(folder / "model.onnx")
         document.write_text(json.dumps(body))
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         pass
 
 
