@@ -32,8 +32,8 @@ from tests.mutants.sites import Site, sites
 
 ROOT = Path(__file__).parents[2]
 TESTS = {"laws": ("laws",), "evaluation": ("evaluation",), "ecg": ("ecg",),       # below tests/lib
-         "contracts": ("contracts", "tables", "test_reference.py", "ecg/test_wall.py", "evaluation/test_others.py",
-                       "evaluation/test_collect.py", "evaluation/test_comparisons.py")}
+         "contracts": ("contracts", "tables", "test_reference.py", "ecg/test_wall.py", "ecg/test_corpus.py",
+                       "evaluation/test_others.py", "evaluation/test_collect.py", "evaluation/test_comparisons.py")}
 LIB = "lib/ecgscale"
 QUIET = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no")
 LIBRARIES = ("pytest", "hypothesis", "numpy", "pandas", "pyarrow.parquet", "scipy.stats", "scipy.optimize", "h5py",

@@ -209,6 +209,11 @@ def test_documents_refuse_unknown_members_and_other_versions(tmp_path):
             contracts.PlannedRun.from_text(json.dumps(body | change), "runs.jsonl", line=3)
 
 
+def test_one_epoch_of_one_window_a_step_is_a_run():
+    spec = RunSpec.make(**SPEC | {"epochs": 1, "batch_size": 1})
+    assert (spec.epochs, spec.batch_size) == (1, 1)
+
+
 def test_numbers_out_of_range_are_refused():
     with pytest.raises(ValueError, match="greater than 0"):
         OptimizerSpec(name="sgd", lr=0)

@@ -1,9 +1,9 @@
-"""Runs of which laws are told: those that ended well and have a finite value."""
+"""Runs of which laws are told: those that ended well and have a finite value. Runs to choose among: the best first."""
 
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts.run_table import finished
+from ecgscale.contracts.run_table import CHOOSING, finished, ranked
 
 
 def test_runs_that_ended_well_with_a_value():
@@ -12,3 +12,10 @@ def test_runs_that_ended_well_with_a_value():
     assert finished(runs, "valid_loss")["run_id"].tolist() == ["a", "d"]
     assert finished(runs.drop(columns="status"), "valid_loss")["run_id"].tolist() == ["a", "c", "d"]
     assert finished(runs, "test_loss").empty
+
+
+def test_the_best_on_validation_is_the_first_and_without_a_score_there_is_none():
+    runs = pd.DataFrame({"run_id": ["c", "b", "a", "d", "e"], "status": ["finished"] * 3 + ["diverged", "finished"],
+                         CHOOSING[0]: [0.5, 0.6, 0.5, 0.9, np.nan]})
+    assert ranked(runs)["run_id"].tolist() == ["b", "a", "c"]
+    assert ranked(runs.drop(columns=CHOOSING[0])).empty

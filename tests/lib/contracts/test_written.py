@@ -57,6 +57,7 @@ def test_columns_that_are_not_used_are_said(table):
 
 @pytest.mark.parametrize(("patients", "told"), [
     (["0"] * 6, "6 of 6 records have the patient '0'"), (["9999"] * 5 + ["a"] * 5, "5 of 10"),
+    (["a"] + ["9999"] * 9, "9 of 10 records have the patient '9999'"),
     (["a", "a", "b", "b"], ""), (["a"] * 3, ""), ([f"p{number // 3}" for number in range(12)], "")])
 def test_a_patient_of_very_many_records_is_said(table, patients, told):
     """It may be a word for "unknown" of which nobody thought; a handful of records of one person is nothing."""

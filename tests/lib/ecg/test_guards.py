@@ -6,7 +6,7 @@ import pytest
 from ecgscale.contracts import LEADS
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.datasets import challenge_comments
-from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, scan
+from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, check_limb_leads, scan
 from ecgscale.ecg.prepare import describe, inspect
 from ecgscale.ecg.wfdb_record import read_recording
 
@@ -248,3 +248,14 @@ def test_bytes_changed_at_random_end_in_a_reason_not_in_a_crash(record, signal):
 def test_every_code_says_what_it_means():
     assert all(meaning and meaning == meaning.strip() for meaning in (REASONS | FLAGS).values())
     assert not set(REASONS) & set(FLAGS)
+
+
+def test_limb_leads_agree_whatever_gain_and_baseline_each_has():
+    """Einthoven's and Goldberger's identities are of millivolts, not of the numbers in the file."""
+    one, two = np.random.default_rng(1).normal(0, 0.3, (2, 2000))
+    millivolts = np.stack([one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2, *[one] * 6])
+    gain, baseline = np.array([1000.0, 800, 500, 400, 250, 200, *[1000] * 6]), 37.0 * np.arange(12)
+    rows = np.rint(millivolts * gain[:, None] + baseline[:, None]).astype(np.int16)
+    assert check_limb_leads(rows, scan(rows, 500.0), gain, baseline, np.ones(12)) == set()
+    rows[2] += 50
+    assert check_limb_leads(rows, scan(rows, 500.0), gain, baseline, np.ones(12)) == {"limb-leads"}
