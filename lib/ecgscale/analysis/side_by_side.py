@@ -105,8 +105,9 @@ def quantized(latency: pd.DataFrame, exports: Iterable[Export] = ()) -> pd.DataF
     lost = {one.digest: (one.score_difference, one.score_difference_low, one.score_difference_high)
             for export in exports for one in export.artefacts if one.digest}
     rows = rows.assign(on=rows["machine"] + " " + rows["device"], small=rows["precision"].str.contains("int8"))
+    both = rows.groupby(["on", "threads", "run_id"])["small"].transform("nunique").eq(2)
     made = []
-    for (on, threads, run), own in rows.groupby(["on", "threads", "run_id"], sort=True):
+    for (on, threads, run), own in rows[both].groupby(["on", "threads", "run_id"], sort=True):
         for runtime, some in [*own.groupby("runtime", sort=True), (ANY, own)]:
             small, full = (quickest(some[some["small"].eq(wanted)]) for wanted in (True, False))
             if small is None or full is None or (runtime == ANY and own["runtime"].nunique() < 2):
