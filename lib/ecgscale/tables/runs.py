@@ -125,6 +125,7 @@ class Reader:
         frame = self.with_identity(self.with_status(frame))
         responses = self.responses(frame)
         self.check_needed(frame, responses)
+        self.tell_splits(frame)
         keys = self.configuration(frame, responses)
         if keys and not self.ours and not self.has_configuration(frame):
             number = frame.groupby(keys, dropna=False, sort=False).ngroup()
@@ -293,6 +294,11 @@ class Reader:
         if sure and min(sure.values()) > 0:
             self.notices.append(f"{wanted}: rises with {', '.join(sure)}, and is taken for an error, of which less is "
                                 f"better. If it is a score: --map score={wanted!r} --response score")
+
+    def tell_splits(self, frame: pd.DataFrame) -> None:
+        if "split_digest" in frame and (splits := frame["split_digest"].nunique()) > 1:
+            self.notices.append(f"split_digest: runs of {splits} splits, whose test parts hold other recordings; a law "
+                                "over all of them mixes these. For a law of one, give the runs of one split")
 
     def called(self, written: str) -> str:
         """Our name of a column that the user named as it stands in the file."""

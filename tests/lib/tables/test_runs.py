@@ -161,6 +161,13 @@ def test_a_column_that_rises_is_asked_whether_it_is_a_score():
     assert read(f"params,gut\n{falling}", responses=("gut",)).columns.notices == ()
 
 
+def test_runs_of_several_splits_are_told_of():
+    """Left-out sources, or folds: their scores are of different test parts. Of one split nothing is said."""
+    text = "params,test_auroc,split_digest\n1e6,0.8,{0}\n2e6,0.7,{1}\n1e6,0.7,{0}\n"
+    told = [" ".join(read(text.format("a", other)).columns.notices) for other in "ab"]
+    assert ["split_digest: runs of 2 splits" in one for one in told] == [False, True]
+
+
 def test_parameters_in_millions_are_seen_by_their_fractions():
     """timm writes param_count 305.08 of a network of 305 million parameters."""
     text = "model,param_count,top1\na,305.08,90.1\nb,0.37,45.5\n"
