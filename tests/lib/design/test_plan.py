@@ -162,7 +162,7 @@ def test_the_ptbxl_table_holds_runs_of_its_study_and_few_signals():
     assert f"All {len(table)} runs" in " ".join((folder / "README.md").read_text().split())
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".csv", ".parquet", ".json", ".md", ".png"}
-    assert sum(path.stat().st_size for path in files) < 5e6        # the signals are 523 MB
+    assert sum(path.stat().st_size for path in files) < 6e6        # the signals are 523 MB
     corpus = Corpus.open([folder / "corpus" / "ptb-xl-1of1"])
     assert len(corpus) == 21_799
     assert not list(corpus.records.filter(like="mv_"))
@@ -285,3 +285,44 @@ def test_the_rates_of_ptbxl_move_as_the_page_says():
         for value, low, high in law.exponents.values():
             assert f"^{value:.2f} [{low:.2f}, {high:.2f}]" in page
         assert f"| {law.runs}, {law.cells} |" in page
+    everywhere = pd.concat([RUNS.read(example / "runs.csv"), more], ignore_index=True)
+    law = rate_law(everywhere[everywhere["family"].eq("regnet") & everywhere["optimizer"].eq("adamw")], "weight_decay")
+    for name, (value, low, high) in zip(("params", "recordings"), law.exponents.values(), strict=True):
+        assert f"{name}^{value:.2f} [{low:.2f}, {high:.2f}]" in page
+    assert f"({law.runs} runs, {law.cells}" in page
+    on_a_16th = rate_law(runs[runs["optimizer"].eq("adamw")], "weight_decay")
+    for params in sorted(runs.loc[runs["weight_decay"].eq(5), "params"].unique()):
+        assert "| {:.2f} [{:.2f}, {:.2f}] |".format(*on_a_16th.at({"params": params})) in page
+
+
+def test_the_sites_of_ptbxl_are_as_the_page_says():
+    """docs/explanation/ptbxl-sites.md, of assets/examples/ptbxl/sites: errors at a site that was left out, what a
+    family is ahead in and out of the source, and what it costs not to have seen a site."""
+    from ecgscale.analysis.out_of_source import out_of_source
+    from ecgscale.contracts import DIFFERENCES, RUNS, SOURCES
+
+    folder = ASSETS / "examples" / "ptbxl" / "sites"
+    table, sources, pairs = (kind.read(folder / name) for kind, name in (
+        (RUNS, "runs.csv"), (SOURCES, "sources.csv"), (DIFFERENCES, "differences.csv")))
+    planned = [sample(read_study(ASSETS / "studies" / f"{name}.yaml"), 5)[0] for name in (
+        "ptbxl-sites", "ptbxl-sites-within")]
+    assert table["study"].value_counts().to_dict() == {
+        "ptbxl-sites-within": len(planned[1]), **dict.fromkeys(
+            ("ptbxl-sites", "ptbxl-sites-1", "ptbxl-sites-2", "ptbxl-sites-rest"), len(planned[0]))}
+    assert {run.spec.run_id for runs in planned for run in runs} <= set(table["run_id"])
+    page = (ASSETS.parent / "docs/explanation/ptbxl-sites.md").read_text(encoding="utf-8").replace("\u2212", "-")
+    left_out = table[~table["study"].eq("ptbxl-sites-within")]
+    slopes, ratios, _ = out_of_source(left_out, sources[sources["run_id"].isin(left_out["run_id"])])
+    told = [row for row in slopes if row["subset"] == "all"]
+    assert len(told) == 5
+    for row in told:
+        gap = "" if row["source"] == "all" else f"{row['gap']:.2f} [{row['gap_low']:.2f}, {row['gap_high']:.2f}] | "
+        assert f"| {gap}{row['estimate']:.2f} [{row['low']:.2f}, {row['high']:.2f}] |" in page
+    assert len(ratios) == 4
+    for row in ratios:
+        assert f"| {row['apart']:.2f} [{row['apart_low']:.2f}, {row['apart_high']:.2f}] |" in page
+    site = pairs["run_id"].map(sources[sources["left_out"]].set_index("run_id")["source"])
+    assert site.value_counts().tolist() == [4] * 4
+    for _, ours in pairs.groupby(site):
+        ends = stats.ttest_1samp(ours["difference"], 0).confidence_interval(0.95)
+        assert f"| {ours['difference'].mean():.3f} [{ends.low:.3f}, {ends.high:.3f}] |" in page
