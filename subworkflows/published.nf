@@ -11,10 +11,14 @@ def compared(table) {
 // What is known of the recordings of such a table, where it lies as in a results folder, beside the table's folder or in
 // it: [split: <folder>, shards: [<folder>, ...], card: <folder>]; [] for what is not there
 def prepared(table) {
-    def folder   = compared(table)
-    def corpus   = folder ? [folder, folder.parent].collect { each -> each.resolve('corpus') }.find { each -> each.exists() } : null
-    def holding  = { file -> corpus ? below(corpus, file).collect { each -> each.parent }.sort() : [] }
-    [split: holding('split/split.json'), shards: holding('*/shard.json'), card: holding('card/counts.csv')]
+    def folder = compared(table)
+    def corpus = folder ? [folder, folder.parent].collect { each -> each.resolve('corpus') }.find { each -> each.exists() } : null
+    [split: holding(corpus, 'split/split.json'), shards: holding(corpus, '*/shard.json'), card: holding(corpus, 'card/counts.csv')]
+}
+
+// The folders below another that hold a file; [] of none
+def holding(folder, file) {
+    folder ? below(folder, file).collect { each -> each.parent }.sort() : []
 }
 
 // The rounds of scaling that earlier runs foretold, [round-01.json, ...], placed by their content: -resume knows them

@@ -46,7 +46,7 @@ def test_latency_of_what_was_exported(tmp_path):
 
 def test_list_names_every_device_and_why_it_is_missing():
     lines = command("--list", "--runtimes", "onnxruntime,openvino,coreml").stdout.splitlines()
-    assert len(lines) == 5 + 4 + 4
+    assert len(lines) == 6 + 4 + 4
     assert all(" available " in line or " missing " in line for line in lines)
     assert any(line.startswith("openvino cpu") and " available " in line for line in lines)
     if sys.platform != "darwin":

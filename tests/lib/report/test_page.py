@@ -381,9 +381,9 @@ def test_the_laws_that_are_told_are_told_with_their_exponents():
                    for name, c, weight in (("power", 0.15, 0.8), ("floor", 0.17, 0.2)))
     answer = next(one for one in headlines(replace(inputs, laws=inputs.laws.model_copy(update={"fits": (law, weaker)})))
                   if "scaling law" in one.question)
-    assert answer.answer == "1 − Challenge score ∝ training FLOPs^−0.150 [0.100, 0.200]"
+    assert answer.answer == "1 − Challenge score ∝ training FLOPs^−c, c = 0.150 [0.100, 0.200]"
     assert equation(weaker.model_copy(update={"subset": "family=vit, frontier"})) == (
-        "1 − Challenge score falls with training FLOPs, exponent 0.170 [0.100, 0.200] (ViT, frontier)")
+        "1 − Challenge score falls with training FLOPs, c = 0.170 [0.100, 0.200] (ViT, frontier)")
     assert answer.detail == "Power law, n = 23, 90 % interval. 2 of 2 fits are identified."
 
 
@@ -471,3 +471,15 @@ def test_the_band_of_a_power_law_between_the_sizes_it_is_told_at():
     open_end = fit.model_copy(update={"statistics": {"band": told | {"high": [1.1, None]}}})
     assert np.isnan(law_chart.curve(open_end, grid)[-1]["high"])
     assert np.isnan(law_chart.curve(fit.model_copy(update={"statistics": {}}), grid)[0]["low"])
+
+
+def test_the_law_that_the_headline_tells_is_drawn_first():
+    """Of two identified laws of one score the headline's, though its size stands later among the fits."""
+    inputs = make_inputs()
+    fits = [LawFit(law="power", subset="all", x=(x,), y="1 - test_challenge_score", points=23, formula="", level=0.9,
+                   verdict=verdict, estimates={"c": 0.2, "b": 3.0}, intervals={"c": (0.1, 0.3)},
+                   statistics={"weight": 1.0, "headline": x == "train_flops"})
+            for x, verdict in (("params", "not identifiable"), ("forward_flops", "identified"),
+                               ("train_flops", "identified"))]
+    chart = law_chart.law(replace(inputs, laws=inputs.laws.model_copy(update={"fits": tuple(fits)})))
+    assert [view.label.partition(" over ")[2] for view in chart.views] == ["training FLOPs", "forward FLOPs", "parameters"]
