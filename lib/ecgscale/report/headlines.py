@@ -139,7 +139,7 @@ def laws(inputs: Inputs) -> Headline | None:
 
 
 def equation(fit: LawFit) -> str:
-    """ "1 − Challenge score ∝ training FLOPs^−c, c = 0.19 [0.15, 0.23] (RegNet, frontier)", where one exponent tells it."""
+    """ "1 − Challenge score ∝ training FLOPs^−c, c = 0.19 [0.15, 0.23] (RegNet)", where one exponent tells it."""
     y, of = quantity(fit.y).replace(" (test)", ""), "" if fit.subset == "all" else f" ({runs_of(fit)})"
     told = exponents(fit)
     if len(fit.x) == 1 and told.startswith("c = "):

@@ -482,4 +482,5 @@ def test_the_law_that_the_headline_tells_is_drawn_first():
             for x, verdict in (("params", "not identifiable"), ("forward_flops", "identified"),
                                ("train_flops", "identified"))]
     chart = law_chart.law(replace(inputs, laws=inputs.laws.model_copy(update={"fits": tuple(fits)})))
-    assert [view.label.partition(" over ")[2] for view in chart.views] == ["training FLOPs", "forward FLOPs", "parameters"]
+    over = [view.label.partition(" over ")[2] for view in chart.views]
+    assert over == ["training FLOPs", "forward FLOPs", "parameters"]
