@@ -6,7 +6,8 @@ out, or the newest, one family, or one source that runs were tested on, and a la
 what it misses, and the law with a Gaussian process for it stand beside the forest. Intervals are conformal (Lei et al.
 2018, doi:10.1080/01621459.2017.1307116): the 90 % quantile of the errors of the same forecast made a step before,
 within the runs that are learned from, the wider of two such steps; of the run's own family (Mondrian: Vovk et al.
-2005) where that has errors enough for a quantile, since noise differs.
+2005) where that has errors enough for a quantile, since noise differs. Where there are too few errors for any quantile,
+the Gaussian process tells its own interval, and the others tell none.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ FEWEST_CLUSTERS = 5     # to draw from: fewer make too few different draws for t
 NEAREST = 200           # runs that a Gaussian process learns from: the largest
 TREES = 50              # of the forests here, of which there are many
 DATA = ("train_records", "samples_seen")
+PROCESS = "law and miss"
 ENOUGH = int(np.ceil(LEVEL / (1 - LEVEL) - 1e-9))      # errors of which the largest is a quantile at LEVEL
 DATES = ("ended", "ended_at", "end_time", "finished_at", "created", "created_at", "started_at", "start_time",
          "timestamp", "date")
@@ -123,9 +125,10 @@ def by_law(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
         table.law, *x, y=table.response.y[rows], polish=False).predict(*at)))
 
 
-def by_law_and_miss(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
+def by_law_and_miss(table: Table, learned: np.ndarray, asked: np.ndarray, which: str = "y") -> np.ndarray:
+    """`which`: of what Kriged.predict tells, "run_high" say."""
     return by_family(table, learned, asked, lambda rows, x, at: np.log(krige(
-        table.law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)["y"]))
+        table.law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)[which]))
 
 
 def by_family(table: Table, learned: np.ndarray, asked: np.ndarray,
@@ -156,9 +159,9 @@ def tellers(table: Table, forest: RegressorMixin) -> dict[str, Callable[[np.ndar
     forest = clone(forest).set_params(n_estimators=TREES)
     models = {"random forest": lambda *split: by_trees(table, *split, forest),
               "law": lambda *split: by_law(table, *split),
-              "law and miss": lambda *split: by_law_and_miss(table, *split),
+              PROCESS: lambda *split: by_law_and_miss(table, *split),
               "law and trees": lambda *split: by_law_and_trees(table, *split, forest)}
-    lacking = set() if table.sizes else {"law", "law and miss", "law and trees"}
+    lacking = set() if table.sizes else {"law", PROCESS, "law and trees"}
     lacking |= set() if len(table.X.columns) else {"random forest", "law and trees"}
     return {name: tell for name, tell in models.items() if name not in lacking}
 
@@ -179,7 +182,7 @@ def foretold(runs: pd.DataFrame, X: pd.DataFrame, response: Response,
         for fold, (learned, asked) in enumerate(splits):
             for name, tell in models.items():
                 told = np.minimum(tell(learned, asked), np.log(response.most))
-                reach = conformal(table, learned, asked, way, tell)
+                reach = reaches(table, learned, asked, way, name, tell)
                 parts.append(in_column(response, table.response.y[asked], told, reach).assign(
                     model=name, scheme=scheme, fold=fold, row=asked))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), disabled
@@ -191,6 +194,16 @@ def sizes_of(runs: pd.DataFrame) -> tuple[tuple[str, ...], str]:
                and runs[name].nunique() >= LEVELS]
     sizes = tuple(name for name in several if name == "params") + tuple(name for name in several if name in DATA)[:1]
     return sizes, "" if sizes else f"no size has {LEVELS} values"
+
+
+def reaches(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, name: str,
+            tell: Callable) -> np.ndarray:
+    """(asked run,) half widths on log y of the model of this name: conformal, else the process's own."""
+    reach = conformal(table, learned, asked, way, tell)
+    if name != PROCESS or np.isfinite(reach).all():
+        return reach
+    own = by_law_and_miss(table, learned, asked, "run_high") - tell(learned, asked)
+    return np.where(np.isfinite(reach), reach, own)
 
 
 def conformal(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, tell: Callable) -> np.ndarray:

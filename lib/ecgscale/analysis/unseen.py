@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ecgscale.analysis.beyond import FEWEST, Table, conformal, in_column, largest, sizes_of, tellers
+from ecgscale.analysis.beyond import FEWEST, Table, in_column, largest, reaches, sizes_of, tellers
 from ecgscale.analysis.predictor import features, models
 from ecgscale.contracts.run_table import finished
 from ecgscale.errors import UserError
@@ -40,7 +40,7 @@ def foretell(runs: pd.DataFrame, asked: pd.DataFrame, target: str, seed: int = 0
     best = min(errors, key=errors.get)
     new = len(kept) + np.arange(len(asked))
     told = in_column(of, np.full(len(asked), np.nan), known[best](rows, new),
-                     conformal(table, rows, new, largest, known[best]))
+                     reaches(table, rows, new, largest, best, known[best]))
     return told.drop(columns="truth").assign(model=best, error=errors[best]).set_axis(asked.index)
 
 

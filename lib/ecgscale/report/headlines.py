@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ecgscale.analysis.beyond import PROCESS
 from ecgscale.analysis.deployable import promised
 from ecgscale.analysis.findings import FEWEST
 from ecgscale.analysis.frontier import configuration_points
@@ -31,7 +32,7 @@ class Headline:
 
 def headlines(inputs: Inputs) -> list[Headline]:
     """The answers that these inputs can give."""
-    return [made for ask in (size, best, optimizer, laws, rounds, predictor, latency) if (made := ask(inputs))]
+    return [made for ask in (size, best, optimizer, laws, rounds, largest, predictor, latency) if (made := ask(inputs))]
 
 
 def spoken(answers: list[Headline]) -> str:
@@ -161,6 +162,25 @@ def rounds(inputs: Inputs) -> Headline | None:
     judged = f"{one.inside} of {one.judged} rounds inside their intervals; " if one.judged else ""
     return Headline("Does the next scale come out as foretold?", judged + following,
                     f"{number(one.spent)} of {number(one.budget)} FLOPs spent. {'; '.join(one.remedy)}".strip())
+
+
+def largest(inputs: Inputs) -> Headline | None:
+    """Whether the dearest runs came out as the others foretold by a law."""
+    results = inputs.predictor.results if inputs.predictor else ()
+    asked = {(entry["model"], entry["statistic"]): entry for entry in results
+             if entry["scheme"] == "largest held out" and entry["group"] == "all"}
+    told, error, width = (asked.get((PROCESS, name)) for name in ("inside_90", "rmse", "width_90"))
+    if told is None or error is None or width is None:
+        return None
+    forest = asked.get(("random forest", "rmse"))
+    return Headline(
+        "Do the smaller runs foretell the largest?",
+        f"{round(told['estimate'] * told['n'])} of {told['n']} inside their 90 % interval, error "
+        f"{number(error['estimate'])}",
+        f"{quantity(inputs.predictor.target)} of the dearest fifth of the runs, by each family's law of the others "
+        f"with a Gaussian process for what it misses; half of the intervals are {number(width['estimate'])} wide or "
+        "more."
+        + (f" Random forest: error {number(forest['estimate'])}." if forest else ""))
 
 
 def predictor(inputs: Inputs) -> Headline | None:

@@ -484,3 +484,18 @@ def test_the_law_that_the_headline_tells_is_drawn_first():
     chart = law_chart.law(replace(inputs, laws=inputs.laws.model_copy(update={"fits": tuple(fits)})))
     over = [view.label.partition(" over ")[2] for view in chart.views]
     assert over == ["training FLOPs", "forward FLOPs", "parameters"]
+
+
+def test_whether_the_largest_runs_were_foretold_is_an_answer():
+    """Of four runs three inside: the share times n, the process's error, and the forest's beside it."""
+    inputs = make_inputs()
+    results = [{"model": model, "scheme": "largest held out", "statistic": statistic, "group": "all",
+                "estimate": estimate, "low": None, "high": None, "n": 4}
+               for model, statistic, estimate in (("law and miss", "inside_90", 0.75), ("law and miss", "rmse", 0.056),
+                                                  ("law and miss", "width_90", 0.19), ("random forest", "rmse", 0.106))]
+    told = replace(inputs, predictor=inputs.predictor.model_copy(update={"results": results}))
+    answer = next(one for one in headlines(told) if "smaller runs" in one.question)
+    assert answer.answer == "3 of 4 inside their 90 % interval, error 0.056"
+    assert answer.detail.endswith("half of the intervals are 0.19 wide or more. Random forest: error 0.106.")
+    without = replace(inputs, predictor=inputs.predictor.model_copy(update={"results": results[-1:]}))
+    assert not any("smaller runs" in one.question for one in headlines(without))
