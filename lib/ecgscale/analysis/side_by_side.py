@@ -18,6 +18,7 @@ from ecgscale.contracts import Export
 
 DEVICE = ["machine", "device"]
 FEWEST = 5              # models of an interval by drawing models again
+MOST = 1000             # models of a pair of devices that are compared with each other: memory is square in them
 DRAWS, SEED = 1000, 0
 LEVEL = 0.95
 ANY = "any runtime"
@@ -42,10 +43,13 @@ def fastest(known: pd.DataFrame) -> pd.DataFrame:
 def agreements(best: pd.DataFrame) -> pd.DataFrame:
     """A row a pair of devices: models that both measured, Kendall's tau-b of their latencies with its 95 % interval
     over models drawn again (none of fewer than FEWEST), and of the pairs of models whose intervals lie apart on both
-    devices (`apart`) those whose order is the other one there (`swapped`, `example`). `best`: of `fastest`."""
+    devices (`apart`) those whose order is the other one there (`swapped`, `example`). `best`: of `fastest`. Of more
+    than MOST models every so manieth is taken, in the order of their names."""
     rows = []
     for (one, a), (other, b) in combinations(best.groupby("on", sort=True), 2):
         both = a.merge(b, on="run_id", suffixes=("_a", "_b"))
+        if len(both) > MOST:
+            both = both.sort_values("run_id").iloc[np.linspace(0, len(both) - 1, MOST).round().astype(int)]
         order = [np.sign(np.subtract.outer(both[f"ms_{side}"].to_numpy(), both[f"ms_{side}"].to_numpy()))
                  for side in "ab"]
         sure = [told_apart(both[f"ms_low_{side}"], both[f"ms_high_{side}"]) for side in "ab"]

@@ -85,7 +85,7 @@ def orders(inputs: Inputs, best: pd.DataFrame, counts: pd.DataFrame) -> Chart:
 
 def agreement(best: pd.DataFrame) -> DataTable | None:
     return table("Do models rank alike? Kendall's τ of their latencies on two devices (95 %, models drawn again; none "
-                 f"of fewer than {side_by_side.FEWEST})", {
+                 f"of fewer than {side_by_side.FEWEST}; {side_by_side.MOST:,} models where there are more)", {
         "one": False, "other": False, "models": True, "τ": True, "pairs told apart on both": True,
         "of them in the other order": True, "for example": False},
         [(row.one, row.other, row.models, interval(row.tau, row.low, row.high), row.apart, row.swapped, row.example)

@@ -110,3 +110,15 @@ def test_a_file_that_loses_too_much_pays_nowhere(tables):
     _, latency, _ = tables
     lossy = latency.assign(artefact_status=latency["ran_precision"].map({"int8": "beyond-margin", "float32": "ok"}))
     assert side_by_side.quantized(lossy).empty
+
+
+def test_of_many_models_some_are_compared(monkeypatch):
+    """Twelve models of which four are looked at: SciPy's tau of those four, spread over the names."""
+    monkeypatch.setattr(side_by_side, "MOST", 4)
+    random, names = np.random.default_rng(3), [f"m{place:02}" for place in range(12)]
+    times = random.permuted(np.tile(np.arange(1.0, 13), (2, 1)), axis=1)
+    best = pd.DataFrame([{"on": on, "run_id": name, "model": name, "ms": ms, "ms_low": ms - 0.1, "ms_high": ms + 0.1}
+                         for on, row in zip("ab", times, strict=True) for name, ms in zip(names, row, strict=True)])
+    (row,) = side_by_side.agreements(best.sample(frac=1, random_state=1)).to_dict("records")
+    assert row["models"] == 4
+    assert row["tau"] == pytest.approx(stats.kendalltau(*times[:, [0, 4, 7, 11]]).statistic)
