@@ -44,6 +44,7 @@ if __name__ == "__main__":      # the processes that measure come here, too, by 
 sys.path.insert(0, str(KIT / "code"))
 
 from ecgscale import command  # noqa: E402 - the kit's own copy
+from ecgscale.errors import UserError  # noqa: E402
 from ecgscale.machine.processors import limit_cpus  # noqa: E402
 
 
@@ -60,7 +61,12 @@ def main(argv=None):
     command.add_cpus(made)
     args = made.parse_args(argv)
     cpus = limit_cpus(args.cpus)
-    from ecgscale.deploy.kit import device
+    try:
+        from ecgscale.deploy.kit import device
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed in the Python that runs this, {sys.executable}",
+                        remedy="Install what README.md names for this system, and run measure.py with that Python"
+                        ) from None
 
     runtimes, devices = ([name for name in text.split(",") if name] for text in (args.runtimes, args.devices))
     if args.list:

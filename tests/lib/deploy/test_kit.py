@@ -300,3 +300,12 @@ def test_a_bundle_of_other_models_is_refused(sent, tmp_path):
     with pytest.raises(UserError, match="is not one of the models given"):
         merge([sent[1]], [tmp_path / "model"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_python_without_the_runtime_is_told_what_to_install(kit):
+    """Python without its site-packages has no numpy: a message with its name and the README, no traceback."""
+    done = subprocess.run([sys.executable, "-S", kit / "measure.py", "--list"], text=True, capture_output=True,
+                          env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 2
+    assert done.stderr.startswith("measure.py: numpy is not installed in the Python that runs this, ")
+    assert "README.md" in done.stderr
