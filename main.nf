@@ -4,7 +4,7 @@ include { help         } from './subworkflows/help'
 include { parameters; keep   } from './subworkflows/parameters'
 include { place; given; ensured; grounds } from './subworkflows/places'
 include { claim        } from './subworkflows/claim'
-include { ended; compared; prepared; foretold } from './subworkflows/published'
+include { ended; again; compared; prepared; foretold } from './subworkflows/published'
 include { CHECK; section } from './modules/check'
 include { VERSIONS; codeDigest } from './subworkflows/versions'
 include { DATA         } from './subworkflows/data'
@@ -37,7 +37,7 @@ workflow {
     if (told.runs) {
         table = given('--runs', place(told.runs))
         corpus = prepared(table)
-        ANALYSIS(analysis.map { _checked -> table }, channel.empty(), elsewhere, [], analysis, compared(table), corpus.split, [], corpus.shards, corpus.card, [])
+        ANALYSIS(analysis.map { _checked -> table }, channel.empty(), elsewhere, [], analysis, compared(table), corpus.split, [], corpus.shards, corpus.card, [], again(told))
         published = ANALYSIS.out
     }
     else {
@@ -47,7 +47,7 @@ workflow {
                labels, classes, told)
         DEPLOY(MODELS.out.trained, MODELS.out.runs, DATA.out.corpora, DATA.out.split, section(sections, 'deploy'), labels, told)
         ANALYSIS(MODELS.out.runs, DEPLOY.out.latency, elsewhere, DEPLOY.out.models, analysis, MODELS.out.comparisons, DATA.out.split,
-                 MODELS.out.plan, DATA.out.corpus, DATA.out.card, MODELS.out.verdict)
+                 MODELS.out.plan, DATA.out.corpus, DATA.out.card, MODELS.out.verdict, again(told))
         published = DATA.out.published.mix(MODELS.out.published, DEPLOY.out.published, ANALYSIS.out)
     }
     made = Collections.synchronizedList([])

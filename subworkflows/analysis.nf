@@ -17,12 +17,13 @@ workflow ANALYSIS {
     shards
     card
     rounds                     // of scaling; [] without
+    command                    // that makes the page again, as it tells
 
     main:
     MERGE(elsewhere.collect(), models, runs)
     measured = latency.mix(MERGE.out).toSortedList { a, b -> a.toString() <=> b.toString() }
     FIT(runs, measured, comparisons, study)
-    REPORT(runs, FIT.out, measured, models, comparisons, split, plan, shards, card, rounds)
+    REPORT(runs, FIT.out, measured, models, comparisons, split, plan, shards, card, rounds, command)
 
     emit:
     FIT.out.mix(REPORT.out.page, REPORT.out.answers, REPORT.out.figures, REPORT.out.tables).map { each -> placed(each) }

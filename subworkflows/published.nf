@@ -2,6 +2,7 @@
 // beside it is named. Nextflow itself passes by a folder that exists, so what a full disk or a kill cut short would
 // stay so for ever.
 include { place; below } from './places'
+include { quoted } from './quoted'
 
 // The folder of a run table that COLLECT has written, with the comparisons beside it; [] for any other table
 def compared(table) {
@@ -19,6 +20,15 @@ def prepared(table) {
 // The folders below another that hold a file; [] of none
 def holding(folder, file) {
     folder ? below(folder, file).collect { each -> each.parent }.sort() : []
+}
+
+// The command that makes REPORT's page again: a results folder holds what it is made of, but not a table elsewhere
+def again(told) {
+    def asked = [runs: told.runs, latency: told.latency, study: told.study].findAll { _name, value -> value }.collect { name, value ->
+        def word = value.toString().replace("${projectDir}/", '')
+        "--${name} ${word ==~ /[\w.\/,:-]+/ ? word : quoted(word)}"
+    }
+    told.runs ? "./nextflow run . ${asked.join(' ')} --outdir AGAIN" : 'ecg-report --results RESULTS --out report'
 }
 
 // The rounds of scaling that earlier runs foretold, [round-01.json, ...], placed by their content: -resume knows them

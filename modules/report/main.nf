@@ -14,6 +14,7 @@ process REPORT {
     path shards, stageAs: 'corpus/*'
     path card, stageAs: 'card/*'
     path rounds, stageAs: 'rounds/*'    // rounds.csv, decision.json, datapackage.json; or []
+    val command                         // that the page tells as its own
 
     output:
     path 'report/report.html', emit: page
@@ -27,7 +28,7 @@ process REPORT {
     ecg-report --runs ${quoted(runs)} --fit ${quoted(fit)} ${latency ? '--latency latency/*/*' : ''} ${models ? '--models models/*' : ''} ${split ? '--split ' + quoted(split) : ''} \\
         ${comparisons ? '--comparisons ' + quoted(comparisons) : ''} ${plan ? '--plan ' + quoted(plan) : ''} ${shards ? '--shards corpus/*/shard.json' : ''} \\
         ${card ? '--card ' + quoted(card) : ''} ${rounds ? '--rounds rounds' : ''} \\
-        --command ${quoted(task.ext.again)} --out report --cpus ${task.ext.here ?: task.cpus}
+        --command ${quoted(command)} --out report --cpus ${task.ext.here ?: task.cpus}
     """
 
     stub:
