@@ -125,10 +125,20 @@ def by_law(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
         table.law, *x, y=table.response.y[rows], polish=False).predict(*at)))
 
 
-def by_law_and_miss(table: Table, learned: np.ndarray, asked: np.ndarray, which: str = "y") -> np.ndarray:
-    """`which`: of what Kriged.predict tells, "run_high" say."""
-    return by_family(table, learned, asked, lambda rows, x, at: np.log(krige(
-        table.law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)[which]))
+def by_law_and_miss(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    return by_family(table, learned, asked, lambda *one: np.log(kriged(table, *one)["y"]))
+
+
+def reach_of_process(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """(asked run,) half width on log y of a new run's interval as the process tells it."""
+    def half(told: dict[str, np.ndarray]) -> np.ndarray:
+        return np.log(told["run_high"] / told["run_low"]) / 2
+
+    return by_family(table, learned, asked, lambda *one: half(kriged(table, *one)))
+
+
+def kriged(table: Table, rows: np.ndarray, x: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:
+    return krige(table.law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)
 
 
 def by_family(table: Table, learned: np.ndarray, asked: np.ndarray,
@@ -202,8 +212,7 @@ def reaches(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable,
     reach = conformal(table, learned, asked, way, tell)
     if name != PROCESS or np.isfinite(reach).all():
         return reach
-    own = by_law_and_miss(table, learned, asked, "run_high") - tell(learned, asked)
-    return np.where(np.isfinite(reach), reach, own)
+    return np.where(np.isfinite(reach), reach, reach_of_process(table, learned, asked))
 
 
 def conformal(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, tell: Callable) -> np.ndarray:

@@ -30,19 +30,18 @@ def law(inputs: Inputs) -> Chart | None:
     fits = [fit for fit in fits if fit.subset in POOLED or (fit.subset.startswith(f"{by}=") and "," not in fit.subset)]
     ys = {one.name: one.y for one in responses(ranked, inputs.asked, asked=inputs.explained)}
     sizes = [key for key in dict.fromkeys((fit.x[0], fit.y) for fit in fits) if key[0] in ranked and key[1] in ys]
-    views, ranks, rows, told = [], [], {}, []
+    views, rows, told = [], {}, []
     sizes.sort(key=lambda one: inputs.asked not in one[1])      # what was asked stands first
     for x, y in sizes:
         chosen = [fit for fit in fits if (fit.x[0], fit.y) == (x, y)]
         spec = law_view(ranked, x, y, ys[y], chosen, rows)
         if spec:
             sure = [fit for fit in chosen if fit.verdict == "identified" and fit.law in LAWS]
-            views.append(View(f"{x}-{y}".replace("_", "-").replace(" ", ""),
-                              f"{quantity(y)} over {quantity(x)}", spec))
-            ranks.append((not any(fit.statistics.get("headline") for fit in sure), not sure, len(spec["layer"]) == 1))
+            view = View(f"{x}-{y}".replace("_", "-").replace(" ", ""), f"{quantity(y)} over {quantity(x)}", spec)
+            headline = any(fit.statistics.get("headline") for fit in sure)
+            views.append(((not headline, not sure, len(spec["layer"]) == 1), view))
             told += [f"{fit.law} over {x} of {label(fit.subset)}" for fit in sure]
-    # the headline's stands first, those without a law last
-    views = [views[place] for place in sorted(range(len(views)), key=ranks.__getitem__)]
+    views = [view for _, view in sorted(views, key=lambda one: one[0])]     # the headline's first, without a law last
     return Chart(
         "laws", "Scaling laws",
         "Points: runs. Lines: the preferred of the laws that the data identify, for all runs (ink), their frontier "
