@@ -25,7 +25,8 @@ workflow {
     sheet  = told.input ? given('--input', place(told.input)) : []
     own    = told.labels ? given('--labels', place(told.labels)) : null
     ensured('--checkpoints', place(told.checkpoints))       // a container mounts it
-    CHECK("${workflow.manifest.version} ${codeDigest()}", [study: told.study, sheet: told.input], !told.runs, study, sheet)
+    called = [study: told.study, sheet: told.input, folder: sheet ? sheet.toAbsolutePath().parent.toUriString() : null]
+    CHECK("${workflow.manifest.version} ${codeDigest()}", called, !told.runs, study, sheet)
     CHECK.out.problems.subscribe { found -> if (found.text) { error found.text.trim() } }
     VERSIONS(CHECK.out.versions, told.outdir)
     labels = CHECK.out.labels.map { named -> own ?: place("${projectDir}/assets/labels/${named.text.trim()}") }

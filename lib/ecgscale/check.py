@@ -50,14 +50,15 @@ FILES = {f"sections/{name}.json": marked(f'{{\n "name": "{name}"'.encode()) for 
 
 
 def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None = None, sheet_name: str | None = None,
-          recordings: bool = True) -> None:
+          sheet_folder: Path | None = None, recordings: bool = True) -> None:
     """Check what a run is given, then write `out`/sections/<section>.json, `out`/versions.yml (what the tasks of the
     run work with, in the shape that nf-core's tools read), `out`/labels.txt (the study's label set) and, with a
     sheet, `out`/sheet.json: its rows.
 
     `study_name`, `sheet_name`: as the user named the files, for the messages; a sheet with another name is a task's
-    copy, and what it names does not lie beside it and is not looked at. Without `recordings` (the run begins with a
-    table) nothing is split. Raises UserError with all problems, one a line, and writes nothing then.
+    copy. What it names lies in `sheet_folder`: a task sees all of it, some of it or none, and what it does not see is
+    no problem. Without `recordings` (the run begins with a table) nothing is split. Raises UserError with all
+    problems, one a line, and writes nothing then.
     """
     problems = []
     found: Study | None = None
@@ -76,8 +77,10 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
         error.file = sheet_name or sheet
         problems.append(str(error))
     if not problems and recordings:
-        problems += split_problems(found.split, rows, study_name or study, sheet_name or sheet, sheet_name is None)
-        problems += table_problems(rows, sheet, found) if sheet and sheet_name is None else ()
+        copied = sheet_name is not None
+        beside = sheet.parent if sheet and not copied else sheet_folder
+        problems += split_problems(found.split, rows, study_name or study, sheet_name or sheet, beside)
+        problems += table_problems(rows, sheet_name or sheet, beside, found, copied) if beside else ()
     if problems:
         raise UserError("\n".join(problems))
     texts = {f"sections/{name}.json": json.dumps({"name": name} | found.model_dump(mode="json", include=set(keys)),
@@ -91,14 +94,17 @@ def check(study: Path, sheet: Path | None, out: Path, *, study_name: str | None 
 
 
 def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, sheet: Path | str,
-                   at_hand: bool = True) -> Iterator[str]:
+                   beside: Path | None) -> Iterator[str]:
     """What a split asks of the sample sheet and does not find there, a line each. No rows: a synthetic corpus.
-    `at_hand`: the tables that the sheet names can be read."""
+    `beside`: the folder of the tables that the sheet names, where it is known."""
     if split.method == "leave-source-out":
         from ecgscale.ecg.synthetic import SOURCES  # compiled code, which other splits do without
 
-        sources = [name for row in rows for name in sources_of(row, sheet, at_hand)] or list(SOURCES)
-        if split.held_out not in sources and (at_hand or str(split.held_out).partition("/")[0] not in sources):
+        sites = {row["source"]: sites_of(row, beside) for row in rows} or dict.fromkeys(SOURCES, ())
+        sources = [name for source, named in sites.items() for name in (source, *(f"{source}/{site}"
+                                                                                  for site in named or ()))]
+        unseen = sites.get(str(split.held_out).partition("/")[0], ()) is None
+        if split.held_out not in sources and not unseen:
             yield str(UserError(f"source {split.held_out!r} is not in the corpus", file=study, field="split.held_out",
                                 remedy=f"Sources: {', '.join(sources)}"))
     if split.method == "column" and not rows:
@@ -111,28 +117,35 @@ def split_problems(split: Split, rows: list[dict[str, str]], study: Path | str, 
                                 remedy="Give a CSV of record and fold (0, 1: train, 2: valid, 3: test)"))
 
 
-def sources_of(row: dict[str, str], sheet: Path | str, at_hand: bool) -> list[str]:
-    """What of a row of the sheet can be held out: the source, and the sites that its patients table names."""
-    table, sites = Path(sheet).parent / row["patients"], set()
-    if at_hand and row["patients"].endswith(".csv") and table.is_file():
-        with suppress(UserError):           # table_problems tells of it
-            sites = {one.site for one in read_people(table).rows.values() if one.site}
-    return [row["source"], *(f"{row['source']}/{site}" for site in sorted(sites))]
+def sites_of(row: dict[str, str], beside: Path | None) -> list[str] | None:
+    """What of a source can be held out beside all of it: the sites that its patients table names. None: that table
+    is not seen from here, or cannot be read, which table_problems tells."""
+    if not row["patients"]:
+        return []
+    table = (beside or Path()) / row["patients"]
+    if beside is None or "://" in row["patients"] or not table.is_file():
+        return None
+    with suppress(UserError):
+        return sorted({one.site for one in read_people(table).rows.values() if one.site})
+    return None
 
 
-def table_problems(rows: list[dict[str, str]], sheet: Path, study: Study) -> Iterator[str]:
-    """Folders and tables that a sheet names and that are not there or cannot be read, a line each."""
+def table_problems(rows: list[dict[str, str]], sheet: Path | str, beside: Path, study: Study,
+                   copied: bool) -> Iterator[str]:
+    """Folders and tables that a sheet names and that are not there (a task with a copy of the sheet may not see them)
+    or cannot be read, a line each."""
     labels = read_label_set(study.data.labels)
     reads = {"patients": read_people, "labels": read_labels, "mapping": labels.translating}
     for row in rows:
         for column in ("path", *reads):
             if not row[column] or "://" in row[column]:
                 continue
-            place = sheet.parent / row[column]
+            place = beside / row[column]
             if not (place.is_dir() if column == "path" else place.is_file()):
                 wrong = f"is no {'folder' if column == 'path' else 'file'}" if place.exists() else "does not exist"
-                yield str(UserError(f"{place} {wrong}", file=sheet, line=int(row["line"]), field=column,
-                                    remedy="Paths are relative to the sheet's folder"))
+                if not copied:
+                    yield str(UserError(f"{place} {wrong}", file=sheet, line=int(row["line"]), field=column,
+                                        remedy="Paths are relative to the sheet's folder"))
             elif column != "path":
                 try:
                     reads[column](place)

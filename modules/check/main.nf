@@ -9,7 +9,8 @@ process CHECK {
 
     input:
     val project                // '0.2.0 66d6ab1d8ccb6fdf': version and digest of lib/; an image has to hold the same
-    val named                  // [study: 'my study.yaml', sheet: 'sheet.csv' or null]: as the user named them
+    val named                  // [study: 'my study.yaml', sheet: 'sheet.csv' or null]: as the user named them; folder: the
+                               // sheet's own, whose tables are read where the task sees them
     val recordings             // false where the run begins with a table
     path study, stageAs: 'study/*'
     path sheet, stageAs: 'sheet/*'    // [] without --input
@@ -42,7 +43,7 @@ def checking(code, project, named, recordings, study, sheet) {
     found=\$(python3 -c 'import ecgscale; from ecgscale.machine.provenance import code_digest; print(ecgscale.__version__, code_digest())')
     if [ "\$found" = ${quoted(project)} ]; then
         ecg-check --study ${quoted(study)} --study-name=${quoted(named.study)} \\
-            ${sheet ? '--sheet ' + quoted(sheet) + ' --sheet-name=' + quoted(named.sheet) : ''} \\
+            ${sheet ? '--sheet ' + quoted(sheet) + ' --sheet-name=' + quoted(named.sheet) + ' --sheet-folder=' + quoted(named.folder) : ''} \\
             ${recordings ? '' : '--no-recordings'} --out . --problems problems.txt
     else
         echo "container image: it holds ecgscale \${found/ /, code }, and this folder is ecgscale" ${quoted(project.replace(' ', ', code ') + '.')} \\

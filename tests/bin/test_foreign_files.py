@@ -111,5 +111,11 @@ def test_no_run_is_written_where_the_folder_of_a_later_one_is_foreign(name, tmp_
             f"{other.spec.run_id if name == 'ecg-evaluate' else label_of(other)}/thesis.txt")
 
 
+def test_no_section_is_written_beside_foreign_problems(tmp_path):
+    write(tmp_path, SEVERAL["ecg-check"][0]())
+    refused(lambda folder: run("ecg-check", "--study", STUDY, "--sheet", "sheet.csv", "--problems",
+                               folder / "out/problems.txt", folder=folder), tmp_path, "problems.txt")
+
+
 def test_every_command_is_looked_at():
     assert {path.name for path in BIN.glob("ecg-*")} == set(SEVERAL) | set(SEVERAL_RUNS) | ALONE | FETCHES

@@ -11,6 +11,7 @@ import pytest
 from ecgscale.check import SECTIONS, check, read_sheet
 from ecgscale.design.study import Study, read_study
 from ecgscale.errors import UserError
+from tests.fuzz.commands import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,15 +116,48 @@ def test_sections_are_json(tmp_path):
     assert body["name"] == "mini"
 
 
+@pytest.mark.parametrize("place", [".", "checked", "checked/sections", "checked/labels.txt"])
+def test_problems_have_a_place_of_their_own(place, tmp_path, capsys):
+    """Else the sections would be written, and then no room be found for the problems."""
+    asked = ["--study", str(ROOT / "assets/studies/mini.yaml"), "--out", str(tmp_path / "checked")]
+    with pytest.raises(SystemExit):
+        main("ecg-check")([*asked, "--problems", str(tmp_path / place)])
+    assert "--problems" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_site_of_the_patients_table_can_be_left_out(tmp_path):
-    """Asked of the table before anything is prepared; a task's copy of the sheet has no table at hand."""
+    """Asked of the table before anything is prepared; a task's copy of the sheet asks the tables that it sees."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a.csv").write_text("record,site\nR1,north\nR2,south\n")
-    study, sheet = tmp_path / "study.yaml", tmp_path / "sheet.csv"
-    sheet.write_text("source,path,patients\na,a,a.csv\n")
+    study, sheet, copy = tmp_path / "study.yaml", tmp_path / "sheet.csv", tmp_path / "task/sheet.csv"
+    sheet.write_text("source,path,patients\na,a,a.csv\nc,gone,gone.csv\n")
+    copy.parent.mkdir()
+    copy.write_text(sheet.read_text())
+    told = {"sheet_name": "sheet.csv", "sheet_folder": tmp_path}
     for number, (held_out, known) in enumerate([("a/north", True), ("a/east", False), ("b/north", False)]):
         study.write_text(f"name: x\nsplit: {{method: leave-source-out, held_out: {held_out}}}\n")
-        with nullcontext() if known else pytest.raises(UserError, match="Sources: a, a/north, a/south"):
-            check(study, sheet, tmp_path / f"out{number}")
+        with nullcontext() if known else pytest.raises(UserError, match="Sources: a, a/north, a/south, c"):
+            check(study, copy, tmp_path / f"out{number}", **told)
+    study.write_text("name: x\nsplit: {method: leave-source-out, held_out: c/east}\n")
+    check(study, copy, tmp_path / "unseen", **told)
     study.write_text("name: x\nsplit: {method: leave-source-out, held_out: a/east}\n")
-    check(study, sheet, tmp_path / "out", sheet_name="sheet.csv")
+    check(study, copy, tmp_path / "none", sheet_name="sheet.csv")
+    with pytest.raises(UserError) as found:
+        check(study, sheet, tmp_path / "out")
+    assert [problem.split(". ")[0] for problem in str(found.value).splitlines()] == [
+        f"{study}: split.held_out: source 'a/east' is not in the corpus",
+        f"{sheet}:3: path: {tmp_path}/gone does not exist",
+        f"{sheet}:3: patients: {tmp_path}/gone.csv does not exist"]
+
+
+def test_a_task_reads_the_tables_that_it_sees(tmp_path):
+    """A fold that is none, before any recording is read; a table that is not seen is Nextflow's to tell."""
+    (tmp_path / "folds.csv").write_text("record,fold\nA1,7\n")
+    (tmp_path / "sheet.csv").write_text("source,path,patients\na,nowhere,folds.csv\nb,b,b.csv\nc,c,s3://c/c.csv\n")
+    (tmp_path / "study.yaml").write_text("name: x\n")
+    with pytest.raises(UserError) as found:
+        check(tmp_path / "study.yaml", tmp_path / "sheet.csv", tmp_path / "out", sheet_name="sheet.csv",
+              sheet_folder=tmp_path)
+    told = f"{tmp_path}/folds.csv:2: fold: '7' is not a fold. Write 0 or 1 (train), 2 (valid), 3 (test)"
+    assert str(found.value) == told

@@ -77,7 +77,7 @@ from ecgscale.contracts.evaluation import (
 )
 from ecgscale.contracts.files import Document, Part, wrong_schema
 from ecgscale.contracts.names import FAMILIES, RUNTIMES
-from ecgscale.contracts.output import Wrote, marked, remove_folder, whole, whole_folder, write_array, write_text
+from ecgscale.contracts.output import Wrote, marked, never, remove_folder, whole, whole_folder, write_array, write_text
 from ecgscale.contracts.reading import ContractError, plain_file, read_array, read_arrays, read_json, read_text, reading
 from ecgscale.contracts.rounds import ROUNDS, Decision, Foretold, Round, read_rounds
 from ecgscale.contracts.runs import (
@@ -112,7 +112,7 @@ __all__ = [
     "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "Round",
     "RunResult", "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Teaching", "Tuning",
     "Wrote", "changed", "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests", "joined",
-    "marked", "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_rounds", "read_split",
+    "marked", "never", "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_rounds", "read_split",
     "read_tensors", "read_text", "reading", "refuse_foreign", "remove_folder", "whole", "whole_folder", "write_array",
     "write_split", "write_tensors", "write_text", "wrong_schema",
 ]
