@@ -1,4 +1,5 @@
-"""The tables of coverage.md from assets/coverage.csv, with which every fit is compared.
+"""The tables of coverage.md, coverage-short.md and coverage-drawn.md from assets/coverage.csv, with which every fit is
+compared.
 
 PYTHONPATH=lib python docs/explanation/coverage_tables.py
 """

@@ -1,7 +1,7 @@
 """PREPARE and SPLIT as tasks at 1,000 and at 10,000 synthetic recordings: recordings a second, peak memory, bytes.
 
-`extra_info` of each benchmark holds the figures; docs/explanation/method.md has those of one machine, extrapolated to
-the release.
+`extra_info` of each benchmark holds the figures; docs/explanation/preparation.md has those of one machine,
+extrapolated to the release.
 """
 
 import os

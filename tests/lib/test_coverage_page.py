@@ -1,4 +1,4 @@
-"""The tables of docs/explanation/coverage.md are those of the counts that every fit is compared with."""
+"""The tables of the pages on coverage are those of the counts that every fit is compared with."""
 
 import runpy
 from pathlib import Path
@@ -10,10 +10,10 @@ from ecgscale.laws.counted import COUNTS
 PAGES = Path(__file__).parents[2] / "docs" / "explanation"
 
 
-def test_the_page_has_the_tables_of_the_counts():
-    page = (PAGES / "coverage.md").read_text(encoding="utf-8")
+def test_the_pages_have_the_tables_of_the_counts():
+    pages = [(PAGES / f"coverage{part}.md").read_text(encoding="utf-8") for part in ("", "-short", "-drawn")]
     made = runpy.run_path(str(PAGES / "coverage_tables.py"))["tables"]()
-    assert [table in page for table in made] == [True] * 5
+    assert [[table in page for page in pages].index(True) for table in made] == [0, 0, 1, 2, 2]
 
 
 def test_every_cell_is_counted_once():

@@ -51,8 +51,8 @@ class Data(Section):
     """Preparation recipe and label set by name, and how much may be rejected, or match nothing, before a run stops."""
 
     recipe: Recipes = "study"
-    """Filter, rate and normalization by name: see docs/explanation/method.md. Of a list, the first prepares the corpus
-    that is described and split, the others the same recordings again, for groups of runs that ask for them."""
+    """Filter, rate and normalization by name: see docs/explanation/preparation.md. Of a list, the first prepares the
+    corpus that is described and split, the others the same recordings again, for groups of runs that ask for them."""
     labels: str = "physionet2021"
     """Label set, a folder in assets/labels; the parameter --labels goes before it."""
     likelihood: float = Field(0.0, ge=0, le=100)

@@ -108,7 +108,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
 
 def band(fit: Fit, clusters: np.ndarray) -> dict[str, list[float | None]] | None:
     """90 % profile intervals of the curve at BAND sizes over its runs. Those of its covariance hold it half as often
-    where noise grows along the size (docs/explanation/coverage.md). None where the law has no profile."""
+    where noise grows along the size (docs/explanation/coverage-drawn.md). None where the law has no profile."""
     at = np.linspace(fit.log_x.min(), fit.log_x.max(), BAND)
     made = profile(fit, at[None], clusters)
     return None if made is None else {name: list(map(finite, np.exp(values))) for name, values in (
@@ -191,8 +191,8 @@ def average(question: Question, profiles: dict[str, Profile], weights: dict[str,
 
     The prediction is weighted by AICc, its interval by AIC, which leaves more to laws of many parameters: with AICc
     intervals from 8 runs held the truth in 69-88 %, with AIC in 89-93 %, while predictions got worse
-    (docs/explanation/coverage.md). The interval is extended to the prediction where that lies outside, and ends at the
-    largest value that the response can have.
+    (docs/explanation/coverage-drawn.md). The interval is extended to the prediction where that lies outside, and ends
+    at the largest value that the response can have.
     """
     most = np.log(question.response.most)
     names = list(profiles)

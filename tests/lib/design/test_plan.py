@@ -195,13 +195,13 @@ def test_the_axes_of_ptbxl_differ_from_their_reference_in_one_thing():
 
 
 def test_the_rates_of_ptbxl_are_those_that_its_small_networks_foretell():
-    """docs/explanation/models.md: foretold from the committed table's networks of at most 220 thousand parameters; the
+    """docs/explanation/rates.md: foretold from the committed table's networks of at most 220 thousand parameters; the
     runs at those rates, and what was found, in assets/examples/ptbxl/rates."""
     from ecgscale.analysis.rate_laws import rate_law
     from ecgscale.contracts import RUNS
 
     example = ASSETS / "examples" / "ptbxl"
-    page = (ASSETS.parent / "docs" / "explanation" / "models.md").read_text(encoding="utf-8")
+    page = (ASSETS.parent / "docs" / "explanation" / "rates.md").read_text(encoding="utf-8")
     known, found = RUNS.read(example / "runs.csv"), RUNS.read(example / "rates" / "runs.csv")
     planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl-rates.yaml"), 26)
     assert set(found["run_id"]) == {run.spec.run_id for run in planned}
@@ -266,7 +266,7 @@ def test_the_students_of_ptbxl_are_better_than_alone():
 
 
 def test_the_rates_of_ptbxl_move_as_the_page_says():
-    """docs/explanation/models.md: rate laws of the RegNets on a 16th, of assets/examples/ptbxl with its settings."""
+    """docs/explanation/rates.md: rate laws of the RegNets on a 16th, of assets/examples/ptbxl with its settings."""
     import pandas as pd
 
     from ecgscale.analysis.rate_laws import rate_law
@@ -278,7 +278,7 @@ def test_the_rates_of_ptbxl_move_as_the_page_says():
     assert set(more["run_id"]) == {run.spec.run_id for run in planned}
     runs = pd.concat([RUNS.read(example / "runs.csv"), more], ignore_index=True)
     runs = runs[runs["family"].eq("regnet") & runs["data_fraction"].eq(0.0625)]
-    page = (ASSETS.parent / "docs" / "explanation" / "models.md").read_text(encoding="utf-8").replace("−", "-")
+    page = (ASSETS.parent / "docs" / "explanation" / "rates.md").read_text(encoding="utf-8").replace("−", "-")
     for optimizer, sizes in (("adamw", ["params", "batch_size", "depth"]), ("sgd", ["params"])):
         law = rate_law(runs[runs["optimizer"].eq(optimizer)])
         assert list(law.exponents) == sizes

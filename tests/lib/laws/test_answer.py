@@ -35,8 +35,8 @@ def test_a_form_without_an_end_counts_by_its_share(share, endless):
 
 
 def test_the_average_covers_a_law_that_the_runs_show():
-    """Planted shifted power law, 8 runs: the average knows neither form nor parameters (docs/explanation/coverage.md:
-    0.86–0.90 for the curve of 50 tables)."""
+    """Planted shifted power law, 8 runs: the average knows neither form nor parameters (see
+    docs/explanation/coverage-drawn.md: 0.86–0.90 for the curve of 50 tables)."""
     for shares in cover_average("shifted", 8, Noise(0.05), 25, seed=7):
         assert np.mean(shares) > 0.85 - 2 * 0.06
         assert np.mean(shares) < 1

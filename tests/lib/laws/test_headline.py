@@ -79,7 +79,7 @@ def test_the_frontier_s_interval_holds_the_quantile_it_is_of():
     ("power", 20, "rates"), ("power", 60, "exponential"), ("floor", 40, "normal")])
 def test_the_band_of_a_frontier_holds_the_planted_quantile(law, runs, excess):
     """Nominal 0.9, mean over nine sizes, 60 tables a cell (some 200 of their own): the covariance of the fit alone held
-    it in 0.2 to 0.6 (docs/explanation/coverage.md)."""
+    it in 0.2 to 0.6 (docs/explanation/coverage-drawn.md)."""
     assert 0.84 < cover_frontier(law, runs, excess, 60).band.mean() < 0.99
 
 

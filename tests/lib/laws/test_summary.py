@@ -88,8 +88,8 @@ def test_lines_of_the_counts_are_what_coverage_prints(monkeypatch, capsys):
 
 
 def test_laws_of_a_frontier_say_what_theirs_were_counted_to_hold():
-    """docs/explanation/coverage.md: 0.75 of a multi-epoch law's parameters with 60 runs, 0.84 of a power law's curve
-    with 500; a law with floor falls nowhere below 0.85, and the counts of all runs are not theirs."""
+    """docs/explanation/coverage-drawn.md: 0.75 of a multi-epoch law's parameters with 60 runs, 0.84 of a power law's
+    curve with 500; a law with floor falls nowhere below 0.85, and the counts of all runs are not theirs."""
     found = shortfalls("multi_epoch", 70, frontier=True)
     assert {row["of"]: row["share"] for row in found} == {"parameters": 0.75, "curve": 0.82}
     assert "multi-epoch law of a frontier held, at the lowest, parameters in 0.75 (normal noise)" in told_shortfalls(
