@@ -10,6 +10,7 @@ SIF_ARGS ?= --mksquashfs-args "-comp zstd -Xcompression-level 3"
 FUZZ ?= 75
 SAMPLE ?= 50
 SEED ?= 1
+DONE ?=
 ENGINES ?= podman docker apptainer singularity slurm
 ENGINES_OUT ?= results/engines
 
@@ -34,7 +35,7 @@ fuzz: $(READY)   ## damaged and hostile files for every reader and command, othe
 	ECGSCALE_FUZZ=$(FUZZ) .venv/bin/python -X faulthandler -m pytest tests/fuzz -q -s
 
 mutants: $(READY)   ## do the tests notice mistakes? 50 a package, the same each time; SAMPLE and SEED say others: an hour or more
-	.venv/bin/python -m tests.mutants.mutants --sample $(SAMPLE) --seed $(SEED)
+	.venv/bin/python -m tests.mutants.mutants --sample $(SAMPLE) --seed $(SEED) $(if $(DONE),--out $(DONE))
 
 faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk: minutes
 	.venv/bin/python -m pytest tests/faults/faults.py tests/faults/full_disk.py

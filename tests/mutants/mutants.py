@@ -1,9 +1,10 @@
 """Do the tests notice a mistake? A sample of small mistakes in the modules that numbers come from, each tried alone.
 
     make mutants        # 50 a package, the same ones every time; SAMPLE and SEED say others
+    make mutants DONE=mutants.jsonl     # keeps what is done, and goes on with the others when it was stopped
 
-A copy of the project is made in a scratch folder. The tests of a package run there once and are watched: which function
-does each call? Then each mutant meets the quickest tests that call its function, SECONDS of them together. A
+A copy of the project is made in a scratch folder. The tests of a package run there once and are watched: which lines
+does each run? Then each mutant meets the quickest tests that run its lines, SECONDS of them together. A
 test that fails, or that does not end, kills it. What survives is printed: a test is missing, or the mutant is no
 mistake.
 
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from ecgscale.machine.compiled import stamp
@@ -58,7 +60,7 @@ def environment(project: Path, **more: str) -> dict[str, str]:
 
 
 def watch(project: Path, package: str) -> dict[str, dict]:
-    """Seconds and called functions of every test of a package, by its name."""
+    """Seconds and lines of every test of a package, by its name."""
     told = project / "reached.json"
     subprocess.run([sys.executable, "-m", "pytest", "-q", "--no-header", "--no-summary", "-p", "no:cacheprovider", "-p",
                     "tests.mutants.reached", *(f"tests/lib/{place}" for place in TESTS[package])],
@@ -75,19 +77,20 @@ def importers(project: Path, file: str) -> set[str]:
 
 
 def tests_of(site: Site, reached: dict[str, dict], project: Path, seconds: float) -> list[str]:
-    """The quickest tests that call the mutant's function, `seconds` together.
+    """The quickest tests that run the mutant's lines, `seconds` together.
 
-    Of what runs as its module is imported: those that call any function of it, or hold the reference pages against the
-    code. Of what numba compiles, which nobody sees called: those that call any function of the modules that import it.
+    Of what runs as its module is imported: those that run any function of it, or hold the reference pages against the
+    code. Of what numba compiles, which nobody sees run: those that run any function of the modules that import it.
     """
-    own = f"{site.file.removeprefix(f'{LIB}/')}:{site.function}"
-    if site.compiled or not site.function:
+    if site.compiled or not site.lines:
         modules = importers(project, site.file) if site.compiled else {site.file.removeprefix(f"{LIB}/")}
         fitting = {name for name, one in reached.items()
-                   if any(place.rpartition(":")[0] in modules for place in one["functions"])
-                   or (not site.function and name.startswith("tests/lib/test_reference.py"))}
+                   if modules & one["lines"].keys()
+                   or (not site.lines and name.startswith("tests/lib/test_reference.py"))}
     else:
-        fitting = {name for name, one in reached.items() if own in one["functions"]}
+        first, last = site.lines
+        fitting = {name for name, one in reached.items()
+                   if any(first <= line <= last for line in one["lines"].get(site.file.removeprefix(f"{LIB}/"), ()))}
     chosen, spent = [], 0.0
     for name in sorted(fitting, key=lambda name: reached[name]["seconds"]):
         spent += reached[name]["seconds"]
@@ -112,6 +115,9 @@ def run_tests(project: str, tests: list[str], log: str, kept: dict[Path, tuple] 
     if kept:
         from ecgscale.machine import compiled
         compiled.stamp = kept.get
+    else:
+        import numba
+        numba.config.CACHE_DIR = f"{project}/anew"      # what the next mutants take stays
     import pytest
 
     code = pytest.main([*QUIET, *tests])
@@ -126,7 +132,7 @@ def meet(site: Site, tests: list[str], project: Path, limit: float) -> str:
     file = project / site.file
     source, changed = file.read_bytes(), file.stat().st_mtime_ns
     kept = {room: stamp(room) for room in (project / LIB).iterdir() if room.is_dir() and any(room.glob("*.py"))}
-    anew = site.compiled or not site.function       # what is compiled holds the constants of its module
+    anew = site.compiled or not site.lines      # what is compiled holds the constants of its module
     context = multiprocessing.get_context("forkserver")
     try:
         file.write_bytes(site.applied(source))
@@ -140,6 +146,7 @@ def meet(site: Site, tests: list[str], project: Path, limit: float) -> str:
             return "timeout"
         return "survived" if process.exitcode == 0 else "killed"
     finally:
+        shutil.rmtree(project / "anew", ignore_errors=True)
         file.write_bytes(source)
         os.utime(file, ns=(changed, changed))
 
@@ -155,18 +162,28 @@ def main() -> None:
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--seconds", type=float, default=60, help="of tests that each meets (60)")
     made.add_argument("--packages", nargs="+", default=list(TESTS), choices=list(TESTS))
+    made.add_argument("--out", type=Path, metavar="FILE", help="JSON lines, one a mutant; those that it holds are not "
+                                                               "tried again, so that what was stopped goes on")
     args = made.parse_args()
+    earlier = args.out.read_text().splitlines() if args.out and args.out.exists() else ()
+    done = {one["site"]: one["outcome"] for one in map(json.loads, earlier)}
     multiprocessing.set_forkserver_preload(list(LIBRARIES))
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         project = copy_project(Path(folder) / "project")
         outcomes: dict[str, list[str]] = defaultdict(list)
-        for package in args.packages:
-            reached = watch(project, package)
-            for site in sample(project, package, args.sample, args.seed):
-                tests, started = tests_of(site, reached, project, args.seconds), time.monotonic()
-                expected = sum(reached[name]["seconds"] for name in tests)
-                outcomes[package].append(outcome := meet(site, tests, project, 120 + 6 * expected))
-                print(f"{outcome:9} {site}  ({len(tests)} tests, {time.monotonic() - started:.0f} s)", flush=True)
+        reached = {package: watch(project, package) for package in args.packages}
+        samples = [[(package, site) for site in sample(project, package, args.sample, args.seed)]
+                   for package in args.packages]
+        for package, site in filter(None, chain.from_iterable(zip_longest(*samples))):      # the packages take turns
+            if (name := str(site)) not in done:
+                tests, started = tests_of(site, reached[package], project, args.seconds), time.monotonic()
+                expected = sum(reached[package][test]["seconds"] for test in tests)
+                done[name] = meet(site, tests, project, 120 + 6 * expected)
+                print(f"{done[name]:9} {name}  ({len(tests)} tests, {time.monotonic() - started:.0f} s)", flush=True)
+                if args.out:
+                    with args.out.open("a") as stream:
+                        print(json.dumps({"site": name, "outcome": done[name]}), file=stream)
+            outcomes[package].append(done[name])
     print("\npackage     mutants  killed  timeout  survived  score")
     for package, ends in outcomes.items():
         counts = [len(ends), *(ends.count(end) for end in ("killed", "timeout", "survived"))]

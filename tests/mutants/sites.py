@@ -19,18 +19,22 @@ COMPILED = "compiled"           # the decorator of functions that no profiler se
 
 @dataclass(frozen=True)
 class Site:
-    """One mistake. function: first line of the function that it is in, 0 outside of any; compiled: by numba."""
+    """One mistake.
+
+    lines: first and last of its statement (of an `if` or the like: before what it holds; of a default value: of the
+    whole function), none where it runs as the module is imported. compiled: by numba.
+    """
 
     file: str           # below the project
     start: tuple[int, int]      # line from 1, byte of the line from 0
     stop: tuple[int, int]
     text: str           # what stands there in the mutant
     was: str
-    function: int
+    lines: tuple[int, int] | None
     compiled: bool
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.start[0]}: {self.was} -> {self.text}"
+        return f"{self.file}:{self.start[0]}:{self.start[1] + 1}: {self.was} -> {self.text}"
 
     def applied(self, source: bytes) -> bytes:
         lines = source.splitlines(keepends=True)
@@ -44,24 +48,33 @@ def sites(root: Path, file: Path) -> list[Site]:
     tree = ast.parse(file.read_bytes())
     name = file.relative_to(root).as_posix()
     return [Site(name, (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset), text,
-                 " ".join(ast.unparse(node).split()), function, compiled)
-            for node, text, function, compiled in mistakes(tree, 0, False)]
+                 " ".join(ast.unparse(node).split()), lines, compiled)
+            for node, text, lines, compiled in mistakes(tree, None, False)]
 
 
-def mistakes(node: ast.AST, function: int, compiled: bool) -> Iterator[tuple[ast.AST, str, int, bool]]:
-    """(node, text in its place, function, compiled) of a node and all below, leaving out what nothing runs by:
+def mistakes(node: ast.AST, lines: tuple[int, int] | None, compiled: bool,
+             ) -> Iterator[tuple[ast.AST, str, tuple[int, int] | None, bool]]:
+    """(node, text in its place, lines, compiled) of a node and all below, leaving out what nothing runs by:
     annotations, texts, decorators."""
     if isinstance(node, ast.FunctionDef):
-        function = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+        lines = node.lineno, node.end_lineno
         compiled = any(isinstance(one, ast.Name) and one.id == COMPILED for one in node.decorator_list)
+    elif lines and isinstance(node, ast.stmt | ast.match_case):
+        first = first_line(node)
+        held = getattr(node, "body", None) or getattr(node, "cases", None)
+        lines = first, max(first, first_line(held[0]) - 1) if held else node.end_lineno
     for text in others(node):
-        yield node, text, function, compiled
+        yield node, text, lines, compiled
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list") or isinstance(node, ast.JoinedStr):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):
-                yield from mistakes(child, function, compiled)
+                yield from mistakes(child, lines, compiled)
+
+
+def first_line(node: ast.stmt | ast.match_case) -> int:
+    return node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
 
 
 def others(node: ast.AST) -> Iterator[str]:
