@@ -1,7 +1,9 @@
 """What has a digest is not read once it was changed: splits, weights, tables."""
 
+import errno
 import hashlib
 import json
+import resource
 
 import pandas as pd
 import pytest
@@ -135,6 +137,19 @@ def test_tensors_come_back_with_what_was_said_of_them(tmp_path):
     assert about == {"run_id": "r"}
     assert tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
+
+
+def test_tensors_without_room_are_told_by_the_systems_own_number(tmp_path):
+    """The library tells it in words alone. A limit of the file's size stands for the full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"w\.safetensors") as raised:
+            write_tensors(tmp_path / "w.safetensors", {"weight": torch.zeros(10000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.errno == errno.EFBIG
+    assert not list(tmp_path.iterdir())
 
 
 def test_any_flipped_bit_of_tensors_is_found(tmp_path):

@@ -138,6 +138,11 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
+def test_sources_are_as_large_as_published():
+    """The 88,253 public recordings of the Challenge 2021, doi:10.1088/1361-6579/ac79fd."""
+    assert sum(source.published for source in SOURCES.values()) == 88253
+
+
 def test_holters_of_the_published_length():
     """30 minutes at 257 Hz: 462,600 samples, as in INCART."""
     one = plan(1, 1, ["st_petersburg_incart"], holter_seconds=1800)[0]

@@ -13,7 +13,7 @@ from scipy.signal import butter, find_peaks, periodogram, sosfiltfilt
 
 from ecgscale.contracts import LEADS
 from ecgscale.ecg.synthetic_diagnoses import draw_body, heart_with
-from ecgscale.ecg.synthetic_heart import PREMATURE_ATRIAL, PREMATURE_VENTRICULAR, Heart, beats, leads, shaped
+from ecgscale.ecg.synthetic_heart import PREMATURE_ATRIAL, PREMATURE_VENTRICULAR, QRS, Heart, beats, leads, shaped
 
 RATE, SECONDS = 500, 14.0
 BEFORE = 140            # samples of a mean beat that come before its QRS onset
@@ -171,6 +171,14 @@ def test_axis():
     assert all(-30 < ecg.axis_degrees() < 90 for ecg in ecgs("NSR"))
     assert all(-90 < ecg.axis_degrees() < -30 for ecg in ecgs("LAD"))
     assert all(90 < ecg.axis_degrees() < 180 for ecg in ecgs("RAD"))
+
+
+@pytest.mark.parametrize("shape", QRS)
+def test_the_waves_of_a_qrs_follow_each_other_within_its_duration(shape):
+    """By the definition of a duration: a wave beyond it would be a beat that lasts longer than is said."""
+    centre, width = QRS[shape][:, :2].T
+    assert (np.diff(centre) > 0).all()
+    assert 0 < (centre - width).min() < (centre + width).max() < 1
 
 
 @pytest.mark.parametrize("axis", [-60, 0, 45, 120])

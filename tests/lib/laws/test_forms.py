@@ -1,5 +1,7 @@
 """Forms: values against the papers' formulas written out, derivatives against differences, limits between forms."""
 
+import pickle
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq
@@ -75,3 +77,9 @@ def test_limits_between_forms():
     np.testing.assert_allclose(LAWS["broken1"](x, a=0.0, b=3.0, c0=0.2, c1=0.0, d1=1e4, f1=0.3), power, rtol=1e-12)
     far = LAWS["saturating"](x, E=0.1, L0=1e9, alpha=0.5, b=3.0 * 1e9**-0.5, c=0.2)
     np.testing.assert_allclose(far, 0.1 + power, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_is_the_same_one_in_another_process(name):
+    """Fits are dealt to processes: what comes back is compared with the laws here."""
+    assert pickle.loads(pickle.dumps(LAWS[name])) is LAWS[name]     # noqa: S301 - of our own making

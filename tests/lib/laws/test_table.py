@@ -8,6 +8,7 @@ from ecgscale.contracts import Laws
 from ecgscale.design.study import spending
 from ecgscale.errors import UserError
 from ecgscale.laws import fit_run_table
+from ecgscale.laws.ask import fit as law_of
 from ecgscale.laws.columns import response, with_latency
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.heldout import held_out_errors
@@ -264,3 +265,8 @@ def test_latency_joins_by_run():
         "threads": 1, "status": "ok", "scenario": "single", "p50_ms": [1.0, 2.0, 9.0]})
     joined = with_latency(pd.DataFrame({"run_id": ["a", "b", "c"]}), latency)
     np.testing.assert_allclose(joined["latency_ms"], [1.0, 2.0, np.nan])
+
+
+def test_of_fewer_than_six_runs_no_law_can_be_asked():
+    with pytest.raises(UserError, match=r"no law can be asked.*params, train_flops.*six runs of two sizes"):
+        law_of(run_table(5), replicates=3)

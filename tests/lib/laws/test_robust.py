@@ -1,0 +1,31 @@
+"""Which loss leads: Huber's where runs were planted that are ten usual residuals off, else the squared one."""
+
+import numpy as np
+import pytest
+
+from ecgscale.laws.fit import fit_law
+from ecgscale.laws.robust import Loss, choose_loss
+
+
+def power_law(runs: int, wild: int, seed: int):
+    noise = 0.03 * np.random.default_rng(seed).standard_normal(runs)
+    noise[: 9 * wild : 9] += 0.4
+    x = np.geomspace(1e3, 1e6, runs)
+    return fit_law("power", x, y=2 * x**-0.3 * np.exp(noise))
+
+
+def test_four_wild_runs_of_forty_are_counted_and_bring_hubers_loss():
+    """0.4 are 13 deviations of the planted noise."""
+    loss = choose_loss([power_law(40, 4, seed=0)])
+    assert loss.name == "huber"
+    assert "4 outliers, the largest 14" in loss.reason
+
+
+def test_normal_noise_keeps_squared_errors():
+    """REJECTED is one in a hundred by either judgement: at most three of forty tables."""
+    assert [choose_loss([power_law(40, 0, seed)]).name for seed in range(40)].count("huber") <= 3
+
+
+@pytest.mark.parametrize("fits", [[], [power_law(7, 1, seed=0)]])
+def test_without_a_fit_or_with_seven_runs_nothing_is_judged(fits):
+    assert choose_loss(fits) == Loss()
