@@ -302,3 +302,11 @@ def test_only_columns_declared_so_may_be_infinite(tmp_path, name):
     with pytest.raises(ContractError, match=r"infinite in row 2.*") as refused:
         contracts.AHEAD.read(tmp_path / name)
     assert refused.value.field == "y"
+
+
+def test_what_an_older_plan_does_not_say_was_not_done(tmp_path):
+    """Members that came later: their absence means none."""
+    before = contracts.Plan(study="a", seed=1, runs=3, rejected={}, duplicates=0, forward_flops={}, params={},
+                            train_flops=None, hours=[])
+    assert (before.thinned, before.tuning_groups, before.rounds, before.synthetic) == (0, 0, 0, False)
+    assert before.tuning_flops is before.round_flops is before.train_records is None

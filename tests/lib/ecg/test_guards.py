@@ -6,7 +6,7 @@ import pytest
 from ecgscale.contracts import LEADS
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.datasets import challenge_comments
-from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, check_limb_leads, scan
+from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, Scan, check_amplitude, check_limb_leads, scan
 from ecgscale.ecg.prepare import describe, inspect
 from ecgscale.ecg.wfdb_record import read_recording
 
@@ -259,3 +259,16 @@ def test_limb_leads_agree_whatever_gain_and_baseline_each_has():
     assert check_limb_leads(rows, scan(rows, 500.0), gain, baseline, np.ones(12)) == set()
     rows[2] += 50
     assert check_limb_leads(rows, scan(rows, 500.0), gain, baseline, np.ones(12)) == {"limb-leads"}
+
+
+@pytest.mark.parametrize(("edge", "beyond"), [(1.0, 0.999), (5000.0, 5001.0)])
+def test_a_microvolt_and_five_millivolts_are_still_accepted(edge, beyond):
+    """As the reason says: above 5 mV, or below 1 uV. 1000 steps a mV."""
+    def check(deviation: float) -> set[str]:
+        none, some = np.zeros(1), np.full(1, deviation)
+        seen = Scan(total=none, low=-some, high=some, at_extreme=none, deviation=some, step=none, flat=none)
+        return check_amplitude(seen, np.full(1, 1000.0), np.ones(1), ["I"])
+
+    assert check(edge) == set()
+    with pytest.raises(Rejected, match="mean deviation"):
+        check(beyond)

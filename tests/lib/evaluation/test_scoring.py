@@ -162,6 +162,7 @@ def test_compared_predictions_differ_by_the_difference_of_their_scores(tables):
     assert apart.loc[["auroc", "brier"], "probability"].tolist() == [1.0, 1.0]
     same = scoring.compare(truth, predictions, predictions, replicates=50).set_index("metric")
     assert same.loc["challenge_score", ["difference", "low", "high"]].tolist() == [0, 0, 0]
+    assert same.loc[["auroc", "brier"], "probability"].tolist() == [1.0, 1.0]        # at least as good, by definition
 
 
 def test_a_probability_of_one_half_is_a_decision_for_the_class(tables):
