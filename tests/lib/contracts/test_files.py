@@ -14,7 +14,7 @@ import pytest
 
 from ecgscale import contracts
 from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec
-from ecgscale.contracts.reading import read_arrays, read_json
+from ecgscale.contracts.reading import plain_file, read_arrays, read_json
 from tests.data_packages import check_package
 
 ROOT = Path(__file__).parents[3]
@@ -277,6 +277,13 @@ def made_control() -> contracts.Control:
     return contracts.Control(machine="lab", run_id="r", model="m", runtime="torch", device="cpu", option="", threads=1,
                              first_ms=(0.5, 0.6), second_ms=(0.5, 0.6), ratio=1, ratio_low=0.9, ratio_high=1.1,
                              drift=0, disturbed=0, tolerance=0.1, limit=0.1, reason="", synthetic=True)
+
+
+def test_a_file_of_as_many_bytes_as_are_read_is_read(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    assert plain_file(tmp_path / "a", 5) == tmp_path / "a"
+    with pytest.raises(ContractError, match="has 5 bytes, at most 4 are read"):
+        plain_file(tmp_path / "a", 4)
 
 
 def test_arrays_of_either_order_and_version(tmp_path):

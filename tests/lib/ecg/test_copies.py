@@ -116,6 +116,18 @@ def test_two_pieces_of_one_recording_that_share_half_are_no_copies():
     assert groups([(long[first : first + 5000], RATE) for first in (0, 500)]).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(("later", "expected"), [(200, True), (240, True), (260, False), (400, False)])
+def test_three_quarters_of_the_shorter_recording_are_shared_at_least(later, expected):
+    long = np.random.default_rng(1).normal(size=(1400, 12)).astype(np.float32)
+    assert copies.are_copies(long[:1000], long[later : later + 1000], later, 80, 200) is expected
+
+
+def test_a_beat_is_the_median_of_the_recordings_own_intervals():
+    moments = np.array([0, 800, 1800, 2900, 100, 700, 1200])        # ms: 800, 1000, 1100; 600, 500
+    every = copies.Beats(moments, np.empty((7, 0), np.int8), np.array([4, 7]))
+    assert [copies.beat_of(every, owner, 100.0) for owner in (0, 1)] == [100, 55]
+
+
 def test_recordings_without_beats_have_no_copies():
     assert (groups([(np.zeros((5000, 12)), RATE), (np.full((5000, 12), 0.1), RATE)]) == -1).all()
     assert not len(groups([]))

@@ -37,6 +37,18 @@ def test_records_are_sorted_whatever_the_order_of_the_shards(shards):
     assert (one.rate, one.unit, one.synthetic, len(one)) == (500, "z", False, 5)
 
 
+def test_shards_of_several_recipes_are_a_corpus_each_the_one_asked_for_first(shards, tmp_path):
+    others = [tmp_path / f"other{number}" for number in (1, 2, 3)]
+    for number, folder in enumerate(others, 1):
+        prepare_shard(tmp_path / "source", "ptb", f"{number}/3", RECIPES["study-100"], LABELS, folder, 0.0)
+    both = [Corpus.open(shards), Corpus.open(others)]
+    for first, second in (both, both[::-1]):
+        found = Corpus.open_all([*shards, *others], first.digest)
+        assert [(one.digest, one.rate) for one in found] == [(one.digest, one.rate) for one in (first, second)]
+    with pytest.raises(UserError, match="no shard folder given"):
+        Corpus.open_all([])
+
+
 @pytest.mark.parametrize("part", ["../outside", "2", "0/3", "1/3/2", "½/1", "1/" + "9" * 400])
 def test_a_part_that_is_none_is_refused(shards, part):
     document = editable(shards[0] / "shard.json")

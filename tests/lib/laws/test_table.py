@@ -9,7 +9,7 @@ from ecgscale.design.study import spending
 from ecgscale.errors import UserError
 from ecgscale.laws import fit_run_table
 from ecgscale.laws.ask import fit as law_of
-from ecgscale.laws.columns import response, with_latency
+from ecgscale.laws.columns import Response, response, with_latency
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.heldout import held_out_errors
 from ecgscale.laws.profile import profile
@@ -234,6 +234,14 @@ def test_scores_become_errors():
     assert auroc.ceiling == 0.5
     np.testing.assert_allclose(response(frame, "test_auroc", "odds").y, [1 / 9, np.nan, 1.0])
     np.testing.assert_allclose(response(frame, "loss").y, [0.3, np.nan, 0.2])
+
+
+@pytest.mark.parametrize(("name", "largest", "most"), [
+    ("test_error", 0.7, 1.0), ("test_error", 1.0, 1.0), ("test_error", 35.0, np.inf), ("1 - test_auroc", 0.5, 1.0),
+    ("1 - test_challenge_score", 1.2, 1.2), ("test_loss", 0.7, np.inf)])
+def test_a_rate_is_one_at_most_and_a_loss_has_no_end(name, largest, most):
+    """A rate of errors by its values: one in per cent, above 1, is none. A Challenge score may be negative."""
+    assert Response(name, np.array([largest, np.nan, 0.1])).most == most
 
 
 def test_a_score_at_tuned_thresholds_is_a_score():
