@@ -125,8 +125,9 @@ def laws(inputs: Inputs) -> Headline | None:
         return None
     fits = [fit for fit in inputs.laws.fits if fit.law != "average"]
     found = [fit for fit in fits if fit.verdict == "identified"]
+    # of the same runs, a law of several sizes first: that of one lumps the others together
     told = sorted(map(preferred, by_question(found)),
-                  key=lambda fit: (not fit.statistics.get("headline"), -fit.points))[:3]
+                  key=lambda fit: (not fit.statistics.get("headline"), -fit.points, -len(fit.x)))[:3]
     if not told:
         return Headline("Is there a scaling law in these runs?",
                         f"none of {len(fits)} fits identified" if fits else "nothing to fit",

@@ -387,6 +387,19 @@ def test_the_laws_that_are_told_are_told_with_their_exponents():
     assert answer.detail == "Power law, n = 23, 90 % interval. 2 of 2 fits are identified."
 
 
+def test_a_law_of_both_sizes_is_told_before_that_of_one_which_lumps_the_other():
+    """18 runs in a grid, as planted in docs/tutorial/own-table.md: over recordings alone the exponent is half of 0.42."""
+    inputs = make_inputs()
+    both, one = (LawFit(law=law, subset="all", x=sizes, y="1 - test_auroc", points=18, formula="", level=0.9,
+                        verdict="identified", estimates=estimates, intervals=dict.fromkeys(estimates, (0.1, 0.5)))
+                 for law, sizes, estimates in (("joint", ("params", "train_records"), {"alpha": 0.27, "beta": 0.42}),
+                                               ("power", ("train_records",), {"c": 0.18})))
+    answer = next(one for one in headlines(replace(inputs, laws=inputs.laws.model_copy(update={"fits": (one, both)})))
+                  if "scaling law" in one.question)
+    assert "0.420 [0.100, 0.500]" in answer.answer
+    assert "0.180 [0.100, 0.500]" in answer.detail
+
+
 def test_a_fallback_is_never_the_fastest():
     answer = next(one for one in headlines(make_inputs()) if "fast" in one.question)
     assert "OpenVINO" in answer.detail
