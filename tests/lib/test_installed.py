@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ecgscale.machine.provenance import code_digest
+
 ROOT = Path(__file__).parents[2]
 NEEDED = ("lib", "bin", "assets", "pyproject.toml", "README.md", "LICENSE")
 COMMANDS = sorted(path.name for path in (ROOT / "bin").iterdir())
@@ -61,6 +63,12 @@ def test_every_command_is_installed_under_its_name(installed):
         told = run(installed / name, "--help")
         assert told.returncode == 0, told.stderr
         assert f"usage: {name}" in told.stdout
+
+
+def test_an_installed_copy_has_the_digest_of_the_checkout(installed):
+    """Else no image would be taken for the code of its project folder; assets hold Python, too (a kit's measure.py)."""
+    told = run(installed / "python", "-c", "from ecgscale.machine.provenance import code_digest as d; print(d())")
+    assert told.stdout.strip() == code_digest(), told.stderr
 
 
 def test_an_installed_copy_answers_and_reads_its_own_assets(installed, tmp_path):

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ecgscale import __version__
-from ecgscale.paths import PACKAGE
+from ecgscale.paths import ASSETS, PACKAGE
 
 NAMED = (
     "numpy", "scipy", "pandas", "scikit-learn", "lmfit", "wfdb", "numba", "torch", "onnx", "onnxruntime",
@@ -41,9 +41,10 @@ def installed() -> dict[str, str]:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over the package's source files and their relative paths, 16 hex digits."""
+    """SHA-256 over the package's source files and their relative paths, 16 hex digits. An installed package holds
+    assets/ too, which lie beside lib/ in a checkout: they are not counted, so that both have one digest."""
     total = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for path in PACKAGE.rglob("*.py") if ASSETS not in path.parents):
         total.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()[:16]
 

@@ -388,7 +388,7 @@ def test_the_laws_that_are_told_are_told_with_their_exponents():
 
 
 def test_a_law_of_both_sizes_is_told_before_that_of_one_which_lumps_the_other():
-    """18 runs in a grid, as planted in docs/tutorial/own-table.md: over recordings alone the exponent is half of 0.42."""
+    """18 runs in a grid, as planted in docs/tutorial/own-table.md: recordings alone have half of the exponent 0.42."""
     inputs = make_inputs()
     both, one = (LawFit(law=law, subset="all", x=sizes, y="1 - test_auroc", points=18, formula="", level=0.9,
                         verdict="identified", estimates=estimates, intervals=dict.fromkeys(estimates, (0.1, 0.5)))
