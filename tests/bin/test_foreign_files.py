@@ -99,10 +99,10 @@ def test_no_run_is_written_where_the_folder_of_a_later_one_is_foreign(name, tmp_
     write(tmp_path, stages.trained())
     shutil.copytree(tmp_path / "trained/run", tmp_path / "trained/other")
     body = editable(tmp_path / "trained/run/run.json")
-    body["spec"]["run_id"] = "0" * len(body["spec"]["run_id"])
+    body["spec"]["run_id"] = "0" * 12
     (tmp_path / "trained/other/run.json").write_text(json.dumps(body))
     rows = RUNS.read(tmp_path / "runs.parquet")
-    RUNS.write(pd.concat([rows, rows.assign(run_id="other", family="resnet", valid_challenge_score=0.4)]),
+    RUNS.write(pd.concat([rows, rows.assign(run_id="0" * 12, family="resnet", valid_challenge_score=0.4)]),
                tmp_path / "runs.parquet")
     study = json.loads((tmp_path / "study.json").read_text())
     (tmp_path / "study.json").write_text(json.dumps(study | {"deploy": study["deploy"] | {"top": 2}}))

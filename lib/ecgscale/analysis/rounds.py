@@ -17,7 +17,7 @@ import pandas as pd
 from ecgscale.analysis.next_scale import Family, NextScale, family_of, next_scale
 from ecgscale.analysis.proposal import best_of_cells
 from ecgscale.analysis.transferred import rate_for
-from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, file_digest, refuse_foreign
+from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, file_digest, read_results, refuse_foreign
 from ecgscale.contracts.run_table import SCORES, finished, judged_by
 from ecgscale.design.ladder import climbed, ladder
 from ecgscale.design.scale import Scale
@@ -153,7 +153,7 @@ def proposed(frame: pd.DataFrame, trained: list[Path], scale: Scale, records: in
     usable = finished(frame.assign(y=made.y), scale.response)
     if usable.empty:
         return NextScale("not identifiable", f"no run finished with a {scale.response}"), {}, []
-    runs = {one.spec.run_id: one for one in (RunResult.read(folder / "run.json") for folder in trained)}
+    runs = {one.spec.run_id: one for one in read_results(trained)}
     if missing := sorted(set(usable["run_id"]) - set(runs)):
         raise UserError(f"run {missing[0]} of the run table has no folder there", field="--trained",
                         remedy="Give all run folders that the table was collected from")

@@ -98,6 +98,7 @@ from ecgscale.contracts.runs import (
     ScheduleSpec,
     Teaching,
     Tuning,
+    read_results,
 )
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, joined, read_all
 from ecgscale.contracts.tensors import read_tensors, write_tensors
@@ -112,7 +113,7 @@ __all__ = [
     "Ledger", "LossSpec", "ModelSpec", "OptimizerSpec", "Part", "Plan", "PlannedRun", "Predictor", "Reading", "Round",
     "RunResult", "RunSpec", "ScheduleSpec", "ScoredClass", "Shard", "Speed", "SplitInfo", "Table", "Teaching", "Tuning",
     "Wrote", "changed", "check_digests", "concatenated_digest", "digest", "file_digest", "file_digests", "joined",
-    "marked", "never", "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_rounds", "read_split",
-    "read_tensors", "read_text", "reading", "refuse_foreign", "remove_folder", "whole", "whole_folder", "write_array",
-    "write_split", "write_tensors", "write_text", "wrong_schema",
+    "marked", "never", "plain_file", "read_all", "read_array", "read_arrays", "read_json", "read_results",
+    "read_rounds", "read_split", "read_tensors", "read_text", "reading", "refuse_foreign", "remove_folder", "whole",
+    "whole_folder", "write_array", "write_split", "write_tensors", "write_text", "wrong_schema",
 ]

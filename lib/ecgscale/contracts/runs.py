@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.names import FAMILIES
 from ecgscale.contracts.reading import ContractError
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
+from ecgscale.errors import UserError
 
 # ----------------------------------------------------------------------------------------------------------- SAMPLE
 
@@ -377,3 +379,18 @@ class RunResult(Document):
     """How the learning rate came about; None: the study gave it."""
     versions: dict[str, str]
     """Of the packages."""
+
+
+def read_results(folders: Iterable[Path]) -> list[RunResult]:
+    """How the runs of these folders ended, in their order. What a folder is called does not count. Raises UserError
+    for a run that two of them hold: one would stand for the other, or count twice."""
+    found: dict[str, Path] = {}
+    results = []
+    for folder in map(Path, folders):
+        results.append(RunResult.read(folder / "run.json"))
+        run_id = results[-1].spec.run_id
+        if run_id in found:
+            raise UserError("a run that was given before", file=folder, field="run_id",
+                            remedy=f"Give every run once: {run_id} is in {found[run_id]}, too")
+        found[run_id] = folder
+    return results

@@ -6,6 +6,7 @@ How it is measured is `session.py`, what becomes of it `tabulate.py`; here are t
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -53,4 +54,7 @@ def model_folders(folders: Iterable[Path]) -> list[Path]:
         if not below:
             raise UserError("no exported model here", file=folder, remedy="Give folders that ecg-export wrote")
         found += below
+    twice = next((folder for folder, count in Counter(map(Path.resolve, found)).items() if count > 1), None)
+    if twice:
+        raise UserError("an exported model that was given before", file=twice, remedy="Give every model once")
     return found

@@ -27,6 +27,10 @@ from ecgscale.deploy.runtimes import MODULES
 from ecgscale.deploy.tabulate import Measured, tabulate
 from ecgscale.errors import UserError
 
+# of two rows that agree in these, one is a copy: times are not the same twice
+SAME = ["run_id", "machine", "runtime", "device", "option", "artefact_digest", "scenario", "batch", "threads", "repeat",
+        "count", "mean_ms", "min_ms", "p50_ms", "p99_ms"]
+
 
 def merge(places: Iterable[Path], folders: Iterable[Path], out: Path, runs: pd.DataFrame | None = None) -> list[str]:
     """Results of several machines as one folder of latencies. `folders`: exported models that they must be of; `runs`:
@@ -188,12 +192,20 @@ def check_runtimes(rows: pd.DataFrame, file: Path) -> None:
 
 
 def read_measured(files: Iterable[Path]) -> pd.DataFrame:
-    """LATENCY of several files. Raises UserError as `check_runtimes` does."""
-    tables = []
+    """LATENCY of several files. Raises UserError as `check_runtimes` does, and for a measurement that stands in two of
+    them: it would count twice."""
+    tables: list[pd.DataFrame] = []
+    origin: list[Path] = []
     for file in files:
         tables.append(LATENCY.read(file))
         check_runtimes(tables[-1], file)
-    return joined(LATENCY, tables)
+        origin += [file] * len(tables[-1])
+    found = joined(LATENCY, tables)
+    again = found["p50_ms"].notna() & found.duplicated(SAME)
+    if again.any():
+        raise UserError("a measurement that was given before, to the last digit", file=origin[int(again.argmax())],
+                        remedy="Give every table of latencies once")
+    return found
 
 
 def check_models(rows: pd.DataFrame, exports: Iterable[Export], file: Path) -> None:

@@ -25,22 +25,30 @@ AROUND = " \t[](){}'\""
 
 
 def read_labels(file: Path) -> FactTable:
-    """The codes, ages and sexes of a labels table, by record. Raises UserError with file, line, field and remedy."""
-    rows, found = read_rows(file, ("record",), ("codes", "code", *OF_PEOPLE)), {}
+    """The codes, ages and sexes of a labels table, by record; an age or sex may stand on one of its lines alone.
+    Raises UserError with file, line, field and remedy."""
+    rows = read_rows(file, ("record",), ("codes", "code", *OF_PEOPLE))
     columns = [name for name in rows[0] if name and name not in ("record", *OF_PEOPLE)]
     read = codes_listed if "codes" in columns else codes_alone if "code" in columns else codes_one_hot
     if not columns:
         raise UserError("no column of codes", file=file, line=1,
                         remedy="Give a column `codes` (A;B), a column `code` with a line each, or a column of 0 and 1 "
                                "for each code")
+    codes: dict[str, list[str]] = {}
+    people: dict[str, dict[str, str]] = {}
     for line, row in enumerate(rows, 2):
-        known = found.get(row["record"])
-        if known is not None and read is not codes_alone:
-            raise UserError(f"record {row['record']!r} stands twice", file=file, line=line, field="record",
+        record = row["record"]
+        if record in codes and read is not codes_alone:
+            raise UserError(f"record {record!r} stands twice", file=file, line=line, field="record",
                             remedy="Give each record one line, or a column `code` with one code a line")
-        codes = read(row, columns, file, line)
-        found[row["record"]] = Facts(codes=(known.codes if known else ()) + codes, age=row.get("age"),
-                                     sex=row.get("sex"))
+        codes.setdefault(record, []).extend(read(row, columns, file, line))
+        known = people.setdefault(record, dict.fromkeys({"age", "sex"} & row.keys(), ""))
+        for name in known:
+            if known[name] and row[name] not in ("", known[name]):
+                raise UserError(f"record {record!r} has two {name}s: {known[name]!r} and {row[name]!r}", file=file,
+                                line=line, field=name, remedy=f"Give each record one {name}")
+            known[name] = known[name] or row[name]
+    found = {record: Facts(codes=tuple(listed), **people[record]) for record, listed in codes.items()}
     used = {codes_listed: ("codes",), codes_alone: ("code",)}.get(read, tuple(columns))
     return FactTable(found, file, what="labels table", notes=unused(file, rows, ("record", "age", "sex", *used)))
 

@@ -6,7 +6,7 @@ hard cancels. What does not cancel is training: how the difference varies betwee
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,9 @@ ONE_EACH = "one run of each value: how training varies is not known, and not in 
 Pair = tuple[list[str], list[str], int]     # runs of the value, runs of the reference, parameters of the reference
 
 
-def axes(runs: pd.DataFrame, evaluated: Iterable[Path], replicates: int = 2000, seed: int = 0) -> pd.DataFrame:
+def axes(runs: pd.DataFrame, folders: Mapping[str, Path], replicates: int = 2000, seed: int = 0) -> pd.DataFrame:
     """AXES: for each axis that varies, every value against the one that most runs have, over all networks that were
-    trained with both and at each number of parameters. `evaluated`: folders of ecg-evaluate, named by run_id."""
-    folders = {Path(folder).name: Path(folder) for folder in evaluated}
+    trained with both and at each number of parameters. `folders`: of ecg-evaluate, by run_id."""
     known = runs[runs["status"].eq("finished") & runs["run_id"].isin(list(folders))]
     tables = [AXES.empty().assign(synthetic=False)]
     if not known.empty and "lead_names" in known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -22,9 +22,10 @@ def chosen(runs: pd.DataFrame) -> str | None:
     return None if ended.empty else ended.loc[ended[score].idxmax(), "run_id"]
 
 
-def write_chosen(runs: pd.DataFrame, evaluated: Iterable[Path], out: Path) -> None:
-    """Copy what EVALUATE wrote of the chosen run into the folder `out`, which is gone where no run can be chosen."""
-    folder = {Path(one).name: Path(one) for one in evaluated}.get(chosen(runs))
+def write_chosen(runs: pd.DataFrame, folders: Mapping[str, Path], out: Path) -> None:
+    """Copy what EVALUATE wrote of the chosen run into the folder `out`, which is gone where no run can be chosen.
+    `folders`: of ecg-evaluate, by run_id."""
+    folder = folders.get(chosen(runs))
     if folder is None:
         print("no run has a validation score: none is shown by class, person and recording", file=sys.stderr)
         if out.exists():

@@ -27,6 +27,7 @@ from ecgscale.contracts import (
     croissant,
     digest,
     read_all,
+    read_results,
     refuse_foreign,
 )
 from ecgscale.errors import UserError
@@ -51,15 +52,17 @@ def write_tables(trained: list[Path], evaluated: list[Path], tuning: list[Path],
     tuned."""
     refuse_foreign(out, TABLE_FILES | ({"tuning.csv": TUNING.wrote} if tuning else {}))
     metrics = read_metrics(evaluated)
-    runs = collect(trained, metrics)
-    DIFFERENCES.write(comparisons.differences(runs, evaluated), out / "differences.csv")
-    AXES.write(axes.axes(runs, evaluated), out / "axes.csv")
+    runs, folders = collect(trained, metrics), folders_of(metrics)
+    DIFFERENCES.write(comparisons.differences(runs, folders), out / "differences.csv")
+    AXES.write(axes.axes(runs, folders), out / "axes.csv")
     NOISE.write(comparisons.noise(runs), out / "noise.csv")
     SOURCES.write(comparisons.sources(runs, metrics), out / "sources.csv")
     if tuning:
         trials = read_all(TUNING, tuning)
+        if trials.duplicated().any():
+            raise UserError("a trial stands there twice", field="--tuning", remedy="Give every table of ecg-tune once")
         TUNING.write(trials.sort_values(["group", "round", "lr"], ignore_index=True), out / "tuning.csv")
-    write_chosen(runs, evaluated, out / "chosen")
+    write_chosen(runs, folders, out / "chosen")
     HISTORIES.write(histories(trained), out / "histories.parquet")
     METRICS.write(scores(metrics), out / "scores.parquet")
     RUNS.write(runs, out / "runs.csv")
@@ -87,6 +90,18 @@ def read_metrics(evaluated: Iterable[Path]) -> pd.DataFrame:
     return pd.concat(tables, names=["folder"]).droplevel(1) if tables else METRICS.empty()
 
 
+def folders_of(metrics: pd.DataFrame) -> dict[str, Path]:
+    """Where each run was evaluated, by its run_id, whatever the folder is called. Raises UserError for a run that was
+    evaluated in two of the folders: its scores would count twice."""
+    known: dict[str, Path] = {}
+    for folder, run_id in metrics.groupby([metrics.index, "run_id"], sort=False).groups:
+        if run_id in known:
+            raise UserError(f"metrics of the run {run_id}, which {known[run_id]} has, too", file=folder,
+                            remedy="Give one evaluation of each run")
+        known[run_id] = folder
+    return known
+
+
 def collect(trained: Iterable[Path], metrics: pd.DataFrame) -> pd.DataFrame:
     """RUNS rows, sorted by run_id, from folders with run.json and the rows of `read_metrics`.
 
@@ -95,10 +110,7 @@ def collect(trained: Iterable[Path], metrics: pd.DataFrame) -> pd.DataFrame:
     """
     rows: dict[str, dict] = {}
     results: dict[str, RunResult] = {}
-    for folder in map(Path, trained):
-        result = RunResult.read(folder / "run.json")
-        if result.spec.run_id in rows:
-            raise UserError("a run that was given before", file=folder, field="run_id", remedy="Give every run once")
+    for result in read_results(trained):
         rows[result.spec.run_id], results[result.spec.run_id] = row_of(result), result
     with_teachers(rows, results)
     unknown = metrics[~metrics["run_id"].isin(list(rows))]

@@ -8,7 +8,7 @@ flatter, so a model is worth on a new hospital what its left-out rows say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,23 +30,23 @@ PUBLISHED = (
 )
 
 
-def differences(runs: pd.DataFrame, evaluated: Iterable[Path], replicates: int = 2000, seed: int = 0) -> pd.DataFrame:
-    """DIFFERENCES: each finished run's test Challenge score minus that of the best on validation of the same split."""
-    folders = {Path(folder).name: Path(folder) for folder in evaluated}
+def differences(runs: pd.DataFrame, folders: Mapping[str, Path], replicates: int = 2000, seed: int = 0) -> pd.DataFrame:
+    """DIFFERENCES: each finished run's test Challenge score minus that of the best on validation of the same split.
+    `folders`: of ecg-evaluate, by run_id."""
     tables = [DIFFERENCES.empty().assign(synthetic=False)]
     if "valid_challenge_score" in runs:
         scored = runs[runs["status"].eq("finished") & runs["valid_challenge_score"].notna()
                       & runs["run_id"].isin(list(folders))]
         for _, group in scored.groupby("split_digest"):
             chosen = group.loc[group["valid_challenge_score"].idxmax(), "run_id"]
-            table = against(chosen, [folders[run_id] for run_id in group["run_id"]], replicates, seed)
+            table = against(chosen, {run_id: folders[run_id] for run_id in group["run_id"]}, replicates, seed)
             tables.append(table.assign(synthetic=bool(group["synthetic"].any())))
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 
-def against(chosen: str, folders: list[Path], replicates: int, seed: int) -> pd.DataFrame:
+def against(chosen: str, folders: Mapping[str, Path], replicates: int, seed: int) -> pd.DataFrame:
     """DIFFERENCES rows of runs on the same test recordings."""
-    read = {folder.name: test_terms(folder) for folder in folders}
+    read = {run_id: test_terms(folder) for run_id, folder in folders.items()}
     reference = read[chosen]
     others = {name: frame for name, frame in read.items() if frame.index.equals(reference.index) and len(frame)}
     if chosen not in others:

@@ -25,9 +25,9 @@ from ecgscale.contracts import (
     RELIABILITY,
     STRIPS,
     Examples,
-    RunResult,
     RunSpec,
     SplitInfo,
+    read_results,
     refuse_foreign,
     whole_folder,
 )
@@ -83,7 +83,7 @@ def evaluate_runs(run_dirs: list[Path], corpus: Corpus, split: pd.DataFrame, spl
     corpora = {one.digest: one for one in others}
     hardware.begin(cpus)
     chosen = hardware.choose(device)
-    results = [RunResult.read(Path(run_dir) / "run.json") for run_dir in run_dirs]
+    results = read_results(run_dirs)
     refuse_foreign(Path(out), {result.spec.run_id: EVALUATED_FILES for result in results})
     for number, (run_dir, result) in enumerate(zip(run_dirs, results, strict=True), 1):
         started = time.perf_counter()

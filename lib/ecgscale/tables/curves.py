@@ -116,7 +116,10 @@ def points(sheet: Sheet, at_x: int, at_y: int, decimal: str | None) -> Curve:
     both = np.isfinite(x) & np.isfinite(y)
     what = [f"size <- {sheet.names[at_x]}, {'score' if score else 'loss'} <- {sheet.names[at_y]}"]
     what += [f"{both.sum()} of {len(both)} rows used: the others lack one of them"] if not both.all() else []
+    what += left_out(sheet, at_x, at_y)
     x, y, lines = x[both], y[both], sheet.lines[both]
+    repeated = len(x) - len(np.unique(x))
+    what += [f"{repeated} of {len(x)} rows repeat a size: taken as one curve, measured more than once"] * bool(repeated)
     if unit == PERCENT:
         y = y * PERCENT
     elif score and len(y) and 1.5 < y.max() <= PERCENT:
@@ -135,6 +138,12 @@ def points(sheet: Sheet, at_x: int, at_y: int, decimal: str | None) -> Curve:
         raise UserError(f"rises with {sheet.names[at_x]}: is it a score?", line=1, field=sheet.names[at_y],
                         remedy="A loss falls. Name a score as one (..._accuracy, ..._score), or give 1 - score")
     return Curve(x, y, score, unit, (*sheet.notices, *what))
+
+
+def left_out(sheet: Sheet, at_x: int, at_y: int) -> list[str]:
+    """The columns that are not read, a run's name among them: two curves in one file would be taken for one."""
+    others = [repr(name) for place, name in enumerate(sheet.names) if name and place not in (at_x, at_y)]
+    return [f"columns that are not used: {', '.join(others)}"] if others else []
 
 
 def positive_column(sheet: Sheet, place: int, decimal: str | None) -> np.ndarray:

@@ -4,6 +4,7 @@ import pytest
 
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.contracts.written import is_missing, read_rows
+from ecgscale.ecg.facts import Facts
 from ecgscale.ecg.label_table import read_labels
 from ecgscale.ecg.people import read_people
 from ecgscale.errors import UserError
@@ -53,6 +54,15 @@ def test_columns_that_are_not_used_are_said(table):
     assert read_labels(table("record,code,probability\nA1,AF,0.1\n")).notes[0].endswith("not used: 'probability'")
     assert read_labels(table(",record,AF,age\n0,A1,1,61\n")).notes == ()
     assert read_people(table("record,fold,subject\nA1,1,p1\n")).notes[0].endswith("not used: 'subject'")
+
+
+def test_a_record_of_several_lines_has_one_age_and_sex(table):
+    """One that is told on its first line alone was lost."""
+    found = read_labels(table("record,code,age,sex\nA1,AF,61,\nA1,LBBB,,f\nA2,AF,,\n")).rows
+    assert found["A1"] == Facts(codes=("AF", "LBBB"), age="61", sex="f")
+    assert found["A2"] == Facts(codes=("AF",), age="", sex="")
+    with pytest.raises(UserError, match=r"table\.csv:3: age: record 'A1' has two ages: '61' and '16'"):
+        read_labels(table("record,code,age\nA1,AF,61\nA1,LBBB,16\n"))
 
 
 @pytest.mark.parametrize(("patients", "told"), [

@@ -10,7 +10,7 @@ from ecgscale.contracts.labels import LabelSet
 from ecgscale.design.study import Evaluation
 from ecgscale.errors import UserError
 from ecgscale.evaluation.axes import axes
-from ecgscale.evaluation.collect import collect, read_metrics
+from ecgscale.evaluation.collect import collect, folders_of, read_metrics
 from ecgscale.evaluation.evaluate import evaluate_runs
 from ecgscale.training.train import train_batch
 from tests.tiny_corpus import CLASSES, REGNET, planned, split_of, write_corpus
@@ -32,7 +32,7 @@ def runs(**axis) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def predictions(table: pd.DataFrame, folder, shift: dict[str, float], seed: int = 0) -> list:
+def predictions(table: pd.DataFrame, folder, shift: dict[str, float], seed: int = 0) -> dict:
     """Losses per recording: what a recording is like, what a network adds, what training adds by chance, the shift."""
     random = np.random.default_rng(seed)
     recording = random.gamma(2.0, 0.2, COUNT)
@@ -43,7 +43,7 @@ def predictions(table: pd.DataFrame, folder, shift: dict[str, float], seed: int 
         frame = pd.DataFrame({"record": [f"r{place}" for place in range(COUNT)], "part": "test", "patient": patients,
                               "loss": loss - loss.min() + recording.min()})
         PREDICTIONS.write(frame.sample(frac=1, random_state=1), folder / row["run_id"] / "predictions.parquet")
-    return [folder / name for name in table["run_id"]]
+    return {name: folder / name for name in table["run_id"]}
 
 
 def mean_loss(folder, name: str) -> float:
@@ -116,8 +116,8 @@ def test_a_class_that_one_lead_shows(tmp_path):
     trained = [tmp_path / "trained" / result.spec.run_id for result in results]
     evaluate_runs(trained, corpus, split, info, LABELS, Evaluation(bootstrap=10, examples=0), tmp_path / "evaluated")
     evaluated = [tmp_path / "evaluated" / folder.name for folder in trained]
-    table = collect(trained, read_metrics(evaluated))
-    found, = axes(table, evaluated, 500).to_dict("records")
+    metrics = read_metrics(evaluated)
+    found, = axes(collect(trained, metrics), folders_of(metrics), 500).to_dict("records")
     assert (found["axis"], found["value"], found["reference"]) == ("leads", "V1", "II")
     assert found["low"] > 0
     assert found["pairs"] == 1

@@ -27,7 +27,7 @@ def evaluated(tmp_path):
         RELIABILITY.write(RELIABILITY.empty().assign(run_id=[name], part="test"), folder / "reliability.csv")
         Examples(run_id=name, synthetic=True, rate=500.0, classes=()).write(folder / "examples.json")
         STRIPS.write(STRIPS.empty().assign(uv_I=pd.Series([], dtype="int64")), folder / "strips.parquet")
-    return [tmp_path / name for name in "ab"]
+    return {name: tmp_path / name for name in "ab"}
 
 
 def test_its_tables_are_copied_and_no_other_run_s_are_left(evaluated, tmp_path, capsys):
@@ -38,7 +38,7 @@ def test_its_tables_are_copied_and_no_other_run_s_are_left(evaluated, tmp_path, 
         assert RELIABILITY.read(out / "reliability.csv")["run_id"].tolist() == [name]
         assert Examples.read(out / "examples.json").run_id == name
         assert list(STRIPS.read(out / "strips.parquet")) == ["record", "uv_I"]
-    (evaluated[1] / "examples.json").unlink()
+    (evaluated["b"] / "examples.json").unlink()
     write_chosen(runs(valid_auroc=[0.4, 0.5, 0.9]), evaluated, out)
     assert not (out / "examples.json").exists()
     assert "b: no examples.json, as of earlier versions: the report draws no ECG" in capsys.readouterr().err

@@ -33,7 +33,7 @@ def folders(tmp_path):
                               "possible": possible, "patient": [f"p{k // 2}" for k in range(COUNT)]})
         frame = pd.concat([frame, frame.head(7).assign(record=lambda rows: "v" + rows["record"], part="valid")])
         PREDICTIONS.write(frame.sample(frac=1, random_state=ord(name)), tmp_path / name / "predictions.parquet")
-    return labels, predicted, [tmp_path / name for name in predicted]
+    return labels, predicted, {name: tmp_path / name for name in predicted}
 
 
 def test_differences_are_paired_and_against_the_run_that_validation_chose(folders, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgscale.errors import UserError
-from ecgscale.tables.curves import curve
+from ecgscale.tables.curves import curve, read_curve
 from ecgscale.tables.delimited import parsed
 
 X, Y = [1000.0, 2000.0, 4000.0, 8000.0], [0.8, 0.7, 0.6, 0.55]
@@ -64,3 +64,10 @@ def test_a_first_step_of_zero_and_empty_losses_are_left_out_and_counted():
     found = curve(parsed(text, Path("curve.csv"), []))
     assert found.x.tolist() == [1, 4]
     assert any("2 of 4 rows used" in line for line in found.what)
+
+
+def test_two_curves_in_one_file_are_not_taken_for_one_in_silence(tmp_path):
+    rows = [f"{run},{size},{loss + size**-0.3}" for run, loss in (("a", 1), ("b", 2)) for size in (1, 2, 4, 8, 16)]
+    (tmp_path / "c.csv").write_text("\n".join(["run,step,loss", *rows]) + "\n")
+    assert read_curve(tmp_path / "c.csv").what[1:] == (
+        "columns that are not used: 'run'", "5 of 10 rows repeat a size: taken as one curve, measured more than once")

@@ -23,6 +23,7 @@ from ecgscale.contracts import (
     RunResult,
     SplitInfo,
     file_digests,
+    read_results,
     refuse_foreign,
     whole_folder,
     write_array,
@@ -100,12 +101,14 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     Converting is work of one thread, so each thread takes models of its own, in a process.
     Raises UserError for bad input. A format that cannot be written becomes an Artefact with status "failed".
     """
-    folders = {folder.name: folder for folder in map(Path, trained)}
+    trained = [Path(folder) for folder in trained]
+    results = {result.spec.run_id: result for result in read_results(trained)}
+    folders = dict(zip(results, trained, strict=True))
     available = runs[runs["run_id"].isin(folders)]
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
     print(f"export: {len(chosen)} of {len(best_of_networks(available))} networks, each by its best run on validation "
           f"({len(ranked(available))} runs in all)", file=sys.stderr, flush=True)
-    refuse_foreign(out, {label_of(RunResult.read(folders[run_id] / "run.json")): EXPORT_FILES for run_id, _ in chosen})
+    refuse_foreign(out, {label_of(results[run_id]): EXPORT_FILES for run_id, _ in chosen})
     processes = max(1, min(threads, len(chosen)))
     task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)
     tasks = {other.recipe["name"]: replace(task, corpus=other) for other in others}
