@@ -79,7 +79,7 @@ class Profile:
             ends = np.quantile(alike, [tail, 1 - tail], method="weibull")
             own = ends * (blurred_quantiles(np.inf, doubt, tail) / normal)[:, None]
         else:
-            own = np.sqrt(np.mean(alike**2)) * blurred_quantiles(freedom, doubt, tail)[:, None] * [-1, 1]
+            own = np.sqrt(np.mean(alike**2)) * blurred_quantiles(freedom, doubt, tail)[:, None]     # on both sides
         own = own * spread.deviation(self.log_at)[:, None]
         center = self.fit.law.log_curve(self.fit.theta, self.log_at)[0][:, None]
         return center + np.array([-1, 1]) * np.hypot(self.curve - center, own)

@@ -70,6 +70,12 @@ def test_without_weights_each_class_has_its_best_f1():
         assert found[k] == pytest.approx(best, abs=1e-12)
 
 
+def test_one_hit_of_one_is_a_better_f1_than_three_of_ten():
+    """2/4 and 6/13, by the definition 2TP / (2TP + FP + FN) with three positives."""
+    probabilities = np.linspace(0.95, 0.05, 10)
+    assert thresholds.best_f1(np.isin(np.arange(10), (0, 8, 9)), probabilities) == pytest.approx(0.9)
+
+
 def test_thresholds_lie_between_probabilities():
     """So that rounding of a probability changes no decision."""
     labels, probabilities = fold(4)

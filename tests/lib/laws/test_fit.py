@@ -12,9 +12,10 @@ from ecgscale.errors import UserError
 from ecgscale.laws.answer import natural_covariance
 from ecgscale.laws.fit import Fit, diagnostics, fit_law, information_weights
 from ecgscale.laws.forms import LAWS
+from ecgscale.laws.planted import scattered
 from ecgscale.laws.profile import basins, profile
 from ecgscale.laws.solve import minimise
-from ecgscale.laws.start import nonnegative
+from ecgscale.laws.start import grid, nonnegative
 from ecgscale.laws.uncertainty import bootstrap, cluster_weights
 
 TRUTH = {"E": 0.1, "b": 6.0, "c": 0.3}
@@ -115,6 +116,19 @@ def test_variable_projection_equals_nnls():
     for ours, problem in zip(solved, columns, strict=True):
         expected, _ = nnls((problem * np.sqrt(weights)).T, target * np.sqrt(weights))
         np.testing.assert_allclose(ours, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", [name for name in LAWS if LAWS[name].truth])
+def test_the_best_start_is_already_near_the_planted_law(name):
+    """Before any step of the search: within 2.5 % of y, which spreads by 30 % or more."""
+    law = LAWS[name]
+    log_x = scattered(len(law.sizes), 40, np.random.default_rng(1))
+    if name == "multi_epoch":
+        log_x[2] = np.maximum(log_x[1], log_x[2])       # no fewer samples are seen than there are
+    log_y = law.log_curve(law.theta(**law.truth)[None], log_x)[0]
+    assert log_y.std() > 0.29
+    starts, _ = grid(law, log_x, log_y, np.ones(40))
+    assert np.sqrt(np.nanmin(((law.log_curve(starts, log_x) - log_y) ** 2).mean(axis=1))) < 0.025
 
 
 @pytest.mark.parametrize("law", [name for name in LAWS if len(LAWS[name].sizes) > 1])
