@@ -120,15 +120,15 @@ def test_variable_projection_equals_nnls():
 
 @pytest.mark.parametrize("name", [name for name in LAWS if LAWS[name].truth])
 def test_the_best_start_is_already_near_the_planted_law(name):
-    """Before any step of the search: within 2.5 % of y, which spreads by 30 % or more."""
+    """Before any step of the search: off by 3 % of the spread of log y, by 8 % where there are several sizes."""
     law = LAWS[name]
     log_x = scattered(len(law.sizes), 40, np.random.default_rng(1))
     if name == "multi_epoch":
         log_x[2] = np.maximum(log_x[1], log_x[2])       # no fewer samples are seen than there are
     log_y = law.log_curve(law.theta(**law.truth)[None], log_x)[0]
-    assert log_y.std() > 0.29
     starts, _ = grid(law, log_x, log_y, np.ones(40))
-    assert np.sqrt(np.nanmin(((law.log_curve(starts, log_x) - log_y) ** 2).mean(axis=1))) < 0.025
+    off = np.sqrt(np.nanmin(((law.log_curve(starts, log_x) - log_y) ** 2).mean(axis=1)))
+    assert off < (0.03 if len(law.sizes) == 1 else 0.08) * log_y.std()
 
 
 @pytest.mark.parametrize("law", [name for name in LAWS if len(LAWS[name].sizes) > 1])
