@@ -275,6 +275,14 @@ def test_latency_joins_by_run():
     np.testing.assert_allclose(joined["latency_ms"], [1.0, 2.0, np.nan])
 
 
+def test_runs_that_differ_by_seed_count_once():
+    """Eight configurations, each trained twice: eight are told, of sixteen values."""
+    table = run_table(8)
+    twice = pd.concat([table.assign(seed=0), table.assign(seed=1, run_id=table["run_id"] + "-again")])
+    fit = law_of(twice, response="test_loss", over=("params",), replicates=0).fit
+    assert (fit.statistics["runs"], fit.points) == (8, 16)
+
+
 def test_of_fewer_than_six_runs_no_law_can_be_asked():
     with pytest.raises(UserError, match=r"no law can be asked.*params, train_flops.*six runs of two sizes"):
         law_of(run_table(5), replicates=3)
