@@ -34,7 +34,7 @@ bench: $(READY)   ## speed and memory, as ratios against a baseline in the same 
 fuzz: $(READY)   ## damaged and hostile files for every reader and command, other ones each time: about half an hour of a core
 	ECGSCALE_FUZZ=$(FUZZ) .venv/bin/python -X faulthandler -m pytest tests/fuzz -q -s
 
-mutants: $(READY)   ## do the tests notice mistakes? 50 a package, the same each time; SAMPLE and SEED say others: an hour or more
+mutants: $(READY)   ## do the tests notice mistakes? 50 a package, the same each time; SAMPLE and SEED say others, DONE a file that keeps what is done: an hour
 	.venv/bin/python -m tests.mutants.mutants --sample $(SAMPLE) --seed $(SEED) $(if $(DONE),--out $(DONE))
 
 faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk: minutes

@@ -188,3 +188,15 @@ def test_no_effect_is_taken_for_one_as_rarely_as_asked(runs, repeats, sizes):
         noise = own if repeats == 1 else np.sqrt(0.5) * (own + shared[clusters])
         found += slope_p(log_x, 0.05 * (log_x[0] / 12) * noise, clusters) < 0.05
     assert 0.02 < found / 1000 < 0.08
+
+
+def test_a_new_run_of_few_lies_as_far_on_both_sides_and_as_students_t_at_least():
+    """Its own deviation, freed of the curve's: Student's quantile of the planted 5 %, wider by what is not known of how
+    the spread changes ahead, here a third."""
+    x, at, own = np.geomspace(1e4, 1e7, 12), np.log([[4e7]]), []
+    for seed in range(20):
+        fit = fit_law("power", x, y=2 * x**-0.3 * np.exp(0.05 * np.random.default_rng(seed).standard_normal(12)))
+        made, center = profile(fit, at), fit.law.log_curve(fit.theta, at)[0][:, None]
+        own.append(np.sqrt((made.new_run() - center) ** 2 - (made.curve - center) ** 2)[0])
+    np.testing.assert_allclose(*np.transpose(own), rtol=1e-6)
+    assert 1.0 < np.mean(own) / (0.05 * stats.t.ppf(0.95, 10)) < 1.5
