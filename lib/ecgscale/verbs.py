@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.errors import UserError
-from ecgscale.tables.delimited import Sheet
-from ecgscale.tables.runs import read_runs as read_table
-from ecgscale.tables.runs import run_table
+from ecgscale.tables.names import understand
+from ecgscale.tables.runs import read_any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,9 +29,10 @@ if TYPE_CHECKING:
 def read_runs(table: Path | str | pd.DataFrame, **columns: str) -> pd.DataFrame:
     """A run table of anyone's under our names: a row a run, sizes and responses as numbers, how it ended in `status`.
 
-    table: CSV or Parquet file, or a frame. columns: our name = the table's, where it cannot be told
-    (`params="width"`, `score="Wert"`). What the columns were taken for stands in `attrs["read"]`, what was noticed in
-    `attrs["notices"]`. Raises UserError with line and field, and with what was understood where that is in doubt.
+    table: CSV or Parquet file, or a frame, whose named index counts as columns. columns: our name = the table's, where
+    it cannot be told (`params="width"`, `score="Wert"`). What the columns were taken for stands in `attrs["read"]`,
+    what was noticed in `attrs["notices"]`. Raises UserError with line and field, and with what was understood where
+    that is in doubt.
 
         >>> runs = ecgscale.read_runs(pd.DataFrame({"Model Size": ["1.4B", "300 M"], "val/loss": [2.1, 2.4]}))
         >>> runs["params"].tolist()
@@ -43,7 +43,7 @@ def read_runs(table: Path | str | pd.DataFrame, **columns: str) -> pd.DataFrame:
     from ecgscale.contracts import Reading
 
     reading = Reading(roles=columns)
-    read = run_table(Sheet.of(table), reading) if isinstance(table, pd.DataFrame) else read_table(table, reading)
+    read = read_any(table, reading)
     frame = read.frame.copy()
     frame.attrs |= {"read": read.columns.told(), "notices": list(read.columns.notices)}
     return frame
@@ -80,7 +80,7 @@ def frontier(runs: pd.DataFrame, cost: str = "forward_flops", target: str | None
     """
     from ecgscale.analysis.frontier import fronts
 
-    target = scored(runs, target)
+    runs, target = scored(runs, target)
     rows = fronts(runs, target=target, axes=(f"score~{cost}",))
     if rows.empty:
         raise UserError(f"no finished run has {cost} and {target}", field="cost",
@@ -105,7 +105,9 @@ def predict(runs: pd.DataFrame, asked: pd.DataFrame, target: str | None = None) 
     """
     from ecgscale.analysis.unseen import foretell
 
-    return foretell(runs, asked, scored(runs, target))
+    runs, target = scored(runs, target)
+    known = [str(name) if name in runs else understand(str(name)).role or str(name) for name in asked]
+    return foretell(runs, asked.set_axis(known, axis=1), target)
 
 
 def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, level: float = 0.9) -> pd.DataFrame:
@@ -120,8 +122,9 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, level: float = 
     """
     from ecgscale import laws
 
-    made = laws.extrapolate(np.asarray(x, float), np.asarray(y, float), np.asarray(x_new, float), level=level)
-    return pd.DataFrame({"x": np.asarray(x_new, float), "y": made.y, "low": made.low, "high": made.high})
+    x, y, x_new = numbers(x, "x"), numbers(y, "y"), numbers(x_new, "x_new")
+    made = laws.extrapolate(x, y, x_new, level=level)
+    return pd.DataFrame({"x": x_new, "y": made.y, "low": made.low, "high": made.high})
 
 
 def score(truth: pd.DataFrame, predictions: pd.DataFrame, labels: str | Path | None = None, replicates: int = 1000,
@@ -140,6 +143,11 @@ def score(truth: pd.DataFrame, predictions: pd.DataFrame, labels: str | Path | N
     from ecgscale.contracts.labels import read_label_set
     from ecgscale.evaluation import scoring
 
+    for name, table in (("truth", truth), ("predictions", predictions)):
+        if not isinstance(table, pd.DataFrame):
+            raise UserError(f"{type(table).__name__} is no frame", field=name,
+                            remedy="Give a pandas frame: a row a recording, by its name, and a column a class, by its "
+                                   "code")
     return scoring.score(truth, predictions, read_label_set(labels), replicates, valid=valid)
 
 
@@ -168,8 +176,26 @@ def figure(law: FittedLaw) -> Figure:
     return draw_law(law)
 
 
-def scored(runs: pd.DataFrame, target: str | None) -> str:
+def scored(runs: pd.DataFrame, target: str | None) -> tuple[pd.DataFrame, str]:
+    """The runs under our names, read where they were not yet, and the score to look at. Raises UserError for one that
+    they do not have."""
     from ecgscale.tables.roles import score_of
 
-    return score_of(runs, target or "test_challenge_score")
+    runs = runs if isinstance(runs, pd.DataFrame) and "run_id" in runs else read_runs(runs)
+    if target is None:
+        return runs, score_of(runs, "test_challenge_score")
+    found = target if target in runs else understand(target).plain
+    if found not in runs:
+        raise UserError("no such column", field=target, remedy=f"There are: {', '.join(map(str, runs))}")
+    return runs, found
 
+
+def numbers(values: object, name: str) -> np.ndarray:
+    """(point,) floats of what somebody has as a list, series or array. Raises UserError."""
+    try:
+        made = np.atleast_1d(np.asarray(values, float))
+    except (TypeError, ValueError):
+        raise UserError("holds something that is no number", field=name, remedy="Give numbers, without gaps") from None
+    if made.ndim > 1:
+        raise UserError(f"has {made.ndim} dimensions, not one", field=name, remedy="Give one curve's points in a row")
+    return made

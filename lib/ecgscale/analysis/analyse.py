@@ -135,7 +135,8 @@ def as_asked(columns: TableColumns, given: Reading) -> Reading:
     roles = columns.map | ({"seed": columns.seed_column} if columns.seed_column else {})
     return Reading(roles=roles | given.roles, responses=given.responses or columns.response,
                    configuration=given.configuration or columns.configuration,
-                   derived=columns.derive | given.derived, unused=given.unused or columns.unused)
+                   derived=columns.derive | given.derived, unused=given.unused or columns.unused,
+                   where=columns.where | given.where)
 
 
 def write(out: Path, laws: Laws, frontier: pd.DataFrame, predictor: Predictor, importance: pd.DataFrame,

@@ -24,6 +24,8 @@ class Reading(Part):
     """Column to be made: arithmetic expression of others."""
     unused: tuple[str, ...] = ()
     """Columns that are not to be read."""
+    where: dict[str, str] = {}
+    """Column: value of the rows that are read; none: all rows."""
 
 
 class Columns(Part):

@@ -178,6 +178,8 @@ class TableColumns(Section):
     """Column of what alone differs between repeats."""
     configuration: tuple[str, ...] = ()
     """Columns that define a run but for its seed: rows that share these are repeats."""
+    where: dict[str, str] = Field({})
+    """A column's name in the table: the value of the rows to read."""
     derive: dict[str, str] = Field({})
     """A column to be made: arithmetic of others, as `train_flops/6/params`."""
 

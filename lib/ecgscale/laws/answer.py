@@ -209,7 +209,8 @@ def average(question: Question, profiles: dict[str, Profile], weights: dict[str,
         for kind, ends in tails.items():
             low, high = mixed(curves[:, i], *ends[:, i].T, spread)
             low, high = min(low, center, most), min(max(high, center), most)
-            row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
+            with np.errstate(over="ignore"):        # an end beyond any number is none
+                row |= {f"{kind}_low": finite(np.exp(low)), f"{kind}_high": finite(np.exp(high))}
         predictions.append(row)
     return described(question, law="average", formula="weighted geometric mean of the laws", verdict="identified",
                      estimates={}, statistics={"counted": shortfalls("average", len(question.rows)),

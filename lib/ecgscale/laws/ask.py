@@ -13,8 +13,8 @@ from ecgscale.laws.answer import answer
 from ecgscale.laws.columns import responses
 from ecgscale.laws.fitted import FittedLaw, of_answer
 from ecgscale.laws.table import questions
-from ecgscale.tables.delimited import Sheet
-from ecgscale.tables.runs import read_runs, run_table
+from ecgscale.tables.names import understand
+from ecgscale.tables.runs import read_any
 
 
 def fit(table: Path | str | pd.DataFrame, *, response: str | None = None, over: tuple[str, ...] | None = None,
@@ -27,11 +27,15 @@ def fit(table: Path | str | pd.DataFrame, *, response: str | None = None, over: 
     reading = reading or Reading()
     if response:
         reading = reading.model_copy(update={"responses": (response,)})
-    read = run_table(Sheet.of(table), reading) if isinstance(table, pd.DataFrame) else read_runs(table, reading)
+    read = read_any(table, reading)
     found = responses(read.frame, "test_challenge_score", asked=tuple(read.columns.responses) if response else ())
     asked = [one for one in questions(read.frame, found) if one.subset == "all" and one.response is found[0]
              and one.x != ("params", "train_records", "samples_seen")]
     asked.sort(key=lambda one: -len(one.x))
+    over = over and tuple(understand(name).role or name for name in over)
+    if asked and over and not any(set(one.x) == set(over) for one in asked):
+        raise UserError(f"no law over {', '.join(over)} can be asked", field="over",
+                        remedy=f"Of this table there are: {'; '.join(', '.join(one.x) for one in asked)}")
     asked = [one for one in asked if over is None or set(one.x) == set(over)]
     if not asked:
         raise UserError("no law can be asked", field=response or "response",

@@ -54,6 +54,8 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     Many points are summarised first (thinning.py). ceiling: y of a model that knows nothing, where known. Raises
     UserError for fewer than 5 points or 3 sizes and for values without a logarithm.
     """
+    if not 0 < level < 1:
+        raise UserError(f"{level:g} is no level between 0 and 1", field="level", remedy="Give 0.9 for 90 %")
     log_x, log_y, log_new = log_sizes((x,))[0], np.log(positive(y)), log_sizes((x_new,))[0]
     if len(log_y) < LEAST or len(log_x) != len(log_y):
         raise UserError(f"{len(log_y)} values at {len(log_x)} sizes cannot be continued", field="x, y",

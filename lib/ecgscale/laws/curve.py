@@ -12,17 +12,17 @@ from ecgscale.contracts import AHEAD
 from ecgscale.errors import UserError
 from ecgscale.laws.average import Extrapolation, extrapolate
 from ecgscale.laws.thinning import DENSE
-from ecgscale.tables.curves import Curve, read_curve
+from ecgscale.tables.curves import Asked, Curve, read_curve
 
 
-def continue_curve(path: Path, at: list[float], out: Path | None, *, x: str | None = None, y: str | None = None,
+def continue_curve(path: Path, at: list[float], out: Path | None, *, asked: Asked | None = None,
                    ceiling: float | None = None) -> pd.DataFrame:
     """The AHEAD table of the curve in a CSV at sizes `at`, or at 2, 4 and 10 times its largest; written where asked.
 
     A curve of scores is continued as 1 - score and told in its own scale. What was taken for what goes to stderr.
     ceiling: the error of random guessing, in the scale of 1 - score where the curve holds scores.
     """
-    curve = read_curve(path, x, y)
+    curve = read_curve(path, asked)
     print(*curve.what, sep="\n", file=sys.stderr)
     if len(curve.x) > DENSE:
         print(f"{len(curve.x)} points are summarised by at most {DENSE}, evenly spaced in log size", file=sys.stderr)

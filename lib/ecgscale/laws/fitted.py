@@ -59,7 +59,8 @@ class FittedLaw:
         if set(given) != set(self.sizes):
             raise UserError(f"a law of {', '.join(self.sizes)} is asked at {', '.join(given) or 'no size'}", field="at",
                             remedy="Give each of its sizes")
-        place = np.log([[float(given[name])] for name in self.sizes])
+        given = {name: above_0(value, name) for name, value in given.items()}
+        place = np.log([[given[name]] for name in self.sizes])
         fitted = self.boot.fit
         told = {"y": float(np.exp(fitted.law.log_curve(fitted.theta, place)[0, 0]))}
         made = profile(fitted, place, self.clusters)
@@ -79,19 +80,21 @@ class FittedLaw:
         """Best size and samples for FLOPs, with intervals; exponents of both in the budget; samples a parameter; what
         it costs to be off by 2. Raises UserError for a law of one size."""
         frame, cost = self.joint("a budget")
+        budget = above_0(budget, "budget")
         log_n = np.linspace(*np.log(frame["params"].agg(["min", "max"])), GRID)
         log_t = np.log(budget) - cost[0] - cost[1] * log_n
         theta = np.vstack([self.boot.fit.theta, self.boot.theta])
         row = optimum(self.boot, self.boot.fit.law.log_curve(theta, np.array([log_n, log_t])), log_n, log_t, frame,
                       float(np.log(budget)), cost)
-        return {"budget_flops": float(budget)} | row | {"note": self.note(row["note"])}
+        return {"budget_flops": budget} | row | {"note": self.note(row["note"])}
 
     def sizes_for(self, loss: float) -> dict[str, Any]:
         """The cheapest params and samples that reach a loss, and their FLOPs, with intervals; None where the law, or a
         replicate at that end, never reaches it. Raises UserError for a law of one size."""
         frame, cost = self.joint("a loss")
+        loss = above_0(loss, "loss")
         found = sizes_for(np.vstack([self.boot.fit.theta, self.boot.theta]), loss, cost)
-        row: dict[str, Any] = {"y": float(loss)}
+        row: dict[str, Any] = {"y": loss}
         with np.errstate(all="ignore"):
             for name, values in zip(("params", "samples", "flops"), found, strict=True):
                 row |= with_ends(self.boot, name, np.exp(values))
@@ -119,6 +122,18 @@ class FittedLaw:
     def note(self, note: str) -> str:
         weak = "" if self.fit.verdict == "identified" else f"the law is {self.fit.verdict}: {self.fit.reason}"
         return "; ".join(filter(None, (note, weak)))
+
+
+def above_0(value: float, name: str) -> float:
+    """One number that has a logarithm. Raises UserError for anything else."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not 0 < number < np.inf:
+        raise UserError(f"{value!r} is no number above 0", field=name,
+                        remedy=f"Give one number, such as {name}=1e9; for several, ask for each")
+    return number
 
 
 def of_answer(made: Answer, frame: pd.DataFrame, labels: np.ndarray) -> FittedLaw:

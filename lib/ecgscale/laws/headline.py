@@ -22,6 +22,7 @@ SETTINGS = ("family", "optimizer", "lr", "weight_decay", "batch_size", "window",
             "precision", "taught")
 COUNTS = ("params", "train_records", "samples_seen")
 LOCKSTEP = 0.99         # rank correlation with a size from which a number is no setting of its own
+ALONG = 0.3             # correlation of logs from which another size is said to go along with a law's
 DIFFER = 0.01           # p value from which families are told apart
 FRONTIER, FRONTIER_RUNS = 0.1, 4        # share of the runs that are better than the frontier's law, how many at least
 LEAST = 20              # runs from which a frontier is asked for
@@ -91,7 +92,26 @@ def with_headlines(answers: list[Answer], frame: pd.DataFrame) -> list[LawFit]:
             said[(*key, one.question.subset)] = {"headline": True}
         if heads is apart:
             said[(*key, pooled.question.subset)] = {"pooled": f"families differ (p = {number(p, 2)})"}
+    for one in answers:
+        if along := goes_along(frame.iloc[one.question.rows], one.question.x):
+            key = (one.question.response.name, one.question.x, one.question.subset)
+            said[key] = said.get(key, {}) | {"goes_along": along}
     return [fit for one in answers for fit in marked(one, said)]
+
+
+def goes_along(frame: pd.DataFrame, x: tuple[str, ...]) -> dict[str, float]:
+    """Other sizes that vary with the one of a law, though not in step with it -> correlation of logs. What they do to
+    the response is in the law's exponent too: over tokens seen, where only small models saw many, it is too small."""
+    if len(x) > 1 or x[0] not in COUNTS:
+        return {}
+    found = {}
+    for name in COUNTS:
+        logs = np.log(frame[[x[0], name]].astype(float)).replace(-np.inf, np.nan).dropna() if (
+            name != x[0] and name in frame) else pd.DataFrame()
+        if len(logs) > 2 and np.ptp(logs, axis=0).min() > np.log(2):
+            r = float(np.corrcoef(logs.to_numpy().T)[0, 1])
+            found |= {name: r} if ALONG <= abs(r) < LOCKSTEP else {}
+    return found
 
 
 def marked(one: Answer, said: dict[tuple, dict]) -> list[LawFit]:

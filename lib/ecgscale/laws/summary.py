@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from ecgscale.contracts import LawFit, Laws
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.counted import told_shortfalls
@@ -11,6 +13,7 @@ from ecgscale.laws.forms import LAWS
 from ecgscale.numbers import number
 
 LINES = 12          # of the table of laws
+NEAR = 0.95         # of the largest exponent that is looked for: an interval above tells nothing
 UNEVEN = 0.01       # p value of Spearman's correlation of a size and the errors' size, below which noise is uneven
 HEAD = ("law", "of", "over", "runs", "n", "exponents with 90 % interval", "verdict")
 
@@ -47,7 +50,15 @@ def notes(fits: list[LawFit]) -> list[str]:
     """What to know of laws beside their verdict: what they pool, why the loss is not the squared one, on which run they
     hang most, whether the noise changes along the sizes, and which intervals like theirs were counted to fall short."""
     return [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
-            for fit in fits for said in said_of(fit)] + counted_too_narrow(fits)
+            for fit in fits for said in said_of(fit)] + gone_along(fits) + counted_too_narrow(fits)
+
+
+def gone_along(fits: Iterable[LawFit]) -> list[str]:
+    """Once a size: which others go along with it in the runs of an identified law over it alone."""
+    told = {(fit.x[0], ", ".join(f"{name} ({value:+.2f})" for name, value in fit.statistics["goes_along"].items()))
+            for fit in fits if fit.verdict == "identified" and fit.statistics.get("goes_along")}
+    return [f"laws over {size} alone: in these runs it goes along with {others} (correlation of logs), so c holds what "
+            "both do; the law of both sizes holds them apart" for size, others in sorted(told)]
 
 
 def counted_too_narrow(fits: Iterable[LawFit]) -> list[str]:
@@ -74,8 +85,13 @@ def exponents(fit: LawFit) -> tuple[str, ...]:
 
 
 def with_interval(fit: LawFit, name: str) -> str:
-    """ "0.35 [0.31, 0.39]"; a "?" where the data do not tell the value or an end."""
+    """ "0.35 [0.31, 0.39]"; a "?" where the data do not tell the value or an end, as where the search for one went to
+    the largest value that is looked at."""
     value, ends = fit.estimates.get(name), fit.intervals.get(name, (None, None))
+    most = next((one.high for one in LAWS[fit.law].parameters if one.name == name and one.high), np.inf)
+    if all(end is not None and end > NEAR * most for end in ends):
+        ends = (None, None)
+    ends = [None if end is not None and end >= most else end for end in ends]
     return f"{known(value)} [{', '.join(map(known, ends))}]"
 
 
@@ -93,8 +109,10 @@ def todo(laws: Laws, fits: list[LawFit]) -> list[str]:
     if not fits:
         return ["no law could be asked:", *(f"  {what}: {why}" for what, why in laws.disabled.items()
                                             if what.startswith("law"))]
-    told = [f"  {fit.law} of {fit.y}: {designs(fit)}" for fit in fits if fit.statistics.get("would_identify")]
-    return ["no law is identified; from the noise around the fits,", *dict.fromkeys(told)] if told else [
+    told = [f"  {fit.law} of {fit.y}, {fit.subset}: {designs(fit)}" for fit in fits
+            if fit.statistics.get("would_identify")]
+    return ["no law is identified; from the noise around the fits,", *told[:LINES],
+            *([f"  and {len(told) - LINES} more in laws.json"] if len(told) > LINES else [])] if told else [
         "no law is identified, and the fits tell no exponent to plan by: runs at larger and smaller sizes come first"]
 
 
@@ -111,6 +129,7 @@ def designs(fit: LawFit) -> str:
 def told_answers(laws: Laws) -> list[str]:
     """What was asked by name, or why it has no answer, and the best sizes for each budget of the laws over all runs."""
     told = [f"{what}: {why}" for what, why in laws.disabled.items() if what.startswith("budget of")]
+    told += helped(laws) if told and not laws.allocation else []
     for row in laws.answers:
         if row["asked"] == "sizes for y":
             sizes = ", ".join(f"{name} {ended(row, name)}" for name in ("params", "samples", "flops"))
@@ -129,6 +148,13 @@ def told_answers(laws: Laws) -> list[str]:
         told.append(f"best for {row['budget']} ({row['y_column']}): params {ended(row, 'params')}, samples "
                     f"{ended(row, 'samples')}, {ended(row, 'samples_per_param')} a parameter; {price}{noted(row)}")
     return told
+
+
+def helped(laws: Laws) -> list[str]:
+    """What runs would identify the law that budgets need, where a fit of it tells."""
+    pairs = [fit for fit in laws.fits if fit.law == "joint" and fit.subset == "all"
+             and fit.statistics.get("would_identify")]
+    return [f"  joint of {fit.y}: {designs(fit)}" for fit in pairs]
 
 
 def ended(row: dict, name: str) -> str:

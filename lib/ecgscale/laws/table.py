@@ -122,11 +122,11 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
     """Compute-optimal rows for the laws that are identified, and why there are none."""
     if "samples_seen" not in frame and UNIQUE[1] in frame:      # each seen once, as far as the table tells
         frame = frame.assign(samples_seen=frame[UNIQUE[1]])
-    lacking = [name for name in ("params", "samples_seen") if name not in frame]
-    if lacking:
-        return [], {ALLOCATION: f"column {lacking[0]!r} is missing"}
     rows, reason = [], "too few runs for a law of model size and samples"
     asked, unpriced = asked_budgets(budgets, frame)
+    lacking = [name for name in ("params", "samples_seen") if name not in frame]
+    if lacking:
+        return [], unpriced | unanswered(asked, f"column {lacking[0]!r} is missing")
     by_law: dict[tuple[str, str], dict[str, Answer]] = {}
     for one in answers:
         law = OF_SEVERAL.get(one.question.x)
@@ -142,7 +142,11 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
             rows += [{"y_column": response, **row} for row in found_rows]
         else:
             reason = f"no law of model size and samples is identifiable ({first.fits[0].reason})"
-    return rows, unpriced | ({} if rows else {ALLOCATION: reason})
+    return rows, unpriced | ({} if rows else unanswered(asked, reason))
+
+
+def unanswered(asked: dict[str, float], reason: str) -> dict[str, str]:
+    return {ALLOCATION: reason} | {f"budget of {name}": reason for name in asked}
 
 
 def usable(frame: pd.DataFrame) -> np.ndarray:

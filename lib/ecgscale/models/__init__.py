@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ def build(model: str | ModelSpec, leads: int = 12, window: int = 1024, classes: 
     """An untrained network: input (batch, leads, window) float32, output logits (batch, classes).
 
     model: the name of a size, as `resnet-200k`, or a spec of a family and its hyperparameters. The weights depend on
-    `seed` only. Needs the extra `train` (torch). Raises UserError for an unknown name or hyperparameter.
+    `seed` only. Needs the extra `train` (torch). Raises UserError for an unknown name or hyperparameter
+    and for counts below 1.
 
         >>> network = ecgscale.models.build("resnet-20k", leads=12, window=1000, classes=5)
         >>> sum(weights.numel() for weights in network.parameters())
@@ -25,6 +27,9 @@ def build(model: str | ModelSpec, leads: int = 12, window: int = 1024, classes: 
     from ecgscale.models.complexity import FAMILIES, SIZES
     from ecgscale.models.networks import build as of_spec
 
+    for name, count in (("leads", leads), ("window", window), ("classes", classes)):
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise UserError(f"{count!r} is no whole number above 0", field=name, remedy=f"Give a count: {name}=12")
     if isinstance(model, str):
         if model not in SIZES:
             raise UserError(f"no network is named {model!r}", field="model", remedy=f"Known: {', '.join(SIZES)}")

@@ -1,26 +1,33 @@
-"""One learning curve in a CSV of anyone's: which column is the size and which the loss is told by names, or asked."""
+"""One learning curve in a CSV of anyone's: which column is the size and which the loss is told by names, or asked; and
+which curve, where a file holds several."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from ecgscale.errors import UserError
-from ecgscale.tables.delimited import Sheet, read_sheet
-from ecgscale.tables.names import SCORES, SIZES, is_response, spelled, understand
+from ecgscale.tables.delimited import NUMBER, Sheet, read_sheet
+from ecgscale.tables.names import ROLES, SCORES, SIZES, is_response, names_response, understand
 from ecgscale.tables.numbers import as_numbers, decimal_marks
 from ecgscale.tables.roles import is_index
+from ecgscale.tables.rows import listed, narrowed, place_of, told_cell, told_cells
 
 STEPS = frozenset(("step", "steps", "global_step", "trainer_global_step", "iteration", "iterations", "iter", "iters",
                    "epoch", "epochs", "update", "updates", "n_steps", "num_steps", "batch", "batches", "train_step",
-                   "size", "sizes", "x", "scale", "budget"))
+                   "size", "sizes", "x", "scale", "budget", "timesteps", "timestep", "total_timesteps", "env_steps",
+                   "anchor", "anchors", "size_train", "shots", "n_shots"))
 LOSSES = frozenset(("y", "value"))
 NEITHER = frozenset(("seed", "random_seed", "random_state", "run", "run_id", "id", "name", "wall_time", "time",
                      "timestamp", "relative_time", "runtime", "date", "lr", "learning_rate", "number", "trial",
                      "relative", "elapsed", "seconds"))
+REPEATS = frozenset(("seed", "fold", "cv_fold", "repeat", "rep"))        # what tells repeats of one curve apart
 PERCENT = 100.0
+KINDS = ("loss", "score")
 
 
 @dataclass(frozen=True)
@@ -40,38 +47,62 @@ class Curve:
         return self.unit * (1 - y if self.score else y)
 
 
-def read_curve(path: Path, x: str | None = None, y: str | None = None) -> Curve:
+@dataclass(frozen=True)
+class Asked:
+    """What the user said of a file of curves: names of columns as they stand there, or in our spelling.
+
+    holds: "loss" or "score", what y is, whatever its name says. where: a column's name -> the value of the rows that
+    are the curve. seed: what alone differs between repeats of the curve.
+    """
+
+    x: str | None = None
+    y: str | None = None
+    holds: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    seed: str | None = None
+
+
+def read_curve(path: Path, asked: Asked | None = None) -> Curve:
     """The columns that are named, else those whose names say size and loss or score. Rows without both are left out
-    and counted. Raises UserError with file, line and field; in doubt it lists the choices."""
+    and counted. Raises UserError with file, line and field; in doubt, and for several curves, it lists the choices."""
     try:
-        return curve(read_sheet(path), x, y)
+        return curve(read_sheet(path), asked)
     except UserError as error:
         raise UserError(error.problem, file=error.file or path, line=error.line, field=error.field,
                         remedy=error.remedy) from None
 
 
-def curve(sheet: Sheet, x: str | None = None, y: str | None = None) -> Curve:
+def curve(sheet: Sheet, asked: Asked | None = None) -> Curve:
+    asked = asked or Asked()
     if not sheet.header:
         raise UserError("the first line holds numbers: there is no header", line=1,
                         remedy="Name the columns in the first line, such as size,loss")
+    sheet = narrowed(long(sheet), asked.where)
     decimal = decimal_marks(sheet.columns, sheet.delimiter)
-    asked = {place_of(sheet, name): name for name in (x, y) if name is not None}
+    x, y = (place_of(sheet, name) if name is not None else None for name in (asked.x, asked.y))
     mostly = [place for place in range(len(sheet.names))
-              if place in asked or holds_mostly_numbers(sheet.columns[place], decimal)]
+              if place in (x, y) or holds_mostly_numbers(sheet.columns[place], decimal)]
     kinds = {place: kind(sheet.names[place]) for place in mostly}
-    at_x = place_of(sheet, x) if x is not None else None
-    at_y = place_of(sheet, y) if y is not None else None
-    at_x = chosen(sheet, kinds, "size", at_y, "--x") if at_x is None else at_x
-    at_y = chosen(sheet, kinds, "loss", at_x, "--y") if at_y is None else at_y
-    return points(sheet, at_x, at_y, decimal)
+    kinds = {place: "neither" if one == "size" and len(set(told_cells(sheet.columns[place]))) == 1 < len(sheet.lines)
+             else one for place, one in kinds.items()}      # the model's parameters beside each step
+    at_x = chosen(sheet, kinds, "size", y, "--x") if x is None else x
+    at_y = chosen(sheet, kinds, "loss", at_x, "--y") if y is None else y
+    return points(sheet, at_x, at_y, decimal, asked)
 
 
-def place_of(sheet: Sheet, name: str) -> int:
-    places = [place for place, written in enumerate(sheet.names) if written == name] or [
-        place for place, written in enumerate(sheet.names) if spelled(written) == spelled(name)]
-    if not places:
-        raise UserError("no such column", line=1, field=name, remedy=f"There are: {', '.join(sheet.names)}")
-    return places[0]
+def long(sheet: Sheet) -> Sheet:
+    """A table of a row a curve, whose columns are named by sizes (learner,16,32,64), as one of a row a point."""
+    sizes = [place for place, name in enumerate(sheet.names) if NUMBER.fullmatch(name)]
+    if len(sizes) < 3 or len(sheet.lines) == 0:
+        return sheet
+    rows = np.repeat(np.arange(len(sheet.lines)), len(sizes))
+    others = [place for place in range(len(sheet.names)) if place not in sizes]
+    columns = [sheet.columns[place][rows] for place in others]
+    columns += [np.tile(np.array([sheet.names[place] for place in sizes], dtype=object), len(sheet.lines)),
+                np.stack([sheet.columns[place].astype(object) for place in sizes], axis=1).ravel()]
+    return replace(sheet, names=[*(sheet.names[place] for place in others), "size", "value"], columns=columns,
+                   lines=sheet.lines[rows],
+                   notices=(*sheet.notices, f"a row a curve: sizes are the names of {len(sizes)} columns"))
 
 
 def holds_mostly_numbers(cells: np.ndarray, decimal: str | None) -> bool:
@@ -97,6 +128,8 @@ def chosen(sheet: Sheet, kinds: dict[int, str], wanted: str, other: int | None, 
     known = [place for place, one in kinds.items() if one == wanted and place != other]
     if not known and (other is not None or "loss" in kinds.values() or wanted == "loss"):
         known = [place for place, one in kinds.items() if one == "" and place != other]
+        if wanted == "loss":
+            known = [place for place in known if names_response(sheet.names[place])] or known
     if len(known) == 1:
         return known[0]
     names = [sheet.names[place] for place in (known or kinds)]
@@ -105,62 +138,145 @@ def chosen(sheet: Sheet, kinds: dict[int, str], wanted: str, other: int | None, 
                         remedy="Give sizes in one column and losses or error rates in another")
     raise UserError(f"which column is the {wanted}? " + (f"It may be {' or '.join(names)}" if known else
                     f"No name says it; columns of numbers: {', '.join(names)}"), line=1,
-                    remedy=f"Say so: {option} {names[0]!r}" if " " in names[0] else f"Say so: {option} {names[0]}")
+                    remedy=f"Say so: {option} {quoted(names[0])}")
 
 
-def points(sheet: Sheet, at_x: int, at_y: int, decimal: str | None) -> Curve:
+def points(sheet: Sheet, at_x: int, at_y: int, decimal: str | None, asked: Asked) -> Curve:
     """The rows that have both, as errors; what was left out, converted and taken is told."""
-    x, y = (positive_column(sheet, place, decimal) for place in (at_x, at_y))
-    name = understand(sheet.names[at_y])
-    score, unit = bool(SCORES.search(name.plain)), PERCENT if name.factor == 1 / PERCENT else 1.0
-    both = np.isfinite(x) & np.isfinite(y)
-    what = [f"size <- {sheet.names[at_x]}, {'score' if score else 'loss'} <- {sheet.names[at_y]}"]
-    what += [f"{both.sum()} of {len(both)} rows used: the others lack one of them"] if not both.all() else []
+    named_x, named_y = sheet.names[at_x], sheet.names[at_y]
+    name = understand(named_y)
+    score = asked.holds == "score" if asked.holds else bool(SCORES.search(name.plain))
+    unit = PERCENT if name.factor == 1 / PERCENT else 1.0
+    x, y = sizes_of(sheet, at_x, decimal), values_of(sheet, at_y, decimal, score)
+    both = np.isfinite(x) & (x > 0) & np.isfinite(y)
+    what = [f"size <- {named_x}, {'score' if score else 'loss'} <- {named_y}"]
+    if not both.all():
+        starts = int(((x == 0) & np.isfinite(y)).sum())
+        lacking = len(both) - both.sum() - starts
+        why = [f"{starts} at {named_x} 0, which has no logarithm (where 0 is the first one done, add 1 to all)"] * (
+            starts > 0) + [f"{lacking} without one of them"] * bool(lacking)
+        what.append(f"{both.sum()} of {len(both)} rows used: {'; '.join(why)}")
     what += left_out(sheet, at_x, at_y)
-    x, y, lines = x[both], y[both], sheet.lines[both]
-    repeated = len(x) - len(np.unique(x))
-    what += [f"{repeated} of {len(x)} rows repeat a size: taken as one curve, measured more than once"] * bool(repeated)
+    sheet = replace(sheet, columns=[column[both] for column in sheet.columns], lines=sheet.lines[both])
+    what += repeats(sheet, at_x, at_y, asked)
+    x, y = x[both], y[both]
     if unit == PERCENT:
         y = y * PERCENT
     elif score and len(y) and 1.5 < y.max() <= PERCENT:
         unit = PERCENT
-        what.append(f"{sheet.names[at_y]}: taken for percent")
+        what.append(f"{named_y}: taken for percent")
     if score:
         if len(y) and y.max() >= unit:
             place = int(np.argmax(y >= unit))
-            raise UserError(f"{y[place]:g} is no score below 1", line=int(lines[place]), field=sheet.names[at_y],
-                            remedy="A curve of scores is continued as 1 - score, which must be above 0")
+            raise UserError(f"{y[place]:g} is no score below {unit:g}", line=int(sheet.lines[place]), field=named_y,
+                            remedy="A curve of scores is continued as 1 - score, which must be above 0: leave out the "
+                                   "rows that reached the top. If less of it is better: --as loss")
         y = 1 - y / unit
-        what.append(f"continued as 1 - {sheet.names[at_y]}")
+        what.append(f"continued as 1 - {named_y}")
     elif unit == PERCENT:
         y = y / unit
-    if not score and rises(x, y):
-        raise UserError(f"rises with {sheet.names[at_x]}: is it a score?", line=1, field=sheet.names[at_y],
-                        remedy="A loss falls. Name a score as one (..._accuracy, ..._score), or give 1 - score")
+    if rises(x, y):
+        raise UserError(f"{'falls' if score else 'rises'} with {named_x}: is it {'an error' if score else 'a score'}?",
+                        line=1, field=named_y,
+                        remedy=f"A {'score rises' if score else 'loss falls'}. If it is the other: "
+                               f"--y {quoted(named_y)} --as {'loss' if score else 'score'}")
     return Curve(x, y, score, unit, (*sheet.notices, *what))
 
 
 def left_out(sheet: Sheet, at_x: int, at_y: int) -> list[str]:
-    """The columns that are not read, a run's name among them: two curves in one file would be taken for one."""
+    """The columns that are not read."""
     others = [repr(name) for place, name in enumerate(sheet.names) if name and place not in (at_x, at_y)]
     return [f"columns that are not used: {', '.join(others)}"] if others else []
 
 
-def positive_column(sheet: Sheet, place: int, decimal: str | None) -> np.ndarray:
-    """(row,) numbers above 0, NaN where empty. Raises UserError for anything else, by its line."""
+def repeats(sheet: Sheet, at_x: int, at_y: int, asked: Asked) -> list[str]:
+    """Several rows of one size are repeats of the curve where a seed, or nothing, tells them apart; where a name or a
+    setting does, they are several curves, and the user is asked for one."""
+    groups: dict[str, list[int]] = {}
+    for row, cell in enumerate(sheet.columns[at_x]):
+        groups.setdefault(told_cell(cell), []).append(row)
+    again = [rows for rows in groups.values() if len(rows) > 1]
+    if not again:
+        return []
+    seed = place_of(sheet, asked.seed) if asked.seed is not None else None
+    apart = {place: cells for place in range(len(sheet.names)) if place not in (at_x, at_y)
+             and (cells := tells_apart(sheet, place, again)) is not None}
+    curves = {place: cells for place, cells in apart.items() if place != seed and not is_repeat(sheet.names[place])}
+    if curves:
+        some = list(curves)[:4]
+        raise UserError(
+            f"holds several curves: rows of one {sheet.names[at_x]} differ in "
+            + ", ".join(f"{sheet.names[place]} ({listed(curves[place], 3)})" for place in some)
+            + (f", and {len(curves) - 4} more columns" if len(curves) > 4 else ""), line=int(sheet.lines[0]),
+            remedy="Say which one: --where " + " ".join(quoted(f"{sheet.names[place]}={curves[place][0]}")
+                                                        for place in some)
+            + f". If they are repeats of one curve: --seed-column {quoted(sheet.names[some[0]])}")
+    told = ", ".join(sheet.names[place] for place in apart)
+    return [f"{len(sheet.lines)} rows at {len(groups)} sizes, taken for repeats of one curve"
+            + (f" that differ in {told}" if told else "")]
+
+
+def tells_apart(sheet: Sheet, place: int, again: list[list[int]]) -> np.ndarray | None:
+    """(row,) texts of a column that tells rows of one size apart and is no measurement: words, whole numbers or a
+    setting, of which there are fewer than a third of the rows."""
     name = understand(sheet.names[place])
+    if (kind(sheet.names[place]) in ("loss", "size") and name.role is None) or is_index(sheet.names[place]):
+        return None
+    cells = told_cells(sheet.columns[place])
+    few = 2 <= len(set(cells)) <= max(2, len(cells) / 3)
+    if not few or (name.role not in ROLES and any(is_fraction(cell) for cell in set(cells))):
+        return None
+    return cells if any(len({cells[row] for row in rows}) > 1 for rows in again) else None
+
+
+def is_fraction(cell: str) -> bool:
     try:
-        found = as_numbers(sheet.columns[place], decimal, units=name.role in SIZES or name.plain in STEPS)
+        return not float(cell).is_integer()
+    except (ValueError, OverflowError):
+        return False
+
+
+def is_repeat(written: str) -> bool:
+    name = understand(written)
+    return name.role == "seed" or name.plain in REPEATS
+
+
+def quoted(written: str) -> str:
+    return written if re.fullmatch(r"[\w=./:+-]+", written) else f"'{written}'"
+
+
+def sizes_of(sheet: Sheet, place: int, decimal: str | None) -> np.ndarray:
+    """(row,) sizes, 0 where a log begins before the first step, NaN where empty. Raises UserError by the line."""
+    name = understand(sheet.names[place])
+    start = name.role is None                   # step 0 has no logarithm and no curve
+    values = numbers_of(sheet, place, decimal, units=name.role in SIZES or name.plain in STEPS)
+    refuse(sheet, place, values < 0 if start else values <= 0, "is not a positive number", "Give sizes above 0")
+    return values * name.factor
+
+
+def values_of(sheet: Sheet, place: int, decimal: str | None, score: bool) -> np.ndarray:
+    """(row,) scores, or losses above 0; NaN where empty. Raises UserError by the line."""
+    values = numbers_of(sheet, place, decimal, units=False)
+    refuse(sheet, place, np.zeros(len(values), bool) if score else values <= 0, "is not a positive number",
+           "Give a loss or an error rate above 0; a score is continued as 1 - score: --as score")
+    return values * understand(sheet.names[place]).factor
+
+
+def numbers_of(sheet: Sheet, place: int, decimal: str | None, units: bool) -> np.ndarray:
+    try:
+        found = as_numbers(sheet.columns[place], decimal, units=units)
     except UserError as error:
         raise UserError(error.problem, field=sheet.names[place], remedy=error.remedy) from None
-    start = kind(sheet.names[place]) == "size" and name.role is None       # step 0 has no logarithm and no curve
-    values = np.where(found.values == 0, np.nan, found.values) if start else found.values
-    bad = np.flatnonzero(found.wrong | np.isinf(values) | (values <= 0))
-    if len(bad):
-        cell = str(sheet.columns[place][bad[0]]).strip()
-        raise UserError(f"{cell} is not a positive number", line=int(sheet.lines[bad[0]]), field=sheet.names[place],
-                        remedy="Give a loss or an error rate above 0; turn a score into 1 - score")
-    return values * name.factor
+    refuse(sheet, place, found.wrong | np.isinf(found.values), "is not a number",
+           "Give numbers, or leave the cell empty")
+    return found.values
+
+
+def refuse(sheet: Sheet, place: int, bad: np.ndarray, problem: str, remedy: str) -> None:
+    rows = np.flatnonzero(bad)
+    if len(rows):
+        raise UserError(f"{str(sheet.columns[place][rows[0]]).strip()} {problem}", line=int(sheet.lines[rows[0]]),
+                        field=sheet.names[place], remedy=remedy)
 
 
 def rises(x: np.ndarray, y: np.ndarray) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +43,27 @@ class Sheet:
 
     @classmethod
     def of(cls, frame: pd.DataFrame, notices: tuple[str, ...] = ()) -> Sheet:
-        return cls([str(name) for name in frame], [frame.iloc[:, i].to_numpy() for i in range(frame.shape[1])],
-                   np.arange(len(frame)) + 2, notices=notices)
+        """A frame's columns, and the levels of its index that have names: `set_index` hides no size. Several levels of
+        columns are one name, ("val", "loss") "val/loss"; columns of lists or dictionaries have no cells."""
+        levels = [name for name in frame.index.names if name is not None and name not in frame]
+        if levels:
+            frame = frame.reset_index(levels)
+        names = ["/".join(str(one) for one in name if str(one)) if isinstance(name, tuple) else str(name)
+                 for name in frame]
+        columns = [frame.iloc[:, i].to_numpy() for i in range(frame.shape[1])]
+        kept = [i for i, column in enumerate(columns) if not holds_containers(column)]
+        if len(kept) < len(columns):
+            notices += (told_left_out(name for i, name in enumerate(names) if i not in kept),)
+        return cls([names[i] for i in kept], [columns[i] for i in kept], np.arange(len(frame)) + 2, notices=notices)
+
+
+def holds_containers(column: np.ndarray) -> bool:
+    return column.dtype == object and any(isinstance(cell, (list, tuple, set, dict, bytes, np.ndarray))
+                                          for cell in column)
+
+
+def told_left_out(names: Iterable[str]) -> str:
+    return f"columns of lists, structures or bytes left out: {', '.join(map(repr, names))}"
 
 
 def read_sheet(path: Path) -> Sheet:
@@ -62,9 +82,9 @@ def typed(table: pa.Table) -> Sheet:
     """Columns of numbers, texts, flags and times; of anything else, as lists, there is no cell."""
     left_out = [place for place, column in enumerate(table.schema)
                 if pa.types.is_nested(column.type) or any(known(column.type) for known in BYTES)]
-    names = ", ".join(repr(table.column_names[place]) for place in left_out)
+    said = told_left_out(table.column_names[place] for place in left_out)
     kept = table.select([place for place in range(table.num_columns) if place not in left_out])
-    return Sheet.of(kept.to_pandas(), (f"columns of lists, structures or bytes left out: {names}",) * bool(left_out))
+    return Sheet.of(kept.to_pandas(), (said,) * bool(left_out))
 
 
 def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:

@@ -12,17 +12,20 @@ SIZES = {       # what a law may scale in: ours -> names of others
     "params": ("n", "parameters", "n_params", "num_params", "nparams", "n_parameters", "num_parameters", "model_size",
                "model_params", "model_parameters", "param_count", "params_count", "parameter_count", "total_params",
                "total_parameters", "trainable_params", "trainable_parameters", "non_embedding_params",
-               "number_of_parameters", "param", "size_params"),
+               "number_of_parameters", "param", "size_params", "total_parameter_count", "active_params",
+               "active_parameters", "activated_params", "activated_parameters"),
     "forward_flops": ("flops", "inference_flops", "forward_flop", "flops_per_sample", "macs_x2"),
     "train_flops": ("c", "compute", "train_flop", "training_flops", "training_flop", "train_compute",
                     "training_compute", "total_flops", "total_compute", "flop", "total_flop", "pretraining_flops"),
     "train_records": ("train_size", "dataset_size", "data_size", "unique_samples", "unique_tokens", "n_train",
                       "num_train", "train_set_size", "training_set_size", "n_records", "num_records", "recordings",
-                      "n_recordings", "patients", "n_patients", "unique_records"),
+                      "n_recordings", "patients", "n_patients", "unique_records", "train_data_size",
+                      "training_data_size", "size_train", "tr_size"),
     "samples_seen": ("t", "tokens", "token", "n_tokens", "num_tokens", "training_tokens", "train_tokens",
                      "tokens_seen", "total_tokens", "tokens_trained", "samples", "n_samples", "num_samples",
                      "train_samples", "training_samples", "total_samples", "seen_examples", "examples_seen",
-                     "samples_trained", "examples", "n_examples", "images_seen", "sequences_seen", "d"),
+                     "samples_trained", "examples", "n_examples", "images_seen", "sequences_seen", "pretraining_tokens",
+                     "pretraining_data_size", "d"),
     "latency_ms": ("latency", "inference_ms", "inference_time_ms", "p50_ms", "median_latency_ms"),
 }
 SETTINGS = {    # what else defines a run
@@ -39,7 +42,8 @@ RUN = {         # how a run is called, and how it ended
 ROLES = SIZES | SETTINGS | RUN
 UNUSED = "unused"       # said in the place of a role: the column is not to be read
 MEANINGS = {
-    "params": "parameters of the model, N", "forward_flops": "FLOPs of one forward pass of one sample",
+    "params": "parameters of the model, N",
+    "forward_flops": "FLOPs of one forward pass of one sample; `MACs` and `GMACs` count twice",
     "train_flops": "FLOPs of the whole training, C", "train_records": "unique samples in training",
     "samples_seen": "samples or tokens seen in training, all epochs, D", "latency_ms": "milliseconds for one sample",
     "optimizer": "name; laws are fitted to each one too", "family": "kind of network; laws are fitted to each one too",
@@ -48,14 +52,16 @@ MEANINGS = {
     "seed": "what alone differs between repeats of one configuration", "run_id": "name of the run",
     "status": "how the run ended: those that did not finish are left out",
 }
+MACS = frozenset(("mac", "macs", "mult_adds", "multiply_adds", "madds"))      # forward_flops, two for each
 ALIASES = {alias: role for role, names in ROLES.items() for alias in (role, *names)}
 SCORE_WORDS = ("score", "accuracy", "acc", "acc1", "acc5", "auroc", "auc", "auprc", "f1", "top1", "top_1", "top5",
                "top_5", "sensitivity", "specificity", "recall", "kappa", "mcc", "dice", "iou", "miou", "exact_match")
 ERROR_WORDS = ("loss", "error", "err", "error_rate", "perplexity", "ppl", "nll", "cross_entropy", "bpb", "bpc",
                "bits_per_byte", "bits_per_character", "rmse", "mse", "mae", "wer", "cer", "eer")
 TUNED = "_tuned"            # ends a score of ours at tuned thresholds
-SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))({TUNED})?$")
-ERRORS = re.compile(rf"((loss|error|perplexity)|(^|_)({'|'.join(ERROR_WORDS)}))$")
+PARTS = "train|training|val|valid|validation|dev|test|eval|evaluation|heldout|holdout"     # loss_val, score_test
+SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))({TUNED}|_({PARTS}))?$")
+ERRORS = re.compile(rf"((loss|error|perplexity)|(^|_)({'|'.join(ERROR_WORDS)}))(_({PARTS}))?$")
 NAMESPACES = re.compile(r"^(metrics?|params|param|config|summary|user_attrs|hparams?|hyperparameters|args)_(?=.)")
 FINISHED = frozenset(("finished", "complete", "completed", "done", "success", "succeeded", "successful", "ok",
                       "terminated", "ended", "passed"))
@@ -66,7 +72,7 @@ LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", 
                       "unevaluated"))
 LONGEST = 200           # characters of a name that is looked at for a unit
 LEAST_LETTERS = 4       # of a name that may be like another
-GLUED = re.compile(r"(?P<before>(?:.+[\s_/.])?)(?P<unit>[kmgb])(?P<name>params?|parameters|flops)$", re.IGNORECASE)
+GLUED = re.compile(r"(?P<before>(?:.+[\s_/.])?)(?P<unit>[kmgb])(?P<name>params?|parameters|flops|macs)$", re.IGNORECASE)
 
 OF_RESPONSES = re.compile(r"(nats?|bits?)(\s*(/|per)\s*\w+)?|[↓↑]|(lower|higher) is better")      # in brackets
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -90,6 +96,8 @@ def understand(written: str) -> Name:
         return Name(role, role)
     base, unit = with_unit(text)
     name = spelled(base)
+    if NAMESPACES.sub("", name) in MACS:
+        return Name("forward_flops", "forward_flops", 2 * (factor_of(unit) or 1.0), f"{unit} MACs".strip())
     if unit:
         role = ALIASES.get(name) or ALIASES.get(NAMESPACES.sub("", name))
         factor = factor_of(unit)
@@ -137,6 +145,11 @@ def latency_factor(unit: str) -> float:
 
 def is_response(plain: str) -> bool:
     return bool(SCORES.search(plain) or ERRORS.search(plain))
+
+
+def names_response(written: str) -> bool:
+    """Whether a name has a word for a score or a loss anywhere: "loss_c4", "acc of the best"."""
+    return bool(set(spelled(written).split("_")) & {*SCORE_WORDS, *ERROR_WORDS})
 
 
 def like(plain: str) -> str | None:

@@ -22,6 +22,8 @@ def add_reading(made: argparse.ArgumentParser) -> None:
                       help="what defines a run but its seed: rows that share these are repeats")
     made.add_argument("--derive", nargs="+", default=[], metavar="NAME=EXPRESSION",
                       help="a column from others by arithmetic: samples_seen=train_flops/6/params")
+    made.add_argument("--where", nargs="+", default=[], metavar="COLUMN=VALUE",
+                      help="rows to read, where a table holds several metrics or tests: metric=mae set=test")
     made.epilog += f"\n\ncolumns that are known, and their other names (docs/reference/columns.md):\n{listing()}"
 
 
@@ -33,7 +35,8 @@ def reading(args: argparse.Namespace) -> Reading:
     return Reading(roles=once([pair for pair in said if pair[0] != UNUSED], "--map"),
                    responses=tuple(args.response), configuration=tuple(args.configuration),
                    derived=once(pairs(args.derive, "--derive"), "--derive"),
-                   unused=tuple(column for role, column in said if role == UNUSED))
+                   unused=tuple(column for role, column in said if role == UNUSED),
+                   where=once(pairs(args.where, "--where"), "--where"))
 
 
 def pairs(texts: list[str], option: str) -> list[tuple[str, str]]:

@@ -35,12 +35,17 @@ from ecgscale.tables.names import (
 )
 from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks
 from ecgscale.tables.roles import find, free_name, placed, understood
+from ecgscale.tables.rows import listed, narrowed, told_cells
 
 TRUE, FALSE = ("true", "1", "yes", "t", "wahr", "vrai"), ("false", "0", "no", "f", "falsch", "faux")
 TRAINING_RATIO = (0.5, 1e5)     # of a column "flops" to params x samples, when it holds the FLOPs of training
+ONE_SAMPLE = 1e7                # FLOPs a parameter that no forward pass of one sample takes
 NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch", "runtime", "created", "user", "notes",
                 "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
                 "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
+
+MIXED = ("metric", "metric_name", "set", "subset", "split", "part", "task", "benchmark", "dataset", "eval_set",
+         "eval_dataset", "test_set", "downstream_dataset")       # of tests, in tables of a row a test
 
 COUNTS = ("params", "train_records", "samples_seen")
 SURE = 0.01                     # p value of Spearman's correlation, below which a column is said to rise
@@ -77,6 +82,19 @@ def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
         raise UserError(error.problem, file=path, line=error.line, field=error.field, remedy=error.remedy) from None
 
 
+def read_any(table: Path | str | pd.DataFrame, reading: Reading | None = None) -> RunTable:
+    """A run table from its file, or from a frame: of pandas, or of another library whose frames become pandas's
+    (`to_pandas`). Raises UserError for anything else."""
+    if not isinstance(table, pd.DataFrame) and hasattr(table, "to_pandas"):
+        table = table.to_pandas()
+    if isinstance(table, pd.DataFrame):
+        return run_table(Sheet.of(table), reading)
+    if not isinstance(table, (str, Path)):
+        raise UserError(f"{type(table).__name__} is no table", field="table",
+                        remedy="Give a file's name or a frame: pandas.DataFrame(...)")
+    return read_runs(table, reading)
+
+
 def check_name(path: Path, resource: dict[str, Any] | None) -> None:
     """A CSV that is said to be a table of ours must be of this version, and whole."""
     found = named_in(path, resource)
@@ -105,6 +123,7 @@ class Reader:
         if not sheet.header:
             raise UserError("the first line holds numbers: there is no header", line=1,
                             remedy="Name the columns in the first line: a size, and a score or loss")
+        sheet = narrowed(sheet, reading.where)
         self.sheet, self.reading = sheet, reading
         self.notices = list(sheet.notices)
         self.names = [understand(name) for name in sheet.names]
@@ -126,6 +145,9 @@ class Reader:
         responses = self.responses(frame)
         self.check_needed(frame, responses)
         self.tell_splits(frame)
+        self.tell_mixed()
+        for name in responses:
+            self.doubt(frame, name)
         keys = self.configuration(frame, responses)
         if keys and not self.ours and not self.has_configuration(frame):
             number = frame.groupby(keys, dropna=False, sort=False).ngroup()
@@ -206,17 +228,24 @@ class Reader:
             self.notices.append(f"{self.written[free]}: holds words, so not read as {name}")
 
     def settle_flops(self) -> None:
-        """A column that is called "flops" alone holds those of training where they go with params x samples."""
+        """A column that is called "flops" alone holds those of training where they go with params x samples, or where
+        no forward pass takes as many."""
         if bare(self.written.get("forward_flops", "")) != "flops" or "train_flops" in self.values \
-                or not {"params", "samples_seen"} <= set(self.values):
+                or "params" not in self.values:
             return
         with np.errstate(all="ignore"):
-            ratio = np.nanmedian(self.values["forward_flops"] / self.values["params"] / self.values["samples_seen"])
+            each = self.values["forward_flops"] / self.values["params"]
+            ratio = np.nanmedian(each / self.values["samples_seen"]) if "samples_seen" in self.values else np.nan
+            many = np.nanmedian(each)
         if TRAINING_RATIO[0] <= ratio <= TRAINING_RATIO[1]:
-            self.values["train_flops"] = self.values.pop("forward_flops")
-            self.written["train_flops"] = self.written.pop("forward_flops")
-            self.notices.append(f"{self.written['train_flops']}: {number(ratio, 2)} times params x samples, so taken "
-                                "for the FLOPs of training")
+            why = f"{number(ratio, 2)} times params x samples"
+        elif many > ONE_SAMPLE:
+            why = f"{number(many, 2)} a parameter, more than a forward pass of one sample takes"
+        else:
+            return
+        self.values["train_flops"] = self.values.pop("forward_flops")
+        self.written["train_flops"] = self.written.pop("forward_flops")
+        self.notices.append(f"{self.written['train_flops']}: {why}, so taken for the FLOPs of training")
 
     def settle_shares(self) -> None:
         """Scores of 0 to 100 are percent."""
@@ -281,19 +310,31 @@ class Reader:
             if ours not in frame or frame[ours].dtype != float:
                 raise UserError("holds no numbers", field=wanted, remedy="Name a column of scores or losses")
             asked.append(ours)
-            self.doubt(frame, ours, wanted)
         return asked or [name for name in frame if is_response(name) and frame[name].dtype == float]
 
-    def doubt(self, frame: pd.DataFrame, ours: str, wanted: str) -> None:
-        """Says of a column that its name calls neither score nor loss whether it grows as a score does."""
-        if is_response(ours):
+    def doubt(self, frame: pd.DataFrame, ours: str) -> None:
+        """Says of a response whose name tells little that it goes with the sizes as its kind does not: a "score" that
+        falls, or, of a name that tells nothing and so is taken for an error, one that rises."""
+        score, written = bool(SCORES.search(ours)), self.written[ours]
+        if self.ours or (is_response(ours) and not ours.endswith("score")):
             return
         trends = {size: spearmanr(frame[size], frame[ours], nan_policy="omit") for size in SIZES
                   if size in frame and frame[[size, ours]].dropna().nunique().min() > 1}
-        sure = {size: trend.statistic for size, trend in trends.items() if trend.pvalue < SURE}
+        sure = {size: trend.statistic * (-1 if score else 1) for size, trend in trends.items() if trend.pvalue < SURE}
         if sure and min(sure.values()) > 0:
-            self.notices.append(f"{wanted}: rises with {', '.join(sure)}, and is taken for an error, of which less is "
-                                f"better. If it is a score: --map score={wanted!r} --response score")
+            way, taken, other = ("falls", "a score, of which more", "loss") if score else (
+                "rises", "an error, of which less", "score")
+            self.notices.append(f"{written}: {way} with {', '.join(sure)}, and is taken for {taken} is better. If it "
+                                f"is {'an error' if score else 'a score'}: --map {other}={written!r} --response "
+                                f"{other}")
+
+    def tell_mixed(self) -> None:
+        """Says of a table of a row a test, rather than a row a run, that a law over all rows mixes tests."""
+        for name in [name for name in self.values if name in MIXED]:
+            if self.values[name].dtype == object and len(words := set(told_cells(self.values[name]))) > 1:
+                written = self.written[name]
+                self.notices.append(f"{written}: holds {listed(sorted(words), 4)}, and a law over all rows mixes them. "
+                                    f"For one of them: --where {written}={min(words)!r}")
 
     def tell_splits(self, frame: pd.DataFrame) -> None:
         if "split_digest" in frame and (splits := frame["split_digest"].nunique()) > 1:

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ecgscale.design.study import spending
 from ecgscale.laws import coverage, fit
 from ecgscale.laws.counted import COUNTS, shortfalls, told_shortfalls
 from ecgscale.laws.forms import LAWS
-from ecgscale.laws.summary import designs, foremost, notes
+from ecgscale.laws.summary import designs, foremost, line, notes, told_answers
 from ecgscale.laws.table import fit_run_table
 from ecgscale.numbers import number
 
@@ -32,6 +33,45 @@ def test_noise_that_changes_along_a_size_is_told(runs, growth, said):
     assert len(found) == bool(said)
     if said:
         assert said in found[0]
+
+
+def ragged(slope: float) -> pd.DataFrame:
+    """18 runs of a planted joint law, whose tokens go as params^slope, three of them a size."""
+    params = np.repeat(np.geomspace(1e7, 1e9, 6), 3)
+    tokens = 1e9 * (params / 1e8) ** slope * np.tile([0.5, 1.0, 2.0], 6)
+    loss = LAWS["joint"](params, tokens, E=1.7, A=400.0, alpha=0.34, B=2000.0, beta=0.37)
+    loss = loss * np.exp(0.003 * np.random.default_rng(2).standard_normal(18))
+    return pd.DataFrame({"run_id": [f"r{i}" for i in range(18)], "params": params, "samples_seen": tokens,
+                         "test_loss": loss})
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5])
+def test_a_law_of_one_size_says_which_other_goes_along_with_it(slope):
+    """A grid has none; where tokens grow with params, an exponent over params alone is that of both."""
+    laws = fit_run_table(ragged(slope), target="test_loss", replicates=0)
+    said = [note for note in notes(foremost(laws)) if "goes along with" in note]
+    assert bool(said) == bool(slope)
+    if slope:
+        r = np.corrcoef(np.log(ragged(slope)[["params", "samples_seen"]].T))[0, 1]
+        assert f"laws over params alone: in these runs it goes along with samples_seen ({r:+.2f})" in said[0]
+
+
+def test_an_end_at_the_largest_exponent_that_is_looked_for_is_no_end():
+    """Runs of one size of model: its exponent lies anywhere, and the search ends at 5."""
+    fits = foremost(fit_run_table(ragged(0.5).assign(params=lambda table: 1e8 * (1 + np.arange(18) / 2000)),
+                                  target="test_loss", replicates=0))
+    told = [line(fit) for fit in fits if "params" in fit.x]
+    assert told
+    assert all("5]" not in one[5] and "[4.9" not in one[5] for one in told)
+
+
+def test_a_budget_without_a_law_is_told_with_what_would_help():
+    """Sizes in lockstep: the joint law is not identified, and who asked for a budget learns why on the terminal."""
+    table = ragged(1.0).assign(samples_seen=lambda table: 20 * table["params"])
+    laws = fit_run_table(table, target="test_loss", replicates=20, budgets=(spending("1e21"),))
+    assert not laws.allocation
+    assert any(one.startswith("budget of 1 × 10²¹ FLOPs: no law of model size and samples is identifiable")
+               for one in told_answers(laws))
 
 
 def lowest(law: str, runs: int) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ecgscale.errors import UserError
-from ecgscale.tables.curves import curve, read_curve
+from ecgscale.tables.curves import Asked, curve
 from ecgscale.tables.delimited import parsed
 
 X, Y = [1000.0, 2000.0, 4000.0, 8000.0], [0.8, 0.7, 0.6, 0.55]
@@ -16,7 +16,7 @@ def read(head: str, rows: str, **named):
     """rows: a line's fields by the names i, x, y, e.g. "{i},{x},{y}"."""
     lines = [rows.format(i=i, x=f"{x:g}", y=f"{y:g}", a=f"{1 - y:g}", p=f"{100 * (1 - y):g}")
              for i, (x, y) in enumerate(zip(X, Y, strict=True))]
-    return curve(parsed("\n".join([*([head] if head else []), *lines]) + "\n", Path("curve.csv"), []), **named)
+    return curve(parsed("\n".join([*([head] if head else []), *lines]) + "\n", Path("curve.csv"), []), Asked(**named))
 
 
 @pytest.mark.parametrize(("head", "rows"), [
@@ -35,7 +35,7 @@ def test_size_and_loss_are_found_by_name(head, rows):
 
 
 @pytest.mark.parametrize(("head", "rows", "said"), [
-    ("params,tokens,loss", "5,{x},{y}", "which column is the size. It may be params or tokens.*--x params"),
+    ("params,tokens,loss", "5{i},{x},{y}", "which column is the size. It may be params or tokens.*--x params"),
     ("size,train_loss,val_loss", "{x},{y},{y}", "which column is the loss. It may be train_loss or val_loss.*--y"),
     ("a,b,e", "{i},{x},{y}", "which column is the size.*a, b, e"),
     ("size", "{x}", "fewer than two columns of numbers"),
@@ -63,11 +63,55 @@ def test_a_first_step_of_zero_and_empty_losses_are_left_out_and_counted():
     text = "step,loss\n0,3\n1,2\n2,\n4,1.5\n"
     found = curve(parsed(text, Path("curve.csv"), []))
     assert found.x.tolist() == [1, 4]
-    assert any("2 of 4 rows used" in line for line in found.what)
+    assert any("2 of 4 rows used: 1 at step 0, which has no logarithm" in line for line in found.what)
+    assert any("1 without one of them" in line for line in found.what)
 
 
-def test_two_curves_in_one_file_are_not_taken_for_one_in_silence(tmp_path):
-    rows = [f"{run},{size},{loss + size**-0.3}" for run, loss in (("a", 1), ("b", 2)) for size in (1, 2, 4, 8, 16)]
-    (tmp_path / "c.csv").write_text("\n".join(["run,step,loss", *rows]) + "\n")
-    assert read_curve(tmp_path / "c.csv").what[1:] == (
-        "columns that are not used: 'run'", "5 of 10 rows repeat a size: taken as one curve, measured more than once")
+def several(**columns):
+    """Three curves of X in one file, told apart by what `columns` (name -> three values) holds; in a file's text."""
+    head = ",".join((*columns, "size_train", "score_test"))
+    rows = [",".join((*(values[i] for values in columns.values()), f"{x:g}", f"{1 - y - i / 100:g}"))
+            for i in range(3) for x, y in zip(X, Y, strict=True)]
+    return parsed("\n".join((head, *rows)) + "\n", Path("curve.csv"), [])
+
+
+def test_of_several_curves_in_one_file_one_is_asked_for():
+    """As learning-curve databases and trackers write them: pooled, they are a curve that nobody measured."""
+    sheet = several(learner=["SVC", "tree", "kNN"], depth=["1", "2", "3"])
+    with pytest.raises(UserError, match=r"several curves.*learner \(SVC, tree, kNN\), depth.*learner=SVC depth=1"):
+        curve(sheet)
+    found = curve(sheet, Asked(where={"learner": "tree"}))
+    np.testing.assert_allclose(found.y, np.array(Y) + 0.01)
+    with pytest.raises(UserError, match=r"learner: no row holds 'tee'. There are: SVC, tree, kNN"):
+        curve(sheet, Asked(where={"learner": "tee"}))
+
+
+@pytest.mark.parametrize(("name", "said"), [("seed", None), ("fold", None), ("draw", "draw")])
+def test_rows_of_one_size_that_differ_in_a_seed_are_repeats(name, said):
+    found = curve(several(**{name: ["0", "1", "2"]}), Asked(seed=said))
+    assert len(found.y) == 12
+    assert f"columns that are not used: '{name}'" in found.what
+    assert any(f"12 rows at 4 sizes, taken for repeats of one curve that differ in {name}" in line
+               for line in found.what)
+
+
+def test_a_row_a_curve_is_read_by_the_sizes_that_name_its_columns():
+    text = "learner,16,32,64,128\nSVC,0.5,0.6,0.7,0.75\ntree,0.4,0.5,0.55,0.6\n"
+    found = curve(parsed(text, Path("curve.csv"), []), Asked(holds="score", where={"learner": "tree"}))
+    assert found.x.tolist() == [16, 32, 64, 128]
+    np.testing.assert_allclose(found.y, [0.6, 0.5, 0.45, 0.4])
+
+
+def test_a_size_that_does_not_change_is_the_model_s():
+    assert read("n_params,step,loss", "5,{x},{y}").x.tolist() == X
+
+
+def test_a_score_may_begin_at_or_below_0_and_an_error_may_be_called_score():
+    """R2 of a model of ten samples is negative, and a first epoch may get nothing right; a database's column `score`
+    holds whatever metric its row names."""
+    text = "epoch,acc\n1,-0.2\n2,0\n4,0.5\n8,0.6\n"
+    np.testing.assert_allclose(curve(parsed(text, Path("curve.csv"), [])).y, [1.2, 1, 0.5, 0.4])
+    with pytest.raises(UserError, match=r"falls with size: is it an error.*--y score --as loss"):
+        read("size,score", "{x},{y}")
+    np.testing.assert_allclose(read("size,score", "{x},{y}", holds="loss").y, Y)
+    np.testing.assert_allclose(read("step,reward", "{x},{a}", holds="score").y, Y, rtol=1e-4)

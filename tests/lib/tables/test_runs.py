@@ -211,6 +211,47 @@ def test_flops_go_to_training_where_they_go_with_parameters_and_tokens():
         assert table.frame["train_flops"].tolist() == pytest.approx([6000, 12000]), name
 
 
+def test_flops_that_no_forward_pass_takes_are_those_of_training():
+    """As lists of published language models write it, with data in a column of a name of its own: 8.4e22 FLOPs for
+    7e9 parameters are 1.2e13 each, where a forward pass of 4,096 tokens takes 8,192."""
+    head = "Model,Model Size (B),Pretraining Data Size (T),FLOPs (1E21),acc\n"
+    table = read(head + "a,7,2,84,0.4\nb,13,2,156,0.5\n")
+    assert table.frame[["params", "samples_seen", "train_flops"]].iloc[0].tolist() == pytest.approx([7e9, 2e12, 8.4e22])
+    without = read(head.replace("Pretraining Data Size (T)", "Corpus") + "a,7,x,84,0.4\nb,13,x,156,0.5\n")
+    assert "train_flops" in without.frame
+    assert any("a parameter, more than a forward pass" in said for said in without.columns.notices)
+    assert "forward_flops" in read("params,flops,loss\n7e9,5.7e13,1\n13e9,1.1e14,2\n").frame
+
+
+def test_multiply_adds_are_two_flops_each():
+    """As tables of vision models count them."""
+    for head, factor in (("gmacs", 2e9), ("MACs (G)", 2e9), ("macs", 2), ("model/GMACs", None)):
+        table = read(f"mparams,{head},acc\n1.5,4,0.5\n2,8,0.6\n")
+        found = table.frame["forward_flops"].tolist() if "forward_flops" in table.frame else None
+        assert found == (None if factor is None else [4 * factor, 8 * factor]), head
+    with pytest.raises(UserError, match=r"two columns mean the same: total_params, active_params"):
+        read("total_params,active_params,loss\n10,5,1\n20,6,2\n")      # of experts: a law over which of them?
+
+
+def test_a_score_that_falls_is_asked_whether_it_is_an_error():
+    """A database's column `score` holds the metric that its row names: 1 - error would be fitted as the error."""
+    rows = "".join(f"{2**i},{0.6 * 0.8**i},mae\n" for i in range(6))
+    table = read("train_size,score,metric\n" + rows)
+    assert any("score: falls with train_records" in said and "--map loss='score'" in said
+               for said in table.columns.notices)
+
+
+def test_rows_of_one_metric_or_test_are_taken_where_asked_for_and_told_of_where_not():
+    text = "params,score,metric\n1,0.5,auc\n1,0.1,f1\n2,0.6,auc\n2,0.2,f1\n"
+    assert any("metric: holds auc, f1, and a law over all rows mixes them" in said and "--where metric='auc'" in said
+               for said in read(text).columns.notices)
+    table = read(text, where={"metric": "auc"})
+    assert table.frame["score"].tolist() == [0.5, 0.6]
+    assert table.columns.notices == ("2 of 4 rows have metric auc: the others were not asked for",)
+    with pytest.raises(UserError, match=r"metric: no row holds 'mae'. There are: auc, f1"):
+        read(text, where={"metric": "mae"})
+
+
 def test_d_is_samples_seen_alone_and_unique_samples_beside_t():
     assert {"params", "samples_seen"} <= set(read("N,D,loss\n1,2,3\n").frame)
     beside = read("N,D,T,loss\n1,2,4,3\n").frame
