@@ -89,7 +89,7 @@ def test_a_frame_of_any_types_is_the_same_table(typed):
 
 def test_columns_of_several_levels_have_the_levels_joined():
     table = grid().set_axis(pd.MultiIndex.from_product([["x"], grid().columns]), axis=1)
-    made = ecgscale.read_runs(table, params="x/params", loss="x/loss")
+    made = ecgscale.read_runs(table, params="x/params", samples_seen="x/tokens", loss="x/loss")
     assert made["params"].tolist() == grid()["params"].tolist()
 
 
