@@ -77,7 +77,7 @@ def peak_of_copies(count: int) -> int:
 def test_memory_of_copies_grows_by_the_beats_alone(monkeypatch):
     """Blocks of a hundred: four times as many recordings take twice the memory at most, which their pairs would not."""
     monkeypatch.setattr(copies, "SAMPLES_AT_ONCE", 100_000)
-    monkeypatch.setattr(copies, "ROWS_AT_ONCE", 1 << 10)
+    monkeypatch.setattr(copies, "RECORDINGS_AT_ONCE", 64)
     peak_of_copies(50)
     few, many = peak_of_copies(1000), peak_of_copies(4000)
     print(f"1,000: {few / 2**20:.1f} MiB, 4,000: {many / 2**20:.1f} MiB")

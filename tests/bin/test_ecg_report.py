@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, NOISE, RUNS, SOURCES
+from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, NOISE, PREDICTED, RUNS, SOURCES, Predictor
+from ecgscale.errors import UserError
+from ecgscale.report.inputs import check_fitted
 from tests.commands import run_command
+from tests.fuzz import stages
+from tests.fuzz.test_fuzz import write
 
 report = partial(run_command, "ecg-report")
 
@@ -115,3 +119,26 @@ def test_a_file_of_other_columns_is_refused(tmp_path):
     assert done.returncode == 2
     assert "no column is a size" in done.stderr
     assert "columns: a" in done.stderr
+
+
+def test_laws_of_another_run_table_are_refused(tmp_path):
+    """Its digest was kept in laws.json and compared with nothing: a page held the laws of one table and the runs of
+    another."""
+    write(tmp_path, stages.to_report())
+    lines = (tmp_path / "runs.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "runs.csv").write_text("".join(lines[:3] + lines[4:]))
+    with pytest.raises(UserError, match="is of a run table of 12 rows, and this one has 11"):
+        stages.report(tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_scores_of_another_run_table_are_refused():
+    """As many rows, and another score: what ecg-fit predicted is no prediction of these."""
+    runs = pd.DataFrame({"run_id": ["a", "b"], "test_auroc": [0.7, 0.8]})
+    predicted = PREDICTED.empty().assign(run_id=["a", "b", "a"], truth=[0.7, 0.8, 0.7])
+    predictor = Predictor(table_digest="", synthetic=False, runs=2, target="test_auroc", features=(), results=[],
+                          versions={})
+    check_fitted(runs, Path("fit"), None, predictor, predicted)
+    for other in (runs.assign(test_auroc=[0.7, 0.81]), runs.assign(run_id=["a", "c"])):
+        with pytest.raises(UserError, match=r"fit/predicted.csv: test_auroc of run b is 0.8 here, and not so"):
+            check_fitted(other, Path("fit"), None, predictor, predicted)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import matplotlib
 
+import ecgscale
 from ecgscale.ecg.guards import Rejected
 from ecgscale.errors import UserError
 from ecgscale.machine.confined import cache_folder, confine
@@ -24,6 +25,7 @@ A_MIB = 0.5                         # seconds more for each MiB of a case: readi
 MOST_BYTES = 512 << 20              # that a case may make the process grow by
 EXPECTED = (UserError, Rejected, SystemExit)
 ROOT = Path(__file__).parents[2]
+assert Path(ecgscale.__file__).is_relative_to(ROOT), f"{ecgscale.__file__} would be judged, not {ROOT}: PYTHONPATH=lib"
 ELSEWHERE = tuple(os.path.realpath(place) for place in (
     *{sys.prefix, sys.base_prefix}, *filter(None, sys.path), ROOT / "lib", ROOT / "bin", ROOT / "assets", "/proc",
     "/sys", "/dev", "/usr", "/etc/mime.types", matplotlib.get_cachedir(),

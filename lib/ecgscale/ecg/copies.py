@@ -34,7 +34,7 @@ FEW, CORRELATION_OF_FEW = 3, 0.96       # up to so many leads: steady beats of t
 BEATS_AGREE = 2 / 3         # share of the beats that both have, at least
 SECONDS_SHARED, SHARE_SHARED = 2.0, 0.75      # at least, and of the shorter recording
 SAMPLES_AT_ONCE = 1 << 23   # of a block of recordings that is compared with another: 67 MB of two leads
-ROWS_AT_ONCE = 1 << 14      # of beats, whose fellows are held in memory
+RECORDINGS_AT_ONCE = 512    # of a block, whose pairs are held in memory: hearts that beat alike pair with all others
 ROWS_IN_CACHE = 256         # that a row is compared with at once
 HEAD = 8                    # coordinates of a beat that are looked at first
 BEATS_LOOKED_AT = 20_000    # for the choice of these
@@ -75,12 +75,14 @@ def find_copies(corpus: Any) -> np.ndarray:
     for together, tolerance in ((False, INTERVAL_TOLERANCE), (True, START_TOLERANCE)):
         width = int(widest // tolerance) + 3
         for one, block in enumerate(blocks):
-            rows = rows_of(every, block, together, tolerance, width, axes)
             for other in blocks[one:]:
-                others = rows_of(every, other, together, tolerance, width, axes) if other != block else rows
-                found = candidates(rows, others, every, tolerance, width, corpus.rate)
-                found = found[look_alike(corpus, found, least)]
-                links.append(copies_among(corpus, found, every, least))
+                others = rows_of(every, other, together, tolerance, width, axes)
+                for start in block[::RECORDINGS_AT_ONCE]:
+                    part = range(start, min(start + RECORDINGS_AT_ONCE, block.stop))
+                    rows = rows_of(every, part, together, tolerance, width, axes)
+                    found = candidates(rows, others, every, tolerance, width, corpus.rate)
+                    found = found[look_alike(corpus, found, least)]
+                    links.append(copies_among(corpus, found, every, least))
                 corpus.close()
     one, other = np.concatenate(links).T
     graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
@@ -157,19 +159,14 @@ def candidates(rows: Rows, others: Rows, every: Beats, tolerance: float, width: 
     """(found, 3) int64: two recordings with beats in a row that agree, the first of them in `rows`, and by how many
     samples the second begins later, each once."""
     limits = (width, every.vectors, tolerance, int(COSINE * 127 * 127), every.moments, every.ends)
-    every_pair = np.empty((0, 3), np.int64)
-    for start in range(0, len(rows.owner), ROWS_AT_ONCE):       # recordings alike agree in many rows
-        part = (start, min(start + ROWS_AT_ONCE, len(rows.owner)))
-        found = np.empty((ROWS_AT_ONCE, 2), np.int64)
-        count = agreeing(rows, others, *limits, *part, found)
-        if count > len(found):
-            found = np.empty((count, 2), np.int64)
-            agreeing(rows, others, *limits, *part, found)
-        one, other = found[:count].T
-        shift = np.rint((rows.begin[one] - others.begin[other]) * rate / 1000).astype(np.int64)
-        pair = np.column_stack([rows.owner[one], others.owner[other], shift])
-        every_pair = distinct(np.concatenate([every_pair, pair]))
-    return every_pair
+    found = np.empty((len(rows.owner), 2), np.int64)
+    count = agreeing(rows, others, *limits, found)
+    if count > len(found):      # recordings alike agree in many rows
+        found = np.empty((count, 2), np.int64)
+        agreeing(rows, others, *limits, found)
+    one, other = found[:count].T
+    shift = np.rint((rows.begin[one] - others.begin[other]) * rate / 1000).astype(np.int64)
+    return distinct(np.column_stack([rows.owner[one], others.owner[other], shift]))
 
 
 def distinct(rows: np.ndarray) -> np.ndarray:
@@ -306,15 +303,15 @@ def beats_of(x, apart, around, moments, vectors):
 
 
 @compiled
-def agreeing(rows, others, width, vectors, tolerance, least, moments, ends, start, stop, found):
-    """Pairs of a row and another that agree into `found`, as far as it reaches, the first in [start, stop) and of a
-    recording before the other's; gives how many there are. As rows are sorted, the first fellow of one in each of the
-    cells around it never lies before that of the row before."""
+def agreeing(rows, others, width, vectors, tolerance, least, moments, ends, found):
+    """Pairs of a row and another that agree into `found`, as far as it reaches, the first of a recording before the
+    other's; gives how many there are. As rows are sorted, the first fellow of one in each of the cells around it never
+    lies before that of the row before."""
     count, bound = 0, np.empty(ROWS_IN_CACHE, np.float32)
     last, last_of_others = rows.intervals[:, -1], others.intervals[:, -1]
     around = np.array([-width - 1, -width, 1 - width, -1, 0, 1, width - 1, width, width + 1])
     fellows = np.zeros(around.size, np.int64)
-    for i in range(start, stop):
+    for i in range(rows.owner.size):
         shortest, longest = last[i] - tolerance, last[i] + tolerance
         for k in range(around.size):
             looked_at, low = rows.cell[i] + around[k], fellows[k]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ecgscale.analysis.prices import Prices
@@ -52,6 +53,7 @@ from ecgscale.contracts import (
 from ecgscale.contracts.reading import MEBI, plain_file, reading
 from ecgscale.deploy import elsewhere
 from ecgscale.ecg.corpus import Corpus
+from ecgscale.errors import UserError
 from ecgscale.report.charts import paletted
 from ecgscale.report.ecg_paper import file_name
 from ecgscale.report.possible import Ends
@@ -183,14 +185,32 @@ def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> pd.Data
     return joined(LATENCY, tables)
 
 
+def check_fitted(runs: pd.DataFrame, fit: Path, laws: Laws | None, predictor: Predictor | None,
+                 predicted: pd.DataFrame) -> None:
+    """Raises UserError where `fit` is of another run table: of other rows, or of other scores."""
+    remedy = "Run ecg-fit on this table, and give what it writes as --fit"
+    if laws and laws.runs != len(runs):
+        raise UserError(f"is of a run table of {laws.runs} rows, and this one has {len(runs)}", file=fit / "laws.json",
+                        remedy=remedy)
+    if predictor is None or predictor.target not in runs:
+        return
+    scores = dict(zip(runs["run_id"].astype(str), runs[predictor.target], strict=True))
+    told = predicted.drop_duplicates("run_id")
+    differ = ~np.isclose(told["run_id"].map(scores).astype(float), told["truth"], rtol=1e-9)
+    if differ.any():
+        run = told[differ].iloc[0]
+        raise UserError(f"{predictor.target} of run {run['run_id']} is {run['truth']:g} here, and not so in the run "
+                        "table: that is another one", file=fit / "predicted.csv", remedy=remedy)
+
+
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
          shards: Iterable[Path] = (), comparisons: Path | None = None, card: Path | None = None,
          models: Iterable[Path] = (), command: str = "", rounds: Path | None = None,
          promised: Iterable[Path] = (), prices: Path | None = None) -> Inputs:
     """Read what is there. A file that is there but of another version is an error (ContractError), never skipped.
 
-    Latencies must be of `models` (folders of ecg-export), where given, and each folder's of a machine of its own:
-    UserError otherwise.
+    Latencies must be of `models` (folders of ecg-export), where given, and each folder's of a machine of its own; `fit`
+    must be of this run table: UserError otherwise.
     """
     files, missing = {}, {}
 
@@ -227,12 +247,16 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
             rejects.append(beside_it)
     files |= {str(path): file_digest(path) for path in promised}
     laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
+    frame = read_runs(runs, laws.reading if laws else None).frame
+    predictor = document(Predictor, fit / "predictor.json", "predictor.json", "--fit")
+    predicted = table(PREDICTED, "predicted.csv")
+    check_fitted(frame, fit, laws, predictor, predicted)
     return within_the_possible(Inputs(
-        runs=read_runs(runs, laws.reading if laws else None).frame, laws=laws,
+        runs=frame, laws=laws,
         frontier=table(FRONTIER, "frontier.csv"),
-        predictor=document(Predictor, fit / "predictor.json", "predictor.json", "--fit"),
+        predictor=predictor,
         importance=table(IMPORTANCE, "importance.csv"),
-        effects=table(EFFECTS, "effects.parquet"), predicted=table(PREDICTED, "predicted.csv"),
+        effects=table(EFFECTS, "effects.parquet"), predicted=predicted,
         latency=checked,
         environments=beside(Environment, latency, "environment*.json"),
         speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),

@@ -65,10 +65,10 @@ def test_blocks_of_any_size_find_the_same(monkeypatch, samples):
     assert at_once.tolist() == [0, 1, -1, 1, -1, 0, 1]
 
 
-def test_a_few_beats_at_a_time_find_the_same(monkeypatch):
+def test_a_few_recordings_at_a_time_find_the_same(monkeypatch):
     hearts = [(heart(seed), RATE) for seed in (0, 1, 2, 1, 3, 0, 1)]
     at_once = groups(hearts)
-    monkeypatch.setattr(copies, "ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(copies, "RECORDINGS_AT_ONCE", 2)
     np.testing.assert_array_equal(groups(hearts), at_once)
     assert len({*at_once.tolist()}) == 3                # two hearts with copies, and -1
 
