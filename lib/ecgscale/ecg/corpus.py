@@ -143,7 +143,11 @@ class Corpus:
 
 
 def check_rows(records: pd.DataFrame, classes: Sequence[str], file: Path) -> None:
-    """Raises UserError where a class has no column, or the recordings do not lie in signals.npy end to end."""
+    """Raises UserError where a class has no column, a recording no name, source or codes ("" are codes), or the
+    recordings do not lie in signals.npy end to end."""
+    nameless = next((name for name in ("record", "source", "codes") if records[name].isna().any()), None)
+    if nameless:
+        raise UserError(f"a recording has no {nameless}", file=file, field=nameless, remedy="Prepare this shard again")
     lacking = [f"y_{code}" for code in classes if f"y_{code}" not in records]
     rows = records.sort_values("offset")
     gap = (rows["length"] <= 0) | (rows["offset"] != rows["length"].cumsum() - rows["length"])

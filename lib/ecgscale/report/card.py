@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -28,6 +29,7 @@ from ecgscale.contracts.written import read_rows
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.guards import FLAGS, REASONS
 from ecgscale.ecg.synthetic import SOURCES
+from ecgscale.errors import UserError
 from ecgscale.paths import ASSETS
 from ecgscale.report import card_figures, ecg_paper
 from ecgscale.report.style import FIGURES, GENERATOR, RC, save
@@ -200,9 +202,18 @@ def duplicate_listing(records: pd.DataFrame, most: int = 50) -> Listing:
 
 
 def examples(corpus: Corpus) -> list[ecg_paper.Sheet]:
-    """One recording of each source on ECG paper."""
-    return [ecg_paper.draw(read_array(folder / "example.npy"), row["rate"], record, about(row), AS_RECORDED,
+    """One recording of each source on ECG paper. Raises UserError for a file that does not hold one."""
+    return [ecg_paper.draw(example_of(folder, len(corpus.leads)), row["rate"], record, about(row), AS_RECORDED,
                            corpus.leads) for record, row, folder in shown(corpus)]
+
+
+def example_of(folder: Path, leads: int) -> np.ndarray:
+    """(samples, leads) mV of example.npy."""
+    values = read_array(folder / "example.npy")
+    if values.ndim != 2 or values.shape[1] != leads or values.dtype.kind != "f":
+        raise UserError(f"{values.dtype} of shape {values.shape} is no recording of {leads} leads in mV",
+                        file=folder / "example.npy", remedy="Prepare this shard again")
+    return values
 
 
 def shown(corpus: Corpus) -> list[tuple[str, pd.Series, Path]]:

@@ -59,11 +59,24 @@ def test_a_part_that_is_none_is_refused(shards, part):
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"abbreviations": ["AF"]}, "1 abbreviations of 26 classes"),
-    ({"classes": ["426783006"] * 26}, "a class stands in classes twice")])
-def test_classes_and_their_names_agree(shards, change, said):
+    ({"classes": ["426783006"] * 26}, "a class stands in classes twice"),
+    ({"leads": ["I", "II", "III", "aVR", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]},
+     "a lead stands in leads twice")])
+def test_classes_leads_and_their_names_agree(shards, change, said):
     document = editable(shards[0] / "shard.json")
     (shards[0] / "shard.json").write_text(json.dumps(document | change))
     with pytest.raises(UserError, match=said):
+        Corpus.open(shards)
+
+
+@pytest.mark.parametrize("column", ["record", "source", "codes"])
+def test_a_recording_without_name_source_or_codes_is_refused(shards, column):
+    """Of a shard without digests, as those of earlier versions: the data card fell over it."""
+    document, rows = editable(shards[0] / "shard.json"), RECORDS.read(shards[0] / "records.parquet")
+    (shards[0] / "shard.json").write_text(json.dumps(document | {"digests": {}}))
+    rows.loc[1, column] = None
+    RECORDS.write(rows, shards[0] / "records.parquet")
+    with pytest.raises(UserError, match=f"records.parquet: {column}: a recording has no {column}"):
         Corpus.open(shards)
 
 
