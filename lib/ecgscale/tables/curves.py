@@ -19,8 +19,8 @@ from ecgscale.tables.rows import listed, narrowed, place_of, told_cell, told_cel
 
 STEPS = frozenset(("step", "steps", "global_step", "trainer_global_step", "iteration", "iterations", "iter", "iters",
                    "epoch", "epochs", "update", "updates", "n_steps", "num_steps", "batch", "batches", "train_step",
-                   "size", "sizes", "x", "scale", "budget", "timesteps", "timestep", "total_timesteps", "env_steps",
-                   "anchor", "anchors", "size_train", "shots", "n_shots"))
+                   "size", "sizes", "x", "scale", "budget", "timestep", "anchor", "anchors", "shots",
+                   "n_shots"))
 LOSSES = frozenset(("y", "value"))
 NEITHER = frozenset(("seed", "random_seed", "random_state", "run", "run_id", "id", "name", "wall_time", "time",
                      "timestamp", "relative_time", "runtime", "date", "lr", "learning_rate", "number", "trial",
@@ -248,9 +248,8 @@ def quoted(written: str) -> str:
 def sizes_of(sheet: Sheet, place: int, decimal: str | None) -> np.ndarray:
     """(row,) sizes, 0 where a log begins before the first step, NaN where empty. Raises UserError by the line."""
     name = understand(sheet.names[place])
-    start = name.role is None                   # step 0 has no logarithm and no curve
     values = numbers_of(sheet, place, decimal, units=name.role in SIZES or name.plain in STEPS)
-    refuse(sheet, place, values < 0 if start else values <= 0, "is not a positive number", "Give sizes above 0")
+    refuse(sheet, place, values < 0, "is not a positive number", "Give sizes above 0")
     return values * name.factor
 
 

@@ -20,12 +20,12 @@ SIZES = {       # what a law may scale in: ours -> names of others
     "train_records": ("train_size", "dataset_size", "data_size", "unique_samples", "unique_tokens", "n_train",
                       "num_train", "train_set_size", "training_set_size", "n_records", "num_records", "recordings",
                       "n_recordings", "patients", "n_patients", "unique_records", "train_data_size",
-                      "training_data_size", "size_train", "tr_size"),
+                      "training_data_size", "training_dataset_size", "size_train", "tr_size"),
     "samples_seen": ("t", "tokens", "token", "n_tokens", "num_tokens", "training_tokens", "train_tokens",
                      "tokens_seen", "total_tokens", "tokens_trained", "samples", "n_samples", "num_samples",
                      "train_samples", "training_samples", "total_samples", "seen_examples", "examples_seen",
                      "samples_trained", "examples", "n_examples", "images_seen", "sequences_seen", "pretraining_tokens",
-                     "pretraining_data_size", "d"),
+                     "pretraining_data_size", "env_steps", "environment_steps", "timesteps", "total_timesteps", "d"),
     "latency_ms": ("latency", "inference_ms", "inference_time_ms", "p50_ms", "median_latency_ms"),
 }
 SETTINGS = {    # what else defines a run
@@ -55,9 +55,11 @@ MEANINGS = {
 MACS = frozenset(("mac", "macs", "mult_adds", "multiply_adds", "madds"))      # forward_flops, two for each
 ALIASES = {alias: role for role, names in ROLES.items() for alias in (role, *names)}
 SCORE_WORDS = ("score", "accuracy", "acc", "acc1", "acc5", "auroc", "auc", "auprc", "f1", "top1", "top_1", "top5",
-               "top_5", "sensitivity", "specificity", "recall", "kappa", "mcc", "dice", "iou", "miou", "exact_match")
+               "top_5", "sensitivity", "specificity", "recall", "kappa", "mcc", "dice", "iou", "miou", "exact_match",
+               "r2", "bleu", "ndcg")
 ERROR_WORDS = ("loss", "error", "err", "error_rate", "perplexity", "ppl", "nll", "cross_entropy", "bpb", "bpc",
-               "bits_per_byte", "bits_per_character", "rmse", "mse", "mae", "wer", "cer", "eer")
+               "bits_per_byte", "bits_per_character", "rmse", "mse", "mae", "wer", "cer", "eer", "xent", "regret",
+               "brier")
 TUNED = "_tuned"            # ends a score of ours at tuned thresholds
 PARTS = "train|training|val|valid|validation|dev|test|eval|evaluation|heldout|holdout"     # loss_val, score_test
 SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))({TUNED}|_({PARTS}))?$")

@@ -216,6 +216,20 @@ def test_many_points_are_summarised_by_the_means_of_their_steps():
     assert own == pytest.approx(0.02, rel=0.05)
 
 
+def test_a_new_measurement_lies_off_as_far_as_the_last_ones_do():
+    """Twenty repeats at each of 40 sizes, whose noise falls from 60 % at ten samples to 0.6 % at the end, as a learner
+    on subsets of a table has it: pooled over the whole curve, its interval was the truth times 0.6 to 1.6."""
+    size = np.geomspace(10, 2e5, 40)
+    noise = np.repeat(np.geomspace(0.6, 0.006, 40), 20)
+    x = np.repeat(size, 20)
+    y = (0.045 + 0.6 * x**-0.5) * np.exp(noise * np.random.default_rng(5).standard_normal(len(x)))
+    assert thinned(np.log(x), np.log(y))[2] == pytest.approx(np.sqrt(np.mean(noise[-14 * 20:] ** 2)), rel=0.1)
+    ahead = extrapolate(x, y, [4e5])
+    truth = 0.045 + 0.6 * 4e5**-0.5
+    assert ahead.low[0] < truth < ahead.high[0]
+    assert ahead.high[0] / ahead.low[0] < 1.4
+
+
 def test_noise_of_a_curve_is_the_same_at_uneven_sizes():
     """Neighbours at a third and two thirds of the way, and at halves: 20,000 points of a power law each."""
     noise = 0.05 * np.random.default_rng(1).standard_normal(20_000)

@@ -59,11 +59,12 @@ def test_scores_are_told_in_their_own_scale():
     np.testing.assert_allclose(found.told(found.y), [20, 30, 40, 45])
 
 
-def test_a_first_step_of_zero_and_empty_losses_are_left_out_and_counted():
-    text = "step,loss\n0,3\n1,2\n2,\n4,1.5\n"
+@pytest.mark.parametrize("step", ["step", "tokens"])
+def test_a_first_step_of_zero_and_empty_losses_are_left_out_and_counted(step):
+    text = f"{step},loss\n0,3\n1,2\n2,\n4,1.5\n"
     found = curve(parsed(text, Path("curve.csv"), []))
     assert found.x.tolist() == [1, 4]
-    assert any("2 of 4 rows used: 1 at step 0, which has no logarithm" in line for line in found.what)
+    assert any(f"2 of 4 rows used: 1 at {step} 0, which has no logarithm" in line for line in found.what)
     assert any("1 without one of them" in line for line in found.what)
 
 

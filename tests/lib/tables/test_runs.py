@@ -211,6 +211,15 @@ def test_flops_go_to_training_where_they_go_with_parameters_and_tokens():
         assert table.frame["train_flops"].tolist() == pytest.approx([6000, 12000]), name
 
 
+def test_names_of_other_fields_are_known():
+    """Steps of an environment, datapoints of lists of published models, BLEU of translation."""
+    table = read("n_params,env_steps,regret\n1e5,1e6,0.4\n1e6,1e7,0.2\n")
+    assert table.frame[["samples_seen", "regret"]].to_numpy().tolist() == [[1e6, 0.4], [1e7, 0.2]]
+    table = read("Parameters,Training dataset size (datapoints),BLEU,Pile xent\n1e5,1e6,21,2.5\n1e6,1e7,25,2.1\n")
+    found = table.frame[["train_records", "bleu", "pile_xent"]].to_numpy().tolist()
+    assert found == [[1e6, 0.21, 2.5], [1e7, 0.25, 2.1]]
+
+
 def test_flops_that_no_forward_pass_takes_are_those_of_training():
     """As lists of published language models write it, with data in a column of a name of its own: 8.4e22 FLOPs for
     7e9 parameters are 1.2e13 each, where a forward pass of 4,096 tokens takes 8,192."""
