@@ -34,19 +34,6 @@ def planted(seed: int, growth: float) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return log_x, curve(log_x) + noise, 6 * np.exp(size)
 
 
-def grid(log_x: np.ndarray, costs: np.ndarray, budget: float) -> np.ndarray:
-    """The runs nearest to the nodes of an even grid from the smallest sizes on: the one with most runs that is paid."""
-    best, low, high = np.zeros(len(costs), dtype=bool), log_x.min(axis=1), log_x.max(axis=1)
-    for reach in np.linspace(1, 0.5, 11):
-        for side in range(2, 8):
-            axes = np.linspace(low, low + reach * (high - low), side).T
-            nodes = np.array([axis.ravel() for axis in np.meshgrid(*axes)])
-            near = np.unique(((log_x[:, None, :] - nodes[:, :, None]) ** 2).sum(axis=0).argmin(axis=1))
-            if costs[near].sum() <= budget and len(near) > best.sum():
-                best = np.isin(np.arange(len(costs)), near)
-    return best
-
-
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--growth", type=float, default=0.25)
@@ -58,8 +45,7 @@ def main() -> None:
         for seed in range(args.tables):
             log_x, log_y, costs = planted(seed, args.growth)
             budget, random = SHARE * costs.sum(), np.random.default_rng(seed)
-            taken = grid(log_x, costs, budget) if way == "grid" else CHOSEN(
-                way, LAW, log_x, log_y, costs, log_at, budget, random)
+            taken = CHOSEN(way, LAW, log_x, log_y, costs, log_at, budget, random)
             told = krige(LAW, *np.exp(log_x[:, taken]), y=np.exp(log_y[taken])).predict(*np.exp(log_at))
             truth = curve(log_at)
             rows.append((np.log(told["y"][0]) - truth[0], told["y_low"][0] <= np.exp(truth[0]) <= told["y_high"][0],

@@ -20,6 +20,7 @@ from ecgscale.laws.kriging import krige
 from ecgscale.laws.next_batch import replay
 
 SHARES, REPLAYS, DEAREST = (0.01, 0.05, 0.1), 12, 0.1
+WAYS = ("ecg-next", "random", "cheap by chance", "cheapest", "grid")
 LAW_OF = {1: "floor", 2: "joint", 3: "multi_epoch"}
 
 
@@ -36,9 +37,24 @@ def within(order: np.ndarray, costs: np.ndarray, budget: float) -> np.ndarray:
     return taken
 
 
+def grid(log_x: np.ndarray, costs: np.ndarray, budget: float) -> np.ndarray:
+    """The runs nearest to the nodes of an even grid from the smallest sizes on: the one with most runs that is paid."""
+    best, low, high = np.zeros(len(costs), dtype=bool), log_x.min(axis=1), log_x.max(axis=1)
+    for reach in np.linspace(1, 0.5, 11):
+        for side in range(2, 8):
+            axes = np.linspace(low, low + reach * (high - low), side).T
+            nodes = np.array([axis.ravel() for axis in np.meshgrid(*axes)])
+            near = np.unique(((log_x[:, None, :] - nodes[:, :, None]) ** 2).sum(axis=0).argmin(axis=1))
+            if costs[near].sum() <= budget and len(near) > best.sum():
+                best = np.isin(np.arange(len(costs)), near)
+    return best
+
+
 def chosen(way: str, law, log_x, log_y, costs, log_at, budget, random) -> np.ndarray:
     if way == "ecg-next":
         return replay(law, log_x, log_y, costs, log_at, budget)
+    if way == "grid":
+        return grid(log_x, costs, budget)
     orders = {"random": lambda: random.permutation(len(costs)), "cheapest": lambda: np.argsort(costs, kind="stable"),
               "cheap by chance": lambda: random.choice(len(costs), len(costs), False, (1 / costs) / (1 / costs).sum()),
               "all": lambda: np.arange(len(costs))}
@@ -52,6 +68,8 @@ def main() -> None:
     made.add_argument("--response", required=True)
     made.add_argument("--ahead", type=Path, help="table of the runs to be foretold")
     made.add_argument("--keep", default="", help="rows: \"family == 'regnet'\"")
+    made.add_argument("--shares", nargs="+", type=float, default=SHARES, help="of the cost that are spent")
+    made.add_argument("--replays", type=int, default=REPLAYS)
     args = made.parse_args()
     runs = read(args.table, args.keep)
     costs = runs["train_flops"] if "train_flops" in runs else 6 * runs[args.sizes[0]] * runs[args.sizes[-1]]
@@ -61,10 +79,10 @@ def main() -> None:
     log_x, log_at = (np.log(table[args.sizes].to_numpy(float).T) for table in (runs, ahead))
     log_y, truth = (np.log(table[args.response].to_numpy(float)) for table in (runs, ahead))
     law = LAWS[LAW_OF[len(args.sizes)]]
-    for share in (*SHARES, 1.0):
-        for way in ("ecg-next", "random", "cheap by chance", "cheapest") if share < 1 else ("all",):
+    for share in (*args.shares, 1.0):
+        for way in WAYS if share < 1 else ("all",):
             rows = []
-            for seed in range(REPLAYS):
+            for seed in range(args.replays):
                 random = np.random.default_rng(seed)
                 drawn = np.sort(random.permutation(len(costs))[: round(0.8 * len(costs))])
                 x, y, cost = log_x[:, drawn], log_y[drawn], costs[drawn]

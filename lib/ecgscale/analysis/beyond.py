@@ -6,8 +6,9 @@ out, or the newest, one family, or one source that runs were tested on, and a la
 what it misses, and the law with a Gaussian process for it stand beside the forest. Intervals are conformal (Lei et al.
 2018, doi:10.1080/01621459.2017.1307116): the 90 % quantile of the errors of the same forecast made a step before,
 within the runs that are learned from, the wider of two such steps; of the run's own family (Mondrian: Vovk et al.
-2005) where that has errors enough for a quantile, since noise differs. Where there are too few errors for any quantile,
-the Gaussian process tells its own interval, and the others tell none.
+2005) where that has errors enough for a quantile, since noise differs. The Gaussian process has an interval of its own,
+which knows how far a run is from those learned from: it is never told narrower than that. Where there are too few
+errors for any quantile, that one is told, and the others tell none.
 """
 
 from __future__ import annotations
@@ -120,37 +121,31 @@ NOT_ASKED = {largest: "all runs are of one size", newest: "no column tells when 
 
 
 def by_law(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """log y by the law of each family's own runs, of all runs where it has too few."""
+    """(asked run,) log y by the law of each family's own runs, of all runs where it has too few."""
     return by_family(table, learned, asked, lambda rows, x, at: np.log(fit_law(
-        table.law, *x, y=table.response.y[rows], polish=False).predict(*at)))
+        table.law, *x, y=table.response.y[rows], polish=False).predict(*at)))[0]
 
 
-def by_law_and_miss(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    return by_family(table, learned, asked, lambda *one: np.log(kriged(table, *one)["y"]))
+def by_process(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """(2, asked run): log y by the law with its miss, and half the width of a new run's interval on it."""
+    def tell(rows: np.ndarray, x: np.ndarray, at: np.ndarray) -> np.ndarray:
+        told = krige(table.law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)
+        return np.log([told["y"], np.sqrt(told["run_high"] / told["run_low"])])
 
-
-def reach_of_process(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """(asked run,) half width on log y of a new run's interval as the process tells it."""
-    def half(told: dict[str, np.ndarray]) -> np.ndarray:
-        return np.log(told["run_high"] / told["run_low"]) / 2
-
-    return by_family(table, learned, asked, lambda *one: half(kriged(table, *one)))
-
-
-def kriged(table: Table, rows: np.ndarray, x: np.ndarray, at: np.ndarray) -> dict[str, np.ndarray]:
-    return krige(table.law, *x[:, :NEAREST], y=table.response.y[rows[:NEAREST]]).predict(*at)
+    return by_family(table, learned, asked, tell)
 
 
 def by_family(table: Table, learned: np.ndarray, asked: np.ndarray,
               tell: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """(2, asked run), of what `tell` gives, one or two values a run."""
     sizes, family = table.runs[list(table.sizes)].to_numpy(float).T, table.family
-    out = np.empty(len(asked))
+    out = np.empty((2, len(asked)))
     for name in np.unique(family[asked]):
         own = learned[family[learned] == name]
         rows = own if len(own) >= len(table.law.parameters) + 3 else learned
         rows = rows[np.argsort(-np.log(sizes[:, rows]).sum(axis=0), kind="stable")]     # the largest first
         here = family[asked] == name
-        out[here] = tell(rows, sizes[:, rows], sizes[:, asked[here]])
+        out[:, here] = tell(rows, sizes[:, rows], sizes[:, asked[here]])
     return out
 
 
@@ -165,15 +160,20 @@ def by_law_and_trees(table: Table, learned: np.ndarray, asked: np.ndarray, trees
 
 
 def tellers(table: Table, forest: RegressorMixin) -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
-    """log y of the rows asked for, learned from others: trees where a hyperparameter varies, laws where a size does."""
+    """(2, asked run): log y of the rows asked for, learned from others, and the half width that the model itself knows
+    (0: none); trees where a hyperparameter varies, laws where a size does."""
     forest = clone(forest).set_params(n_estimators=TREES)
-    models = {"random forest": lambda *split: by_trees(table, *split, forest),
-              "law": lambda *split: by_law(table, *split),
-              PROCESS: lambda *split: by_law_and_miss(table, *split),
-              "law and trees": lambda *split: by_law_and_trees(table, *split, forest)}
+    models = {"random forest": lambda *split: alone(by_trees(table, *split, forest)),
+              "law": lambda *split: alone(by_law(table, *split)),
+              PROCESS: lambda *split: by_process(table, *split),
+              "law and trees": lambda *split: alone(by_law_and_trees(table, *split, forest))}
     lacking = set() if table.sizes else {"law", PROCESS, "law and trees"}
     lacking |= set() if len(table.X.columns) else {"random forest", "law and trees"}
     return {name: tell for name, tell in models.items() if name not in lacking}
+
+
+def alone(log_y: np.ndarray) -> np.ndarray:
+    return np.array([log_y, np.zeros_like(log_y)])
 
 
 def foretold(runs: pd.DataFrame, X: pd.DataFrame, response: Response,
@@ -191,8 +191,10 @@ def foretold(runs: pd.DataFrame, X: pd.DataFrame, response: Response,
             disabled[scheme] = f"{NOT_ASKED[way]}, or fewer than {FEWEST} are left to learn from"
         for fold, (learned, asked) in enumerate(splits):
             for name, tell in models.items():
-                told = np.minimum(tell(learned, asked), np.log(response.most))
-                reach = reaches(table, learned, asked, way, name, tell)
+                told, own = tell(learned, asked)
+                told = np.minimum(told, np.log(response.most))
+                reach = conformal(table, learned, asked, way, lambda *split, tell=tell: tell(*split)[0])
+                reach = np.where(np.isfinite(reach) | (own == 0), np.maximum(reach, own), own)
                 parts.append(in_column(response, table.response.y[asked], told, reach).assign(
                     model=name, scheme=scheme, fold=fold, row=asked))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), disabled
@@ -204,15 +206,6 @@ def sizes_of(runs: pd.DataFrame) -> tuple[tuple[str, ...], str]:
                and runs[name].nunique() >= LEVELS]
     sizes = tuple(name for name in several if name == "params") + tuple(name for name in several if name in DATA)[:1]
     return sizes, "" if sizes else f"no size has {LEVELS} values"
-
-
-def reaches(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, name: str,
-            tell: Callable) -> np.ndarray:
-    """(asked run,) half widths on log y of the model of this name: conformal, else the process's own."""
-    reach = conformal(table, learned, asked, way, tell)
-    if name != PROCESS or np.isfinite(reach).all():
-        return reach
-    return np.where(np.isfinite(reach), reach, reach_of_process(table, learned, asked))
 
 
 def conformal(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, tell: Callable) -> np.ndarray:

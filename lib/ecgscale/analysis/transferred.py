@@ -6,18 +6,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ecgscale.analysis.rate_laws import WIDEST, rate_law
 from ecgscale.contracts.run_table import finished
 from ecgscale.laws.uncertainty import LEVEL
 from ecgscale.numbers import number
 
-RATES = 3       # that a network was tried with, and networks tried so, from which a trend is looked for
+TUNED = 3       # networks whose rate was tuned, from which a trend is looked for
 
 
 def rate_for(seen: pd.DataFrame, rung: pd.Series, frame: pd.DataFrame, response: str) -> tuple[str, float, str]:
     """run_id of the run whose settings are taken, the learning rate, and where it comes from.
 
     The run is the nearest in parameters and recordings of those that validation chose. Its rate is taken, or, where
-    networks that were each tried with several rates show that the best rate changes with size, the trend's.
+    the runs of its family and optimizer show that the best rate moves with a size, the one that they foretell.
     """
     log_at = np.log(rung[["params", "train_records"]].to_numpy(float))
     apart = ((np.log(seen[["params", "train_records"]].to_numpy(float)) - log_at) ** 2).sum(axis=1)
@@ -25,27 +26,42 @@ def rate_for(seen: pd.DataFrame, rung: pd.Series, frame: pd.DataFrame, response:
     like = near.loc[near["y"].idxmin()]
     told = (f"optimizer, rate and other settings of run {like['run_id']}, the best by validation of the nearest "
             f"trained size ({number(like['params'], 4)} parameters, {like['train_records']:.0f} recordings)")
-    best = best_rates(frame, like["family"], like["optimizer"], response)
-    if len(best) < RATES:
+    own = frame[frame["family"].eq(like["family"]) & frame["optimizer"].eq(like["optimizer"])]
+    moved = by_law(own, rung, like, response) or by_tuned_networks(own, rung, response)
+    if moved is None:
         return like["run_id"], float(like["lr"]), told
+    return like["run_id"], float(f"{moved[0]:.4g}"), f"{told}; but the rate by {moved[1]}, not {number(like['lr'], 4)}"
+
+
+def by_law(own: pd.DataFrame, rung: pd.Series, like: pd.Series, response: str) -> tuple[float, str] | None:
+    """The best rate of the network by the law of rates (rate_laws), in words, too; None where runs at several rates
+    show no best one, or not that it moves, or where the network has a size that is not known before it is built."""
+    law = rate_law(own, "lr", response)
+    if law is None or not law.told or not any(low > 0 or high < 0 for _, low, high in law.exponents.values()):
+        return None
+    at = {name: rung.get(name, like.get(name)) for name in law.largest}
+    if None in at.values():
+        return None
+    best, low, high = law.at(at)
+    powers = ", ".join(f"{name}^{one:.2f} [{least:.2f}, {most:.2f}]"
+                       for name, (one, least, most) in law.exponents.items())
+    return (best, f"the law of the best rates of {law.cells} cells, {powers}") if 0 < high <= WIDEST * low else None
+
+
+def by_tuned_networks(own: pd.DataFrame, rung: pd.Series, response: str) -> tuple[float, str] | None:
+    """The trend of tuned rates with parameters, of each network on its most recordings; None where none shows."""
+    if "lr_low" not in own:
+        return None
+    runs = finished(own[own["lr_low"].notna()], response)
+    runs = runs[runs["train_records"].eq(runs.groupby("params")["train_records"].transform("max"))]
+    means = ((1 if "loss" in response else -1) * runs[response]).groupby([runs["params"], runs["lr"]]).mean()
+    best = pd.DataFrame(means.groupby("params").idxmin().tolist(), columns=["params", "lr"])
+    if len(best) < TUNED:
+        return None
     line = stats.linregress(np.log(best["params"]), np.log(best["lr"]))
     reach = stats.t.ppf((1 + LEVEL) / 2, len(best) - 2) * line.stderr
     if not abs(line.slope) > reach:     # neither where all rates are one
-        return like["run_id"], float(like["lr"]), told
-    rate = np.exp(line.intercept + line.slope * log_at[0])
-    return like["run_id"], float(f"{rate:.4g}"), (
-        f"{told}; but the rate by the trend of the best rates of {len(best)} sizes, params^{line.slope:.2f} "
-        f"[{line.slope - reach:.2f}, {line.slope + reach:.2f}], instead of {number(like['lr'], 4)}")
-
-
-def best_rates(frame: pd.DataFrame, family: str, optimizer: str, response: str) -> pd.DataFrame:
-    """params and lr: the best rate, by the mean over its runs, of each network that was tried with RATES of them, or
-    tuned, on its most recordings."""
-    runs = finished(frame, response)
-    runs = runs[runs["family"].eq(family) & runs["optimizer"].eq(optimizer)]
-    runs = runs[runs["train_records"].eq(runs.groupby("params")["train_records"].transform("max"))]
-    tuned = runs["lr_low"].notna() if "lr_low" in runs else False
-    runs = runs[tuned | (runs.groupby("params")["lr"].transform("nunique") >= RATES)]
-    sign = -1 if "loss" not in response else 1
-    means = (sign * runs[response]).groupby([runs["params"], runs["lr"]]).mean()
-    return pd.DataFrame(means.groupby("params").idxmin().tolist(), columns=["params", "lr"])
+        return None
+    return np.exp(line.intercept + line.slope * np.log(rung["params"])), (
+        f"the trend of {len(best)} tuned networks, params^{line.slope:.2f} "
+        f"[{line.slope - reach:.2f}, {line.slope + reach:.2f}]")

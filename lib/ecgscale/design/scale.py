@@ -14,7 +14,7 @@ from ecgscale.models.complexity import SIZES
 class Scale(Section):
     """Rounds of scaling: each run of the pipeline foretells a larger scale than any that is trained, the same command
     again trains it, says whether it fell inside the interval, and foretells the next; see
-    docs/explanation/next-runs.md#rounds-of-scaling."""
+    docs/explanation/rounds.md."""
 
     train_flops: float = Field(gt=0, allow_inf_nan=False)
     """Training FLOPs that all rounds together may cost. The study's own runs are not counted."""

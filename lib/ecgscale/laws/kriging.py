@@ -3,7 +3,10 @@
 A law that is a little wrong is wrong alike at neighbouring sizes. So log y = law(x) + miss(x) + noise, with a Gaussian
 process of log sizes for the miss (universal kriging, Matheron 1969; the discrepancy of Kennedy and O'Hagan 2001,
 doi:10.1111/1467-9868.00294). Wide priors on the law's parameters let a handful of runs say something. The noise, the
-size of the miss and its reach are averaged over a grid by their evidence (Laplace's approximation).
+size of the miss and its reach are averaged over a grid by their evidence (Laplace's approximation). The law as it is
+and the law below a ceiling (ceiling.py) count alike, whatever their evidence: that comes from the runs that are there,
+most of them small, and equal weights foretell better than weights so found (Bates and Granger 1969,
+doi:10.1057/jors.1969.103).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.special import ndtri, softmax
 
 from ecgscale.errors import UserError
+from ecgscale.laws.ceiling import Ceiling
 from ecgscale.laws.fit import bounds, log_sizes, positive
 from ecgscale.laws.forms import LAWS, Law
 from ecgscale.laws.solve import minimise
@@ -26,6 +30,8 @@ EXPONENTS = {"alpha": (0.4, 0.25), "beta": (0.4, 0.25), "c": (0.3, 0.3), "gamma"
 NOISE = (0.003, 0.01, 0.03, 0.1)            # standard deviation of log y
 MISS = (0.0, 0.003, 0.01, 0.03, 0.1)        # that of the law's miss
 REACH = (1.0, 2.5, 6.0)                     # of a miss, in log sizes: it is alike within a factor of 3, 12, 400
+SHARPNESS = (2.0, 4.0, 8.0)                 # of the bend to a ceiling
+CEILING = (0.3, 0.5)                        # its prior: how far above the worst run's log y, and the width
 USUAL, SPREAD = 0.01, 1.5                   # the priors of noise and miss: their middle, and its width in logs
 STARTS, STEPS = 16, 30
 MOST = 600          # runs: the time grows with their third power
@@ -35,9 +41,11 @@ COUNTED = 1e-3      # weight below which a point of the grid is left out
 
 @dataclass(frozen=True)
 class Member:
-    """One noise, miss and reach, and the law's parameters there. root (run, run): lower Cholesky factor of the runs'
-    covariance; residual (run,) and slopes (run, parameter): divided by it; spread: covariance of the parameters."""
+    """One law (bent or not), noise, miss and reach, and the law's parameters there. root (run, run): lower Cholesky
+    factor of the runs' covariance; residual (run,) and slopes (run, parameter): divided by it; spread: covariance of
+    the parameters."""
 
+    law: Law | Ceiling
     noise: float
     miss: float
     reach: float
@@ -47,6 +55,10 @@ class Member:
     slopes: np.ndarray
     spread: np.ndarray
     evidence: float
+
+    @property
+    def bent(self) -> bool:
+        return isinstance(self.law, Ceiling)
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class Kriged:
         return mean, np.tensordot(self.weights, spreads, 1) + (apart.T * self.weights) @ apart
 
     def of_member(self, one: Member, log_at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        curve, slopes = (part[0] for part in self.law.form(one.theta[None], log_at[:, None]))
+        curve, slopes = (part[0] for part in one.law.form(one.theta[None], log_at[:, None]))
         shared = solve_triangular(one.root, covariance(self.log_x, log_at, one.miss, one.reach), lower=True)
         left = slopes.T - shared.T @ one.slopes
         return curve + shared.T @ one.residual, (
@@ -104,21 +116,54 @@ def krige(law: Law | str, *x: np.ndarray, y: np.ndarray) -> Kriged:
                         remedy="Leave out the runs that are farthest from where you ask")
     centre = log_x.mean(axis=1, keepdims=True)
     at = log_x - centre
-    low, high = bounds(law, at, log_y)
-    prior = priors(law, log_y)
-    draws = prior[0] + prior[1] * np.random.default_rng(0).standard_normal((STARTS, len(low)))
-    found, cost = minimise(law, np.clip(draws, low, high), at[:, None], log_y[None], low, high,
-                           priors=np.array([prior[0], USUAL / prior[1]]), tolerance=1e-5)
-    theta, members = found[np.argmin(cost)], []
+    starts = [unbent(law, at, log_y)]
+    if "L0" not in law.names:
+        starts += [bent(starts[0], sharpness, log_y) for sharpness in SHARPNESS]
+    members = []
     for miss, reach in product(MISS, REACH):
         if miss == 0 and reach != REACH[0]:
             continue
+        alike = covariance(at, at, miss, reach)
         for noise in NOISE:
-            members.append(settle(law, theta, at, log_y, low, high, prior, noise, miss, reach))
-            theta = members[-1].theta
-    weights = softmax([one.evidence for one in members])
+            root = cholesky(noise**2 * np.eye(len(log_y)) + alike, lower=True)
+            for start in starts:
+                members.append(settle(start, at, log_y, root, noise, miss, reach))
+                start.theta = members[-1].theta
+    weights, under = np.array([one.evidence for one in members]), np.array([one.bent for one in members])
+    for kind in np.unique(under):
+        weights[under == kind] = softmax(weights[under == kind]) / len(np.unique(under))
     kept = np.flatnonzero(weights >= COUNTED)
     return Kriged(law, centre, at, tuple(members[place] for place in kept), weights[kept] / weights[kept].sum())
+
+
+@dataclass
+class Start:
+    """A law with the bounds and the prior (centre and width, parameter) of its parameters, and where the search begins:
+    at the parameters of the member before."""
+
+    law: Law | Ceiling
+    low: np.ndarray
+    high: np.ndarray
+    prior: np.ndarray
+    theta: np.ndarray
+
+
+def unbent(law: Law, log_x: np.ndarray, log_y: np.ndarray) -> Start:
+    """The law as it is: from the best fit without a miss."""
+    low, high = bounds(law, log_x, log_y)
+    prior = priors(law, log_y)
+    draws = prior[0] + prior[1] * np.random.default_rng(0).standard_normal((STARTS, len(low)))
+    found, cost = minimise(law, np.clip(draws, low, high), log_x[:, None], log_y[None], low, high,
+                           priors=np.array([prior[0], USUAL / prior[1]]), tolerance=1e-5)
+    return Start(law, low, high, prior, found[np.argmin(cost)])
+
+
+def bent(plain: Start, sharpness: float, log_y: np.ndarray) -> Start:
+    """The same law below a ceiling, from the plain law's parameters."""
+    most, (above, width) = log_y.max(), CEILING
+    return Start(Ceiling(plain.law, sharpness), np.append(plain.low, log_y.min()),
+                 np.append(plain.high, most + np.log(100.0)), np.column_stack([plain.prior, (most + above, width)]),
+                 np.append(plain.theta, most + above))
 
 
 def priors(law: Law, log_y: np.ndarray) -> np.ndarray:
@@ -146,12 +191,10 @@ def covariance(a: np.ndarray, b: np.ndarray, miss: float, reach: float) -> np.nd
     return miss**2 * (1 + apart) * np.exp(-apart)
 
 
-def settle(law: Law, theta: np.ndarray, log_x: np.ndarray, log_y: np.ndarray, low: np.ndarray, high: np.ndarray,
-           prior: np.ndarray, noise: float, miss: float, reach: float) -> Member:
-    """The law's parameters with this noise and miss, from `theta`: Levenberg and Marquardt's steps on residuals freed
-    of the miss."""
-    root = cholesky(noise**2 * np.eye(len(log_y)) + covariance(log_x, log_x, miss, reach), lower=True)
-    centre, width = prior
+def settle(start: Start, log_x: np.ndarray, log_y: np.ndarray, root: np.ndarray, noise: float, miss: float,
+           reach: float) -> Member:
+    """The law's parameters with this noise and miss: Levenberg and Marquardt's steps on residuals freed of the miss."""
+    law, low, high, theta, (centre, width) = start.law, start.low, start.high, start.theta, start.prior
 
     def looked_at(theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         curve, slopes = (part[0] for part in law.form(theta[None], log_x[:, None]))
@@ -177,4 +220,4 @@ def settle(law: Law, theta: np.ndarray, log_x: np.ndarray, log_y: np.ndarray, lo
     unlikely = (np.log(noise / USUAL) / SPREAD) ** 2 + (
         1.0 if miss == 0 else (np.log(miss / USUAL) / SPREAD) ** 2) - 2 * np.log(1 / len(REACH)) * (miss > 0)
     evidence = -0.5 * (cost + unlikely + np.linalg.slogdet(normal)[1]) - np.log(np.diag(root)).sum()
-    return Member(noise, miss, reach, theta, root, residual, slopes, np.linalg.inv(normal), float(evidence))
+    return Member(law, noise, miss, reach, theta, root, residual, slopes, np.linalg.inv(normal), float(evidence))

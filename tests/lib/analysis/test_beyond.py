@@ -8,7 +8,18 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.ensemble import RandomForestRegressor
 
-from ecgscale.analysis.beyond import Table, conformal, dates, foretold, judged, largest, newest, quantile, sizes_of
+from ecgscale.analysis.beyond import (
+    Table,
+    by_process,
+    conformal,
+    dates,
+    foretold,
+    judged,
+    largest,
+    newest,
+    quantile,
+    sizes_of,
+)
 from ecgscale.laws.columns import response
 
 FOREST = RandomForestRegressor(20, min_samples_leaf=3, random_state=0)
@@ -181,6 +192,22 @@ def test_a_handful_of_runs_makes_no_narrow_interval():
     assert rows["rmse"]["estimate"] == pytest.approx(np.sqrt(np.mean(np.square([0.05, 0, 0.05, 0]))))
     assert rows["rmse"]["low"] is None
     assert rows["pearson"]["high"] is None
+
+
+def test_the_process_is_never_surer_than_it_says_itself(ahead):
+    """Its own interval knows how far the largest runs are; the errors of smaller ones do not."""
+    told, _ = ahead
+    frame = runs()
+    table = Table(frame, frame[["lr"]], response(frame, "test_auroc"), ("params", "train_records"))
+    (learned, asked_for), = largest(table, np.arange(len(frame)))
+    told = told[told["model"].eq("law and miss") & told["scheme"].eq("largest held out")].set_index("row")
+    log_error, own = by_process(table, learned, asked_for)
+    part = told.loc[asked_for]
+    half = np.log((1 - part["low"]) / (1 - part["high"])) / 2
+    np.testing.assert_allclose(1 - part["prediction"], np.exp(log_error), rtol=1e-9)
+    whole = part["low"].gt(0).to_numpy()
+    assert whole.any()
+    assert (half[whole] >= own[whole] - 1e-9).all()
 
 
 def test_of_few_runs_the_process_tells_its_own_interval():

@@ -40,7 +40,7 @@ def floor(n, _d):
 @pytest.mark.parametrize("truth", [law, steeper])
 def test_proposals_fall_inside(truth):
     """Ragged studies of unequal seeds under four noises: as many of 12 proposals as a 90 % interval would hold (5 % of
-    such tests would see fewer). docs/explanation/next-runs.md has the count of many more, and where it falls short."""
+    such tests would see fewer). docs/explanation/rounds.md has the count of many more, and where it falls short."""
     inside = [hit for seed, kind in enumerate(("normal", "outliers", "clustered", "growing"))
               for hit in play({"resnet": truth}, Noise(0.02, kind), np.random.default_rng(seed), SCALE, kept=0.7,
                               most=3).inside]
@@ -159,11 +159,22 @@ def test_the_rate_follows_a_trend_only_where_the_runs_show_one(power, noise, tre
     like, rate, told = rate_for(best, pd.Series({"params": 1e7, "train_records": 1000.0}), frame, "valid_loss")
     nearest = best.loc[best["params"].idxmax()]
     assert like == nearest["run_id"]
-    assert ("by the trend" in told) == trend
+    assert ("by the law of the best rates" in told) == trend
     if trend:
         assert np.log(rate / (0.1 * 1e7**power)) == pytest.approx(0.0, abs=0.5)
     else:
         assert rate == nearest["lr"]
+
+
+def test_tuned_networks_have_one_rate_each_and_show_a_trend():
+    """Planted: the best rate is 0.1 params^-0.4, found within 5 %."""
+    best = rated(-0.4, 0.0).sort_values("y").drop_duplicates("params").assign(lr_low=1e-4, lr_high=0.1)
+    best["lr"] = 0.1 * best["params"] ** -0.4 * np.exp(0.05 * np.random.default_rng(2).standard_normal(len(best)))
+    at = pd.Series({"params": 1e7, "train_records": 1000.0})
+    _, rate, told = rate_for(best, at, best, "valid_loss")
+    assert "the trend of 5 tuned networks" in told
+    assert np.log(rate / (0.1 * 1e7**-0.4)) == pytest.approx(0.0, abs=0.3)
+    assert rate_for(best, at, best.drop(columns="lr_low"), "valid_loss")[1] != rate
 
 
 def test_a_family_of_too_few_sizes_says_so():

@@ -219,7 +219,7 @@ def test_the_rates_of_ptbxl_are_those_that_its_small_networks_foretell():
 
 
 def test_the_round_of_ptbxl_is_the_one_that_was_foretold():
-    """docs/explanation/next-runs.md: the loss of two seeds of regnet-200k lies inside what was foretold before them."""
+    """docs/explanation/rounds.md: the loss of two seeds of regnet-200k lies inside what was foretold before them."""
     from ecgscale.contracts import RUNS, Decision
 
     folder = ASSETS / "examples" / "ptbxl" / "rounds"
@@ -229,7 +229,7 @@ def test_the_round_of_ptbxl_is_the_one_that_was_foretold():
     assert len(table) - len(later) == len(planned)
     assert later["params"].nunique() == 1
     assert len(later) == 2
-    page = " ".join((ASSETS.parent / "docs" / "explanation" / "next-runs.md").read_text(encoding="utf-8").split())
+    page = " ".join((ASSETS.parent / "docs" / "explanation" / "rounds.md").read_text(encoding="utf-8").split())
     assert "to 0.275 [0.268, 0.283]" in page
     assert 0.268 <= later["valid_loss"].mean() <= 0.283
     assert Decision.read(folder / "decision.json").stop == "floor"

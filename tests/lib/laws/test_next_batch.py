@@ -1,10 +1,13 @@
 """Which runs to train next: against conditioning written out, and on replayed tables whose law is planted."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.kriging import krige
-from ecgscale.laws.next_batch import COST_POWER, PILOT_SHARE, next_batch, pilot, replay
+from ecgscale.laws.next_batch import COST_POWER, PILOT_SHARE, next_batch, pilot
 from ecgscale.laws.planted import TRUTH
 
 JOINT = LAWS["joint"]
@@ -62,22 +65,20 @@ def test_the_first_runs_are_cheap_and_apart():
 
 
 def test_a_tenth_of_the_cost_predicts_better_than_as_many_flops_of_random_runs():
-    """Three planted tables; the error at four times the largest network, root mean square of log y."""
-    truth = np.log(JOINT(*np.exp(AT[:, 0]), **TRUTH["joint"])) + 0.02 * np.sin(AT[0, 0])
-    budget, ours, theirs = 0.1 * COSTS.sum(), [], []
+    """Five tables of docs/explanation/growing_noise.py, whose small runs are noisier, and five random draws of each;
+    of 40 tables the median errors are 0.016 and 0.040."""
+    script = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "explanation" / "growing_noise.py"))
+    beaten = []
+    for seed in range(5):
+        log_x, log_y, costs = script["planted"](seed, 0.25)
 
-    def off(taken, log_y):
-        return krige(JOINT, *np.exp(GRID[:, taken]), y=np.exp(log_y[taken])).log_predict(AT)[0][0] - truth
+        def off(way, draw=0, log_x=log_x, log_y=log_y, costs=costs, seed=seed):
+            budget, random = 0.1 * costs.sum(), np.random.default_rng((seed, draw))
+            taken = script["CHOSEN"](way, JOINT, log_x, log_y, costs, AT, budget, random)
+            assert costs[taken].sum() <= budget
+            told = krige(JOINT, *np.exp(log_x[:, taken]), y=np.exp(log_y[taken])).log_predict(AT)[0]
+            return abs(told[0] - script["curve"](AT)[0])
 
-    for seed in range(3):
-        log_y, random = table(seed), np.random.default_rng(seed)
-        taken = replay(JOINT, GRID, log_y, COSTS, AT, budget)
-        assert COSTS[taken].sum() <= budget
-        ours.append(off(taken, log_y))
-        for _ in range(5):
-            drawn, spent = [], 0.0
-            for place in random.permutation(len(COSTS)):
-                if spent + COSTS[place] <= budget:
-                    drawn, spent = [*drawn, place], spent + COSTS[place]
-            theirs.append(off(drawn, log_y))
-    assert np.sqrt(np.mean(np.square(ours))) < np.sqrt(np.mean(np.square(theirs)))
+        ours = off("ecg-next")
+        beaten += [off("random", draw) > ours for draw in range(5)]
+    assert np.mean(beaten) > 0.6
