@@ -8,7 +8,6 @@ import pandas as pd
 from ecgscale import contracts
 from ecgscale.contracts import (
     RECORDS,
-    Ledger,
     ModelSpec,
     OptimizerSpec,
     PlannedRun,
@@ -17,6 +16,7 @@ from ecgscale.contracts import (
     SplitInfo,
 )
 from ecgscale.ecg.corpus import Corpus, sum_of
+from ecgscale.models.complexity import ledger
 
 CLASSES = ("270492004", "164889003", "426783006", "59118001|713427006")
 REGNET = ModelSpec(family="regnet", params={
@@ -69,8 +69,8 @@ def write_split(corpus: Corpus, folder: Path) -> Path:
 
 
 def planned(**changes) -> PlannedRun:
-    """A run of 3 epochs with every augmentation on 256-sample windows; the ledger's figures are made up."""
+    """A run of 3 epochs with every augmentation on 256-sample windows."""
     values = {"study": "toy", "model": REGNET, "window": 256, "batch_size": 8, "epochs": 3,
               "optimizer": OptimizerSpec(name="adamw", lr=3e-3), "augment": EVERY_AUGMENTATION} | changes
-    ledger = Ledger(params=1, activations=1, forward_flops=10, step_flops=30, published_flops=1, weight_bytes=4)
-    return PlannedRun(spec=RunSpec.make(**values), ledger=ledger)
+    spec = RunSpec.make(**values)
+    return PlannedRun(spec=spec, ledger=ledger(spec.model, len(spec.leads), spec.window, len(CLASSES)))

@@ -26,6 +26,7 @@ from ecgscale.ecg.corpus import Corpus
 from ecgscale.errors import UserError
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import code_digest
+from ecgscale.models.complexity import ledger
 from ecgscale.training import device as hardware
 from ecgscale.training.checkpoint import RUN_FILES, Checkpoint
 from ecgscale.training.loop import Job, Training
@@ -45,7 +46,8 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
     taken from there. Several runs go side by side in processes of their own (`side_by_side`). Under torchrun, all its
     processes train one run after the other together. `others`: the same recordings by further recipes; a run takes
     those of its own. A run that another one teaches is trained after it.
-    Raises UserError when the split was made for another corpus, or the device is not there.
+    Raises UserError when the split was made for another corpus, the runs were planned for another number of classes, or
+    the device is not there.
     """
     if split_info.corpus_digest != corpus.digest:
         raise UserError(f"the split was made for the corpus {split_info.corpus_digest}, this one is {corpus.digest}",
@@ -54,6 +56,7 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
         if split_info.others.get(other.recipe["name"]) != other.digest:
             raise UserError(f"the split was not made for the corpus {other.digest} of {other.recipe['name']}",
                             field="split", remedy="Give ecg-split the shards of every recipe: --others")
+    refuse_other_outputs(planned, len(corpus.classes))
     refuse_foreign(Path(out), {plan.spec.run_id: RUN_FILES for plan in planned})
     ranks, chosen = join(hardware.choose(device))
     records = int((split["part"] == "train").sum())
@@ -75,6 +78,16 @@ def train_batch(planned: list[PlannedRun], corpus: Corpus, split: pd.DataFrame, 
             futures = {task[0].spec.run_id: pool.submit(train_one, *task) for task in longest_first}
             done |= {run_id: future.result() for run_id, future in futures.items()}
     return [done[plan.spec.run_id] for plan in planned]
+
+
+def refuse_other_outputs(planned: list[PlannedRun], classes: int) -> None:
+    """A plan that was reckoned with other outputs has other parameters and FLOPs than what would be trained."""
+    for plan in planned:
+        spec = plan.spec
+        if (params := ledger(spec.model, len(spec.leads), spec.window, classes).params) != plan.ledger.params:
+            raise UserError(f"run {spec.run_id} was planned with {plan.ledger.params} parameters; with the {classes} "
+                            f"classes of this corpus it has {params}", field="ledger",
+                            remedy=f"Plan it again: ecg-sample --classes {classes}")
 
 
 def trainer(shards: list[Path], split: Path, checkpoints: Path, device: str,

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 from ecgscale.contracts import HISTORY, LossSpec, OptimizerSpec, RunResult, ScheduleSpec
 from ecgscale.errors import UserError
+from ecgscale.models.complexity import ledger
 from ecgscale.models.networks import build, load
 from ecgscale.training import device as hardware
 from ecgscale.training import loop, train
@@ -129,7 +130,7 @@ def test_result_says_what_ran(corpus, tmp_path):
     assert result == RunResult.read(tmp_path / plan.spec.run_id / "run.json")
     records = round(0.5 * (split_of(corpus)[0].part == "train").sum())
     assert (result.status, result.train_records, result.samples_seen) == ("finished", records, 3 * records)
-    assert result.train_flops == 30 * 3 * records
+    assert result.train_flops == result.ledger.step_flops * 3 * records
     assert result.synthetic
     assert result.device.startswith("cpu: ")
     assert result.precision == "float32"
@@ -311,6 +312,11 @@ def test_wrong_input(corpus, tmp_path):
     with pytest.raises(UserError, match="made for the corpus elsewhere"):
         train.train_batch([planned()], corpus, split, info.model_copy(update={"corpus_digest": "elsewhere"}), tmp_path,
                           tmp_path, "cpu", 1)
+    plan, spec = planned(), planned().spec
+    other = plan.model_copy(update={"ledger": ledger(spec.model, len(spec.leads), spec.window, 26)})
+    with pytest.raises(UserError, match=rf"planned with {other.ledger.params} parameters; with the 4 classes .*has "
+                                        rf"{plan.ledger.params}.*--classes 4"):
+        train.train_batch([other], corpus, split, info, tmp_path, tmp_path, "cpu", 1)
     if not torch.cuda.is_available():
         with pytest.raises(UserError, match=r"no device 'cuda'.*cpu"):
             train.train_batch([planned()], corpus, split, info, tmp_path, tmp_path, "cuda", 1)
