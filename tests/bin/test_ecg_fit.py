@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import least_squares
 
+from ecgscale.analysis.analyse import strangers
 from ecgscale.contracts import FRONTIER, LAW_TABLE, Laws
 
 ROOT = Path(__file__).parents[2]
@@ -119,3 +120,11 @@ def test_bad_tables_are_refused(tmp_path, text, problem):
 
 def test_help_shows_an_example():
     assert "ecg-fit --runs runs.parquet" in ecg_fit("--help").stdout
+
+
+def test_latencies_of_other_runs_are_told():
+    """Those of another study were left out without a word, and the law of latency was missing."""
+    runs = pd.DataFrame({"run_id": ["a", "b"]})
+    assert strangers("latencies", pd.DataFrame({"run_id": ["a", "c", "c", "d"]}), runs) == [
+        "latencies: 2 of 3 runs are not in the run table, and not used"]
+    assert strangers("latencies", runs, runs) == strangers("latencies", None, runs) == []

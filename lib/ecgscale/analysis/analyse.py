@@ -76,6 +76,9 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     by_source = comparisons / "sources.csv" if comparisons else None
     sources = SOURCES.read(by_source) if by_source and by_source.exists() else None
+    for what, rows in (("latencies", measured), ("scores by source and class", scores)):
+        for line in strangers(what, rows, table):
+            print(line, file=sys.stderr)
     target, shown = judged_by(table, asked.target), score_of(table, asked.target)
     if shown != asked.target:
         print(f"{asked.target} is not in the table: {shown} is looked at"
@@ -119,6 +122,13 @@ def beside(apart: bool, function: Callable, *arguments: Any, **options: Any) -> 
         return
     with fresh_pool("predicting", 1, threads=1) as pool:
         yield pool.submit(function, *arguments, **options).result
+
+
+def strangers(what: str, rows: pd.DataFrame | None, table: pd.DataFrame) -> list[str]:
+    """In words: rows that come with the run table and are of other runs, as those of another study are."""
+    runs = set() if rows is None else set(rows["run_id"].dropna())
+    unknown = runs - set(table["run_id"].astype(str))
+    return [f"{what}: {len(unknown)} of {len(runs)} runs are not in the run table, and not used"] if unknown else []
 
 
 def tested_on(table: pd.DataFrame, sources: pd.DataFrame | None) -> pd.DataFrame:
