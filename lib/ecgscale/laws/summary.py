@@ -54,11 +54,23 @@ def notes(fits: list[LawFit]) -> list[str]:
 
 
 def gone_along(fits: Iterable[LawFit]) -> list[str]:
-    """Once a size: which others go along with it in the runs of an identified law over it alone."""
-    told = {(fit.x[0], ", ".join(f"{name} ({value:+.2f})" for name, value in fit.statistics["goes_along"].items()))
-            for fit in fits if fit.verdict == "identified" and fit.statistics.get("goes_along")}
-    return [f"laws over {size} alone: in these runs it goes along with {others} (correlation of logs), so c holds what "
-            "both do; the law of both sizes holds them apart" for size, others in sorted(told)]
+    """Once a size: what the identified laws over it alone have in them of the other size of the table, which goes
+    along with it in the runs, or matters as much as the identified law of both says."""
+    both = {name: ", ".join(other for other in fit.x if other != name) for fit in fits
+            if len(fit.x) > 1 and fit.verdict == "identified" for name in fit.x}
+    told = []
+    for fit in fits:
+        if len(fit.x) > 1 or fit.verdict != "identified":
+            continue
+        size, along = fit.x[0], fit.statistics.get("goes_along")
+        if along:
+            others = ", ".join(f"{name} ({value:+.2f})" for name, value in along.items())
+            told.append(f"laws over {size} alone: in these runs it goes along with {others} (correlation of logs), so "
+                        "c holds what both do; the law of both sizes holds them apart")
+        elif size in both:
+            told.append(f"laws over {size} alone have what {both[size]} leaves in their floor or exponent; the law of "
+                        "both sizes holds them apart")
+    return list(dict.fromkeys(told))
 
 
 def counted_too_narrow(fits: Iterable[LawFit]) -> list[str]:

@@ -47,10 +47,13 @@ def ragged(slope: float) -> pd.DataFrame:
 
 @pytest.mark.parametrize("slope", [0.0, 0.5])
 def test_a_law_of_one_size_says_which_other_goes_along_with_it(slope):
-    """A grid has none; where tokens grow with params, an exponent over params alone is that of both."""
+    """A grid has none, but its joint law goes before; where tokens grow with params, an exponent over params alone is
+    that of both."""
     laws = fit_run_table(ragged(slope), target="test_loss", replicates=0)
     said = [note for note in notes(foremost(laws)) if "goes along with" in note]
     assert bool(said) == bool(slope)
+    lumped = [one for one in notes(foremost(laws)) if "laws over params alone have what samples_seen leaves" in one]
+    assert bool(lumped) != bool(slope)
     if slope:
         r = np.corrcoef(np.log(ragged(slope)[["params", "samples_seen"]].T))[0, 1]
         assert f"laws over params alone: in these runs it goes along with samples_seen ({r:+.2f})" in said[0]
