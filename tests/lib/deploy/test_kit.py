@@ -309,3 +309,15 @@ def test_a_python_without_the_runtime_is_told_what_to_install(kit):
     assert done.returncode == 2
     assert done.stderr.startswith("measure.py: numpy is not installed in the Python that runs this, ")
     assert "README.md" in done.stderr
+
+
+def test_what_is_to_be_installed_is_what_the_locks_have():
+    """Of the README in a kit and of the tutorial: a version that no index has would end there with pip's error."""
+    root = Path(__file__).parents[3]
+    locked = dict(re.findall(r"^([\w-]+)==([\w.]+)", "\n".join(
+        (root / name).read_text() for name in ("requirements.lock", "containers/onnxruntime-gpu.lock")), re.MULTILINE))
+    told = re.findall(r"\b([\w-]+)==([\d.]+\d)", "\n".join(
+        (root / name).read_text() for name in ("assets/kit/README.md", "docs/tutorial/own-device.md")))
+    known = [(name, version) for name, version in told if name in locked]
+    assert {name for name, _ in known} >= {"onnxruntime", "onnxruntime-gpu", "openvino", "coremltools"}
+    assert [one for one in known if locked[one[0]] != one[1]] == []
