@@ -191,10 +191,7 @@ def foretold(runs: pd.DataFrame, X: pd.DataFrame, response: Response,
             disabled[scheme] = f"{NOT_ASKED[way]}, or fewer than {FEWEST} are left to learn from"
         for fold, (learned, asked) in enumerate(splits):
             for name, tell in models.items():
-                told, own = tell(learned, asked)
-                told = np.minimum(told, np.log(response.most))
-                reach = conformal(table, learned, asked, way, lambda *split, tell=tell: tell(*split)[0])
-                reach = np.where(np.isfinite(reach) | (own == 0), np.maximum(reach, own), own)
+                told, reach = forecast(table, learned, asked, way, tell)
                 parts.append(in_column(response, table.response.y[asked], told, reach).assign(
                     model=name, scheme=scheme, fold=fold, row=asked))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), disabled
@@ -206,6 +203,15 @@ def sizes_of(runs: pd.DataFrame) -> tuple[tuple[str, ...], str]:
                and runs[name].nunique() >= LEVELS]
     sizes = tuple(name for name in several if name == "params") + tuple(name for name in several if name in DATA)[:1]
     return sizes, "" if sizes else f"no size has {LEVELS} values"
+
+
+def forecast(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable,
+             tell: Callable) -> tuple[np.ndarray, np.ndarray]:
+    """(asked run,) log y and the half width of its interval: conformal, and never less than the model's own."""
+    told, own = tell(learned, asked)
+    reach = conformal(table, learned, asked, way, lambda *split: tell(*split)[0])
+    reach = np.where(np.isfinite(reach) | (own == 0), np.maximum(reach, own), own)
+    return np.minimum(told, np.log(table.response.most)), reach
 
 
 def conformal(table: Table, learned: np.ndarray, asked: np.ndarray, way: Callable, tell: Callable) -> np.ndarray:

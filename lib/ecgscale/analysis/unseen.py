@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ecgscale.analysis.beyond import FEWEST, Table, in_column, largest, reaches, sizes_of, tellers
+from ecgscale.analysis.beyond import FEWEST, Table, forecast, in_column, largest, sizes_of, tellers
 from ecgscale.analysis.predictor import features, models
 from ecgscale.contracts.run_table import finished
 from ecgscale.errors import UserError
@@ -36,11 +36,10 @@ def foretell(runs: pd.DataFrame, asked: pd.DataFrame, target: str, seed: int = 0
     learned, held = split
     known = tellers(table, models(seed)["random forest"])
     no_reach = np.zeros(len(held))
-    errors = {name: off(in_column(of, of.y[held], tell(learned, held), no_reach)) for name, tell in known.items()}
+    errors = {name: off(in_column(of, of.y[held], tell(learned, held)[0], no_reach)) for name, tell in known.items()}
     best = min(errors, key=errors.get)
     new = len(kept) + np.arange(len(asked))
-    told = in_column(of, np.full(len(asked), np.nan), known[best](rows, new),
-                     reaches(table, rows, new, largest, best, known[best]))
+    told = in_column(of, np.full(len(asked), np.nan), *forecast(table, rows, new, largest, known[best]))
     return told.drop(columns="truth").assign(model=best, error=errors[best]).set_axis(asked.index)
 
 
