@@ -180,18 +180,25 @@ def test_the_ptbxl_table_holds_runs_of_its_study_and_few_signals():
 def test_the_axes_of_ptbxl_differ_from_their_reference_in_one_thing():
     """assets/examples/ptbxl/axes: every run that ptbxl-axes.yaml asks for, and the differences that the page tells."""
     from ecgscale.contracts import AXES, RUNS
+    from ecgscale.laws import fit_law
 
     folder = ASSETS / "examples" / "ptbxl" / "axes"
     planned, _ = sample(read_study(ASSETS / "studies" / "ptbxl-axes.yaml"), 5)
     table = RUNS.read(folder / "runs.csv")
     assert set(table["run_id"]) == {run.spec.run_id for run in planned}
     assert not table["synthetic"].any()
+    fast = table["recipe"].eq("study")              # 500 Hz, in windows of 2.5 s as those at 100 Hz
+    assert set(table.loc[fast, "window"]) == {1250}
     changed = [table["recipe"].ne("study-100"), table["window"].ne(1000), table["lead_names"].str.count(";").ne(11)]
-    assert set(sum(one.astype(int) for one in changed)) == {0, 1}
+    assert set(sum(one.astype(int) for one in changed)[~fast]) == {0, 1}
+    assert table.groupby(["recipe", "window", "lead_names"])["data_fraction"].nunique().eq(5).all()
     axes = AXES.read(folder / "axes.csv").set_index("value")
     page = (ASSETS.parent / "docs" / "explanation" / "ptbxl-preparation.md").read_text().replace("−", "-")
     for row in axes.itertuples():
         assert f"| {row.difference:.3f} [{row.low:.3f}, {row.high:.3f}] |" in page
+    for _, own in table.groupby(["recipe", "window", "lead_names"]):
+        law = fit_law("floor", own["train_records"].to_numpy(float), y=1 - own["test_auroc"].to_numpy())
+        assert f"| {law.values['E']:.3f} [" in page
 
 
 def test_the_rates_of_ptbxl_are_those_that_its_small_networks_foretell():
