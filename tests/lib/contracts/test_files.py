@@ -279,6 +279,13 @@ def made_control() -> contracts.Control:
                              drift=0, disturbed=0, tolerance=0.1, limit=0.1, reason="", synthetic=True)
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, 1 - 2**63])
+def test_whole_numbers_are_those_of_64_bits(tmp_path, number):
+    assert read_json(str(number), tmp_path) == number
+    with pytest.raises(ContractError, match="does not fit into 64 bits"):
+        read_json(str(number + (1 if number > 0 else -1)), tmp_path)
+
+
 def test_a_file_of_as_many_bytes_as_are_read_is_read(tmp_path):
     (tmp_path / "a").write_bytes(b"12345")
     assert plain_file(tmp_path / "a", 5) == tmp_path / "a"

@@ -9,10 +9,11 @@ from ecgscale.design.study import spending
 from ecgscale.errors import UserError
 from ecgscale.laws import fit_run_table
 from ecgscale.laws.ask import fit as law_of
-from ecgscale.laws.columns import Response, response, with_latency
+from ecgscale.laws.columns import Response, response, responses, with_latency
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.heldout import held_out_errors
 from ecgscale.laws.profile import profile
+from ecgscale.laws.table import missing
 from ecgscale.laws.verdict import why_not
 from ecgscale.tables.runs import read_runs
 
@@ -218,6 +219,13 @@ def test_missing_columns_disable_by_name_and_failed_runs_stay_out():
     assert all("6 N D" in row["note"] for row in laws.allocation)
     assert laws.allocation
     assert {fit.points for fit in fits(laws, subset="all")} == {35}
+
+
+def test_two_sizes_are_enough_to_ask_and_one_is_not():
+    found = responses(run_table(24), "test_loss", asked=("test_loss",))
+    for sizes, lacking in (([1e5, 1e6], False), ([1e5], True)):
+        told = missing(run_table(24).assign(params=np.resize(sizes, 24)), "test_loss", found)
+        assert ("laws in params" in told) == lacking
 
 
 def test_the_result_is_the_same_in_any_number_of_processes(monkeypatch):
