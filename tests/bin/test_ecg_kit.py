@@ -1,14 +1,12 @@
 """ecg-kit and ecg-merge as a user runs them; what a kit itself does is in tests/lib/deploy/test_kit.py."""
 
 import json
-import re
 import sys
 import zipfile
-from pathlib import Path
 from subprocess import run
 
 from ecgscale.contracts import LATENCY
-from tests.commands import ROOT, run_command
+from tests.commands import run_command
 from tests.tiny_models import exported_model
 
 STUDY = {"name": "tiny", "deploy": {"precisions": ["float32"], "repeats": 1, "min_count": 20, "min_seconds": 0.01}}
@@ -45,14 +43,3 @@ def test_what_cannot_be_packed_or_merged_is_told(tmp_path):
     assert done.returncode == 2
     assert "not a readable bundle of a kit" in done.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_the_readme_of_the_kit_names_the_wheels_that_are_pinned():
-    """But DirectML's, whose last wheel is older, and those that no lock of ours has."""
-    text = (ROOT / "assets/kit/README.md").read_text()
-    pinned = (ROOT / "pyproject.toml").read_text()
-    named = set(re.findall(r"(onnxruntime(?:-gpu)?|openvino|coremltools)==([\d.]+)", text))
-    assert len(named) >= 4
-    for name, version in named:
-        assert f"{name.removesuffix('-gpu')}=={version}" in pinned
-    assert Path(ROOT / "assets/kit/measure.py").is_file()

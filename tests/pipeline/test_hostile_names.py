@@ -48,7 +48,7 @@ def test_every_process_gets_the_names_whole(tmp_path):
     for folder in ("recordings", "labels", "latency"):
         (top / f"{folder} {NAME}").mkdir()
     (top / f"recordings {NAME}/x.hea").touch()
-    (top / f"people {NAME}.csv").touch()
+    (top / f"people {NAME}.csv").write_text("record,patient\nx,1\n")
     (top / f"latency {NAME}/latency.parquet").touch()
     (top / f"labels {NAME}/classes.csv").write_text("code\n1\n")
     quoted = [f'"{text} {NAME}{end}"'.replace('"c"', '""c""') for text, end in (("recordings", ""), ("people", ".csv"))]
