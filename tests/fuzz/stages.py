@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -146,7 +147,10 @@ def exported() -> Made:
 
 
 def measure(folder: Path) -> None:
+    """A study may ask for minutes of measuring: here a case takes none, whatever number it was given."""
     models.digest_again(folder / "model")
+    study = folder / "study.json"
+    study.write_bytes(re.sub(rb'("(?:repeats|min_count|min_seconds)": )\d{2,}', rb"\g<1>2", study.read_bytes()))
     apart, session.Apart = session.Apart, Here
     try:
         run("ecg-bench", "--models", folder / "model", "--study", folder / "study.json", "--machine", "toy", "--cpus",
