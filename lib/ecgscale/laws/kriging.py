@@ -118,7 +118,7 @@ def krige(law: Law | str, *x: np.ndarray, y: np.ndarray) -> Kriged:
     at = log_x - centre
     starts = [unbent(law, at, log_y)]
     if "L0" not in law.names:
-        starts += [bent(starts[0], sharpness, log_y) for sharpness in SHARPNESS]
+        starts += [bent(starts[0], sharpness, at, log_y) for sharpness in SHARPNESS]
     members = []
     for miss, reach in product(MISS, REACH):
         if miss == 0 and reach != REACH[0]:
@@ -158,12 +158,16 @@ def unbent(law: Law, log_x: np.ndarray, log_y: np.ndarray) -> Start:
     return Start(law, low, high, prior, found[np.argmin(cost)])
 
 
-def bent(plain: Start, sharpness: float, log_y: np.ndarray) -> Start:
+def bent(plain: Start, sharpness: float, log_x: np.ndarray, log_y: np.ndarray) -> Start:
     """The same law below a ceiling, from the plain law's parameters."""
-    most, (above, width) = log_y.max(), CEILING
-    return Start(Ceiling(plain.law, sharpness), np.append(plain.low, log_y.min()),
-                 np.append(plain.high, most + np.log(100.0)), np.column_stack([plain.prior, (most + above, width)]),
-                 np.append(plain.theta, most + above))
+    law, (level, width) = Ceiling(plain.law, sharpness), ceiling_prior(log_y)
+    return Start(law, *bounds(law, log_x, log_y), np.column_stack([plain.prior, (level, width)]),
+                 np.append(plain.theta, level))
+
+
+def ceiling_prior(log_y: np.ndarray) -> tuple[float, float]:
+    """Centre and width of the log of L0."""
+    return log_y.max() + CEILING[0], CEILING[1]
 
 
 def priors(law: Law, log_y: np.ndarray) -> np.ndarray:
@@ -177,7 +181,7 @@ def priors(law: Law, log_y: np.ndarray) -> np.ndarray:
         elif parameter.name == "E":
             found.append((0.5 * best, 0.4 * best))
         elif parameter.name == "L0":
-            found.append((log_y.max() + 0.3, 0.5))
+            found.append(ceiling_prior(log_y))
         else:       # of a law between E and L0 a coefficient is a share of what lies between them
             found.append((-1.0 if "L0" in law.names else usual - 1.0, 2.0))
     return np.array(found, float).T
