@@ -76,9 +76,8 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
     scores = METRICS.read(by_group) if by_group and by_group.exists() else None
     by_source = comparisons / "sources.csv" if comparisons else None
     sources = SOURCES.read(by_source) if by_source and by_source.exists() else None
-    for what, rows in (("latencies", measured), ("scores by source and class", scores)):
-        for line in strangers(what, rows, table):
-            print(line, file=sys.stderr)
+    for line in (*strangers("latencies", measured, table), *strangers("scores by source and class", scores, table)):
+        print(line, file=sys.stderr)
     target, shown = judged_by(table, asked.target), score_of(table, asked.target)
     if shown != asked.target:
         print(f"{asked.target} is not in the table: {shown} is looked at"
@@ -87,16 +86,18 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
         print(f"fitting laws, fronts and predictor to {len(table):,} runs: minutes from some hundred on",
               file=sys.stderr)
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
+    frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=shown, differences=paired)
+                if shown in table else FRONTIER.empty())
+    timed = with_latency(table, measured)
+    del measured  # a million rows are half a gigabyte, and what follows takes long and several processes
     apart = cpus > 1 and len(table) >= WORTH_STARTING
     with beside(apart, predict, tested_on(table, sources), shown, bootstrap=asked.bootstrap) as predicting:
-        laws = fit_run_table(with_latency(table, measured), target=target, replicates=asked.bootstrap, cpus=cpus,
+        laws = fit_run_table(timed, target=target, replicates=asked.bootstrap, cpus=cpus,
                              scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                              places=places, losses=losses, huber=huber)
         slopes, ratios, untold = out_of_source(table, sources)
         laws = laws.model_copy(update={"loss_to_loss": slopes, "efficiency": ratios,
                                        "disabled": laws.disabled | untold})
-        frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=shown, differences=paired)
-                    if shown in table else FRONTIER.empty())
         predictor, importance, predicted, effects = predicting()
     write(out, laws, frontier, predictor, importance, predicted, effects)
     tuned = {"lr", "family", "optimizer", "valid_loss"} <= set(table)

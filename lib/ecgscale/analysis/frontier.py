@@ -49,6 +49,7 @@ COSTS = {
     "energy": Cost("energy", "J", "energy of one inference"),
 }
 MEASURED = ("latency", "memory", "energy")  # made from LATENCY; the others are columns of RUNS
+OF_POINT = ("run_id", "family", "optimizer", "y", "y_low", "y_high", "deviation", "seeds")  # what a front tells of it
 DEFAULT_AXES = (
     "score~forward_flops", "score~params", "score~train_flops", "score~latency", "score~memory", "score~energy",
     "score~train_memory", "score~train_energy", "score~params,latency", "score~forward_flops,train_flops",
@@ -70,10 +71,11 @@ def fronts(runs: pd.DataFrame, latency: pd.DataFrame | None = None, bootstrap: i
         return FRONTIER.empty()
     random = np.random.default_rng(seed)
     scores = draw(points, bootstrap, random, shared_error(runs, target, differences))
+    settings = latency_settings(latency)
     parts = []
     for name in axes:
         costs = parse(name)
-        located = locate(points, latency, costs)
+        located = locate(points, settings, costs)
         if located is None:
             continue
         reference = 10 * located[[COSTS[cost].column for cost in costs]].max().to_numpy(float)
@@ -132,21 +134,21 @@ def shared_error(runs: pd.DataFrame, target: str, differences: pd.DataFrame | No
     return float(np.clip(np.median(correlation), 0.0, 1.0)) if len(correlation) else 0.0
 
 
-def locate(points: pd.DataFrame, latency: pd.DataFrame | None, costs: list[str]) -> pd.DataFrame | None:
+def locate(points: pd.DataFrame, settings: pd.DataFrame | None, costs: list[str]) -> pd.DataFrame | None:
     """The points that have these costs, `place` telling which point; a row a setting where a cost is measured.
 
     None where the tables have no such data.
     """
     points = points.assign(place=np.arange(len(points)), setting=None)
+    columns = [COSTS[cost].column for cost in costs]
     if set(costs) & set(MEASURED):
-        settings = latency_settings(latency)
         if settings is None:
             return None
         place = points.explode("members").set_index("members")["place"]
-        settings["place"] = settings["run_id"].map(place[~place.index.duplicated()])
-        kept = ["place", "runtime", "device", "setting", "latency_deviation", *MEASURED]
-        points = points.drop(columns=kept[1:], errors="ignore").merge(settings[kept], on="place")
-    columns = [COSTS[cost].column for cost in costs]
+        measured = settings[["runtime", "device", "setting", "latency_deviation", *MEASURED]].assign(
+            place=settings["run_id"].map(place[~place.index.duplicated()]))
+        told = ["place", *OF_POINT, *(name for name in columns if name not in MEASURED)]  # a row has many settings
+        points = points[[name for name in told if name in points]].merge(measured, on="place")
     if not set(columns) <= set(points):
         return None
     points = points[(points[columns].astype(float) > 0).all(axis=1)]
@@ -169,13 +171,14 @@ def latency_settings(latency: pd.DataFrame | None) -> pd.DataFrame | None:
     if latency is None or latency.empty:
         return None
     lossy = latency.get("artefact_status", pd.Series(index=latency.index, dtype=object)).eq("beyond-margin")
-    kept = latency[latency["status"].eq("ok") & latency["scenario"].eq("single") & ~latency["fallback"].eq(True)
-                   & ~lossy & latency["p50_ms"].notna()
-                   & ~latency["ran_precision"].fillna("").str.contains("int8|i8|u8")
-                   & ~latency["option"].fillna("").str.contains("int8")]
+    keys = ["run_id", "machine", "runtime", "device", "option"]
+    kept = latency.loc[latency["status"].eq("ok") & latency["scenario"].eq("single") & ~latency["fallback"].eq(True)
+                       & ~lossy & latency["p50_ms"].notna()
+                       & ~latency["ran_precision"].fillna("").str.contains("int8|i8|u8")
+                       & ~latency["option"].fillna("").str.contains("int8"),
+                       [*keys, "p50_ms", "p50_low_ms", "p50_high_ms", "peak_memory_bytes", "energy_joules"]]
     if kept.empty:
         return None
-    keys = ["run_id", "machine", "runtime", "device", "option"]
     kept = kept.assign(low=kept["p50_low_ms"].fillna(kept["p50_ms"]), high=kept["p50_high_ms"].fillna(kept["p50_ms"]))
     medians = kept.groupby(keys, dropna=False).agg(
         latency=("p50_ms", "median"), low=("low", "median"), high=("high", "median"),

@@ -124,10 +124,11 @@ def with_latency(frame: pd.DataFrame, latency: pd.DataFrame | None) -> pd.DataFr
     """The table with `latency_ms`: median latency of one window, of the setting that measured the most runs."""
     if latency is None or "latency_ms" in frame:
         return frame
-    kept = latency[latency["status"].eq("ok") & latency["scenario"].eq("single") & latency["p50_ms"].notna()]
+    setting = ["machine", "runtime", "device", "option", "threads"]
+    kept = latency.loc[latency["status"].eq("ok") & latency["scenario"].eq("single") & latency["p50_ms"].notna(),
+                       [*setting, "run_id", "p50_ms"]]
     if kept.empty:
         return frame
-    setting = ["machine", "runtime", "device", "option", "threads"]
     counts = kept.groupby(setting, dropna=False)["run_id"].nunique()
     best = counts.index[counts.argmax()]
     same = np.logical_and.reduce([kept[name].eq(value) | (kept[name].isna() & pd.isna(value))
