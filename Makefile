@@ -5,6 +5,17 @@ OUT ?= results/demo
 TARGETS ?= cpu
 ENGINE ?= $(shell command -v podman || command -v docker || echo podman)
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/ecgscale/__init__.py)
+ARCHITECTURES ?= x86_64 aarch64
+
+# podman packs anew what it pushes: the digest that the registry has is told by the push alone
+ifneq (,$(findstring podman,$(ENGINE)))
+PUSHED = digest=$$(mktemp) && $(ENGINE) push --digestfile $$digest $$image && echo "$${image%:*}@$$(cat $$digest)" && rm $$digest
+JOINED = $(ENGINE) manifest create --amend $$image $(ARCHITECTURES:%=docker://$$image-%) && \
+    $(ENGINE) manifest push --all --rm $$image docker://$$image
+else
+PUSHED = $(ENGINE) push $$image && $(ENGINE) image inspect --format '{{join .RepoDigests "\n"}}' $$image | grep "^$${image%:*}@"
+JOINED = $(ENGINE) buildx imagetools create --tag $$image $(ARCHITECTURES:%=$$image-%)
+endif
 
 SIF_ARGS ?= --mksquashfs-args "-comp zstd -Xcompression-level 3"
 FUZZ ?= 75
@@ -49,14 +60,12 @@ images:   ## container images by podman or docker; TARGETS="cpu openvino cuda", 
 	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
 	    -t localhost/ecgscale:$(VERSION)-$$target $(BUILD_ARGS) . || exit; done
 
-push:   ## those images to REGISTRY, as REGISTRY/ecgscale:VERSION-TARGET-ARCHITECTURE
+push:   ## those images to REGISTRY, as REGISTRY/ecgscale:VERSION-TARGET-ARCHITECTURE; ends with the digest of each
 	for target in $(TARGETS); do image=$(REGISTRY)/ecgscale:$(VERSION)-$$target-$$(uname -m) && \
-	    $(ENGINE) tag localhost/ecgscale:$(VERSION)-$$target $$image && $(ENGINE) push $$image && \
-	    $(ENGINE) image inspect --format '{{index .RepoDigests 0}}' $$image || exit; done
+	    $(ENGINE) tag localhost/ecgscale:$(VERSION)-$$target $$image && $(PUSHED) || exit; done
 
-manifest:   ## one name for what was pushed of both architectures, the one that --registry pulls; by docker
-	for target in $(TARGETS); do image=$(REGISTRY)/ecgscale:$(VERSION)-$$target && \
-	    docker buildx imagetools create --tag $$image $$image-x86_64 $$image-aarch64 || exit; done
+manifest:   ## one name for what was pushed of all ARCHITECTURES, the one that --registry pulls
+	for target in $(TARGETS); do image=$(REGISTRY)/ecgscale:$(VERSION)-$$target && $(JOINED) || exit; done
 
 sif:   ## the same images as SIF files, for singularity and apptainer
 	for target in $(TARGETS); do sif=containers/ecgscale-$(VERSION)-$$target.sif && rm -f $$sif.tar && \

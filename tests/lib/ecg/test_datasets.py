@@ -219,6 +219,12 @@ def test_mimic_iv_ecg(tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text(f"record,codes\n47,{NSR}\n48,\n")
     assert classes_of(prepared("mimic-iv-ecg", folder, labels=table)) == [{NSR}, set()]
+    told = folder / "machine_measurements.csv"
+    told.write_text("study_id,report_0\n47,Atrial fibrillation\n48,Sinus rhythm\n")     # of eighteen reports one
+    assert classes_of(prepared("mimic-iv-ecg", folder, mapping=mapping)) == [{AF}, {NSR}]
+    told.write_text("study,report_0\n47,Atrial fibrillation\n")
+    with pytest.raises(UserError, match=r"machine_measurements\.csv:1: column 'study_id' is missing"):
+        prepared("mimic-iv-ecg", folder, mapping=mapping)
 
 
 # ------------------------------------------------------------------------------------------- headers of 2024 and 2025

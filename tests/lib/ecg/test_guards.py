@@ -1,12 +1,14 @@
 """Each reason and each flag on a recording broken for it, and none of them on a sound one."""
 
+from itertools import groupby
+
 import numpy as np
 import pytest
 
 from ecgscale.contracts import LEADS
 from ecgscale.contracts.labels import read_label_set
 from ecgscale.ecg.datasets import challenge_comments
-from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, Scan, check_amplitude, check_limb_leads, scan
+from ecgscale.ecg.guards import FLAGS, REASONS, Rejected, Scan, check_amplitude, check_limb_leads, longest_run, scan
 from ecgscale.ecg.prepare import describe, inspect
 from ecgscale.ecg.wfdb_record import read_recording
 
@@ -187,6 +189,20 @@ FLAGGED = {
 @pytest.mark.parametrize("flag", FLAGGED)
 def test_each_flag(record, signal, flag):
     assert outcome(FLAGGED[flag](record, signal)) == {flag}
+
+
+def test_the_longest_flat_stretch_is_that_of_runs_of_equal_samples(signal):
+    """Reference: itertools.groupby. From twice the block on it is exact; what only returns to a value is no run."""
+    random = np.random.default_rng(5)
+    for low in (1, 12, 40, 90):
+        values = np.repeat(random.integers(0, 3, 400), random.integers(low, 2 * low, 400))
+        longest = max(len(list(same)) for _, same in groupby(values.tolist()))
+        assert longest_run(values, 20) == (longest if longest >= 40 else longest_run(values, 20))
+        assert longest_run(values, 20) <= longest
+    there_and_back = np.tile([7, 8], 500)
+    assert longest_run(there_and_back, 20) == 0
+    there_and_back[2:200:2] = there_and_back[3:200:2] = 7
+    assert longest_run(there_and_back, 20) == 199
 
 
 def test_a_stretch_of_two_seconds_is_flat_and_a_shorter_one_is_not(record, signal):

@@ -5,14 +5,16 @@ The times of the beats are the planted ones; that they are where the samples bea
 """
 
 from copy import deepcopy
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.ndimage import binary_closing, uniform_filter1d
 from scipy.signal import butter, find_peaks, periodogram, sosfiltfilt
 
 from ecgscale.contracts import LEADS
-from ecgscale.ecg.synthetic_diagnoses import draw_body, heart_with
+from ecgscale.ecg.synthetic_diagnoses import EXCLUDES, RHYTHMS, UNSCORED, draw_body, heart_with
 from ecgscale.ecg.synthetic_heart import PREMATURE_ATRIAL, PREMATURE_VENTRICULAR, QRS, Heart, beats, leads, shaped
 
 RATE, SECONDS = 500, 14.0
@@ -305,3 +307,27 @@ def test_difficulty_adds_noise():
                                 for seed in range(4)]))
 
     assert noise(0.0) < 0.5 * noise(0.5) < 0.5 * noise(1.0)
+
+
+GOLDEN = Path(__file__).parent / "synthetic_hearts.csv"
+EVERY = ("", *RHYTHMS, *EXCLUDES, *UNSCORED)
+
+
+def fingerprint(diagnosis: str) -> pd.DataFrame:
+    """Standard deviation and mean speed of each lead, of four hearts with the diagnosis: (4 rows, 24 columns) in uV."""
+    rows = {}
+    for seed in range(4):
+        samples = Ecg(*filter(None, [diagnosis]), seed=seed, difficulty=0.5).samples
+        rows[f"{diagnosis or 'none'} {seed}"] = [*samples.std(axis=1), *np.abs(np.diff(samples, axis=1)).mean(axis=1)]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[*LEADS, *(f"speed {lead}" for lead in LEADS)])
+
+
+def test_hearts_of_a_seed_stay_what_they_are():
+    """Figures of the demo and of the docs rest on them. Meant to change? `python -m tests.lib.ecg.test_synthetic_heart`
+    writes the file anew; the demo's figures change with it."""
+    now = pd.concat(map(fingerprint, EVERY))
+    pd.testing.assert_frame_equal(now, pd.read_csv(GOLDEN, index_col=0), rtol=1e-4, check_names=False)
+
+
+if __name__ == "__main__":
+    pd.concat(map(fingerprint, EVERY)).to_csv(GOLDEN, float_format="%.6g")

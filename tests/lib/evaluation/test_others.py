@@ -43,6 +43,11 @@ def test_output_files_of_the_challenge(outputs, capsys):
     assert "some files lack 26 of 26 classes" in said or "some files lack 25 of 26 classes" in said
 
 
+def test_a_file_that_does_not_name_its_record_is_named_by_its_file(outputs):
+    (outputs / "r2.csv").write_text(f"#\n{NSR}\n1\n0.9\n")
+    assert list(read_table(outputs, LABELS).index) == ["r1", "r2"]
+
+
 def test_headers_are_truth_and_decisions_are_scored_as_given(outputs, tmp_path):
     write_record(tmp_path / "truth", "r1", dx=f"{LBBB},{AF}")
     write_record(tmp_path / "truth" / "deep", "r2", dx=NSR)
