@@ -14,7 +14,7 @@ from scipy.signal import butter, sosfiltfilt
 from ecgscale.contracts import LEADS
 from ecgscale.contracts.labels import PHYSIONET_2021, read_label_set
 from ecgscale.ecg.synthetic import SOURCES, balance, make, plan, share, write_corpus
-from ecgscale.ecg.synthetic_diagnoses import BLOCKS, EXCLUDES, RHYTHMS
+from ecgscale.ecg.synthetic_diagnoses import BLOCKS, EXCLUDES, RHYTHMS, draw_diagnoses
 from ecgscale.errors import UserError
 
 
@@ -179,6 +179,11 @@ def test_small_corpus_holds_every_class():
     assert min(scored) >= 5
     assert sum(count >= 20 for count in scored) >= 22
     assert len(planned) == 1600
+
+
+def test_more_rhythms_expected_than_recordings_keep_their_proportion():
+    told = draw_diagnoses({"NSR": 300, "AF": 100}, 100, False, np.random.default_rng(3))
+    assert [sum(name in diagnoses for diagnoses in told) for name in ("NSR", "AF")] == [75, 25]
 
 
 def test_diagnoses_together_are_possible():
