@@ -21,7 +21,7 @@ from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.robust import choose_loss, influential
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
-from ecgscale.laws.verdict import PRECISION, SIMPLER, SUPPORTED, WORTH, exponent_p, slope_p, why_not
+from ecgscale.laws.verdict import PRECISION, SIMPLER, SUPPORTED, WORTH, effect_p, why_not
 
 UNIQUE = ("params", "train_records")        # stands for samples seen in a table that counts no others
 OF_SEVERAL = {("params", "samples_seen"): "joint", UNIQUE: "joint",
@@ -60,11 +60,13 @@ Asking = Callable[[list[tuple]], list[Answer]]      # answers to arguments of `a
 
 def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, replicates: int, seed: int,
            alpha: float, laws: tuple[str, ...] = CURVES, runs: np.ndarray | None = None,
-           huber: float | None = None) -> Answer:
+           huber: float | None = None, observations: np.ndarray | None = None) -> Answer:
     """The laws that the runs of one question support, each with intervals and verdict, and for a single size the
     average of all, whose weights name the others.
 
     sizes: one (run,) array a size, of the question's rows; clusters (run,): runs of one configuration share a number;
+    observations (run,): numbers of fewer, where the errors of several configurations go together
+    (headline.observations);
     alpha: the p value that "no effect" needs, by the number of questions asked; laws: of a single size; runs (run,):
     their names, for those that exponents hang on; huber: the threshold on log y that is asked for.
     """
@@ -73,14 +75,15 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     laws = (laws if question.quantile is None else OF_FRONTIERS) if len(sizes) == 1 else (OF_SEVERAL[question.x],)
     names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
     weighting = noise_weights(np.log(y), clusters)
+    by_place = observations is not None and int(observations.max()) < int(clusters.max())
+    clusters = cluster_numbers(len(y), observations) if by_place else clusters
     squared = {name: fit_law(name, *sizes, y=y, weights=weighting, given=known(LAWS[name], question.response, y))
                for name in names}
     loss = choose_loss(list(squared.values()), huber, question.quantile)
     fits = {name: loss.lead(fit) for name, fit in squared.items()}
     plain = loss.lead(fit_law("constant", sizes[0], y=y, weights=weighting))
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
-    effect = (slope_p(np.log(sizes), np.log(y), clusters) if question.quantile is None or "power" not in fits
-              else exponent_p(fits["power"], clusters))
+    effect = effect_p(fits, np.log(sizes), np.log(y), clusters)
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
     told_of = [name for name in names if rival_weight(name, weights) >= SUPPORTED and needed(name, fits)]
     boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in told_of
@@ -90,7 +93,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
                              fits.get(SIMPLER.get(name)), errors.get(name))
                for name, fit in fits.items() if name in told_of}
-    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1,
+    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, "by_place": by_place,
             "weighted_by": "noise between seeds" if weighting is not None else None,
             "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
     runs = np.arange(len(y)).astype(str) if runs is None else runs

@@ -12,6 +12,7 @@ from ecgscale.errors import UserError
 from ecgscale.laws.answer import answer
 from ecgscale.laws.columns import responses
 from ecgscale.laws.fitted import FittedLaw, of_answer
+from ecgscale.laws.headline import observations
 from ecgscale.laws.table import questions
 from ecgscale.tables.names import understand
 from ecgscale.tables.runs import read_any
@@ -42,5 +43,6 @@ def fit(table: Path | str | pd.DataFrame, *, response: str | None = None, over: 
                         remedy=f"The table was read as: {read.columns.told()}; six runs of two sizes are the least")
     question, labels = asked[0], configurations(read.frame)
     made = answer(question, [read.frame[name].to_numpy(float)[question.rows] for name in question.x],
-                  labels[question.rows], replicates, seed, 0.05)
-    return of_answer(made, read.frame, labels)
+                  labels[question.rows], replicates, seed, 0.05,
+                  observations=observations(read.frame.iloc[question.rows], question.x, labels[question.rows]))
+    return of_answer(made, read.frame)

@@ -134,6 +134,12 @@ class Fit:
         return (high - low) / (2 * width)
 
     @cached_property
+    def as_seen(self) -> np.ndarray:
+        """(point,) log y with residuals that pull on a least-squares fit as these pull on this one: pseudo-values
+        (Huber 1981, Robust Statistics, section 7.10)."""
+        return self.log_y - self.residuals + self.pull / max(float(self.stiffness.mean()), 1e-12)
+
+    @cached_property
     def bread(self) -> np.ndarray:
         """(parameter, parameter) inverse curvature of the loss; zero rows for parameters held or at a bound."""
         slopes = self.law.form(self.theta[None], self.log_x[:, None, :])[1][0]

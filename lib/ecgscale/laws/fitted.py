@@ -24,7 +24,7 @@ from ecgscale.laws.fit import finite
 from ecgscale.laws.optimum import samples_on_contour, sizes_for
 from ecgscale.laws.profile import profile
 from ecgscale.laws.summary import preferred
-from ecgscale.laws.uncertainty import Bootstrap, cluster_numbers
+from ecgscale.laws.uncertainty import Bootstrap
 from ecgscale.numbers import number
 from ecgscale.tables.names import understand
 from ecgscale.tables.numbers import one_number
@@ -136,20 +136,19 @@ def above_0(value: float, name: str) -> float:
     return number
 
 
-def of_answer(made: Answer, frame: pd.DataFrame, labels: np.ndarray) -> FittedLaw:
+def of_answer(made: Answer, frame: pd.DataFrame) -> FittedLaw:
     told = preferred([one for one in made.fits if one.law in made.boots])
-    rows = made.question.rows
-    return FittedLaw(told, made.boots[told.law], cluster_numbers(len(rows), labels[rows]), frame)
+    return FittedLaw(told, made.boots[told.law], made.boots[told.law].clusters, frame)
 
 
-def asked_answers(answers: list[Answer], frame: pd.DataFrame, labels: np.ndarray, places: tuple[dict[str, float], ...],
+def asked_answers(answers: list[Answer], frame: pd.DataFrame, places: tuple[dict[str, float], ...],
                   losses: tuple[float, ...]) -> list[dict[str, Any]]:
     """Rows for laws.json: what was asked at places and for losses, of every law over all runs that can tell."""
     rows = []
     for made in answers if places or losses else ():
         if made.question.subset != "all" or not made.boots:
             continue
-        law = of_answer(made, frame, labels)
+        law = of_answer(made, frame)
         about = {"of": law.fit.y, "law": law.fit.law, "over": list(law.sizes)}
         rows += [about | {"asked": "y at sizes"} | law.predict(**place) for place in places
                  if {understand(name).role or name for name in place} == set(law.sizes)]

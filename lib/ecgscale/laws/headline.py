@@ -55,6 +55,21 @@ def settings_vary(frame: pd.DataFrame, x: tuple[str, ...]) -> bool:
     return False
 
 
+def observations(frame: pd.DataFrame, x: tuple[str, ...], labels: np.ndarray) -> np.ndarray:
+    """(run,) numbers: runs that share one are one observation of a law over the sizes x.
+
+    labels (run,): configurations, which they are, but for a law of one size in a table where another count varies too.
+    What the other does to a run it does to all runs of the same sizes, however many settings were tried there.
+    """
+    counts = [name for name in COUNTS if name in frame and name not in x and frame[name].nunique() > 1
+              and abs(stats.spearmanr(frame[name], frame[x[0]], nan_policy="omit").statistic) < LOCKSTEP]
+    if len(x) > 1 or not counts:
+        return labels
+    place = frame.groupby([*x, *counts], dropna=False).ngroup().to_numpy()
+    crossed = pd.Series(place).groupby(labels).nunique().max() > 1      # as of checkpoints of one run
+    return labels if crossed else place
+
+
 def families_differ(families: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) -> float:
     """p value of "one straight line in logs holds for every family": F test of levels and slopes of their own."""
     names, number = np.unique(families.astype(str), return_inverse=True)

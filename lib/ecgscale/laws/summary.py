@@ -50,7 +50,7 @@ def notes(fits: list[LawFit]) -> list[str]:
     """What to know of laws beside their verdict: what they pool, why the loss is not the squared one, on which run they
     hang most, whether the noise changes along the sizes, and which intervals like theirs were counted to fall short."""
     return [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
-            for fit in fits for said in said_of(fit)] + gone_along(fits) + counted_too_narrow(fits)
+            for fit in fits for said in said_of(fit)] + gone_along(fits) + counted_by_place(fits) + counted_too_narrow(fits)
 
 
 def gone_along(fits: Iterable[LawFit]) -> list[str]:
@@ -71,6 +71,23 @@ def gone_along(fits: Iterable[LawFit]) -> list[str]:
             told.append(f"laws over {size} alone have what {both[size]} leaves in their floor or exponent; the law of "
                         "both sizes holds them apart")
     return list(dict.fromkeys(told))
+
+
+def counted_by_place(fits: Iterable[LawFit]) -> list[str]:
+    """In one line: the laws whose intervals count places of the sizes instead of runs (headline.observations)."""
+    ours = [fit for fit in fits if fit.statistics.get("by_place")]
+    if not ours:
+        return []
+    sizes = ", ".join(dict.fromkeys(fit.x[0] for fit in ours))
+    places, runs = (sorted({count(fit) for fit in ours}) for count in (lambda fit: fit.statistics["runs"],
+                                                                       lambda fit: fit.points))
+    return [f"laws over {sizes} alone: another size varies too and does the same to all settings tried at one place; "
+            f"intervals count places ({between(places)}) instead of runs ({between(runs)})"]
+
+
+def between(counts: list[int]) -> str:
+    """ "26", or "26 to 70"."""
+    return " to ".join(f"{count:,}" for count in dict.fromkeys((counts[0], counts[-1])))
 
 
 def counted_too_narrow(fits: Iterable[LawFit]) -> list[str]:

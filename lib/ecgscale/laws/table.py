@@ -20,7 +20,7 @@ from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.fitted import asked_answers
 from ecgscale.laws.forms import CURVES
 from ecgscale.laws.groups import group_laws
-from ecgscale.laws.headline import frontier_of, frontier_share, with_headlines
+from ecgscale.laws.headline import frontier_of, frontier_share, observations, with_headlines
 from ecgscale.laws.profile import Profile
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import versions
@@ -61,7 +61,7 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
                 allocation=allocation, differences=[*differences(answers), *compared], crossings=met(answers),
                 reading=reading, columns=columns and columns.explaining(
                     [one.column for one in explained], name_others=target not in frame),     # ours has dozens
-                answers=asked_answers(answers, frame, labels, places, losses),
+                answers=asked_answers(answers, frame, places, losses),
                 rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
 
 
@@ -88,7 +88,8 @@ def tasks(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replic
     """Arguments of `answer`, question by question."""
     names = frame["run_id"].astype(str).to_numpy()
     return [(question, [frame[name].to_numpy(float)[question.rows] for name in question.x], labels[question.rows],
-             replicates, seed + number, 0.05 / len(asked), CURVES, names[question.rows], huber)
+             replicates, seed + number, 0.05 / len(asked), CURVES, names[question.rows], huber,
+             observations(frame.iloc[question.rows], question.x, labels[question.rows]))
             for number, question in enumerate(asked)]
 
 

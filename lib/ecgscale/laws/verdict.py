@@ -101,6 +101,19 @@ def tied(fit: Fit, place: int) -> tuple[str, float] | None:
     return fit.law.names[best], float(correlation[best])
 
 
+def effect_p(fits: dict[str, Fit], log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float:
+    """p value of "no size has an effect", by the loss that the laws were fitted with: a mean would follow the runs that
+    this loss lets pull no more than others. Of one size, of the power law's exponent; of several, of the slopes of the
+    runs as the law's loss sees them (`Fit.as_seen`).
+
+    fits: by name, of log y (point,) at log_x (size, point); none of few points. clusters (point,).
+    """
+    first = next(iter(fits.values()), None)
+    if first is None or first.delta is None:
+        return slope_p(log_x, log_y, clusters)
+    return exponent_p(fits["power"], clusters) if "power" in fits else slope_p(log_x, first.as_seen, clusters)
+
+
 def exponent_p(fit: Fit, clusters: np.ndarray) -> float:
     """p value of "the exponent of this power law is 0", by the variance of its interval."""
     place = fit.law.names.index("c")
