@@ -61,7 +61,7 @@ def observations(frame: pd.DataFrame, x: tuple[str, ...], labels: np.ndarray) ->
     labels (run,): configurations, which they are, but for a law of one size in a table where another count varies too.
     What the other does to a run it does to all runs of the same sizes, however many settings were tried there.
     """
-    counts = [name for name in COUNTS if name in frame and name not in x and frame[name].nunique() > 1
+    counts = [name for name in COUNTS if name in frame and name not in x and frame[name].nunique() >= 2
               and abs(stats.spearmanr(frame[name], frame[x[0]], nan_policy="omit").statistic) < LOCKSTEP]
     if len(x) > 1 or not counts:
         return labels

@@ -49,8 +49,9 @@ def foremost(laws: Laws) -> list[LawFit]:
 def notes(fits: list[LawFit]) -> list[str]:
     """What to know of laws beside their verdict: what they pool, why the loss is not the squared one, on which run they
     hang most, whether the noise changes along the sizes, and which intervals like theirs were counted to fall short."""
-    return [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
-            for fit in fits for said in said_of(fit)] + gone_along(fits) + counted_by_place(fits) + counted_too_narrow(fits)
+    each = [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
+            for fit in fits for said in said_of(fit)]
+    return each + gone_along(fits) + counted_by_place(fits) + counted_too_narrow(fits)
 
 
 def gone_along(fits: Iterable[LawFit]) -> list[str]:
