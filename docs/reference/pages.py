@@ -1,4 +1,4 @@
-"""What is generated of docs/reference: the tables of contracts.md, parameters.md, commands.md, study.md, columns.md,
+"""What is generated of docs/reference: the tables of files/, parameters.md, commands.md, study.md, columns.md,
 licences.md and api.md, below a mark in each.
 
     make reference
@@ -15,6 +15,7 @@ import re
 import runpy
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,12 @@ def code(value: Any) -> str:
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
-# -------------------------------------------------------------------------------------------------- contracts.md
+# --------------------------------------------------------------------------------------------------------- files/
 
 
-def contracts() -> str:
-    """Every column of every table and every member of every document."""
-    return "\n" + reference.page()
+def files(chapter: str) -> str:
+    """Every column of every table and every member of every document of a chapter of ecgscale.contracts."""
+    return "\n" + reference.page(chapter)
 
 
 # ------------------------------------------------------------------------------------------------- parameters.md
@@ -274,8 +275,9 @@ def shown(part: inspect.Parameter) -> str:
     return f"{stars}{part.name}: {part.annotation}" + ("" if part.default is part.empty else f" = {default}")
 
 
-PAGES = {"contracts.md": contracts, "parameters.md": parameters, "commands.md": commands, "study.md": study,
-         "columns.md": columns, "licences.md": licences, "api.md": api}
+PAGES = {**{f"files/{chapter}.md": partial(files, chapter) for chapter in reference.CHAPTERS},
+         "parameters.md": parameters, "commands.md": commands, "study.md": study, "columns.md": columns,
+         "licences.md": licences, "api.md": api}
 
 if __name__ == "__main__":
     for name, generated in PAGES.items():

@@ -1,5 +1,6 @@
 """`python -m ecgscale.contracts`: print the reference of every file between stages."""
 
-from ecgscale.contracts.reference import page
+from ecgscale.contracts.reference import CHAPTERS, page
 
-print(page(), end="")
+for chapter in CHAPTERS:
+    print(f"# {chapter}\n\n{page(chapter)}")

@@ -1,7 +1,8 @@
-"""The reference page of the files between stages, written from their declarations (docs/reference/contracts.md)."""
+"""The reference pages of the files between stages, written from their declarations (docs/reference/files/)."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
 import re
@@ -12,22 +13,33 @@ from ecgscale import contracts
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.tables import SYNTHETIC, Column, Table
 
+CHAPTERS = ("corpus", "runs", "evaluation", "deploy", "analysis", "rounds")       # modules, in the order of the data
 TABLE_HEAD = ("column", "type", "unit", "meaning", "since")
 DOCUMENT_HEAD = ("member", "type", "meaning")
 
 
-def page() -> str:
-    """Every column of every table and every member of every document, as Markdown."""
-    declared = [getattr(contracts, name) for name in contracts.__all__]
-    parts = [one for one in declared if inspect.isclass(one) and issubclass(one, Part) and one not in (Part, Document)]
-    chapters = {
-        "Tables": [list(of_table(one)) for one in declared if isinstance(one, Table)],
+def page(chapter: str) -> str:
+    """Every column of every table and every member of every document of a chapter, as Markdown."""
+    tables = [one for one in declared(chapter) if isinstance(one, Table)]
+    parts = [one for one in declared(chapter) if not isinstance(one, Table)]
+    sections = {
+        "Tables": [list(of_table(one)) for one in tables],
         "Documents": [list(of_part(one)) for one in parts if issubclass(one, Document)],
         "Parts of documents": [list(of_part(one)) for one in parts if not issubclass(one, Document)],
     }
-    lines = [line for title, sections in chapters.items()
-             for line in (f"## {title}", "", *itertools.chain.from_iterable(sorted(sections)))]
+    lines = [line for title, told in sections.items() if told
+             for line in (f"## {title}", "", *itertools.chain.from_iterable(sorted(told)))]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def declared(chapter: str) -> list[Table | type[Part]]:
+    """What is public and no earlier chapter has: a chapter imports what it needs of those before it."""
+    *earlier, own = (vars(importlib.import_module(f"{contracts.__name__}.{name}")).values()
+                     for name in CHAPTERS[: CHAPTERS.index(chapter) + 1])
+    known = {id(one) for one in own} - {id(one) for names in earlier for one in names}
+    named = [getattr(contracts, name) for name in contracts.__all__]
+    return [one for one in named if id(one) in known and (
+        isinstance(one, Table) or (inspect.isclass(one) and issubclass(one, Part) and one not in (Part, Document)))]
 
 
 def of_table(table: Table) -> Iterator[str]:
