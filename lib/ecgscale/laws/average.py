@@ -75,7 +75,7 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     weights = 1 / (rmse**2 + noise**2)
     weights /= weights.sum()
     middle = weighted_median(every.ahead, weights)
-    single = max(noise, own / CALIBRATION)
+    single = np.maximum(noise, own.ahead(log_new) / CALIBRATION)
     reach = half_width(every, weights, middle, single, log_x, log_new, cuts, level)
     middle = middle + level_y
     ends = np.cumsum(list(CANDIDATES.values()))
@@ -128,10 +128,11 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.array([np.interp(0.5, place, value) for place, value in zip(centre.T, sorted_values.T, strict=True)])
 
 
-def half_width(fits: CurveFits, weights: np.ndarray, middle: np.ndarray, noise: float, log_x: np.ndarray,
+def half_width(fits: CurveFits, weights: np.ndarray, middle: np.ndarray, noise: np.ndarray, log_x: np.ndarray,
                log_new: np.ndarray, cuts: list[int], level: float) -> np.ndarray:
-    """(new,) half width in log y: noise, scatter of the later points around the candidates, candidates around their
-    middle, and the error that the backtests of the middle had, growing with the way ahead in log x as it did there."""
+    """(new,) half width in log y: noise (new,), scatter of the later points around the candidates, candidates around
+    their middle, and the error that the backtests of the middle had, growing with the way ahead in log x as it did
+    there."""
     points = len(log_x)
     scatter = weights @ np.mean(fits.residuals[:, points // 2 :] ** 2, axis=1) * points / max(points - 3, 1)
     between = weights @ (fits.ahead - middle) ** 2

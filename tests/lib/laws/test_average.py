@@ -213,7 +213,21 @@ def test_many_points_are_summarised_by_the_means_of_their_steps():
     x, y, own = thinned(log_x, 3 - 0.5 * log_x + 0.02 * random.standard_normal(20_000))
     assert len(x) == DENSE
     np.testing.assert_allclose(y, 3 - 0.5 * x, atol=5 * 0.02 / np.sqrt(150))
-    assert own == pytest.approx(0.02, rel=0.05)
+    assert own.ahead(np.array([6.0])) == pytest.approx([0.02], rel=0.05)
+
+
+def test_noise_that_grew_goes_on_to_grow():
+    """Tenfold over three decades to 2 % at the last of 5,000 points, evenly spaced in log size: 2.5 % twice as far and
+    3.2 % four times. Told by the last third alone, nominal 90 % intervals held 0.65 of new measurements."""
+    x, inside = np.geomspace(1e3, 1e6, 5000), []
+    for seed in range(8):
+        random = np.random.default_rng(seed)
+        every = np.concatenate([x, [2e6] * 50, [4e6] * 50])
+        y = (1.5 + 60 * every**-0.5) * np.exp(0.02 * (every / 1e6) ** (1 / 3) * random.standard_normal(len(every)))
+        ahead = extrapolate(x, y[:5000], [2e6, 4e6])
+        inside.append((np.repeat(ahead.low, 50) <= y[5000:]) & (y[5000:] <= np.repeat(ahead.high, 50)))
+    assert thinned(np.log(x), np.log(y[:5000]))[2].ahead(np.log([4e6])) == pytest.approx([0.02 * 4 ** (1 / 3)], rel=0.1)
+    assert 0.85 < np.mean(inside) < 0.97
 
 
 def test_a_new_measurement_lies_off_as_far_as_the_last_ones_do():
@@ -223,7 +237,9 @@ def test_a_new_measurement_lies_off_as_far_as_the_last_ones_do():
     noise = np.repeat(np.geomspace(0.6, 0.006, 40), 20)
     x = np.repeat(size, 20)
     y = (0.045 + 0.6 * x**-0.5) * np.exp(noise * np.random.default_rng(5).standard_normal(len(x)))
-    assert thinned(np.log(x), np.log(y))[2] == pytest.approx(np.sqrt(np.mean(noise[-14 * 20:] ** 2)), rel=0.1)
+    single = thinned(np.log(x), np.log(y))[2]
+    assert single.deviation == single.ahead(np.log([4e5]))[0]
+    assert single.deviation == pytest.approx(np.sqrt(np.mean(noise[-14 * 20:] ** 2)), rel=0.1)
     ahead = extrapolate(x, y, [4e5])
     truth = 0.045 + 0.6 * 4e5**-0.5
     assert ahead.low[0] < truth < ahead.high[0]
