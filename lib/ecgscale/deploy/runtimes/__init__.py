@@ -191,7 +191,8 @@ def runtime_class(name: str) -> type[Runtime]:
     try:
         return importlib.import_module(MODULES[name]).RUNTIME
     except ImportError as error:
-        raise Unavailable(f"{type(error).__name__}: {error}") from None
+        remedy = f": pip install {name}" if error.name == name else ""       # the wheel is called as the runtime
+        raise Unavailable(f"{type(error).__name__}: {error}{remedy}") from None
 
 
 def kind_of(device: str) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """Every runtime that is here gives the trained network's logits; every device that is not says so itself."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -124,3 +125,11 @@ def test_what_a_library_says_of_a_path_can_be_written_into_a_file():
     """Linux takes any bytes as a name; a file of ours is UTF-8."""
     said = "cannot read " + os.fsdecode(b"out/\xff") + "\n  Exception from a.cpp"
     assert one_line(OSError(said)) == "cannot read out/\\udcff"
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_a_missing_wheel_is_told_with_its_name(monkeypatch, name):
+    monkeypatch.delitem(sys.modules, f"ecgscale.deploy.runtimes.{name}_runtime", raising=False)
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(Unavailable, match=rf"^ModuleNotFoundError: .*{name}.*: pip install {name}$"):
+        runtime_class(name)
