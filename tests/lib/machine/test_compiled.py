@@ -35,3 +35,23 @@ def test_an_edit_of_what_a_loop_calls_is_noticed(tmp_path):
                               capture_output=True, check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)})
         found.append(told.stdout.strip())
     assert found == ["11", "12"]
+
+
+def test_loops_that_came_with_an_installation_are_read_where_nobody_may_write(tmp_path):
+    """What an image holds beside its code serves another user's task; for another processor it is compiled anew."""
+    (tmp_path / "loops.py").write_text("from ecgscale.machine.compiled import compiled\n\n\n@compiled\ndef half(x):\n"
+                                       "    return x / 2\n")
+    own = tmp_path / "own"
+
+    def compiled_by(**more: str) -> int:
+        told = subprocess.run([sys.executable, "-c", "import loops; print(loops.half(3.0))"], cwd=tmp_path, text=True,
+                              capture_output=True, check=True, env={**os.environ, "NUMBA_CPU_NAME": "generic", **more})
+        assert told.stdout.strip() == "1.5"
+        return len(list(own.rglob("*.nbc")))
+
+    assert compiled_by(NUMBA_CACHE_DIR="") == 0
+    (beside,) = (tmp_path / "__pycache__").glob("*.nbc")
+    made = beside.stat().st_mtime_ns
+    assert compiled_by(NUMBA_CACHE_DIR=str(own)) == 0
+    assert compiled_by(NUMBA_CACHE_DIR=str(own), NUMBA_CPU_NAME="x86-64", NUMBA_CPU_FEATURES="") == 1
+    assert beside.stat().st_mtime_ns == made
