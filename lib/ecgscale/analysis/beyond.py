@@ -29,6 +29,7 @@ from ecgscale.laws.kriging import krige
 from ecgscale.laws.uncertainty import LEVEL
 
 LARGEST = 0.2           # share of the runs that "largest held out" foretells
+GROUPS = 8              # of families or sources that are held out in turn
 LEVELS = 3              # values of a size from which a law of it is asked
 FEWEST = 12             # runs to learn from
 STEPS = 2               # before the one that is asked, each a fifth smaller or older
@@ -81,9 +82,7 @@ def largest(table: Table, rows: np.ndarray) -> Iterator[Split]:
 
 
 def other_family(table: Table, rows: np.ndarray) -> Iterator[Split]:
-    family = table.family[rows]
-    for name in np.unique(family) if len(np.unique(family)) > 1 else ():
-        yield rows[family != name], rows[family == name]
+    yield from each_apart(rows, table.family[rows])
 
 
 def newest(table: Table, rows: np.ndarray) -> Iterator[Split]:
@@ -96,9 +95,18 @@ def newest(table: Table, rows: np.ndarray) -> Iterator[Split]:
 
 
 def other_source(table: Table, rows: np.ndarray) -> Iterator[Split]:
-    source = named(table.runs, "source")[rows]
-    for name in np.unique(source) if len(np.unique(source)) > 1 else ():
-        yield rows[source != name], rows[source == name]
+    yield from each_apart(rows, named(table.runs, "source")[rows])
+
+
+def each_apart(rows: np.ndarray, kinds: np.ndarray) -> Iterator[Split]:
+    """Each of several kinds (run,) held out; more than GROUPS of them in so many groups, alike in runs: within each,
+    others are held out in turn, and that grows with the square."""
+    names, kind, runs = np.unique(kinds, return_inverse=True, return_counts=True)
+    group = np.arange(len(names))
+    if len(names) > GROUPS:
+        group[np.argsort(-runs, kind="stable")] = np.arange(len(names)) % GROUPS
+    for one in range(group.max() + 1) if len(names) > 1 else ():
+        yield rows[group[kind] != one], rows[group[kind] == one]
 
 
 def dates(runs: pd.DataFrame) -> np.ndarray | None:
@@ -137,15 +145,18 @@ def by_process(table: Table, learned: np.ndarray, asked: np.ndarray) -> np.ndarr
 
 def by_family(table: Table, learned: np.ndarray, asked: np.ndarray,
               tell: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-    """(2, asked run), of what `tell` gives, one or two values a run."""
+    """(2, asked run), of what `tell` gives, one or two values a run, for rows learned from, their sizes, sizes asked
+    for: of a family's own rows, of all together for the families that have too few."""
     sizes, family = table.runs[list(table.sizes)].to_numpy(float).T, table.family
+    names, kind = np.unique(family[asked], return_inverse=True)
+    known = [learned[family[learned] == name] for name in names]
+    enough = np.array([len(own) >= len(table.law.parameters) + 3 for own in known])
+    asking = [(known[place], kind == place) for place in np.flatnonzero(enough)] + [(learned, ~enough[kind])]
     out = np.empty((2, len(asked)))
-    for name in np.unique(family[asked]):
-        own = learned[family[learned] == name]
-        rows = own if len(own) >= len(table.law.parameters) + 3 else learned
-        rows = rows[np.argsort(-np.log(sizes[:, rows]).sum(axis=0), kind="stable")]     # the largest first
-        here = family[asked] == name
-        out[:, here] = tell(rows, sizes[:, rows], sizes[:, asked[here]])
+    for rows, here in asking:
+        if here.any():
+            rows = rows[np.argsort(-np.log(sizes[:, rows]).sum(axis=0), kind="stable")]     # the largest first
+            out[:, here] = tell(rows, sizes[:, rows], sizes[:, asked[here]])
     return out
 
 

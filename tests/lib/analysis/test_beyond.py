@@ -10,9 +10,11 @@ from sklearn.ensemble import RandomForestRegressor
 
 from ecgscale.analysis.beyond import (
     Table,
+    by_family,
     by_process,
     conformal,
     dates,
+    each_apart,
     foretold,
     judged,
     largest,
@@ -81,6 +83,37 @@ def test_each_family_is_told_by_the_others(ahead):
     assert len(part) == len(runs())
     assert part.groupby("fold")["row"].agg(lambda rows: runs()["family"].iloc[rows].nunique()).eq(1).all()
     assert part["low"].isna().sum() == 0
+
+
+def test_many_families_are_held_out_in_eight_groups_alike_in_runs():
+    """A public table of 148 language models has 47 families. Each run is asked once, by runs of other families."""
+    random = np.random.default_rng(2)
+    kinds = np.repeat([f"family{one}" for one in range(47)], random.integers(1, 9, 47))
+    rows = random.permutation(len(kinds))
+    splits = list(each_apart(rows, kinds[rows]))
+    assert len(splits) == 8
+    assert sorted(np.concatenate([asked for _, asked in splits])) == list(range(len(kinds)))
+    for learned, asked in splits:
+        assert not set(kinds[learned]) & set(kinds[asked])
+        assert len(learned) + len(asked) == len(kinds)
+    assert np.ptp([len(asked) for _, asked in splits]) <= 8
+    few = np.array(["b", "a", "b"])
+    assert [asked.tolist() for _, asked in each_apart(np.arange(3), few)] == [[1], [0, 2]]
+    assert not list(each_apart(np.arange(3), np.array(["a", "a", "a"])))
+
+
+def test_families_with_too_few_runs_share_one_law():
+    frame = runs(families=("regnet", "vit", "resnet", "convnext"))
+    table = Table(frame, frame[["lr"]], response(frame, "test_auroc"), ("params", "train_records"))
+    learned = np.flatnonzero(frame["family"].isin(["regnet", "vit"]) & frame["params"].lt(4e5))
+    told = []
+
+    def tell(rows, sizes, at):
+        told.append((set(frame["family"].iloc[rows]), at.shape[1]))
+        return np.log(at.prod(axis=0))
+
+    by_family(table, learned, np.arange(len(frame)), tell)
+    assert told == [({"regnet"}, 70), ({"vit"}, 70), ({"regnet", "vit"}, 140)]
 
 
 def test_an_interval_that_cannot_be_had_has_no_end():
