@@ -115,6 +115,7 @@ def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
         rows = [row for i, row in enumerate(rows) if i not in comments]
         lines = [line for i, line in enumerate(lines) if i not in comments]
         notices += [f"{len(comments)} line(s) of comment left out"] if comments else []
+    rows, lines = levels_joined(rows, lines, notices)
     header = not all(NUMBER.fullmatch(cell) for cell in rows[0] if cell.strip())
     names = [cell.strip() for cell in rows.pop(0)] if header else []
     lines = lines[1:] if header else lines
@@ -128,6 +129,30 @@ def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
     columns = [np.array(column, dtype=object) for column in zip(*rows, strict=True)] if rows else [
         np.empty(0, dtype=object) for _ in names]
     return Sheet(names, columns, np.array(lines, dtype=int), delimiter, header, tuple(notices))
+
+
+def levels_joined(rows: list[list[str]], lines: list[int], notices: list[str]) -> tuple[list[list[str]], list[int]]:
+    """The rows with one header where pandas wrote several levels of columns, one a line with nothing above its index,
+    and below them, where the index has names, a line of those: ("val", "loss") is "val/loss", as of a frame, and
+    the mean of a loss is the loss."""
+    index = next((place for place, cell in enumerate(rows[0]) if cell.strip()), 0)
+
+    def is_level(row: list[str]) -> bool:
+        return len(row) == len(rows[0]) and not any(map(str.strip, row[:index])) and all(
+            cell.strip() and not NUMBER.fullmatch(cell) for cell in row[index:])
+
+    levels = 1
+    while index and levels < len(rows) and is_level(rows[levels]):
+        levels += 1
+    if levels == 1:
+        return rows, lines
+    names = ["/".join(part.strip() for part in parts if part.strip() not in ("", "mean"))
+             for parts in zip(*rows[:levels], strict=True)]
+    notices.append(f"{levels} lines of header are joined: {', '.join(names[index:][:3])}")
+    below = rows[levels] if levels < len(rows) else []
+    if len(below) == len(names) and all(map(str.strip, below[:index])) and not any(map(str.strip, below[index:])):
+        names, levels = [*below[:index], *names[index:]], levels + 1
+    return [names, *rows[levels:]], [lines[0], *lines[levels:]]
 
 
 def preamble(text: str) -> tuple[int, str]:

@@ -61,6 +61,28 @@ def test_percent_byte_order_marks_and_encodings(tmp_path, content, accuracy):
     assert read_runs(tmp_path / "table.csv").frame["accuracy"].tolist() == pytest.approx(accuracy)
 
 
+@pytest.mark.parametrize("index", [False, True])
+def test_levels_of_columns_are_read_as_pandas_writes_them(index, tmp_path):
+    """Means over seeds by groupby and agg, and a frame of two levels with a numbered index: the sizes and losses that
+    pandas was given, on the lines where it wrote them."""
+    frame = pd.DataFrame({"params": [1e6, 1e6, 2e6, 2e6], "tokens": [1e8, 1e8, 4e8, 4e8], "loss": [3.0, 3.2, 2.5, 2.7]})
+    means = frame.groupby(["params", "tokens"]).agg({"loss": ["mean", "std"]})
+    if index:
+        means = frame.groupby(["params", "tokens"], as_index=False).mean()
+        means.columns = pd.MultiIndex.from_tuples([("model", "params"), ("train", "tokens"), ("val", "loss")])
+    means.to_csv(tmp_path / "levels.csv")
+    read_in = read_runs(tmp_path / "levels.csv")
+    assert read_in.frame[["params", "samples_seen"]].to_numpy().tolist() == [[1e6, 1e8], [2e6, 4e8]]
+    assert list(read_in.columns.responses) == ["val_loss" if index else "loss"]
+    assert read_in.frame[next(iter(read_in.columns.responses))].tolist() == pytest.approx([3.1, 2.6])
+    assert "2 lines of header are joined" in " ".join(read_in.columns.notices)
+
+
+def test_a_row_of_words_below_a_header_without_an_index_is_a_row():
+    with pytest.raises(UserError, match="params: 'small' is not a number"):
+        read("params,loss\nsmall,low\n1e6,2.5\n")
+
+
 TRACKERS = {        # as each writes its runs; how many of them ended well with a loss
     "W&B": ('"Name","State","Notes","User","Tags","Created","Runtime","n_params","seed","val/loss"\n'
             '"run #18","finished","-","me","","2024-01-01T00:00:00.000Z","600","1.2e6","1","2.5"\n'
