@@ -91,7 +91,9 @@ def new_folder(text: str) -> Path:
 
 
 def new_file(text: str) -> Path:
-    """Where one result goes: a file, there already or not."""
+    """Where one result goes: a file, there already or not. The datapackage.json beside a table names it, in UTF-8."""
+    if not Path(text).name.isprintable():
+        raise argparse.ArgumentTypeError(f"{text[:200]!r} is not UTF-8, or holds signs that are not printed")
     return place(text, Path.is_file, "not a file")
 
 

@@ -93,6 +93,14 @@ def test_results_may_lie_where_a_name_is_not_utf_8(tmp_path):
     assert read_split(folder)[0]["record"].tolist() == SPLIT.read(folder / "split.csv")["record"].tolist() == ["a", "b"]
 
 
+def test_a_file_of_results_has_a_name_that_a_document_can_hold(tmp_path):
+    """datapackage.json lists it; a lone surrogate ended `ecg-extrapolate` with a traceback after its work."""
+    for name in (os.fsdecode(b"caf\xe9.csv"), "a\nb.csv"):
+        with pytest.raises(argparse.ArgumentTypeError, match="not UTF-8"):
+            command.new_file(str(tmp_path / name))
+    assert command.new_file(str(tmp_path / "café.csv")) == tmp_path / "café.csv"
+
+
 def test_a_foreign_file_at_the_second_place_stops_the_first_one_too(tmp_path):
     (tmp_path / "split.json").write_text("mine")
     info = SplitInfo(method="records", seed=1, counts={}, audit={}, corpus_digest="c", digest="d", synthetic=True)

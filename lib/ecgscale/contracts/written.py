@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
@@ -23,9 +24,15 @@ def is_missing(text: str) -> bool:
     return text.strip().casefold() in MISSING
 
 
+def composed(text: str) -> str:
+    """A name as names are compared: in one Unicode form (NFC). macOS and spreadsheets write an accent apart (NFD)."""
+    return unicodedata.normalize("NFC", text)
+
+
 def canonical(code: str) -> str:
-    """A code as codes are compared: without spaces around it, without the `.0` of a table of numbers, in one case."""
-    return as_whole(code.strip()).casefold()
+    """A code as codes are compared: without spaces around it, without the `.0` of a table of numbers, in one case and
+    one Unicode form."""
+    return composed(as_whole(code.strip()).casefold())
 
 
 def as_whole(code: str) -> str:

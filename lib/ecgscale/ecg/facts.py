@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ecgscale.contracts.written import composed
 from ecgscale.errors import UserError
 
 
@@ -40,7 +41,12 @@ class FactTable:
 
     def of(self, place: str) -> Facts:
         """The facts of a record by its path below the source folder, else by its name."""
-        return self.rows.get(place) or self.rows.get(place.rpartition("/")[2]) or NOTHING
+        return self.rows.get(self.key(place), NOTHING)
+
+    def key(self, place: str) -> str:
+        """What a record is called here: its path below the source folder or else its name, in either Unicode form."""
+        names = (place, composed(place))
+        return next((name for name in names if name in self.rows), composed(place.rpartition("/")[2]))
 
     def match(self, places: Iterable[str], folder: Path, largest_share: float = 1.0) -> Sequence[str]:
         """What does not match, counted in words: rows that name no recording, and recordings without a row.
@@ -51,7 +57,7 @@ class FactTable:
         if not self.rows:
             return []
         places = list(places)
-        named = Counter(place if place in self.rows else place.rpartition("/")[2] for place in places)
+        named = Counter(map(self.key, places))
         used = named.keys() & self.rows.keys()
         if not used:
             raise UserError(f"names none of the {len(places)} recordings below {folder}", file=self.file,

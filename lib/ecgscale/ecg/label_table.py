@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ecgscale.contracts.written import read_rows, unused
+from ecgscale.contracts.written import composed, read_rows, unused
 from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.errors import UserError
 
@@ -37,7 +37,7 @@ def read_labels(file: Path) -> FactTable:
     codes: dict[str, list[str]] = {}
     people: dict[str, dict[str, str]] = {}
     for line, row in enumerate(rows, 2):
-        record = row["record"]
+        record = composed(row["record"])
         if record in codes and read is not codes_alone:
             raise UserError(f"record {record!r} stands twice", file=file, line=line, field="record",
                             remedy="Give each record one line, or a column `code` with one code a line")

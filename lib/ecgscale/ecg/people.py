@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from ecgscale.contracts.written import as_whole, is_missing, read_rows, unused
+from ecgscale.contracts.written import as_whole, composed, is_missing, read_rows, unused
 from ecgscale.ecg.facts import Facts, FactTable
 from ecgscale.errors import UserError
 
@@ -34,7 +34,7 @@ def read_people(file: Path) -> FactTable:
     people: dict[str, Facts] = {}
     words: dict[str, int] = {}
     for line, row in enumerate(rows, 2):
-        fold, patient, site = (as_whole(row.get(name, "")) for name in ("fold", "patient", "site"))
+        fold, patient, site = (composed(as_whole(row.get(name, ""))) for name in ("fold", "patient", "site"))
         if fold not in FOLDS and not is_missing(fold):
             raise UserError(f"{fold!r} is not a fold", file=file, line=line, field="fold",
                             remedy="Write 0 or 1 (train), 2 (valid), 3 (test)")
@@ -45,7 +45,7 @@ def read_people(file: Path) -> FactTable:
             words[patient] = words.get(patient, 0) + 1
         person = Facts(None if is_missing(patient) else patient, int(fold) if fold in FOLDS else None,
                        site=None if is_missing(site) else site)
-        known = people.setdefault(row["record"], person)
+        known = people.setdefault(composed(row["record"]), person)
         for name in TOLD:
             if getattr(known, name) != getattr(person, name):
                 raise UserError(f"record {row['record']!r} has two {name}s", file=file, line=line, field=name,

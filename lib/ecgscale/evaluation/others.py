@@ -19,7 +19,7 @@ import pandas as pd
 
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.contracts.reading import LARGEST_TEXT, check_width, plain_file, read_arrays, read_text, reading
-from ecgscale.contracts.written import is_missing
+from ecgscale.contracts.written import composed, is_missing
 from ecgscale.ecg.datasets import challenge_comments
 from ecgscale.ecg.datasets.cinc_2024 import labels_of
 from ecgscale.ecg.datasets.wfdb_headers import headers_below
@@ -44,6 +44,8 @@ def read_table(path: Path | str, label_set: LabelSet) -> pd.DataFrame:
     if path.is_dir():
         return read_outputs(path, label_set)
     frame = read_npz(path) if path.suffix == ".npz" else read_csv(path)
+    for name in {"record", "patient"} & set(frame):
+        frame[name] = frame[name].map(lambda told: composed(told) if isinstance(told, str) else told)
     return frame.set_index("record")
 
 
@@ -93,11 +95,12 @@ def read_headers(folder: Path, label_set: LabelSet) -> pd.DataFrame:
             comments = read_header(folder / name).comments
         except Rejected as error:
             raise UserError(str(error), file=folder / name) from None
-        if Path(name).stem in rows:
-            raise UserError(f"two headers are named {Path(name).stem!r}", file=folder, field="record")
+        record = composed(Path(name).stem)
+        if record in rows:
+            raise UserError(f"two headers are named {record!r}", file=folder, field="record")
         codes = [code for told in (challenge_comments, labels_of) for code in told(comments).codes if code]
         unknown.update(code for code in codes if not label_set.knows(code) and not is_missing(code))
-        rows[Path(name).stem] = label_set.encode(codes).astype(float)
+        rows[record] = label_set.encode(codes).astype(float)
     if unknown:
         print(f"{folder}: codes that the label set does not know: {counted(unknown)}", file=sys.stderr)
     if not rows:
@@ -132,7 +135,7 @@ def read_outputs(folder: Path, label_set: LabelSet) -> pd.DataFrame:
             known = [values[column] for column in found if not math.isnan(values[column])]
             row[code] = sum(known) / len(known) if known else 0.0
             row[DECISION + code] = float(any(decided[column].casefold() in YES for column in found))
-        name = lines[0].lstrip("#").strip() or file.stem
+        name = composed(lines[0].lstrip("#").strip() or file.stem)
         if name in rows:
             raise UserError(f"record {name!r} stands in two files", file=file, field="record")
         rows[name] = row

@@ -154,7 +154,7 @@ def by_class(table: pd.DataFrame, label_set: LabelSet, what: str, join: Callable
                         remedy="Name one column for each class of the label set by its code")
     try:
         parts = [join(table.iloc[:, places].to_numpy(dtype=float), axis=1) for places in columns]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UserError(f"not a number ({error})", field=what) from None
     return np.stack(parts, axis=1)
 

@@ -16,10 +16,11 @@ from tests.tiny_models import exported_model
 
 
 def measured(folder, machine, monkeypatch, others=()):
+    """One block, whatever its times: calls of a microsecond drift tenfold on a busy machine, and would be repeated."""
     planted(monkeypatch, one=kind(0.0))
     deploy = Deploy(repeats=1, min_count=20, min_seconds=0)
     return bench.bench([exported_model()], ["one"], ["cpu", "gpu"], deploy, folder, 1, machine, others=others,
-                       tolerance=9)
+                       tolerance=float("inf"))
 
 
 def test_rows_times_and_environments_stand_beside_each_other(tmp_path, monkeypatch):

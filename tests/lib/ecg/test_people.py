@@ -8,6 +8,7 @@ from ecgscale.contracts import REJECTS
 from ecgscale.design.study import Study
 from ecgscale.ecg.corpus import Corpus
 from ecgscale.ecg.facts import NO_TABLE, Facts
+from ecgscale.ecg.label_table import read_labels
 from ecgscale.ecg.people import age_of, read_people, sex_of
 from ecgscale.ecg.source import Source, prepare_source
 from ecgscale.ecg.split import split_corpus
@@ -127,3 +128,18 @@ def test_a_site_is_a_name(tmp_path):
         read_people(table(tmp_path, "record,site\nA1,a\nA2,a/b\n"))
     with pytest.raises(UserError, match=r"people\.csv:3: site: record 'A1' has two sites"):
         read_people(table(tmp_path, "record,site\nA1,a\nA1,b\n"))
+
+
+def test_a_name_is_the_same_in_either_unicode_form(tmp_path):
+    """macOS and spreadsheets write an accent apart (NFD): "Ärzte" twice would be two patients, in two parts."""
+    apart, joined = "A\u0308", "\u00c4"
+    people = read_people(table(tmp_path, f"record,patient\n{apart}1,{apart}\n{joined}2,{joined}\n"))
+    for form in (apart, joined):
+        assert [people.of(f"g/{form}{number}") for number in (1, 2)] == [Facts(joined), Facts(joined)]
+        assert not people.match([f"{form}1", f"g/{form}2"], tmp_path)
+    with pytest.raises(UserError, match="is the name of 2 recordings"):
+        people.match([f"{apart}1", f"g/{joined}1"], tmp_path)
+    with pytest.raises(UserError, match="has two patients"):
+        read_people(table(tmp_path, f"record,patient\n{apart}1,p\n{joined}1,q\n"))
+    with pytest.raises(UserError, match="stands twice"):
+        read_labels(table(tmp_path, f"record,codes\n{apart}1,1\n{joined}1,2\n"))

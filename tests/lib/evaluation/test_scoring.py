@@ -101,6 +101,19 @@ def test_tables_are_read_from_csv_and_npz(tables, tmp_path, kind):
     pd.testing.assert_frame_equal(scoring.score(truth, read), scoring.score(truth, predictions))
 
 
+def test_records_and_patients_are_the_same_in_either_unicode_form(tables, tmp_path):
+    """Truth written by macOS (NFD) beside predictions in NFC; a patient in both forms is one."""
+    truth, predictions = (table.iloc[:40].set_axis([f"{start}{k}" for k in range(40)]).rename_axis("record")
+                          for table, start in zip(tables, ("A\u0308", "\u00c4"), strict=True))
+    truth["patient"] = ["A\u0308", "\u00c4"] * 20
+    truth.to_csv(tmp_path / "truth.csv")
+    predictions.to_csv(tmp_path / "predictions.csv")
+    read = [scoring.read_table(tmp_path / f"{name}.csv", LABELS) for name in ("truth", "predictions")]
+    assert set(read[0]["patient"]) == {"\u00c4"}
+    plain = [table.reset_index(drop=True) for table in (truth.drop(columns="patient"), predictions)]
+    assert value(scoring.score(*read, replicates=0), "auroc") == value(scoring.score(*plain, replicates=0), "auroc")
+
+
 MISTAKES = {
     "missing class": (lambda t, p: (t, p.iloc[:, 1:]), "no column for the class 164889003"),
     "missing record": (lambda t, p: (t, p.iloc[1:]), "no prediction for 'r0'"),
@@ -110,6 +123,7 @@ MISTAKES = {
     "logits": (lambda t, p: (t, p * 4 - 2), "missing or not between 0 and 1"),
     "label of two": (lambda t, p: (t * 2, p), "neither 0 nor 1"),
     "text": (lambda t, p: (t, p.astype(object).replace(p.iloc[0, 0], "yes")), "not a number"),
+    "huge": (lambda t, p: (t, p.astype(object).replace(p.iloc[0, 0], 10**400)), "not a number"),
     "no recordings": (lambda t, p: (t.iloc[:0], p.iloc[:0]), "no recordings"),
 }
 
