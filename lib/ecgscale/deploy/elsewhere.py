@@ -126,9 +126,10 @@ def document_file(document: Environment | Control) -> str:
 
 
 def file_name(machine: str) -> str:
-    """A machine's name as part of a file's; one that is written otherwise there keeps apart by its digest."""
+    """A machine's name as part of a file's; one that is written otherwise there keeps apart by its digest, and so does
+    one with capitals: macOS and Windows take "Box" and "box" for one file."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", machine)[:100]
-    return plain if plain == machine else f"{plain}-{digest(machine, 6)}"
+    return plain if plain == machine.lower() else f"{plain}-{digest(machine, 6)}"
 
 
 def read(folders: Iterable[Path], exports: Iterable[Export], machines: set[str]) -> list[Measured]:
