@@ -3,7 +3,7 @@
 # lie beside the code then, owned by root; a task reads them there (ecgscale.machine.compiled). As root, in the image.
 set -euo pipefail
 folder=$(mktemp -d)
-export TMPDIR=$folder          # caches of other libraries go with it
+export TMPDIR=$folder MPLCONFIGDIR=$folder         # nothing of this user stays in /tmp: an engine may copy it to the task
 cd "$folder"
 assets=$(python -c "from ecgscale.paths import ASSETS; print(ASSETS)")
 study=$assets/studies/mini.yaml

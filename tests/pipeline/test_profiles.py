@@ -74,7 +74,7 @@ def test_engine_scheduler_and_hardware_compose(resolved):
 def test_a_container_has_a_read_only_root_and_the_callers_user(resolved, engine):
     options = resolved(engine)[f"{engine}.runOptions"]
     assert "--read-only --tmpfs /tmp:exec " in options
-    assert "-u $(id -u):$(id -g)" in options or "--userns=keep-id" in options
+    assert "-u $(id -u):$(id -g)" in options or "--userns=keep-id --user=$(id -u):$(id -g)" in options
 
 
 @pytest.mark.skipif("NXF_PLUGINS_DIR" in os.environ, reason="this machine has plugins of its own")
