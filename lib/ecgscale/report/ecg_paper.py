@@ -11,7 +11,7 @@ from textwrap import shorten
 import numpy as np
 import vl_convert
 
-from ecgscale.contracts import LEADS, whole
+from ecgscale.contracts import LEADS, digest, whole
 from ecgscale.report.charts import paletted
 from ecgscale.report.style import COLOURS, INK, inline, wrote_figure
 
@@ -75,7 +75,10 @@ def draw(millivolts: np.ndarray, rate: float, record: str, about: str, state: st
 
 
 def file_name(record: str) -> str:
-    return "ecg-" + "".join(letter if letter.isalnum() else "-" for letter in record)
+    """A record's name as that of its figure; other signs than letters, digits and the source's / keep apart by a
+    digest, or `a-b/1` would be shown with the recording of `a_b/1`."""
+    plain = "".join(letter if letter.isalnum() else "-" for letter in record)
+    return f"ecg-{plain}" if record.replace("/", "", 1).isalnum() else f"ecg-{plain}-{digest(record, 6)}"
 
 
 def caption(about: str, state: str) -> str:

@@ -105,17 +105,25 @@ def test_files_are_light_to_scale_and_name_synthetic_data(tmp_path):
     values = np.random.default_rng(0).normal(0, 0.2, (5000, 12))
     drawn = ecg_paper.draw(values, 500.0, "ptb/<x>", "", "", title="Wrong: <x>")
     inlined = ecg_paper.save(drawn, tmp_path, True)
-    text = (tmp_path / "ecg-ptb--x-.svg").read_text()
+    text = (tmp_path / f"{drawn.name}.svg").read_text()
     assert "SYNTHETIC DATA · Wrong: &lt;x&gt;" in text
     assert len(inlined) < 200_000
     ids = re.findall(r'id="([^"]*)"', inlined)
-    assert ids == ["ecg-ptb--x--squares-1", "ecg-ptb--x--squares-5"]
+    assert re.fullmatch("ecg-ptb--x--[0-9a-f]{6}", drawn.name)
+    assert ids == [f"{drawn.name}-squares-1", f"{drawn.name}-squares-5"]
     assert all(f"url(#{name})" in inlined for name in ids)
-    picture = Image.open(tmp_path / "ecg-ptb--x-.png")
+    picture = Image.open(tmp_path / f"{drawn.name}.png")
     assert picture.width / 272 == pytest.approx(1.5 * 96 / 25.4, rel=0.01)      # 10 s, pulse and margins
     pink, black = (np.abs(np.asarray(picture.convert("RGB")).astype(int) - shade).sum(axis=2) < 60
                    for shade in ([232, 169, 160], [27, 31, 36]))
     assert pink.mean() > 0.02
     assert black.mean() > 0.005
     ecg_paper.save(drawn, tmp_path, False)
-    assert "SYNTHETIC" not in (tmp_path / "ecg-ptb--x-.svg").read_text()
+    assert "SYNTHETIC" not in (tmp_path / f"{drawn.name}.svg").read_text()
+
+
+def test_recordings_have_figures_of_their_own():
+    """The report finds a recording's picture by this name: `a-b/1` and `a_b/1` had one, and one was shown for both."""
+    assert ecg_paper.file_name("georgia/A0") == "ecg-georgia-A0"
+    alike = ("a/b", "a-b", "a_b", "a-b/1", "a_b/1", "a/b-1", "a/b/1", "a/A\u0308", "a/A-")
+    assert len({ecg_paper.file_name(record) for record in alike}) == len(alike)
