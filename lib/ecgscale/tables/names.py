@@ -65,6 +65,9 @@ PARTS = "train|training|val|valid|validation|dev|test|eval|evaluation|heldout|ho
 SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))({TUNED}|_({PARTS}))?$")
 ERRORS = re.compile(rf"((loss|error|perplexity)|(^|_)({'|'.join(ERROR_WORDS)}))(_({PARTS}))?$")
 NAMESPACES = re.compile(r"^(metrics?|params|param|config|summary|user_attrs|hparams?|hyperparameters|args)_(?=.)")
+CHAPTERS = re.compile(r"^((config|params|hparams|args)[/.])?(model|data|dataset|optim|optimizer|train|trainer|training)"
+                      r"[/.](?=\w\w)", re.IGNORECASE)         # of a nested configuration: data/tokens, optim.lr
+IN_CHAPTERS = frozenset((*SIZES, "lr", "weight_decay", "batch_size", "epochs"))      # model/name is no run's name
 FINISHED = frozenset(("finished", "complete", "completed", "done", "success", "succeeded", "successful", "ok",
                       "terminated", "ended", "passed"))
 LEFT_OUT = frozenset(("crashed", "crash", "failed", "fail", "failure", "error", "errored", "killed", "running",
@@ -96,6 +99,8 @@ def understand(written: str) -> Name:
     whole = spelled(text)
     if role := ALIASES.get(whole) or ALIASES.get(NAMESPACES.sub("", whole)):
         return Name(role, role)
+    if (chapter := CHAPTERS.match(text)) and (inner := understand(text[chapter.end():])).role in IN_CHAPTERS:
+        return inner
     base, unit = with_unit(text)
     name = spelled(base)
     if NAMESPACES.sub("", name) in MACS:

@@ -90,3 +90,12 @@ def test_a_table_of_others_has_a_score_to_look_at(names, score):
 def test_a_free_name_is_no_role_and_not_taken():
     assert [free_name(*one) for one in (("a", ()), ("a", ("a", "a_")), ("lr", ()), ("", ()))] == [
         "a", "a__", "lr_", "column"]
+
+
+@pytest.mark.parametrize(("written", "role", "factor"), [
+    ("data/tokens", "samples_seen", 1), ("data.tokens_b", "samples_seen", 1e9), ("model/n_params", "params", 1),
+    ("config/optim.lr", "lr", 1), ("trainer/batch_size", "batch_size", 1), ("train/tokens", "samples_seen", 1),
+    ("model/name", None, 1), ("model/d", None, 1), ("data/seed", None, 1), ("train/loss", None, 1)])
+def test_names_of_a_nested_configuration(written, role, factor):
+    """As Hydra and W&B write them; one letter is a width or a dropout there, and model/name is no run's name."""
+    assert (understand(written).role, understand(written).factor) == (role, factor)

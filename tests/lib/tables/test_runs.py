@@ -256,7 +256,7 @@ def test_flops_that_no_forward_pass_takes_are_those_of_training():
 
 def test_multiply_adds_are_two_flops_each():
     """As tables of vision models count them."""
-    for head, factor in (("gmacs", 2e9), ("MACs (G)", 2e9), ("macs", 2), ("model/GMACs", None)):
+    for head, factor in (("gmacs", 2e9), ("MACs (G)", 2e9), ("macs", 2), ("model/GMACs", 2e9), ("board/GMACs", None)):
         table = read(f"mparams,{head},acc\n1.5,4,0.5\n2,8,0.6\n")
         found = table.frame["forward_flops"].tolist() if "forward_flops" in table.frame else None
         assert found == (None if factor is None else [4 * factor, 8 * factor]), head
