@@ -267,6 +267,7 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
     measured_there = read_measured(folder / "latency.parquet" for folder in latency)
     table, exports = read_runs(runs).frame, [Export.read(folder / "export.json") for folder in models]
     options = Options.of(table, measured_there, exports, statistic)
+    asked = options.only(question.where)        # refused before laws are fitted
     memory = small_devices.beside_devices(table, exports, options.scores)
     made, stairs = answer(options, question), staircase(options, question)
     judged = confirmed(read_all(DEPLOYMENT, told), options)
@@ -277,7 +278,7 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
             f"{told_of(row)}. Foretold for at most {question.told()} on {row.machine} {row.device}."))
     lines = [*options.notes, *(["The score that is told chose the model, too: it is flattered"]
                                if options.scores.flattered else [])]
-    for (machine, device), _ in options.only(question.where).groupby(DEVICE, sort=True):
+    for (machine, device), _ in asked.groupby(DEVICE, sort=True):
         own = made[made["machine"].eq(machine) & made["device"].eq(device)]
         lines += [f"At most {question.told()} on {machine} {device}:" + ("" if len(own) else " nothing fits"),
                   *(f"  {told_of(row)}" for row in own.itertuples())]
