@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from ecgscale.contracts import RECORDS, Shard, changed, check_digests, concatenated_digest, read_array
+from ecgscale.ecg.guards import HIGHEST_RATE, LOWEST_RATE
 from ecgscale.ecg.normalize import rows_sum
 from ecgscale.errors import UserError
 
 ROWS_AT_ONCE = 1 << 20      # of signals.npy: 24 MiB
+NEVER_NULL = ("record", "source", "offset", "length", "rate", "flags", "codes", "content")      # of RECORDS
 
 
 class Corpus:
@@ -143,11 +145,14 @@ class Corpus:
 
 
 def check_rows(records: pd.DataFrame, classes: Sequence[str], file: Path) -> None:
-    """Raises UserError where a class has no column, a recording no name, source or codes ("" are codes), or the
-    recordings do not lie in signals.npy end to end."""
-    nameless = next((name for name in ("record", "source", "codes") if records[name].isna().any()), None)
+    """Raises UserError where a class has no column, a recording lacks what each has ("" are codes and flags) or has a
+    rate that none is accepted with, or the recordings do not lie in signals.npy end to end."""
+    nameless = next((name for name in NEVER_NULL if records[name].isna().any()), None)
     if nameless:
         raise UserError(f"a recording has no {nameless}", file=file, field=nameless, remedy="Prepare this shard again")
+    if not records["rate"].between(LOWEST_RATE, HIGHEST_RATE).all():
+        raise UserError(f"a rate is not from {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz", file=file, field="rate",
+                        remedy="Prepare this shard again")
     lacking = [f"y_{code}" for code in classes if f"y_{code}" not in records]
     rows = records.sort_values("offset")
     gap = (rows["length"] <= 0) | (rows["offset"] != rows["length"].cumsum() - rows["length"])

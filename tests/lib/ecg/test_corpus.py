@@ -69,14 +69,17 @@ def test_classes_leads_and_their_names_agree(shards, change, said):
         Corpus.open(shards)
 
 
-@pytest.mark.parametrize("column", ["record", "source", "codes"])
-def test_a_recording_without_name_source_or_codes_is_refused(shards, column):
+@pytest.mark.parametrize(("column", "value", "words"), [
+    *((column, None, f"a recording has no {column}") for column in ("record", "source", "codes", "flags", "content",
+                                                                    "rate")),
+    ("rate", 1e308, "a rate is not from 100 to 10000 Hz"), ("rate", 0.0, "a rate is not from 100 to 10000 Hz")])
+def test_a_recording_without_what_each_has_is_refused(shards, column, value, words):
     """Of a shard without digests, as those of earlier versions: the data card fell over it."""
     document, rows = editable(shards[0] / "shard.json"), RECORDS.read(shards[0] / "records.parquet")
     (shards[0] / "shard.json").write_text(json.dumps(document | {"digests": {}}))
-    rows.loc[1, column] = None
+    rows.loc[1, column] = value
     RECORDS.write(rows, shards[0] / "records.parquet")
-    with pytest.raises(UserError, match=f"records.parquet: {column}: a recording has no {column}"):
+    with pytest.raises(UserError, match=f"records.parquet: {column}: {words}"):
         Corpus.open(shards)
 
 
