@@ -132,6 +132,18 @@ def test_laws_of_another_run_table_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("axes", ["", "-1", "score~colour", "score~params,latency,energy"])
+def test_axes_of_fronts_that_nobody_wrote_are_refused(tmp_path, axes):
+    """The page's figure of fronts fell over them."""
+    write(tmp_path, stages.to_report())
+    rows = FRONTIER.read(tmp_path / "fit/frontier.csv")
+    rows.loc[0, "axes"] = axes
+    FRONTIER.write(rows, tmp_path / "fit/frontier.csv")
+    with pytest.raises(UserError, match=r"fit/frontier\.csv: axes: no such axes"):
+        stages.report(tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_scores_of_another_run_table_are_refused():
     """As many rows, and another score: what ecg-fit predicted is no prediction of these."""
     runs = pd.DataFrame({"run_id": ["a", "b"], "test_auroc": [0.7, 0.8]})

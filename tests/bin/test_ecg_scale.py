@@ -298,3 +298,19 @@ def test_the_plan_counts_the_rounds(climbed, tmp_path):
     for run in lines[36:]:
         assert run.spec.run_id == digest(run.spec.model_dump(mode="json", exclude={"run_id"}), 12)
         assert RunSpec.model_validate(run.spec.model_dump()) == run.spec
+
+
+@pytest.mark.parametrize(("column", "value"), [
+    ("epochs", -1), ("epochs", np.nan), ("data_fraction", np.nan), ("data_fraction", 2.0), ("lr", "fast"),
+    ("samples_seen", np.nan), ("train_flops", 0.0), ("family", None)])
+def test_runs_without_what_a_round_repeats_are_refused(column, value):
+    """A table that anyone edited is fitted all the same; rounds fell over a rate in words and epochs that were gone."""
+    runs = pd.DataFrame({"run_id": ["a", "b"], "family": "vit", "params": 1e5, "train_records": 500, "lr": 1e-3,
+                         "samples_seen": 1500, "train_flops": 1e12, "data_fraction": 1.0, "epochs": 3})
+    rounds.check_settings(runs)
+    runs = runs.astype({column: object})
+    runs.loc[1, column] = value
+    with pytest.raises(UserError, match=f"{column}: run b has {value}"):
+        rounds.check_settings(runs)
+    with pytest.raises(UserError, match=f"{column}: the run table has no such column"):
+        rounds.check_settings(runs.drop(columns=column))

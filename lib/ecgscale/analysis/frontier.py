@@ -18,6 +18,7 @@ it once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -86,12 +87,12 @@ def fronts(runs: pd.DataFrame, latency: pd.DataFrame | None = None, bootstrap: i
     return pd.concat(parts, ignore_index=True) if parts else FRONTIER.empty()
 
 
-def parse(axes: str) -> list[str]:
-    """ "score~params,latency" -> ["params", "latency"]."""
-    first, _, rest = axes.partition("~")
+def parse(axes: str, file: Path | None = None) -> list[str]:
+    """ "score~params,latency" -> ["params", "latency"]. Raises UserError, of the file where one is named."""
+    first, _, rest = str(axes).partition("~")
     costs = rest.split(",")
     if first != "score" or not 1 <= len(costs) <= 2 or any(cost not in COSTS for cost in costs):
-        raise UserError(f"no such axes: {axes!r}", field="axes",
+        raise UserError(f"no such axes: {str(axes)[:80]!r}", file=file, field="axes",
                         remedy=f"Write score~cost or score~cost,cost with costs from {', '.join(COSTS)}")
     return costs
 

@@ -32,6 +32,9 @@ from ecgscale.tables.names import SCORES as SCORED
 from ecgscale.tables.runs import read_runs
 
 USED = ("params", "train_records", "samples_seen")
+COLLECTED = "Give the run table as ecg-collect wrote it"
+REPEATED = {"params": 1e15, "train_records": 1e15, "samples_seen": 1e18, "train_flops": 1e30, "data_fraction": 1.0,
+            "epochs": 1e6, "lr": 1e6}       # what a rung says of a run, and the most of it
 DIGITS = 5          # of what is foretold: the same on every machine
 
 
@@ -153,6 +156,7 @@ def proposed(frame: pd.DataFrame, trained: list[Path], scale: Scale, records: in
     usable = finished(frame.assign(y=made.y), scale.response)
     if usable.empty:
         return NextScale("not identifiable", f"no run finished with a {scale.response}"), {}, []
+    check_settings(usable)
     runs = {one.spec.run_id: one for one in read_results(trained)}
     if missing := sorted(set(usable["run_id"]) - set(runs)):
         raise UserError(f"run {missing[0]} of the run table has no folder there", field="--trained",
@@ -170,6 +174,19 @@ def proposed(frame: pd.DataFrame, trained: list[Path], scale: Scale, records: in
                             len(largest(family, runs).classes), records))
     left = untrained(pd.concat(rungs, ignore_index=True), usable)
     return next_scale(families, left, scale, errors, spent), runs, notes
+
+
+def check_settings(runs: pd.DataFrame) -> None:
+    """Raises UserError where a run tells no family, or a size or setting that a rung repeats is not above 0, which any
+    table may have: laws are told of it all the same, and rounds are not."""
+    for name in ("family", *REPEATED):
+        if name not in runs:
+            raise UserError("the run table has no such column, or no numbers in it", field=name, remedy=COLLECTED)
+        good = (runs[name].notna() if name == "family" else
+                pd.to_numeric(runs[name], errors="coerce").between(0, REPEATED[name], inclusive="right"))
+        if not good.all():
+            wrong = runs[~good].iloc[0]
+            raise UserError(f"run {wrong['run_id']} has {wrong[name]}", field=name, remedy=COLLECTED)
 
 
 def largest(family: Family, runs: dict[str, RunResult]) -> RunResult:

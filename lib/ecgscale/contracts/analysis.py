@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, field_validator
+
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
@@ -58,6 +60,25 @@ class Columns(Part):
                 f"seed: {self.seed or 'none'}" + (f"; not used: {', '.join(self.unused)}" if self.unused else ""))
 
 
+class Shortfall(Part):
+    """How seldom intervals like a law's held planted truths, where that was too seldom."""
+
+    of: Literal["parameters", "curve", "run"]
+    """What the intervals were of."""
+    law_of: str
+    """`runs`, or `frontier`."""
+    share: float
+    """Held, of the nominal level."""
+    noise: str
+    """Of the planted tables."""
+    truth: str
+    """The law that they follow."""
+    runs: int
+    """Of a planted table."""
+    tables: int
+    """Planted."""
+
+
 class LawFit(Part):
     """One law fitted to one subset of a run table."""
 
@@ -91,6 +112,13 @@ class LawFit(Part):
     """Of the parameters, in their order."""
     statistics: dict[str, Any] = {}
     """Rmse_log, aic, weight, held_out_error, ..."""
+
+    @field_validator("statistics")
+    @classmethod
+    def counted(cls, statistics: dict[str, Any]) -> dict[str, Any]:
+        """`counted`, if it is there, is a list of Shortfall."""
+        TypeAdapter(list[Shortfall]).validate_python(statistics.get("counted") or [])
+        return statistics
 
 
 class Laws(Document):

@@ -48,7 +48,8 @@ def shortfalls(law: str, runs: int, one_axis: bool = False, frontier: bool = Fal
 def told_shortfalls(law: str, found: list[dict[str, Any]]) -> str:
     """ "of planted tables of about 20 runs, 90 % intervals of the power law held a new run in 0.81 (...)"."""
     truth = sorted({row["truth"] for row in found} - {law})
-    shares = ", ".join(f"{HELD[row['of']]} in {row['share']:.2f} ({NOISES[row['noise']]})" for row in found)
+    shares = ", ".join(f"{HELD[row['of']]} in {row['share']:.2f} ({NOISES.get(row['noise'], row['noise'])})"
+                       for row in found)
     name = "average of the laws" if law == "average" else f"{law.replace('_', '-')} law"
     name += " of a frontier" if found[0]["law_of"] == "frontier" else ""
     return (f"of planted tables of about {found[0]['runs']} runs{' that follow ' + ', '.join(truth) if truth else ''}, "

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecgscale.analysis.frontier import parse
 from ecgscale.analysis.prices import Prices
 from ecgscale.contracts import (
     AXES,
@@ -251,9 +252,12 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     predictor = document(Predictor, fit / "predictor.json", "predictor.json", "--fit")
     predicted = table(PREDICTED, "predicted.csv")
     check_fitted(frame, fit, laws, predictor, predicted)
+    frontier = table(FRONTIER, "frontier.csv")
+    for axes in frontier["axes"].unique():
+        parse(axes, fit / "frontier.csv")
     return within_the_possible(Inputs(
         runs=frame, laws=laws,
-        frontier=table(FRONTIER, "frontier.csv"),
+        frontier=frontier,
         predictor=predictor,
         importance=table(IMPORTANCE, "importance.csv"),
         effects=table(EFFECTS, "effects.parquet"), predicted=predicted,

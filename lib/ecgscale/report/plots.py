@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ecgscale.analysis.frontier import COSTS
+from ecgscale.analysis.frontier import COSTS, parse
 from ecgscale.numbers import number
 from ecgscale.report.charts import THINNED, Chart, View, axis, bars, colour, layered, points
 from ecgscale.report.figures import OTHER_SCALE, axis_title, quantity
@@ -71,7 +71,7 @@ def fronts(inputs: Inputs) -> Chart | None:
                if inputs.frontier["group"].str.startswith(f"{by}=").any()), "optimizer")
     for axes in dict.fromkeys(inputs.frontier["axes"]):
         found = inputs.frontier[inputs.frontier["axes"].eq(axes)]
-        costs = axes.split("~")[1].split(",")
+        costs = parse(axes)
         grouped = found[found["group"].str.startswith(f"{by}=")] if len(costs) == 1 else found.iloc[:0]
         ours = grouped if len(grouped) else found[found["group"].eq("all")]
         if ours.empty:

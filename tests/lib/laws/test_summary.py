@@ -5,7 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
+from ecgscale.contracts import LawFit
 from ecgscale.design.study import spending
 from ecgscale.laws import coverage, fit
 from ecgscale.laws.counted import COUNTS, shortfalls, told_shortfalls
@@ -33,6 +35,16 @@ def test_noise_that_changes_along_a_size_is_told(runs, growth, said):
     assert len(found) == bool(said)
     if said:
         assert said in found[0]
+
+
+@pytest.mark.parametrize("counted", [[{"of": "curve", "share": {}}], "few", [7]])
+def test_counted_coverage_that_is_none_is_refused_with_the_laws(counted):
+    """laws.json holds what anyone wrote; the page fell over a share that was no number."""
+    law = {"law": "power", "subset": "all", "x": ["params"], "y": "loss", "points": 8, "verdict": "identified",
+           "formula": "", "estimates": {}}
+    assert LawFit.model_validate(law | {"statistics": {"counted": shortfalls("power", 8)}}).statistics["counted"]
+    with pytest.raises(ValidationError):
+        LawFit.model_validate(law | {"statistics": {"counted": counted}})
 
 
 def ragged(slope: float) -> pd.DataFrame:
