@@ -29,7 +29,6 @@ ELSEWHERE = {       # pages whose example is the work of a test of its own, and 
                                                                "project")), "what was decided, and what did not work"),
     "explanation/compared.md": "what other projects have",
     "explanation/training-figures.md": "tests/benchmarks/test_train.py",
-    "explanation/mup.md": "tests/benchmarks/widths.py",
     **dict.fromkeys((f"extend/{name}.md" for name in ("family", "runtime", "dataset", "law", "one-test")),
                     "tests/lib/test_extend.py"),
     "extend/set-up.md": "tests/lib/test_workflow.py",
