@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ecgscale.tables.units import factor_of
 
 SIZES = {       # what a law may scale in: ours -> names of others
-    "params": ("n", "parameters", "n_params", "num_params", "nparams", "n_parameters", "num_parameters", "model_size",
-               "model_params", "model_parameters", "param_count", "params_count", "parameter_count", "total_params",
-               "total_parameters", "trainable_params", "trainable_parameters", "non_embedding_params",
+    "params": ("n", "parameters", "parameter", "n_params", "num_params", "nparams", "n_parameters", "num_parameters",
+               "model_size", "model_params", "model_parameters", "param_count", "params_count", "parameter_count",
+               "total_params", "total_parameters", "trainable_params", "trainable_parameters", "non_embedding_params",
                "number_of_parameters", "param", "size_params", "total_parameter_count", "active_params",
                "active_parameters", "activated_params", "activated_parameters"),
     "forward_flops": ("flops", "inference_flops", "forward_flop", "flops_per_sample", "macs_x2"),

@@ -33,7 +33,7 @@ from ecgscale.tables.names import (
     spelled,
     understand,
 )
-from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks
+from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number
 from ecgscale.tables.roles import find, free_name, placed, understood
 from ecgscale.tables.rows import listed, narrowed, told_cells
 
@@ -352,10 +352,13 @@ class Reader:
             missing = "size" if not sizes else "score or loss"
             example = "--map params=COLUMN" if not sizes else \
                 "--map score=COLUMN for a score, --map loss=COLUMN for a loss"
+            numbers = [name for name in self.sheet.names if one_number(name, ".", units=True)[1] == "number"]
+            pivot = f"The header holds sizes ({listed(numbers, 3)}): give a row a run, as pandas.melt makes. " \
+                if len(numbers) > 1 else ""
             raise UserError(
                 f"no column is a {missing} that is known here", line=1,
-                remedy=f"Name a size ({', '.join(list(SIZES)[:5])}) and a score or loss (..._score, accuracy, loss), "
-                       f"or say which column it is: {example}. {understood(self.sheet, self.names)}. A bare "
+                remedy=f"{pivot}Name a size ({', '.join(list(SIZES)[:5])}) and a score or loss (..._score, accuracy, "
+                       f"loss), or say which column it is: {example}. {understood(self.sheet, self.names)}. A bare "
                        "learning curve goes to ecg-extrapolate")
 
     def has_configuration(self, frame: pd.DataFrame) -> bool:

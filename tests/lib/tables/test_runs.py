@@ -362,3 +362,12 @@ def test_a_table_of_very_many_columns_is_refused(tmp_path, save):
     save(pd.DataFrame(1.0, index=[0], columns=[f"c{number}" for number in range(2100)]), tmp_path / "runs")
     with pytest.raises(UserError, match=r"has 210\d columns, at most 2000 are read"):
         read_runs(tmp_path / "runs")
+
+
+def test_a_pivot_table_is_told_to_be_one():
+    """Model sizes down, tokens across, losses in the cells: nothing names a loss."""
+    with pytest.raises(UserError, match=r"The header holds sizes \(1e9, 2e9, 4B\): give a row a run, as pandas.melt"):
+        read("N,1e9,2e9,4B\n1e7,3.1,3.0,2.9\n1e8,2.9,2.8,2.7\n")
+    with pytest.raises(UserError, match="Name a size") as refused:
+        read("N,quality\n1e7,3.1\n1e8,2.9\n")
+    assert "pandas.melt" not in str(refused.value)
