@@ -301,8 +301,8 @@ def test_the_plan_counts_the_rounds(climbed, tmp_path):
 
 
 @pytest.mark.parametrize(("column", "value"), [
-    ("epochs", -1), ("epochs", np.nan), ("data_fraction", np.nan), ("data_fraction", 2.0), ("lr", "fast"),
-    ("samples_seen", np.nan), ("train_flops", 0.0), ("family", None)])
+    ("epochs", -1), ("epochs", np.nan), ("epochs", 2.5), ("data_fraction", np.nan), ("data_fraction", 2.0),
+    ("lr", "fast"), ("samples_seen", np.nan), ("train_flops", 0.0), ("family", None)])
 def test_runs_without_what_a_round_repeats_are_refused(column, value):
     """A table that anyone edited is fitted all the same; rounds fell over a rate in words and epochs that were gone."""
     runs = pd.DataFrame({"run_id": ["a", "b"], "family": "vit", "params": 1e5, "train_records": 500, "lr": 1e-3,

@@ -177,13 +177,15 @@ def proposed(frame: pd.DataFrame, trained: list[Path], scale: Scale, records: in
 
 
 def check_settings(runs: pd.DataFrame) -> None:
-    """Raises UserError where a run tells no family, or a size or setting that a rung repeats is not above 0, which any
-    table may have: laws are told of it all the same, and rounds are not."""
+    """Raises UserError where a run tells no family, or a size or setting that a rung repeats is not above 0 (of epochs,
+    whole), which any table may have: laws are told of it all the same, and rounds are not."""
     for name in ("family", *REPEATED):
         if name not in runs:
             raise UserError("the run table has no such column, or no numbers in it", field=name, remedy=COLLECTED)
-        good = (runs[name].notna() if name == "family" else
-                pd.to_numeric(runs[name], errors="coerce").between(0, REPEATED[name], inclusive="right"))
+        values = runs[name] if name == "family" else pd.to_numeric(runs[name], errors="coerce")
+        good = values.notna() if name == "family" else values.between(0, REPEATED[name], inclusive="right")
+        if name == "epochs":
+            good &= values % 1 == 0
         if not good.all():
             wrong = runs[~good].iloc[0]
             raise UserError(f"run {wrong['run_id']} has {wrong[name]}", field=name, remedy=COLLECTED)
