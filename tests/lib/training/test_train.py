@@ -2,8 +2,10 @@
 
 import errno
 import fcntl
+import itertools
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +171,26 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(corpus, tmp_path, monkeypatch
     columns = ["epoch", "lr", "train_loss", "valid_loss", "valid_auroc", "clipped_share", "samples"]
     histories = [HISTORY.read(tmp_path / way / plan.spec.run_id / "history.csv")[columns] for way in ("whole", "cut")]
     assert histories[0].equals(histories[1])
+
+
+@pytest.mark.parametrize("day", [-86_400.0, 86_400.0], ids=["back", "forth"])
+def test_a_clock_that_jumps_moves_no_number(corpus, tmp_path, monkeypatch, day):
+    """The time of day jumps by a day at each look, in a run that is killed and continued: durations are those of a
+    clock that only counts."""
+    plan = planned()
+    whole, = run(corpus, tmp_path / "whole", plan)
+    looks, now = itertools.count(1), time.time
+    monkeypatch.setattr(time, "time", lambda: now() + day * next(looks))
+    kill_at(monkeypatch, 6)
+    with pytest.raises(Killed):
+        run(corpus, tmp_path / "cut", plan)
+    cut, = run(corpus, tmp_path / "cut", plan)
+    assert next(looks) > 2
+    assert same(weights(tmp_path / "whole", plan), weights(tmp_path / "cut", plan))
+    assert (cut.resumed, cut.valid_loss) == (1, whole.valid_loss)
+    assert 0 < cut.device_seconds < cut.seconds < 600
+    history = HISTORY.read(tmp_path / "cut" / plan.spec.run_id / "history.csv")
+    assert history["seconds"].between(0, 600).all()
 
 
 def test_an_epoch_that_ended_is_never_trained_again(corpus, tmp_path, monkeypatch):
