@@ -75,8 +75,9 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     laws = (laws if question.quantile is None else OF_FRONTIERS) if len(sizes) == 1 else (OF_SEVERAL[question.x],)
     names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
     weighting = noise_weights(np.log(y), clusters)
-    by_place = observations is not None and int(observations.max()) < int(clusters.max())
-    clusters = cluster_numbers(len(y), observations) if by_place else clusters
+    places = cluster_numbers(len(y), observations)
+    by_place = bool(places.max() < clusters.max())
+    clusters = places if by_place else clusters
     squared = {name: fit_law(name, *sizes, y=y, weights=weighting, given=known(LAWS[name], question.response, y))
                for name in names}
     loss = choose_loss(list(squared.values()), huber, question.quantile)

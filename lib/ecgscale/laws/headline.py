@@ -50,9 +50,14 @@ def settings_vary(frame: pd.DataFrame, x: tuple[str, ...]) -> bool:
             continue                        # numbers called loss are what is explained, not what was trained with
         if not numeric(frame[name]):
             return True
-        if all(abs(stats.spearmanr(frame[name], frame[size], nan_policy="omit").statistic) < LOCKSTEP for size in x):
+        if moves_apart(frame, name, x):
             return True
     return False
+
+
+def moves_apart(frame: pd.DataFrame, name: str, x: tuple[str, ...]) -> bool:
+    """Whether a column of numbers is in lockstep with none of the sizes x."""
+    return all(abs(stats.spearmanr(frame[name], frame[size], nan_policy="omit").statistic) < LOCKSTEP for size in x)
 
 
 def observations(frame: pd.DataFrame, x: tuple[str, ...], labels: np.ndarray) -> np.ndarray:
@@ -61,9 +66,9 @@ def observations(frame: pd.DataFrame, x: tuple[str, ...], labels: np.ndarray) ->
     labels (run,): configurations, which they are, but for a law of one size in a table where another count varies too.
     What the other does to a run it does to all runs of the same sizes, however many settings were tried there.
     """
-    counts = [name for name in COUNTS if name in frame and name not in x and frame[name].nunique() >= 2
-              and abs(stats.spearmanr(frame[name], frame[x[0]], nan_policy="omit").statistic) < LOCKSTEP]
-    if len(x) > 1 or not counts:
+    counts = [name for name in COUNTS if len(x) == 1 and name in frame and name not in x
+              and frame[name].nunique() >= 2 and moves_apart(frame, name, x)]
+    if not counts:
         return labels
     place = frame.groupby([*x, *counts], dropna=False).ngroup().to_numpy()
     crossed = pd.Series(place).groupby(labels).nunique().max() > 1      # as of checkpoints of one run
