@@ -86,12 +86,12 @@ def analyse(runs: Path, latency: list[Path], study: Path | None, out: Path, cpus
         print(f"fitting laws, fronts and predictor to {len(table):,} runs: minutes from some hundred on",
               file=sys.stderr)
     paired = DIFFERENCES.read(comparisons / "differences.csv") if comparisons else None
+    frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=shown, differences=paired)
+                if shown in table else FRONTIER.empty())
+    timed = with_latency(table, measured)
+    del measured  # a million rows are half a gigabyte, and what follows takes long and several processes
     apart = cpus > 1 and len(table) >= WORTH_STARTING
     with beside(apart, predict, tested_on(table, sources), shown, bootstrap=asked.bootstrap) as predicting:
-        frontier = (fronts(table, measured, bootstrap=asked.bootstrap, target=shown, differences=paired)
-                    if shown in table else FRONTIER.empty())
-        timed = with_latency(table, measured)
-        del measured  # a million rows are half a gigabyte, and laws take long and several processes
         laws = fit_run_table(timed, target=target, replicates=asked.bootstrap, cpus=cpus,
                              scores=scores, budgets=(*budgets, *asked.budgets), reading=reading, columns=read.columns,
                              places=places, losses=losses, huber=huber)
