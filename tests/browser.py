@@ -78,8 +78,9 @@ class Page:
     def open(self, file: Path, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False) -> None:
         self("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
         self("Emulation.setTouchEmulationEnabled", enabled=phone)
-        self("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme",
-                                                      "value": "dark" if dark else "light"}])
+        self("Emulation.setEmulatedMedia", features=[
+            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce"}])     # a place asked for is reached at once
         self.loaded, self.requests, self.complaints = False, [], []
         self("Page.navigate", url=file.absolute().as_uri())
         end = time.monotonic() + PATIENCE
@@ -91,6 +92,13 @@ class Page:
         told = self("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in told, told["exceptionDetails"]
         return told["result"].get("value")
+
+    def until(self, expression: str) -> None:
+        """Wait for a JavaScript expression to be true: a busy machine draws late."""
+        end = time.monotonic() + PATIENCE
+        while not self.ask(expression):
+            assert time.monotonic() < end, f"never true: {expression}"
+            time.sleep(0.02)
 
     def picture(self, file: Path, whole: bool = False) -> None:
         """Of the window, or of the `whole` page down to 16,000 pixels."""

@@ -148,8 +148,10 @@ function fronted(rows) {
 }
 
 function tip(handler, event, item, value) {
-  const box = document.getElementById("tip");
-  document.getElementById("ring").hidden = true;
+  const box = document.getElementById("tip"), ring = document.getElementById("ring");
+  // A page that scrolls beneath a resting mouse reports a mouse that moved by nothing, or left: what the keys tell stays
+  if (handler && event && !ring.hidden && !event.movementX && !event.movementY) return;
+  ring.hidden = true;
   if (!value || typeof value !== "object") { box.hidden = true; return; }
   box.replaceChildren(...facts(value).map(([name, text]) => {
     const line = element("div");
@@ -239,16 +241,25 @@ function walk(name, place) {
     if (event.key === "Home") at = 0;
     if (event.key === "End") at = found.length - 1;
     at = Math.min(Math.max(at, 0), found.length - 1);
-    const { row, x, y } = found[at], run = row.run ?? null;
+    const run = found[at].row.run ?? null;
     if (!step && ["Enter", " "].includes(event.key) && run !== null) mark([run], true);
+    point(found[at]);
+  });
+
+  function point({ row, x, y }) {
     const { view } = drawn.get(name), [left, top] = view.origin(), pad = view.padding();
     const box = place.querySelector("svg, canvas").getBoundingClientRect(), ring = document.getElementById("ring");
-    const point = { clientX: box.left + pad.left + left + x, clientY: box.top + pad.top + top + y };
-    tip(null, point, null, row);
-    ring.style.left = `${point.clientX}px`;
-    ring.style.top = `${point.clientY}px`;
+    const where = { clientX: box.left + pad.left + left + x, clientY: box.top + pad.top + top + y };
+    tip(null, where, null, row);
+    ring.style.left = `${where.clientX}px`;
+    ring.style.top = `${where.clientY}px`;
     ring.hidden = false;
-  });
+  }
+  addEventListener("scroll", () => {
+    const shown = document.activeElement === place && !document.getElementById("ring").hidden;
+    const found = shown && drawn.has(name) ? stops(name) : [];
+    if (found[at]) point(found[at]);
+  }, { passive: true });
   place.addEventListener("blur", () => tip(null, null, null, null));
 }
 

@@ -20,6 +20,7 @@ from tests.browser import CHROMIUM, PATIENCE, Page
 from tests.lib.report.test_page import make_inputs, run_table
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian: apt install chromium)")
+HIDDEN = "[document.getElementById('tip').hidden, document.getElementById('ring').hidden]"
 SHOWN = "[...document.querySelectorAll('#explorer tbody tr')].map(row => +row.dataset.run)"
 
 
@@ -68,14 +69,18 @@ def test_every_figure_is_drawn_and_nothing_is_asked_of_the_network(opened):
     assert all(count > 5 for count in drawn.values()), drawn
 
 
+def show_fronts(opened, place: int) -> None:
+    """Choose one of the fronts' views and wait for its drawing."""
+    opened.ask("(() => { const figure = document.getElementById('figure-fronts'); delete figure.dataset.drawn; "
+               f"const one = figure.querySelector('select'); one.selectedIndex = {place}; "
+               "one.dispatchEvent(new Event('change')); })()")
+    opened.until("document.getElementById('figure-fronts').dataset.drawn === "
+                 "document.querySelector('#figure-fronts select').value")
+
+
 def test_every_setting_of_a_switch_draws(opened):
-    views = "#figure-fronts select"
-    for place in range(opened.ask(f"document.querySelector('{views}').options.length")):
-        opened.ask(f"(() => {{ const one = document.querySelector('{views}'); one.selectedIndex = {place}; "
-                   "one.dispatchEvent(new Event('change')); })()")
-        opened.ask("new Promise(done => setTimeout(done, 300))")
-        assert opened.ask(f"document.getElementById('figure-fronts').dataset.drawn === "
-                          f"document.querySelector('{views}').value")
+    for place in range(opened.ask("document.querySelector('#figure-fronts select').options.length")):
+        show_fronts(opened, place)
     opened.ask("ecgscale.draw().then(() => 0)")
     quiet(opened)
 
@@ -105,8 +110,7 @@ def test_a_rectangle_over_points_marks_them(opened):
         opened("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1,
                buttons=int(button == "left"))
         opened.ask("new Promise(done => setTimeout(done, 50))")
-    opened.ask("new Promise(done => setTimeout(done, 1000))")
-    assert opened.ask("ecgscale.state.marked.size") > 10
+    opened.until("ecgscale.state.marked.size > 10")
     opened.ask("ecgscale.mark([], false)")
 
 
@@ -122,36 +126,59 @@ def test_a_line_that_is_clicked_marks_its_run(opened):
     for kind, button in (("mouseMoved", "none"), ("mousePressed", "left"), ("mouseReleased", "left")):
         opened("Input.dispatchMouseEvent", type=kind, x=x, y=y, button=button, clickCount=1,
                buttons=int(kind == "mousePressed"))
-    opened.ask("new Promise(done => setTimeout(done, 300))")
+    opened.until("ecgscale.state.marked.size > 0")
     assert opened.ask("[...ecgscale.state.marked]") == [row["run"]]
     opened.ask("ecgscale.mark([], false)")
 
 
+def press(opened, key) -> list:
+    """A key of the keyboard; what the tip says after it, whether the tip and its ring are hidden."""
+    for kind in ("keyDown", "keyUp"):
+        opened("Input.dispatchKeyEvent", type=kind, key=key)
+    return opened.ask("[document.getElementById('tip').textContent, document.getElementById('tip').hidden, "
+                      "document.getElementById('ring').hidden]")
+
+
 def test_points_are_reached_by_keyboard(opened):
     """Arrow keys go from left to right, tell the run's facts, and Enter marks it."""
-    opened.ask("(() => { const one = document.querySelector('#figure-fronts select'); one.selectedIndex = 0; "
-               "one.dispatchEvent(new Event('change')); })()")
-    opened.ask("new Promise(done => setTimeout(done, 1500))")
+    show_fronts(opened, 0)
     opened.ask("document.querySelector('#figure-fronts .live').focus()")
-
-    def press(key):
-        for kind in ("keyDown", "keyUp"):
-            opened("Input.dispatchKeyEvent", type=kind, key=key)
-        return opened.ask("[document.getElementById('tip').textContent, document.getElementById('tip').hidden, "
-                          "document.getElementById('ring').hidden]")
 
     costs = make_inputs().frontier.query("axes == 'score~forward_flops' and group.str.startswith('optimizer=')")
     names = costs.sort_values("x")["run_id"].tolist()
     for name, key in ((names[0], "ArrowRight"), (names[1], "ArrowRight"), (names[0], "ArrowLeft"), (names[-1], "End")):
-        text, *hidden = press(key)
+        text, *hidden = press(opened, key)
         assert name in text
         assert hidden == [False, False]
-    press("Enter")
+    press(opened, "Enter")
     marked = opened.ask("[...ecgscale.state.marked]")
     assert [make_inputs().ranked["run_id"][run] for run in marked] == [names[-1]]
     opened.ask("document.activeElement.blur()")
-    assert opened.ask("[document.getElementById('tip').hidden, document.getElementById('ring').hidden]") == [True, True]
+    assert opened.ask(HIDDEN) == [True, True]
     opened.ask("ecgscale.mark([], false)")
+
+
+def test_what_keys_tell_stays_when_the_page_moves_below_a_resting_mouse(opened):
+    """Chromium tells a page that scrolls below the mouse of a mouse that moved; one that truly moves takes over."""
+    opened.ask("document.querySelector('#figure-fronts .live').focus({preventScroll: true})")
+    opened.ask("document.querySelector('#figure-fronts .live').scrollIntoView({behavior: 'instant', block: 'center'})")
+    ring = "['left', 'top'].map(side => parseFloat(document.getElementById('ring').style[side]))"
+    told, *_ = press(opened, "Home")
+    first = opened.ask(ring)
+    opened("Input.dispatchMouseEvent", type="mouseMoved", x=first[0], y=first[1])
+    text, *hidden = press(opened, "End")
+    assert hidden == [False, False]
+    assert text != told
+    left, top = opened.ask(ring)
+    opened.ask("scrollBy({top: 40, behavior: 'instant'})")
+    opened.ask("new Promise(done => setTimeout(done, 600))")
+    assert opened.ask(HIDDEN) == [False, False]
+    assert opened.ask("document.getElementById('tip').textContent") == text
+    assert opened.ask(ring) == pytest.approx([left, top - 40], abs=0.01)
+    opened("Input.dispatchMouseEvent", type="mouseMoved", x=first[0], y=first[1] - 40)
+    assert opened.ask(HIDDEN) == [False, True]
+    assert opened.ask("document.getElementById('tip').textContent") == told
+    opened.ask("document.activeElement.blur()")
 
 
 def test_a_filter_leaves_its_runs_in_every_figure_and_in_the_table(opened):
@@ -201,8 +228,7 @@ def test_the_table_is_downloaded_as_csv(opened, tmp_path):
 def test_linear_axes(opened):
     opened.ask("[...document.querySelectorAll('#figure-latency-size .controls button')]"
                ".find(one => one.textContent === 'Linear axes').click()")
-    opened.ask("new Promise(done => setTimeout(done, 500))")
-    assert opened.ask("ecgscale.drawn.get('latency-size').view.scale('x').type") == "linear"
+    opened.until("ecgscale.drawn.get('latency-size').view.scale('x').type === 'linear'")
     quiet(opened)
 
 
