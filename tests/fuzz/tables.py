@@ -50,14 +50,16 @@ def check_document(found: list) -> None:
 
 
 TABLES = sorted((table for table in vars(contracts).values() if isinstance(table, Table)), key=lambda table: table.name)
+INSTEAD = {TEXT: "d", REAL: 2.0}       # of nothing, in columns that have a value in every row
 EXAMPLES = {TEXT: ["run a", "b=1", None, "7"], WHOLE: [1, 200, 30, 4], REAL: [0.5, 1e-9, None, 3e12],
             FLAG: [True, False, True, True]}
 
 
 def frame_of(table: Table) -> pd.DataFrame:
     columns = table.columns | table.optional | {f"{prefix}x": column for prefix, column in table.prefixes.items()}
-    return pd.DataFrame({name: pd.Series(EXAMPLES[column.kind], dtype=None if column.kind is not TEXT else object)
+    made = pd.DataFrame({name: pd.Series(EXAMPLES[column.kind], dtype=None if column.kind is not TEXT else object)
                          for name, column in columns.items()})
+    return made.fillna({name: INSTEAD[columns[name].kind] for name in table.filled if columns[name].kind in INSTEAD})
 
 
 @cache

@@ -25,6 +25,7 @@ SETTING = ["machine", "device", "runtime", "option", "precision", "threads"]
 WEIGHT_BYTES = {"float16": 2, "int8": 1}        # of a file's weight; 4 of any other: bf16 is computed from float32
 OF_A_RUN = ["family", "params", "train_records", "samples_seen"]
 REACH = 10.0            # times the FLOPs of the dearest run, beyond which no law is followed
+AS_IN_RUNS = ("family", "params", "forward_flops")
 ASKED = ("single", 1)                           # scenario, and windows a call
 
 
@@ -65,15 +66,16 @@ def measured(runs: pd.DataFrame, latency: pd.DataFrame, exports: Iterable[Export
     if len(lost):
         notes.append(f"{len(lost)} latencies of {lost['run_id'].nunique()} models have no run with "
                      f"{scores.judged.column} and {scores.chosen.column} in the run table")
+    notes += apart(rows, known)
     column, times = scores.judged.column, [f"{statistic}_ms", f"{statistic}_low_ms", f"{statistic}_high_ms"]
     ends = known.reindex(columns=list(dict.fromkeys([
         "run_id", "log_y", *OF_A_RUN, "optimizer", column, f"{column}_low", f"{column}_high"])))
     rows = rows.drop(columns=[name for name in OF_A_RUN if name in rows]).merge(ends, on="run_id")
-    files = {one.digest: one.bytes for export in exports for one in export.artefacts if one.digest}
+    files = {(export.run_id, one.digest): one.bytes for export in exports for one in export.artefacts if one.digest}
     made = []
     for key, group in rows.groupby(["run_id", *SETTING], dropna=False, sort=True):
         first = group.iloc[0]
-        file = files.get(first["artefact_digest"])
+        file = files.get((first["run_id"], first["artefact_digest"]))
         weight = WEIGHT_BYTES.get(first["precision"], 4)
         made.append(dict(zip(["run_id", *SETTING], key, strict=True)) | {
             "kind": "measured", "family": first["family"], "model": first["model"], "params": first["params"],
@@ -88,6 +90,15 @@ def measured(runs: pd.DataFrame, latency: pd.DataFrame, exports: Iterable[Export
     if derived:
         notes.append(f"{derived} of {len(made)} sizes of files are reckoned from parameters: no export.json tells them")
     return pd.DataFrame(made), notes
+
+
+def apart(latency: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Says where latencies tell another network than the run table does of the same run."""
+    known = runs.drop_duplicates("run_id").set_index("run_id")
+    there = {name: latency["run_id"].map(known[name]) for name in AS_IN_RUNS if name in known}
+    differ = {name: (told.notna() & told.ne(latency[name])).sum() for name, told in there.items()}
+    return [f"{count} of these latencies tell another {name} than the run table does of their run"
+            for name, count in differ.items() if count]
 
 
 def promised(latency: pd.DataFrame, statistic: str) -> tuple[pd.DataFrame, list[str]]:

@@ -165,7 +165,10 @@ LATENCY = Table("latency", 1, "latency/latency.parquet", "A block of calls of on
     "neighbour_cpus": REAL("that other processes kept busy meanwhile, mean", "processors"),
     "energy_source": TEXT("counter that told energy_joules, and what it counts"),
     "weights_of": TEXT("run whose weights were timed, where they are other weights of run_id's network (ecg-merge)"),
-})
+}, filled=("run_id", "model", "family", "params", "forward_flops", "machine", "runtime", "device", "scenario", "batch",
+           "threads", "repeat", "status"),
+    rising=(("min_ms", "p50_ms", "p90_ms", "p99_ms", "p999_ms"), ("min_ms", "mean_ms"),
+            *((f"p{part}_low_ms", f"p{part}_ms", f"p{part}_high_ms") for part in (50, 90, 99, 999))))
 
 TIMES = Table("times", 1, "latency/times.parquet", "A single call; joins latency on the first eight columns", {
     "run_id": TEXT("as in latency"), "machine": TEXT("as in latency"), "runtime": TEXT("as in latency"),

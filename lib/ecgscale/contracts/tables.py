@@ -10,8 +10,9 @@ import csv
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ from ecgscale.contracts.output import marked, whole
 from ecgscale.contracts.reading import LARGEST_TEXT, MOST_CELLS, ContractError, plain_file, reading
 
 SPOILED = r"^\d(\.\d+)?E[+-]\d+$"     # as spreadsheets write a name of digits, or of digits and one e
+ROUNDING = 1e-9         # relative, of two numbers that were computed apart
 OLD_FORM = "of the old form, which names its schema in the first line: delete that line to renew it"
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
+COUNTED = frozenset({"FLOP", "J", "byte", "calls", "elements", "epochs", "layers", "leads", "ms", "pairs", "parameters",
+                     "predictions", "processors", "recordings", "recordings/s", "requests", "runs", "s", "samples",
+                     "threads", "us", "windows"})     # units of what is never below 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ SYNTHETIC = FLAG("comes from synthetic recordings")
 class Table:
     """A table file: required and optional columns, and families of columns that share a prefix.
 
-    `place`: its files in the results tree; `about`: what a row is. Every table may have a column `synthetic`.
+    `place`: its files in the results tree; `about`: what a row is; `filled`: columns with a value in every row;
+    `rising`: columns whose values never fall from one to the next in a row, besides the two ends of an interval. Every
+    table may have a column `synthetic`.
     """
 
     name: str
@@ -81,6 +88,8 @@ class Table:
     columns: dict[str, Column]
     optional: dict[str, Column] = field(default_factory=dict)
     prefixes: dict[str, Column] = field(default_factory=dict)
+    filled: tuple[str, ...] = ()
+    rising: tuple[tuple[str, ...], ...] = ()
 
     def schema_id(self) -> str:
         return f"ecgscale.{self.name}/{self.version}"
@@ -155,7 +164,7 @@ class Table:
     def read(self, path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
         """The table, or some of its columns. Raises ContractError where the file is of another schema or version (as
         far as it says), is not the one that the package beside it keeps a digest of, is damaged, or a column is
-        missing, unknown, of another type or infinite where it is not declared to be."""
+        missing, unknown or of another type, or where values are not what is declared (`check_values`)."""
         path = plain_file(path, LARGEST_TEXT if Path(path).suffix == ".csv" else None)
         resource = datapackage.described(path)
         datapackage.check_unchanged(path, resource)
@@ -167,8 +176,23 @@ class Table:
                 self.check(table.schema.names, path)
                 if any(column.type != self.type_of(column.name).arrow for column in table.schema):
                     self.arrow(frame, path)
-            self.check_finite(frame, path)
+            self.check_values(frame, path)
         return frame
+
+    def check_values(self, frame: pd.DataFrame, path: Path) -> None:
+        """Raises ContractError where a column is infinite that is not declared to be, is empty that has a value in
+        every row, or is below 0 by a unit that is never; and where columns fall that are declared to rise. So columns
+        that were exchanged, shifted against each other or scaled alone are met."""
+        self.check_finite(frame, path)
+        for name in self.filled:
+            if name in frame:
+                refuse(frame[name].isna(), "is empty", name, path)
+        for name in frame.select_dtypes("number"):
+            if self.column(name).unit in COUNTED:
+                refuse(frame[name].lt(0), "is below 0", name, path)
+        for lower, upper in [*(pair for names in self.rising for pair in pairwise(names)), *ends_of(frame)]:
+            if lower in frame and upper in frame:
+                refuse(above(frame[lower], frame[upper]), f"is above {upper}", lower, path)
 
     def check_finite(self, frame: pd.DataFrame, path: Path) -> None:
         """Raises ContractError where a column holds an infinite number that is not declared to."""
@@ -215,6 +239,27 @@ class Table:
             raise ContractError(str(error.args[0]), file=path, field=self.schema_id()) from None
         tell_spoiled(table, path)
         return plainly(table.drop_columns([name for name in table.schema.names if not name]))
+
+
+def ends_of(frame: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    """The columns of both ends of each interval, by their names: low and high, x_low and x_high, x_low_ms and
+    x_high_ms."""
+    for name in frame.select_dtypes("number"):
+        if re.search(r"(^|_)low(_ms)?$", name):
+            yield name, re.sub(r"low(_ms)?$", r"high\1", name)
+
+
+def above(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Where `one` is above `other` by more than what rounding leaves."""
+    one, other = (values.to_numpy(float, na_value=np.nan) for values in (one, other))
+    with np.errstate(invalid="ignore"):
+        return pd.Series(one - other > ROUNDING * np.maximum(np.abs(one), np.abs(other)))
+
+
+def refuse(wrong: pd.Series, problem: str, column: str, path: Path) -> None:
+    if wrong.any():
+        raise ContractError(f"{problem} in row {int(np.argmax(wrong)) + 1}", file=path, field=column,
+                            remedy="Make the file again")
 
 
 def check_cells(announced: pq.FileMetaData, path: Path) -> None:

@@ -31,6 +31,8 @@ from ecgscale.errors import UserError
 SAME = ["run_id", "machine", "runtime", "device", "option", "artefact_digest", "scenario", "batch", "threads", "repeat",
         "count", "mean_ms", "min_ms", "p50_ms", "p99_ms"]
 
+OF_A_RUN = ("model", "family", "params", "forward_flops")       # all rows of a run have the same
+
 
 def merge(places: Iterable[Path], folders: Iterable[Path], out: Path, runs: pd.DataFrame | None = None) -> list[str]:
     """Results of several machines as one folder of latencies. `folders`: exported models that they must be of; `runs`:
@@ -141,7 +143,7 @@ def read(folders: Iterable[Path], exports: Iterable[Export], machines: set[str])
     found, machines, exports = [], set(machines), list(exports)
     for place, one in ((place, one) for folder in folders for place, one in measured_in(folder)):
         check_machines(one.latency, machines, place)
-        check_runtimes(one.latency, place)
+        check_rows(one.latency, place)
         if exports:
             check_models(one.latency, exports, place)
         found.append(one)
@@ -185,21 +187,30 @@ def check_machines(rows: pd.DataFrame, known: set[str], file: Path) -> None:
     known |= machines
 
 
-def check_runtimes(rows: pd.DataFrame, file: Path) -> None:
-    """Raises UserError for rows of what is no runtime of ours, as a device that a test simulates."""
+def check_rows(rows: pd.DataFrame, file: Path) -> None:
+    """Raises UserError for rows of what is no runtime of ours, as a device that a test simulates, and where a table
+    calls one run by two names or tells two costs of it: columns or rows were exchanged."""
     if foreign := sorted(set(map(str, rows["runtime"])) - set(MODULES)):
         raise UserError(f"{foreign[0]!r} is no runtime of ours", file=file, field="runtime",
                         remedy=f"Known: {', '.join(MODULES)}")
+    for name in OF_A_RUN:
+        told = rows[["run_id", name]].drop_duplicates()
+        again = told["run_id"].duplicated()
+        if again.any():
+            run = told.loc[again, "run_id"].iloc[0]
+            first, second = told.loc[told["run_id"].eq(run), name].head(2)
+            raise UserError(f"of run {run} it is {first!r} and {second!r}", file=file, field=name,
+                            remedy="Give the table as ecg-bench or ecg-merge wrote it")
 
 
 def read_measured(files: Iterable[Path]) -> pd.DataFrame:
-    """LATENCY of several files. Raises UserError as `check_runtimes` does, and for a measurement that stands in two of
+    """LATENCY of several files. Raises UserError as `check_rows` does, and for a measurement that stands in two of
     them: it would count twice."""
     tables: list[pd.DataFrame] = []
     origin: list[Path] = []
     for file in files:
         tables.append(LATENCY.read(file))
-        check_runtimes(tables[-1], file)
+        check_rows(tables[-1], file)
         origin += [file] * len(tables[-1])
     found = joined(LATENCY, tables)
     again = found["p50_ms"].notna() & found.duplicated(SAME)

@@ -180,7 +180,7 @@ def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> pd.Data
         rows = LATENCY.read(file)
         tables.append(rows)
         elsewhere.check_machines(rows, machines, file)
-        elsewhere.check_runtimes(rows, file)
+        elsewhere.check_rows(rows, file)
         if exports:
             elsewhere.check_models(rows, exports, file)
     return joined(LATENCY, tables)

@@ -241,6 +241,20 @@ def test_what_is_left_out_is_counted(tables):
     assert made.notes[2].startswith("2 of ")
 
 
+def test_latencies_of_other_files_and_networks_are_told(tables):
+    """A size is that of the run's own file: the digest of a larger model's file once gave its bytes. And FLOPs that
+    differ from the run table's move the foretold latency."""
+    runs, latency, exports = tables
+    own = Options.of(runs, latency, exports)
+    assert not any("tell another" in note for note in own.notes)
+    large = latency["artefact_digest"].iloc[-1]
+    made = Options.of(runs, latency.assign(artefact_digest=large), exports)
+    told = made.table[made.table["kind"].eq("measured")]
+    assert set(told.loc[told["bytes_from"].eq("file"), "run_id"]) == {latency["run_id"].iloc[-1]}
+    other = Options.of(runs, latency.assign(forward_flops=latency["forward_flops"] / 1000), exports)
+    assert f"{len(latency)} of these latencies tell another forward_flops than the run table does" in str(other.notes)
+
+
 @pytest.mark.parametrize(("spoil", "said"), [
     (lambda runs, latency, exports: (runs.assign(status="failed"), latency, exports), "no model has a score"),
     (lambda runs, latency, exports: (runs, latency.iloc[:0], exports), "no model has a score and a latency"),

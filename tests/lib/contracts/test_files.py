@@ -324,3 +324,38 @@ def test_what_an_older_plan_does_not_say_was_not_done(tmp_path):
                             train_flops=None, hours=[])
     assert (before.thinned, before.tuning_groups, before.rounds, before.synthetic) == (0, 0, 0, False)
     assert before.tuning_flops is before.round_flops is before.train_records is None
+
+
+BLOCK = {"run_id": "a", "model": "m", "family": "vit", "params": 10.0, "forward_flops": 2e3, "machine": "box",
+         "runtime": "torch", "device": "cpu", "scenario": "single", "batch": 1, "threads": 2, "repeat": 1,
+         "status": "ok", "count": 100, "min_ms": 0.8, "mean_ms": 1.1, "p50_ms": 1.0, "p50_low_ms": 0.9,
+         "p50_high_ms": 1.2, "p90_ms": 1.4, "synthetic": True}
+
+
+@pytest.mark.parametrize(("spoil", "field"), [
+    ({"p50_low_ms": 1.2, "p50_high_ms": 0.9}, "p50_low_ms"),        # columns that were exchanged
+    ({"p50_ms": 0.9, "p50_low_ms": 1.0}, "p50_low_ms"),
+    ({"p50_ms": 1000.0}, "p50_ms"),                                 # in us, the others in ms
+    ({"min_ms": 100.0}, "min_ms"),
+    ({"mean_ms": -1.1}, "mean_ms"), ({"forward_flops": -2e3}, "forward_flops"), ({"threads": -2}, "threads"),
+    ({"machine": None}, "machine"), ({"threads": None}, "threads")])
+@pytest.mark.parametrize("name", ["latency.csv", "latency.parquet"])
+def test_columns_that_were_exchanged_or_scaled_alone_are_met(tmp_path, name, spoil, field):
+    """No package, so no digest: what a table says of itself tells. 0.9 <= 1.0 <= 1.2 as it is written."""
+    rows = pd.DataFrame([dict.fromkeys(contracts.LATENCY.columns) | BLOCK | more for more in ({}, spoil)])
+    contracts.LATENCY.write(rows.head(1), tmp_path / name)
+    assert len(contracts.LATENCY.read(tmp_path / name)) == 1
+    contracts.LATENCY.write(rows, tmp_path / name)
+    (tmp_path / "datapackage.json").unlink()
+    with pytest.raises(ContractError, match="in row 2") as met:
+        contracts.LATENCY.read(tmp_path / name)
+    assert met.value.field == field
+
+
+def test_the_ends_of_any_interval_are_in_order(tmp_path):
+    rows = contracts.AHEAD.empty().reindex([0, 1, 2]).assign(x=1.0, y=0.5, low=[0.1, np.nan, 0.6], high=[0.9, 0.5, 0.4])
+    contracts.AHEAD.write(rows.head(2), tmp_path / "a.csv")
+    assert len(contracts.AHEAD.read(tmp_path / "a.csv")) == 2
+    contracts.AHEAD.write(rows, tmp_path / "a.csv")
+    with pytest.raises(ContractError, match="low: is above high in row 3"):
+        contracts.AHEAD.read(tmp_path / "a.csv")

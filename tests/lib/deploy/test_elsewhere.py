@@ -53,6 +53,18 @@ def test_machines_whose_names_are_written_alike_keep_files_of_their_own():
     assert len({elsewhere.file_name(name).lower() for name in alike}) == len(alike)
 
 
+@pytest.mark.parametrize(("name", "other"), [("model", "two"), ("family", "vit"), ("params", 7.0),
+                                             ("forward_flops", 7.0)])
+def test_a_run_has_one_name_and_one_cost_in_a_table(tmp_path, monkeypatch, name, other):
+    """Where rows of a column were moved, one run stands there as two networks."""
+    rows = measured(tmp_path / "a", "here", monkeypatch)
+    elsewhere.check_rows(rows, tmp_path)
+    rows.loc[0, name] = other
+    with pytest.raises(UserError, match=r"of run .* it is .* and ") as met:
+        elsewhere.check_rows(pd.concat([rows, measured(tmp_path / "b", "here", monkeypatch)]), tmp_path)
+    assert met.value.field == name
+
+
 def test_the_same_machine_twice_is_refused(tmp_path, monkeypatch):
     measured(tmp_path / "a", "here", monkeypatch)
     with pytest.raises(UserError, match="machine 'here' was measured already"):
