@@ -34,9 +34,14 @@ ELSEWHERE = {       # pages whose example is the work of a test of its own, and 
     "extend/set-up.md": "tests/lib/test_workflow.py",
     "how-to/deploy.md": "tests/bin/test_ecg_deploy.py", "how-to/kit.md": "tests/lib/deploy/test_kit.py",
     "how-to/machines.md": "tests/pipeline/test_places.py", "how-to/scale.md": "tests/lib/design/test_scale.py",
-    "how-to/stream.md": "tests/lib/deploy/test_streaming.py", "reference/api.md": "tests/lib/test_verbs.py",
-    **dict.fromkeys((f"reference/{name}.md" for name in ("commands", "licences", "parameters", "study")),
+    "how-to/stream.md": "tests/lib/deploy/test_streaming.py", "reference/commands.md": "an index",
+    **dict.fromkeys((f"reference/{name}.md" for name in ("api", "api/tables", "api/laws", "api/recordings")),
+                    "tests/lib/test_verbs.py"),
+    **dict.fromkeys((f"reference/{name}.md" for name in ("licences", "parameters", "study", "study/data", "study/runs",
+                                                         "study/tuning", "study/evaluation", "study/families")),
                     "tests/lib/test_reference.py"),
+    **dict.fromkeys((f"reference/commands/{name}.md" for name in ("recordings", "runs", "deployment", "answers",
+                                                                  "alone")), "tests/bin"),
     "reference/reliability.md": "tests/fuzz", "reference/report.md": "tests/lib/report/test_in_browser.py",
 }
 FENCED = re.compile(r"^```(\w*)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import ecgscale
 from ecgscale.design.marked_yaml import Loader
 from ecgscale.design.study import Study
 
@@ -27,15 +28,26 @@ def test_every_option_and_every_key_is_explained():
     assert not bare
 
 
-def test_the_head_of_commands_names_each_one():
-    page = (REFERENCE / "commands.md").read_text(encoding="utf-8")
-    head = page.split(MADE["MARK"])[0]
-    assert set(re.findall(r"\]\(#(ecg-\w+)\)", head)) == {command.name for command in (ROOT / "bin").iterdir()}
+def named(pages: dict[str, tuple[str, ...]]) -> list[str]:
+    return sorted(name for names in pages.values() for name in names)
 
 
-def test_the_study_of_the_page_is_one():
-    [text] = re.findall(r"```yaml\n(.*?)```", (REFERENCE / "study.md").read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert Study.model_validate(yaml.load(text, Loader)).runs[0].seeds == (0, 1)
+def test_every_command_key_and_verb_has_one_page():
+    assert named(MADE["COMMANDS"]) == sorted(command.name for command in (ROOT / "bin").iterdir())
+    assert {*Study.model_fields} - {*named(MADE["STUDY"])} == {"name", "description", "seed"}
+    assert named(MADE["VERBS"]) == sorted([*(f"ecgscale.{name}" for name in ecgscale.VERBS), "ecgscale.models.build",
+                                           *(f"law.{name}" for name in ("predict", "optimal", "sizes_for", "contour"))])
+
+
+@pytest.mark.parametrize("name", MADE["PAGES"])
+def test_a_generated_page_is_short(name):
+    assert len((REFERENCE / name).read_text(encoding="utf-8").splitlines()) <= 190
+
+
+@pytest.mark.parametrize("name", [name for name in MADE["PAGES"] if name.startswith("study")])
+def test_the_study_of_a_page_is_one(name):
+    [text] = re.findall(r"```yaml\n(.*?)```", (REFERENCE / name).read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert Study.model_validate(yaml.load(text, Loader)).name
 
 
 def test_every_package_of_the_lock_has_a_licence_and_the_hashes_of_its_files():
@@ -56,4 +68,4 @@ def test_every_package_of_the_lock_has_a_licence_and_the_hashes_of_its_files():
     ({"type": "string", "format": "file-path"}, "file"),
 ])
 def test_a_rule_in_words(rule, words):
-    assert MADE["takes"](rule, {"R": "runs.r"}) == words
+    assert MADE["takes"](rule, {"R": "[runs.r](#runsr)"}) == words

@@ -9,21 +9,8 @@ Documents are JSON with a `schema` member. Every file is written whole or not at
 prints what is declared here.
 """
 
-from ecgscale.contracts.analysis import (
-    AHEAD,
-    EFFECTS,
-    FRONTIER,
-    IMPORTANCE,
-    LAW_TABLE,
-    NEXT,
-    PREDICTED,
-    Columns,
-    LawFit,
-    Laws,
-    Predictor,
-    Reading,
-    Speed,
-)
+from ecgscale.contracts.analysis import EFFECTS, FRONTIER, IMPORTANCE, OPTIMA, PREDICTED, RATES, Predictor
+from ecgscale.contracts.collected import AXES, DIFFERENCES, NOISE, RUNS, SOURCES
 from ecgscale.contracts.corpus import (
     CLASS_COUNTS,
     LEADS,
@@ -38,68 +25,40 @@ from ecgscale.contracts.corpus import (
     write_split,
 )
 from ecgscale.contracts.datapackage import refuse_foreign
-from ecgscale.contracts.deploy import (
-    CONFIRMED,
-    DEPLOYMENT,
-    LATENCY,
-    MEMORY,
-    STREAMING,
-    TIMES,
-    Artefact,
-    Bundle,
-    Control,
-    Environment,
-    Export,
-    Kit,
-)
-from ecgscale.contracts.digests import (
-    changed,
-    check_digests,
-    concatenated_digest,
-    digest,
-    file_digest,
-    file_digests,
-)
+from ecgscale.contracts.deploy import CONFIRMED, DEPLOYMENT, MEMORY, Bundle, Kit
+from ecgscale.contracts.digests import changed, check_digests, concatenated_digest, digest, file_digest, file_digests
 from ecgscale.contracts.evaluation import (
-    AXES,
-    DIFFERENCES,
     METRICS,
-    NOISE,
     PREDICTIONS,
     RECALIBRATION,
     RELIABILITY,
-    RUNS,
-    SOURCES,
     STRIPS,
     Example,
     Examples,
     ScoredClass,
 )
+from ecgscale.contracts.export import Artefact, Export
 from ecgscale.contracts.files import Document, Part, wrong_schema
+from ecgscale.contracts.latency import LATENCY, STREAMING, TIMES, Control, Environment
+from ecgscale.contracts.laws import AHEAD, LAW_TABLE, NEXT, Columns, LawFit, Laws, Reading, Speed
 from ecgscale.contracts.names import FAMILIES, RUNTIMES
 from ecgscale.contracts.output import Wrote, marked, never, remove_folder, whole, whole_folder, write_array, write_text
-from ecgscale.contracts.reading import ContractError, plain_file, read_array, read_arrays, read_json, read_text, reading
-from ecgscale.contracts.rounds import ROUNDS, Decision, Foretold, Round, read_rounds
-from ecgscale.contracts.runs import (
-    HISTORIES,
-    HISTORY,
-    OPTIMA,
-    RATES,
+from ecgscale.contracts.plan import (
     RUN_MEMORY,
-    TUNING,
     Ledger,
     LossSpec,
     ModelSpec,
     OptimizerSpec,
     Plan,
     PlannedRun,
-    RunResult,
     RunSpec,
     ScheduleSpec,
     Teaching,
     Tuning,
-    read_results,
 )
+from ecgscale.contracts.reading import ContractError, plain_file, read_array, read_arrays, read_json, read_text, reading
+from ecgscale.contracts.rounds import ROUNDS, Decision, Foretold, Round, read_rounds
+from ecgscale.contracts.runs import HISTORIES, HISTORY, TUNING, RunResult, read_results
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table, joined, read_all
 from ecgscale.contracts.tensors import read_tensors, write_tensors
 

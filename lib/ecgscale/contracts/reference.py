@@ -13,7 +13,8 @@ from ecgscale import contracts
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.tables import SYNTHETIC, Column, Table
 
-CHAPTERS = ("corpus", "runs", "evaluation", "deploy", "analysis", "rounds")       # modules, in the order of the data
+CHAPTERS = ("corpus", "plan", "runs", "evaluation", "collected", "export", "latency", "deploy", "laws", "analysis",
+            "rounds")       # modules, in the order of the data: a page each
 TABLE_HEAD = ("column", "type", "unit", "meaning", "since")
 DOCUMENT_HEAD = ("member", "type", "meaning")
 

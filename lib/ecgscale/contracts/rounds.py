@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ecgscale.contracts.files import Document, Part
+from ecgscale.contracts.plan import PlannedRun
 from ecgscale.contracts.reading import ContractError
-from ecgscale.contracts.runs import PlannedRun
 from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
 
 Stop = Literal["", "budget", "floor", "not identifiable", "no larger network", "failed"]

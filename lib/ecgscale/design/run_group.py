@@ -17,7 +17,7 @@ AUGMENTATIONS = ("time_warp", "amplitude", "noise", "wander", "time_mask", "lead
 
 
 class Section(Part):
-    """A part of a study. The text below a key describes it in the JSON Schema and in docs/reference/study.md."""
+    """A part of a study. The text below a key describes it in the JSON Schema and in docs/reference/study/."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 

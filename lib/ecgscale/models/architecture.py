@@ -3,7 +3,8 @@
 from pydantic import ConfigDict
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-"""Of every family's dataclass. The text below a hyperparameter is its description in docs/reference/study.md."""
+"""Of every family's dataclass. The text below a hyperparameter is its description in
+docs/reference/study/families.md."""
 
 
 class RejectedError(Exception):
