@@ -1,6 +1,7 @@
 """What every command in bin/ shares: `--help` with an example, CPU limits, and errors without a traceback."""
 
 import argparse
+import io
 import os
 import re
 import sys
@@ -117,20 +118,57 @@ def place(text: str, fits: Callable[[Path], bool], problem: str) -> Path:
     return path
 
 
+def hold_streams() -> io.StringIO:
+    """A stream that the shell closed (`>&-`) is opened on nothing: else the next file that is opened has its number,
+    and what a library prints lands in it. What is printed is kept, so that its loss is noticed (`ended`)."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)      # has the lowest number that is free
+    lost = io.StringIO()
+    sys.stdout, sys.stderr = sys.stdout or lost, sys.stderr or io.StringIO()
+    return lost
+
+
+def ended(main: Callable[[list[str] | None], int | None], lost: io.StringIO) -> int | str | None:
+    """The exit code of `main`. Raises UserError where stdout was closed before it began, and OSError where what was
+    printed cannot be written."""
+    try:
+        code = main(None)
+    except SystemExit as end:       # of argparse, --help among them
+        code = end.code
+    if lost.getvalue():
+        raise UserError("is closed: what was to be printed there is lost", file="stdout",
+                        remedy="Send it to a file, or to /dev/null")
+    try:
+        sys.stdout.flush()
+    except OSError:
+        let_go()
+        raise
+    return code
+
+
+def let_go() -> None:
+    """What stdout still holds goes nowhere: Python would try again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run(main: Callable[[list[str] | None], int | None]) -> None:
     """Run a command's `main`: a UserError, a disk that is full or fails, a forbidden folder or too little memory ends
-    with its message and exit code 2, Ctrl-C with 130."""
+    with its message and exit code 2, Ctrl-C with 130. So does a closed stdout, where something was printed."""
+    lost = hold_streams()
     confine()
     limit_cpus(None)        # a command that takes --cpus says another number
     try:
-        sys.exit(main(None))
+        sys.exit(ended(main, lost))
     except UserError as error:
         print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go()
         sys.exit(1)
     except OSError as error:
         if error.errno not in (*FULL, *FAILING):

@@ -3,7 +3,9 @@
 import argparse
 import errno
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,6 +15,8 @@ from ecgscale.contracts import SPLIT, ContractError, SplitInfo, read_split, writ
 from ecgscale.contracts.labels import label_set_folder
 from ecgscale.contracts.reading import read_json
 from ecgscale.errors import UserError
+
+ROOT = Path(__file__).parents[2]
 
 
 def ended(capsys, monkeypatch, error: BaseException) -> str:
@@ -37,6 +41,29 @@ def test_a_disk_that_fails_is_told_without_a_traceback(capsys, monkeypatch, numb
 def test_too_little_memory_is_told_without_a_traceback(capsys, monkeypatch):
     told = ended(capsys, monkeypatch, MemoryError("Unable to allocate 98.7 PiB"))
     assert told == "ecg-any: not enough memory (Unable to allocate 98.7 PiB). Give it more, or less to do\n"
+
+
+@pytest.mark.parametrize(("ends", "code", "said"), [
+    (">&-", 2, "stdout: is closed: what was to be printed there is lost"),
+    (">/dev/full", 2, "No space left on device"),
+    ("| true", 1, ""), ("| cat", 0, ""), ("2>&- | cat", 0, ""), ("<&- | cat", 0, "")])
+def test_an_answer_that_nobody_can_read_is_no_success(tmp_path, ends, code, said):
+    """Of any command: exit 0 says that the answer came. The file that is opened first has the number of a closed
+    stream: what a library prints to that number must not land in it."""
+    if "full" in ends and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    (tmp_path / "ask.py").write_text(
+        "import contextlib, os, time\nfrom ecgscale import command\n"
+        "def main(argv):\n    with open('made', 'w') as made:\n        with contextlib.suppress(OSError):\n"
+        "            os.write(1, b'of a library\\n')\n        made.write('whole')\n    time.sleep(0.2)\n"
+        "    print('answer')\ncommand.run(main)\n")
+    done = subprocess.run(["bash", "-c", f'"$0" ask.py {ends}; exit "${{PIPESTATUS[0]}}"', sys.executable],
+                          cwd=tmp_path, text=True, capture_output=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "lib"), "PYTHONUNBUFFERED": ""})
+    assert (done.returncode, (tmp_path / "made").read_text()) == (code, "whole")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
 
 
 def test_a_defect_of_ours_still_shows_where_it_is(monkeypatch):

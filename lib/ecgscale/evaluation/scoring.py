@@ -7,6 +7,7 @@ twice, become one as in the official scorer: true or decided where one of them i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from ecgscale.contracts.labels import LabelSet, read_label_set
 from ecgscale.errors import UserError
 from ecgscale.evaluation.bootstrap import interval
 from ecgscale.evaluation.fold import Fold, Judged, age_bands
-from ecgscale.evaluation.others import DECISION, read_table, read_truth
+from ecgscale.evaluation.others import DECISION, KNOWN, read_table, read_truth
 from ecgscale.evaluation.protocol import Tables, measure
 from ecgscale.evaluation.thresholds import DEFAULT
 
@@ -38,6 +39,7 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
     if not by_class(known, label_set, "truth", np.max).any():
         raise UserError(f"none of the {len(known)} recordings belongs to a class of the label set", file=truth,
                         field="truth", remedy="Give the label set that its codes belong to (--labels)")
+    tell_constant(guessed, predictions)
     tuning = (read_truth(valid[0], label_set), read_table(valid[1], label_set)) if valid else None
     metrics, reliability, _ = tables(known, guessed, label_set, replicates, valid=tuning)
     if against is not None:
@@ -49,6 +51,15 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
     metrics = metrics.assign(run_id=name)[list(METRICS.columns)]
     METRICS.write(metrics, out / "metrics.csv")
     return metrics
+
+
+def tell_constant(predictions: pd.DataFrame, file: Path) -> None:
+    """Says which columns hold one value for all recordings: they rank nothing, as where a table was rounded."""
+    same = [str(name) for name in predictions if predictions[name].nunique(dropna=False) < min(2, len(predictions))
+            and name not in KNOWN]
+    if same:
+        print(f"{file}: one and the same prediction for all recordings in {len(same)} of {len(predictions.columns)} "
+              f"columns: {', '.join(same[:8])}{', ...' * (len(same) > 8)}", file=sys.stderr)
 
 
 def score(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet | None = None, replicates: int = 1000,
@@ -96,7 +107,9 @@ def compare(truth: pd.DataFrame, one: pd.DataFrame, other: pd.DataFrame, label_s
 
 
 def judge(truth: pd.DataFrame, predictions: pd.DataFrame, label_set: LabelSet) -> Judged:
-    """Two tables as the recordings of a fold, matched by record and by code."""
+    """Two tables as the recordings of a fold, matched by record and by code, in the order of their names: the draws of
+    a bootstrap fall by place, and an interval is the same however the rows stand."""
+    truth = truth.sort_index(key=lambda names: names.astype(str), kind="stable")
     labels = by_class(truth, label_set, "truth", np.max)
     if not np.isin(labels, (0, 1)).all():
         raise UserError("a label is neither 0 nor 1", field="truth")

@@ -105,6 +105,18 @@ def test_the_kernel_s_folders_are_no_source(source, monkeypatch):
         open_dataset(Path("/proc/self"))
 
 
+def test_nobody_looks_through_a_disk(tmp_path, source):
+    """`ecg-score --truth /` read the names of all files for seconds; a folder of many others is given up in time."""
+    with pytest.raises(UserError, match="the root of a disk"):
+        headers_below(Path("/"))
+    for place in range(5):
+        (tmp_path / "many" / f"{place}").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"no \.hea file in the first 4 folders"):
+        headers_below(tmp_path / "many", 4)
+    assert headers_below(tmp_path / "many", None) == []
+    assert headers_below(source, 1)
+
+
 def test_shards_part_the_sorted_list(source, tmp_path):
     whole = headers_below(source)
     assert whole == sorted(whole)

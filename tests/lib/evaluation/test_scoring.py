@@ -49,6 +49,31 @@ def test_permuted_rows_and_columns_change_nothing(tables):
     pd.testing.assert_frame_equal(scoring.score(shuffled, moved, replicates=30), expected)
 
 
+@pytest.mark.parametrize("patients", [1, 3])
+def test_intervals_do_not_hang_on_the_order_of_the_rows(tables, patients):
+    """Draws fall by place: a truth that was sorted otherwise had other intervals of the same recordings."""
+    truth, predictions = tables
+    truth = truth.assign(patient=[f"p{place // patients}" for place in range(COUNT)])
+    expected = scoring.score(truth, predictions, replicates=30)
+    moved = truth.iloc[np.random.default_rng(2).permutation(COUNT)]
+    pd.testing.assert_frame_equal(scoring.score(moved, predictions, replicates=30), expected)
+    one, other = (scoring.compare(rows, predictions, 1 - predictions, replicates=30) for rows in (truth, moved))
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_predictions_that_are_all_the_same_are_counted(tables, tmp_path, capsys):
+    """As a spreadsheet leaves them that shows whole numbers: every class ranks nothing, and scores stand all the
+    same."""
+    truth, predictions = tables
+    for name, rows in (("truth", truth), ("whole", 0 * predictions), ("own", predictions)):
+        rows.to_csv(tmp_path / f"{name}.csv")
+    for name, said in (("own", ""), ("whole", f"for all recordings in {len(LABELS.codes)} of {len(LABELS.codes)}")):
+        scoring.score_files(tmp_path / "truth.csv", tmp_path / f"{name}.csv", tmp_path / name, LABELS, 0)
+        told = capsys.readouterr().err
+        assert said in told
+        assert bool(said) == ("one and the same prediction" in told)
+
+
 def test_columns_under_wrong_names_are_noticed(tables):
     truth, predictions = tables
     wrong = predictions.set_axis(np.roll(LABELS.codes, 1), axis=1)

@@ -21,7 +21,7 @@ ENDINGS = (".npy", ".h5", ".hdf5")
 
 
 def open_folder(folder: Path, asked: Asked) -> Dataset:
-    files = {name.removesuffix(".hea"): name for name in headers_below(folder)}
+    files = {name.removesuffix(".hea"): name for name in headers_below(folder, None)}
     for name in arrays_below(folder):
         place = name.rsplit(".", 1)[0]
         if place in files:

@@ -16,7 +16,9 @@ from ecgscale.ecg.wfdb_record import Recording, read_recording
 from ecgscale.errors import UserError
 
 PATTERN, EACH = "**.hea", 1
+FRUITLESS = 10_000                  # folders in which no header was found: whoever goes on looks through a disk
 KERNEL = ("/proc/", "/sys/")        # Linux' own folders, of which nothing lies on a disk
+NEARER = "Give the folder of the recordings itself"
 
 
 def open_folder(folder: Path, asked: Asked) -> Dataset:
@@ -32,10 +34,13 @@ def reader(folder: Path, asked: Asked) -> Callable[[str], Recording]:
     return lambda place: read_recording(folder / f"{place}.hea", asked.leads, asked.names)
 
 
-def headers_below(folder: Path) -> list[str]:
+def headers_below(folder: Path, fruitless: int | None = FRUITLESS) -> list[str]:
     """Paths below a folder of every record's .hea file, sorted. Linked folders are followed, each once, but none
     of the kernel's, whose links lead to the whole disk. Hidden files and folders (a Mac's "._A0001.hea") are no
-    records, nor are the pieces of a record of several segments."""
+    records, nor are the pieces of a record of several segments. Raises UserError for the root of a disk, and after so
+    many folders without one (None: never)."""
+    if os.path.realpath(folder) == Path(os.path.realpath(folder)).anchor:
+        raise UserError("the root of a disk, through which nobody looks", file=folder, remedy=NEARER)
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -43,6 +48,8 @@ def headers_below(folder: Path) -> list[str]:
             folders.clear()
             continue
         seen.add(real)
+        if not found and fruitless is not None and len(seen) > fruitless:
+            raise UserError(f"no .hea file in the first {fruitless:,} folders below it", file=folder, remedy=NEARER)
         folders[:] = [name for name in folders if not name.startswith(".")]
         below, present = os.path.relpath(place, folder).replace(os.sep, "/"), set(files)
         headers = {name for name in files if name.endswith(".hea") and not name.startswith(".")}
