@@ -31,7 +31,7 @@ METRICS = Table("metrics", 1, "evaluated/<run_id>/metrics.csv, table/scores.parq
     "n": WHOLE("recordings it is of", "recordings"),
     "positives": WHOLE("recordings of the class, where the group is a class", "recordings"),
     "note": TEXT("what to know of it"),
-})
+}, filled=("run_id", "part", "group", "metric"))
 
 RELIABILITY = Table("reliability", 1, "evaluated/<run_id>/reliability.csv, table/chosen/reliability.csv",
                     "A bin of predicted probabilities", {

@@ -175,7 +175,7 @@ class Table:
             if columns is None:
                 self.check(table.schema.names, path)
                 if any(column.type != self.type_of(column.name).arrow for column in table.schema):
-                    self.arrow(frame, path)
+                    frame = self.arrow(frame, path).to_pandas()     # a whole number that another program kept as 3.0
             self.check_values(frame, path)
         return frame
 

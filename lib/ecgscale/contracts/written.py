@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 import unicodedata
 from collections import Counter
 from itertools import zip_longest
@@ -60,7 +61,7 @@ def read_rows(file: Path, required: tuple[str, ...], known: tuple[str, ...] = ()
     """Rows of a CSV written by a person, parted by `,`, `;` or tabs, values stripped.
 
     Columns that are required, or `known`, are found in any case. Raises UserError where one is missing, a name stands
-    twice, or a line has more fields than the first one names.
+    twice, or a line has more fields than the first one names. Says how many lines have fewer.
     """
     with (reading(plain_file(file, LARGEST_TEXT), "CSV in UTF-8 text"),
           open(file, newline="", encoding="utf-8-sig") as stream):
@@ -76,7 +77,7 @@ def read_rows(file: Path, required: tuple[str, ...], known: tuple[str, ...] = ()
         twice = next((name for name, count in Counter(head).items() if name and count > 1), None)
         if twice:
             raise UserError(f"column {twice!r} stands twice", file=file, line=1, remedy="Leave one of them")
-        rows, room = [], file.stat().st_size + SMALL
+        rows, short, room = [], [], file.stat().st_size + SMALL
         for fields in filter(None, reader):
             if (room := room - len(head)) < 0:      # an honest cell takes a byte, if only for the comma behind it
                 raise UserError(f"the first line names {len(head)} columns, and the lines below are shorter", file=file,
@@ -84,9 +85,14 @@ def read_rows(file: Path, required: tuple[str, ...], known: tuple[str, ...] = ()
             if any(field.strip() for field in fields[len(head) :]):
                 raise UserError(f"{len(fields)} fields, and the first line names {len(head)}", file=file,
                                 line=reader.line_num, remedy=f"Put quotes around a field that holds {delimiter!r}")
+            if 1 < len(fields) < len(head):
+                short.append(reader.line_num)
             rows.append(dict(zip_longest(head, map(str.strip, fields[: len(head)]), fillvalue="")))
     if not rows:
         raise UserError("no rows", file=file)
+    if short:
+        print(f"{file}: {len(short)} of {len(rows)} lines have fewer fields than the first line names, the first of "
+              f"them line {short[0]}: what they lack is read as empty", file=sys.stderr)
     return rows
 
 

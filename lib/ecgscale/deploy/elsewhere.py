@@ -51,7 +51,13 @@ def merge(places: Iterable[Path], folders: Iterable[Path], out: Path, runs: pd.D
         write_documents(one, out)
     return [*(f"{machine}: {counts}" for machine, counts in (
         (machine, ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items()))
-        for machine, rows in latency.groupby("machine", sort=False))), *told]
+        for machine, rows in latency.groupby("machine", sort=False))), *lacking(found), *told]
+
+
+def lacking(measured: list[Measured]) -> list[str]:
+    """What a folder came without, in words."""
+    said = {"single calls (times.parquet)": lambda one: not len(one.times), "A/A control": lambda one: not one.control}
+    return [f"{one.environment.machine}: no {what}" for one in measured for what, lacks in said.items() if lacks(one)]
 
 
 # ------------------------------------------------------------------------------------- networks with other weights
@@ -158,9 +164,15 @@ def measured_in(place: Path) -> Iterator[tuple[Path, Measured]]:
     table, control = place / "latency.parquet", place / "control.json"
     if table.is_file():
         times = place / "times.parquet"     # a table that is passed on often comes without its single calls
-        yield table, Measured(LATENCY.read(table), TIMES.read(times) if times.exists() else TIMES.empty(),
-                              Environment.read(place / "environment.json"),
-                              Control.read(control) if control.exists() else None)
+        one = Measured(LATENCY.read(table), TIMES.read(times) if times.exists() else TIMES.empty(),
+                       Environment.read(place / "environment.json"),
+                       Control.read(control) if control.exists() else None)
+        for document in documents(one):
+            if document.machine not in set(one.latency["machine"]):
+                raise UserError(f"is of {document.machine!r}, which latency.parquet beside it does not name",
+                                file=place / f"{document.NAME}.json", field="machine",
+                                remedy="Give the folder as ecg-bench wrote it")
+        yield table, one
         return
     bundles = sorted(place.glob("*.zip"))
     if not bundles:

@@ -146,12 +146,19 @@ class Corpus:
 
 def check_rows(records: pd.DataFrame, classes: Sequence[str], file: Path) -> None:
     """Raises UserError where a class has no column, a recording lacks what each has ("" are codes and flags) or has a
-    rate that none is accepted with, or the recordings do not lie in signals.npy end to end."""
+    rate that none is accepted with, is not named after its source, or the recordings do not lie in signals.npy end to
+    end."""
     nameless = next((name for name in NEVER_NULL if records[name].isna().any()), None)
     if nameless:
         raise UserError(f"a recording has no {nameless}", file=file, field=nameless, remedy="Prepare this shard again")
     if not records["rate"].between(LOWEST_RATE, HIGHEST_RATE).all():
         raise UserError(f"a rate is not from {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz", file=file, field="rate",
+                        remedy="Prepare this shard again")
+    first = records[["record", "source"]].apply(lambda names: names.str.partition("/")[0])
+    foreign = first["record"] != first["source"]
+    if foreign.any():
+        row = records[foreign].iloc[0]
+        raise UserError(f"record {row['record']!r} is not of {row['source']!r}", file=file, field="source",
                         remedy="Prepare this shard again")
     lacking = [f"y_{code}" for code in classes if f"y_{code}" not in records]
     rows = records.sort_values("offset")

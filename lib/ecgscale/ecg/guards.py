@@ -35,6 +35,7 @@ REASONS = {
     "amplitude": "a lead's mean deviation is above 5 mV, or every lead's below 1 uV: gain or unit are wrong",
 }
 FLAGS = {
+    "record-name": "the header says that it is another record's than its file: header or samples may be of that one",
     "lead-order": "leads stood in another order and were put in the standard one by name",
     "extra-lead": "signals beside the 12 leads were left out",
     "lead-name": "a lead has another name than the usual one, as DII, Lead II or C1, and was taken for it",

@@ -36,9 +36,10 @@ def unmatched_codes(records: pd.DataFrame, labels: LabelSet) -> list[str]:
     return said
 
 
-def unusual_leads(records: pd.DataFrame) -> Iterator[str]:
-    """In words, of a shard's RECORDS: leads that were reckoned, or taken under other names."""
-    for flag in ("derived-lead", "mason-likar", "lead-name"):
+def unusual(records: pd.DataFrame) -> Iterator[str]:
+    """In words, of a shard's RECORDS: headers of other records, ages that are not read, leads that were reckoned or
+    taken under other names."""
+    for flag in ("record-name", "age-unread", "derived-lead", "mason-likar", "lead-name"):
         count = sum(flag in flags.split(";") for flags in records["flags"])
         if count:
             yield f"{count} of {len(records)} recordings: {FLAGS[flag]}"

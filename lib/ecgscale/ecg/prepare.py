@@ -29,7 +29,7 @@ from ecgscale.ecg.datasets import Dataset, open_dataset
 from ecgscale.ecg.facts import NOTHING, Facts, FactTable
 from ecgscale.ecg.guards import Rejected
 from ecgscale.ecg.leads import brought
-from ecgscale.ecg.meaning import unmatched_codes, unusual_leads
+from ecgscale.ecg.meaning import unmatched_codes, unusual
 from ecgscale.ecg.normalize import half, rows_sum
 from ecgscale.ecg.people import NAME, age_of, sex_of
 from ecgscale.ecg.recipe import Recipe, prepare_scaled
@@ -117,7 +117,7 @@ def prepare_shard(folder: Path, source: str, shard: str, recipe: Recipe, labels:
         if recipe.unit != "mV":
             records[[f"mv_{lead}" for lead in leads]] = np.reshape(units, (len(rows), len(leads)))
         spoken = [*(notes if number == 1 else ()),      # each shard finds the same
-                  *unusual_leads(records), *unmatched_codes(records, labels)]
+                  *unusual(records), *unmatched_codes(records, labels)]
         RECORDS.write(records, temporary / "records.parquet")
         refused = pd.DataFrame(rejects, columns=list(REJECTS.columns))
         REJECTS.write(refused.assign(synthetic=bool(records["synthetic"].any())), temporary / "rejects.csv")

@@ -51,8 +51,10 @@ class Signal(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """A header file. `frames` is None where the header leaves it to the file's size."""
+    """A header file; `name`: of the record that it says it is of. `frames` is None where the header leaves it to the
+    file's size."""
 
+    name: str
     rate: float                 # frames a second
     frames: int | None
     signals: tuple[Signal, ...]
@@ -89,6 +91,7 @@ def read_header(path: Path) -> Header:
     if not any(one.first or one.sum for one in described):      # devices that do not reckon write 0 for all of them
         described = [one._replace(sum=None) for one in described]
     return Header(
+        name=record["name"],
         rate=number(record["rate"]),
         frames=int(record["samples"] or 0) or None,
         signals=tuple(described),

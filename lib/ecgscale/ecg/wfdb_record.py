@@ -84,7 +84,7 @@ def read_recording(path: Path, wanted: Sequence[str] = LEADS, names: Sequence[st
     header = read_header(path)
     made = (read_segments if header.segments else read_piece)(path, header, wanted, names)
     check_length(made.rate, len(made.digital))
-    return made
+    return made if header.name == path.stem else replace(made, flags=made.flags | {"record-name"})
 
 
 def read_segments(path: Path, header: Header, wanted: Sequence[str], names: Sequence[str]) -> Recording:

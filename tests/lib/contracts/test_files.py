@@ -177,6 +177,19 @@ def test_parquet_opens_without_us(tmp_path):
     pd.testing.assert_frame_equal(pq.read_table(tmp_path / "rejects.parquet").to_pandas(), REJECTED)
 
 
+def test_whole_numbers_that_another_program_kept_as_real_ones_are_whole(tmp_path):
+    """pandas makes 3.0 of a 3 where a column has gaps; read as it stood, it was no place in a list."""
+    contracts.SPLIT.write(pd.DataFrame({"record": ["a/1", "a/2"], "source": "a", "patient": None, "fold": [0, 3],
+                                        "part": "train"}), tmp_path / "split.parquet")
+    table = pq.read_table(tmp_path / "split.parquet")
+    place = table.schema.get_field_index("fold")
+    pq.write_table(table.set_column(place, "fold", table["fold"].cast(pa.float64())), tmp_path / "split.parquet")
+    (tmp_path / "datapackage.json").unlink()
+    fold = contracts.SPLIT.read(tmp_path / "split.parquet")["fold"]
+    assert fold.dtype == "int64"
+    assert fold.tolist() == [0, 3]
+
+
 def test_one_column_of_another_type_is_refused(tmp_path):
     """As a program writes that keeps our metadata and makes text of a column of numbers."""
     rows = pd.DataFrame({name: ["a" if column.kind is contracts.TEXT else 3] for name, column in

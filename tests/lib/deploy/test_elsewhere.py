@@ -65,6 +65,19 @@ def test_a_run_has_one_name_and_one_cost_in_a_table(tmp_path, monkeypatch, name,
     assert met.value.field == name
 
 
+def test_what_a_folder_came_without_is_told_and_another_machine_s_is_refused(tmp_path, monkeypatch):
+    """The A/A control and the single calls are no part of every table that is passed on."""
+    for machine in ("here", "there"):
+        measured(tmp_path / machine, machine, monkeypatch)
+    (tmp_path / "there/times.parquet").unlink()
+    told = elsewhere.merge([tmp_path / "here", tmp_path / "there"], [], tmp_path / "out")
+    assert "there: no single calls (times.parquet)" in told
+    assert "here: no single calls (times.parquet)" not in told
+    (tmp_path / "there/environment.json").write_bytes((tmp_path / "here/environment.json").read_bytes())
+    with pytest.raises(UserError, match=r"is of 'here', which latency\.parquet beside it does not name"):
+        elsewhere.merge([tmp_path / "there"], [], tmp_path / "again")
+
+
 def test_the_same_machine_twice_is_refused(tmp_path, monkeypatch):
     measured(tmp_path / "a", "here", monkeypatch)
     with pytest.raises(UserError, match="machine 'here' was measured already"):

@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.ecg.meaning import check_positives, unmatched_codes, unused_folds
+from ecgscale.ecg.guards import FLAGS
+from ecgscale.ecg.meaning import check_positives, unmatched_codes, unused_folds, unusual
+from ecgscale.ecg.wfdb_record import read_recording
 from ecgscale.errors import UserError
+from tests.tiny_records import twelve_leads, write_record
 
 LABELS = read_label_set()
 CLASSES = ("AF", "LBBB")
@@ -31,6 +34,18 @@ def test_a_source_without_labels_is_said():
     assert unknown.endswith("does not know: foo (2), bar (1)")
     assert "no code of theirs belongs to a class" in none
     assert not unmatched_codes(corpus(["426783006", ""]), LABELS)
+
+
+def test_headers_of_other_records_and_ages_that_are_not_read_are_counted(tmp_path):
+    """Two headers that were exchanged gave each recording the samples of the other, and labels by table stayed."""
+    paths = [write_record(tmp_path, name, twelve_leads(600, seed)) for seed, name in enumerate(("A1", "A2"))]
+    assert not any("record-name" in read_recording(path).flags for path in paths)
+    one, two = (path.read_bytes() for path in paths)
+    paths[0].write_bytes(two)
+    paths[1].write_bytes(one)
+    flags = [";".join(read_recording(path).flags) for path in paths]
+    said = list(unusual(pd.DataFrame({"flags": [*flags, "age-unread"]})))
+    assert said == [f"2 of 3 recordings: {FLAGS['record-name']}", f"1 of 3 recordings: {FLAGS['age-unread']}"]
 
 
 def test_classes_without_a_positive_are_said_by_part():

@@ -36,6 +36,15 @@ def test_either_column_is_enough(tmp_path):
     assert not read_people(table(tmp_path, "record,patient\nA1,p\n")).has_folds
 
 
+def test_lines_that_were_cut_are_counted(tmp_path, capsys):
+    """A file that ends within a line: its last patient has no fold."""
+    assert read_people(table(tmp_path, "record,patient,fold\nA1,p1,1\nA2,p2,3\n")).of("A2") == Facts("p2", 3)
+    assert not capsys.readouterr().err
+    assert read_people(table(tmp_path, "record,patient,fold\nA1,p1,1\nA2,p2")).of("A2") == Facts("p2", None)
+    assert "1 of 2 lines have fewer fields than the first line names, the first of them line 3" in (
+        capsys.readouterr().err)
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("name,patient\nA1,p\n", r"people\.csv:1: column 'record' is missing"),
     ("record,person\nA1,p\n", r"people\.csv:1: column 'patient' is missing\. .*record, and patient, fold or site"),
