@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from ecgscale.contracts import marked, refuse_foreign, write_text
 from ecgscale.contracts.labels import read_label_set
-from ecgscale.contracts.written import read_rows
+from ecgscale.contracts.written import composed, read_rows
 from ecgscale.design.study import Split, Study, read_study
 from ecgscale.ecg.datasets import DEFAULT, MODULES, adaptor, has_folds
 from ecgscale.ecg.label_table import read_labels
@@ -144,13 +144,23 @@ def table_problems(rows: list[dict[str, str]], sheet: Path | str, beside: Path, 
             if not (place.is_dir() if column == "path" else place.is_file()):
                 wrong = f"is no {'folder' if column == 'path' else 'file'}" if place.exists() else "does not exist"
                 if not copied:
+                    remedy = "Paths are relative to the sheet's folder" if not (other := in_other_form(place)) else (
+                        f"Its name there is {other.name!a}: the same letters, an accent in another Unicode form. "
+                        "Copy it from there, or rename the file")
                     yield str(UserError(f"{place} {wrong}", file=sheet, line=int(row["line"]), field=column,
-                                        remedy="Paths are relative to the sheet's folder"))
+                                        remedy=remedy))
             elif column != "path":
                 try:
                     reads[column](place)
                 except UserError as error:
                     yield str(error)
+
+
+def in_other_form(place: Path) -> Path | None:
+    """What is there by this name in the other Unicode form, as macOS writes an accent."""
+    missing = next((one for one in (*reversed(place.parents), place) if not one.exists()), place)
+    beside = missing.parent.iterdir() if missing.parent.is_dir() else ()
+    return next((one for one in beside if composed(one.name) == composed(missing.name) and one != missing), None)
 
 
 def read_sheet(sheet: Path) -> list[dict[str, str]]:
@@ -176,10 +186,10 @@ def read_sheet(sheet: Path) -> list[dict[str, str]]:
     seen: dict[str, int] = {}
     for line, row in enumerate(rows, 2):
         check_leads(row.get("leads", ""), sheet, line)
-        if row["source"] in seen:
-            problem = f"source {row['source']!r} stands in line {seen[row['source']]} already"
-            raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row, one name")
-        seen[row["source"]] = line
+        if (earlier := seen.setdefault(row["source"].casefold(), line)) != line:
+            problem = f"source {row['source']!r} stands in line {earlier} already"
+            raise UserError(problem, file=sheet, line=line, field="source", remedy="Give each source one row and a "
+                            "name of its own, in capitals or not: macOS and Windows take them for one folder")
     return [{**{name: row.get(name) or rules[name].get("default", "") for name in rules}, "line": str(line),
              "pattern": (layout := adaptor(row.get("dataset") or DEFAULT)).PATTERN, "each": str(layout.EACH)}
             for line, row in enumerate(rows, 2)]

@@ -157,10 +157,12 @@ def let_go() -> None:
 def run(main: Callable[[list[str] | None], int | None]) -> None:
     """Run a command's `main`: a UserError, a disk that is full or fails, a forbidden folder or too little memory ends
     with its message and exit code 2, Ctrl-C with 130. So does a closed stdout, where something was printed."""
+    in_utf_8()
     lost = hold_streams()
     confine()
     limit_cpus(None)        # a command that takes --cpus says another number
     try:
+        check_here()
         sys.exit(ended(main, lost))
     except UserError as error:
         print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
@@ -182,3 +184,24 @@ def run(main: Callable[[list[str] | None], int | None]) -> None:
         why = f" ({error})" if str(error) else ""
         print(f"{Path(sys.argv[0]).name}: not enough memory{why}. Give it more, or less to do", file=sys.stderr)
         sys.exit(2)
+
+
+def in_utf_8() -> None:
+    """Names of files are UTF-8 here, whatever the locale says: by ISO 8859-1 a recording "Ü1" would have another name,
+    and libraries that open files themselves would not find it. What a terminal cannot show is printed by number.
+
+    Python takes an encoding when it begins, so the command begins again, once.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def check_here() -> None:
+    """Raises UserError where the current folder was removed: libraries ask for it, and some of them crash."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise UserError("the current folder was removed", remedy="Change to another one (cd), and call again") from None

@@ -61,6 +61,7 @@ def test_a_split_must_fit_the_sheet(tmp_path, split, sheet, words):
     ("source,path\n", "no rows"), ("source\nptb\n", "column 'path' is missing"),
     ("source,path,patient\nptb,a,b\n", "unknown column 'patient'"),
     ("source,path\nptb,a\nptb,b\n", ":3: source: source 'ptb' stands in line 2 already"),
+    ("source,path\nptb,a\nPTB,b\n", ":3: source: source 'PTB' stands in line 2 already"),
     ("source,path\nptb,\n", ":2: path: "), ("source,path,patients\nptb,a,b.txt\n", ":2: patients: "),
     ("source,path\n" + "1,2\n" * 5001, "has 5001 rows, at most 5000 are read"),
     ("source,path,leads\nptb,a,II\nown,a,II ECG2\n", ":3: leads: 'ECG2' is no lead"),
@@ -96,6 +97,19 @@ def test_what_a_sheet_names_must_be_there(tmp_path):
         "or nothing for a code of no class"]
     assert not (tmp_path / "out").exists()
     check(tmp_path / "study.yaml", sheet, tmp_path / "out", sheet_name="theirs.csv")     # a task's copy
+
+
+def test_a_path_in_the_other_unicode_form_is_told(tmp_path):
+    """What macOS wrote and a person typed look alike: `does not exist` alone would be a riddle."""
+    apart, typed = "\u00dcbung".replace("\u00dc", "U\u0308"), "\u00dcbung"
+    (tmp_path / apart / "in").mkdir(parents=True)
+    (tmp_path / "study.yaml").write_text("name: x\n")
+    (tmp_path / "sheet.csv").write_text(f"source,path\na,{typed}/in\n", encoding="utf-8")
+    if not (tmp_path / typed).exists():         # it does where the file system compares as people do
+        with pytest.raises(UserError, match=r"does not exist\. Its name there is 'U\\u0308bung': the same letters"):
+            check(tmp_path / "study.yaml", tmp_path / "sheet.csv", tmp_path / "out")
+    (tmp_path / "sheet.csv").write_text(f"source,path\na,{apart}/in\n", encoding="utf-8")
+    check(tmp_path / "study.yaml", tmp_path / "sheet.csv", tmp_path / "out")
 
 
 def test_a_full_disk_is_a_message(tmp_path):

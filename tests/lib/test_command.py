@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -70,6 +71,32 @@ def test_a_defect_of_ours_still_shows_where_it_is(monkeypatch):
     monkeypatch.setattr(command, "confine", lambda: None)
     with pytest.raises(FileNotFoundError):
         command.run(lambda _: open("/nowhere"))  # noqa: SIM115
+
+
+def test_a_folder_that_was_removed_is_told():
+    """Libraries that ask for it crash: MKL, V8 and ONNX Runtime's preparation of a model did."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run([sys.executable, ROOT / "bin/ecg-check", "--version"], capture_output=True, text=True,
+                              check=False, cwd=folder, preexec_fn=lambda: os.rmdir(folder),
+                              env={**os.environ, "PYTHONPATH": str(ROOT / "lib")})
+        os.mkdir(folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ecg-check: the current folder was removed. Change to another one")
+
+
+@pytest.mark.parametrize("locale", ["C", "ISO-8859-1"])
+def test_names_are_utf_8_whatever_the_locale_says(locale, tmp_path):
+    """A name of two signs in UTF-8 was four by ISO 8859-1, and what was not ASCII could not be printed."""
+    (tmp_path / "any").write_text("from ecgscale import command\nimport sys\n"
+                                  "command.run(lambda _: print(sys.argv[1:], len(sys.argv[1])))\n")
+    subprocess.run(["localedef", "-i", "de_DE", "-f", locale, tmp_path / "de_DE.ISO-8859-1"], check=False,
+                   capture_output=True)
+    done = subprocess.run([sys.executable, tmp_path / "any", "Ü1", b"\xff"], capture_output=True, check=False, env={
+        **os.environ, "PYTHONPATH": str(ROOT / "lib"), "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0",
+        "LOCPATH": str(tmp_path), "LC_ALL": "C" if locale == "C" else "de_DE.ISO-8859-1",
+        "PYTHONIOENCODING": "ascii" if locale == "C" else "utf-8"})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode() == ("['\\xdc1', '\\udcff'] 2\n" if locale == "C" else "['Ü1', '\\udcff'] 2\n")
 
 
 @pytest.mark.parametrize("kind", [command.file, command.folder, command.existing, command.new_folder, command.new_file,

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, field_validator
 
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.tables import REAL, TEXT, WHOLE, Table
+from ecgscale.contracts.written import composed
 
 
 class Reading(Part):
@@ -26,6 +27,14 @@ class Reading(Part):
     """Columns that are not to be read."""
     where: dict[str, str] = {}
     """Column: value of the rows that are read; none: all rows."""
+
+    @field_validator("*")
+    @classmethod
+    def in_one_form(cls, said: dict[str, str] | tuple[str, ...]) -> dict[str, str] | tuple[str, ...]:
+        """As a table's names are."""
+        if isinstance(said, dict):
+            return {composed(name): composed(value) for name, value in said.items()}
+        return tuple(map(composed, said))
 
 
 class Columns(Part):

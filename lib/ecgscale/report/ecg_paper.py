@@ -76,9 +76,11 @@ def draw(millivolts: np.ndarray, rate: float, record: str, about: str, state: st
 
 def file_name(record: str) -> str:
     """A record's name as that of its figure; other signs than letters, digits and the source's / keep apart by a
-    digest, or `a-b/1` would be shown with the recording of `a_b/1`."""
+    digest, or `a-b/1` would be shown with the recording of `a_b/1`; and so do small letters behind it: macOS and
+    Windows take `a/X1` and `a/x1` for one file."""
     plain = "".join(letter if letter.isalnum() else "-" for letter in record)
-    return f"ecg-{plain}" if record.replace("/", "", 1).isalnum() else f"ecg-{plain}-{digest(record, 6)}"
+    kept = record.replace("/", "", 1).isalnum() and (name := record.rpartition("/")[2]) == name.upper()
+    return f"ecg-{plain}" if kept else f"ecg-{plain}-{digest(record, 6)}"
 
 
 def caption(about: str, state: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 
 from ecgscale.contracts.reading import check_width, plain_file, reading
 from ecgscale.contracts.tables import OLD_FORM, check_cells
+from ecgscale.contracts.written import composed
 from ecgscale.errors import UserError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -32,7 +34,8 @@ BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_bi
 
 @dataclass(frozen=True)
 class Sheet:
-    """Columns of cells: text, or numbers where the file had types. `names` are as written and may repeat."""
+    """Columns of cells: text, or numbers where the file had types. `names` are as written and may repeat; they and
+    texts are in one Unicode form."""
 
     names: list[str]
     columns: list[np.ndarray]        # (row,) each
@@ -48,18 +51,27 @@ class Sheet:
         levels = [name for name in frame.index.names if name is not None and name not in frame]
         if levels:
             frame = frame.reset_index(levels)
-        names = ["/".join(str(one) for one in name if str(one)) if isinstance(name, tuple) else str(name)
+        names = [composed("/".join(str(one) for one in name if str(one)) if isinstance(name, tuple) else str(name))
                  for name in frame]
         columns = [frame.iloc[:, i].to_numpy() for i in range(frame.shape[1])]
         kept = [i for i, column in enumerate(columns) if not holds_containers(column)]
         if len(kept) < len(columns):
             notices += (told_left_out(name for i, name in enumerate(names) if i not in kept),)
-        return cls([names[i] for i in kept], [columns[i] for i in kept], np.arange(len(frame)) + 2, notices=notices)
+        return cls([names[i] for i in kept], [in_one_form(columns[i]) for i in kept], np.arange(len(frame)) + 2,
+                   notices=notices)
 
 
 def holds_containers(column: np.ndarray) -> bool:
     return column.dtype == object and any(isinstance(cell, (list, tuple, set, dict, bytes, np.ndarray))
                                           for cell in column)
+
+
+def in_one_form(column: np.ndarray) -> np.ndarray:
+    """The column, its texts composed: one family is one, whoever wrote its accent."""
+    if column.dtype != object:
+        return column
+    other = {cell: composed(cell) for cell in pd.unique(column) if isinstance(cell, str) and not cell.isascii()}
+    return np.array([other.get(cell, cell) for cell in column], dtype=object) if other else column
 
 
 def told_left_out(names: Iterable[str]) -> str:
@@ -107,6 +119,8 @@ def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
     body = text.split("\n", skipped)[skipped] if skipped else text
     delimiter = told or delimiter_of(body)
     rows, lines = records(body, delimiter, path, skipped)
+    if not unicodedata.is_normalized("NFC", body):      # a whole file is quickly looked at
+        rows = [[composed(cell) for cell in row] for row in rows]
     if not rows:
         raise UserError("not a readable CSV: it holds no line", file=path)
     check_width(max(map(len, rows)), path)

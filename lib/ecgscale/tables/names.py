@@ -120,9 +120,10 @@ def understand(written: str) -> Name:
 
 
 def spelled(text: str) -> str:
-    """ "trainFlops", "Train FLOPs" -> "train_flops"."""
+    """ "trainFlops", "Train FLOPs" -> "train_flops". Letters of any script stay: a name without them would be every
+    other such name."""
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", text)
-    return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
+    return re.sub(r"[\W_]+", "_", text.casefold()).strip("_")
 
 
 def bare(written: str) -> str:

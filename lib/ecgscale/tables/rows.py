@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ecgscale.contracts.written import composed
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import Sheet
 from ecgscale.tables.names import spelled
@@ -29,6 +30,7 @@ def narrowed(sheet: Sheet, where: Mapping[str, str]) -> Sheet:
 
 def place_of(sheet: Sheet, name: str) -> int:
     """A column's place by its name as it stands in the file, or in our spelling. Raises UserError where none is."""
+    name = composed(name)
     places = [place for place, written in enumerate(sheet.names) if written == name] or [
         place for place, written in enumerate(sheet.names) if spelled(written) == spelled(name)]
     if not places:
@@ -41,8 +43,8 @@ def told_cells(cells: Iterable[object]) -> np.ndarray:
 
 
 def told_cell(cell: object) -> str:
-    """A cell's text; numbers alike however they are written ("1", "1.0", 1)."""
-    text = str(cell).strip()
+    """A cell's text; numbers alike however they are written ("1", "1.0", 1), and letters in either Unicode form."""
+    text = composed(str(cell).strip())
     try:
         return f"{float(text):.12g}"
     except ValueError:

@@ -4,6 +4,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecgscale import contracts
-from ecgscale.contracts import ContractError, OptimizerSpec, RunSpec
+from ecgscale.contracts import Artefact, ContractError, OptimizerSpec, RunSpec
 from ecgscale.contracts.reading import plain_file, read_arrays, read_json
+from ecgscale.deploy.runtimes import DeployedModel, Unavailable
 from tests.data_packages import check_package
 
 ROOT = Path(__file__).parents[3]
@@ -372,3 +374,12 @@ def test_the_ends_of_any_interval_are_in_order(tmp_path):
     contracts.AHEAD.write(rows, tmp_path / "a.csv")
     with pytest.raises(ContractError, match="low: is above high in row 3"):
         contracts.AHEAD.read(tmp_path / "a.csv")
+
+
+def test_a_file_of_which_no_batch_is_told_takes_one_window():
+    """Documents of earlier versions do not say: what was exported then took one window a call."""
+    told = Artefact(format="onnx", precision="float32", file="model.onnx", status="ok")
+    model = DeployedModel(Path(), SimpleNamespace(artefacts=(told,)), np.zeros((1, 1, 1)), np.zeros((1, 1)))
+    assert model.artefact("onnx", "float32") == told
+    with pytest.raises(Unavailable, match="no export of onnx float32"):
+        model.artefact("onnx", "float32", batch=4)

@@ -54,6 +54,14 @@ def test_columns_that_are_named_are_taken():
     np.testing.assert_allclose((found.x, found.y), (X, Y))
 
 
+def test_a_column_that_is_not_there_is_no_other_one_of_its_script():
+    """Of names without a letter of A to Z nothing was left to compare: any was taken for any other."""
+    found = read("\u5927\u5c0f,\u640d\u5931,z", "{x},{y},1", x="\u5927\u5c0f", y="\u640d\u5931")
+    np.testing.assert_allclose(found.x, X)
+    with pytest.raises(UserError, match="no such column"):
+        read("\u5927\u5c0f,\u640d\u5931,z", "{x},{y},1", x="\u5927\u5c0f", y="\u7cbe\u5ea6")
+
+
 def test_scores_are_told_in_their_own_scale():
     found = read("tokens,accuracy (in percent)", "{x},{p}")
     np.testing.assert_allclose(found.told(found.y), [20, 30, 40, 45])

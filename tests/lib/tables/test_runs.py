@@ -14,7 +14,7 @@ from ecgscale.laws.columns import responses, rows_used, told_rows
 from ecgscale.paths import ASSETS
 from ecgscale.tables.delimited import parsed
 from ecgscale.tables.names import understand
-from ecgscale.tables.runs import read_runs, run_table
+from ecgscale.tables.runs import read_any, read_runs, run_table
 
 
 def read(text: str, **reading):
@@ -307,6 +307,25 @@ def test_copies_of_a_row_are_left_out_and_names_given_twice_are_numbered():
     table = read("name,params,loss\na,1,2\na,1,2\nb,2,1\nb,3,1\n")
     assert table.frame["run_id"].tolist() == ["a", "b", "b#2"]
     assert len(table.columns.notices) == 2
+
+
+APART, AS_ONE = "Re\u0301seau", "R\u00e9seau"          # one name in both Unicode forms
+
+
+@pytest.mark.parametrize("save", ["csv", "parquet", "frame"])
+def test_names_are_the_same_in_either_unicode_form(save, tmp_path):
+    """Of runs, families and columns: macOS writes an accent apart. In capitals or not they are two."""
+    frame = pd.DataFrame({"run_id": [APART, AS_ONE, AS_ONE.lower()], "family": [AS_ONE, APART, "other"],
+                          "params": [1.0, 2.0, 3.0], f"{APART} loss": [3.0, 2.0, 1.0]})
+    if save != "frame":
+        getattr(frame, f"to_{save}")(tmp_path / f"runs.{save}", index=False)
+    table = read_any(frame if save == "frame" else tmp_path / f"runs.{save}",
+                     Reading(responses=(f"{APART} loss",), where={"family": APART}))
+    assert table.frame["run_id"].tolist() == [AS_ONE, f"{AS_ONE}#2"]
+    assert table.frame["family"].unique().tolist() == [AS_ONE]
+    assert list(table.columns.responses.values()) == [f"{AS_ONE} loss"]
+    assert any("1 row(s) share it with an earlier one" in said for said in table.columns.notices)
+    assert read_any(frame).frame["run_id"].tolist() == [AS_ONE, f"{AS_ONE}#2", AS_ONE.lower()]
 
 
 OURS = ASSETS / "examples" / "runs.csv"

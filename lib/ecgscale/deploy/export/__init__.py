@@ -89,6 +89,17 @@ def label_of(result: RunResult) -> str:
     return f"{result.spec.model.family}-{size}-{result.spec.optimizer.name}-{result.spec.run_id[:6]}"
 
 
+def check_labels(results: Iterable[RunResult]) -> None:
+    """Raises UserError for two runs of one label, in capitals or not: the second one's folder would replace the
+    first one's."""
+    seen: dict[str, str] = {}
+    for result in results:
+        run_id = result.spec.run_id
+        if (other := seen.setdefault(label_of(result).lower(), run_id)) != run_id:
+            raise UserError(f"{run_id} and {other} would both be {label_of(result)}", field="spec.run_id",
+                            remedy="Export them one by one, each into an --out of its own")
+
+
 # ---------------------------------------------------------------------------------------------------------- exports
 
 
@@ -108,6 +119,7 @@ def export_models(trained: Iterable[Path], runs: pd.DataFrame, corpus: Corpus, s
     rows, chosen = available.set_index("run_id"), choose(available, deploy.top)
     print(f"export: {len(chosen)} of {len(best_of_networks(available))} networks, each by its best run on validation "
           f"({len(ranked(available))} runs in all)", file=sys.stderr, flush=True)
+    check_labels([results[run_id] for run_id, _ in chosen])
     refuse_foreign(out, {label_of(results[run_id]): EXPORT_FILES for run_id, _ in chosen})
     processes = max(1, min(threads, len(chosen)))
     task = Task(corpus, split, deploy, label_set, threads // processes, replicates, seed)

@@ -220,6 +220,16 @@ def test_a_run_whose_name_is_no_file_name_is_refused(tmp_path, name):
         export.label_of(result.model_copy(update={"spec": result.spec.model_copy(update={"run_id": name})}))
 
 
+def test_two_runs_of_one_label_are_refused(tmp_path):
+    """They begin alike; macOS and Windows take small letters and capitals for one folder."""
+    result = trained_run(tmp_path / "runs")
+    same, other, apart = (result.model_copy(update={"spec": result.spec.model_copy(update={"run_id": name})})
+                          for name in ("abcdef000000", "ABCDEF111111", "abcdea000000"))
+    export.check_labels([same, apart])
+    with pytest.raises(UserError, match=r"ABCDEF111111 and abcdef000000 would both be regnet-.*-ABCDEF"):
+        export.check_labels([same, apart, other])
+
+
 def test_a_file_beyond_the_margin_is_marked_and_the_others_are_not(tmp_path, monkeypatch):
     """One file answers that nobody has anything: it loses the score of a network that has one."""
     from ecgscale.deploy.export import check
