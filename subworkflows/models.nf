@@ -6,7 +6,7 @@ include { EVALUATE } from '../modules/evaluate'
 include { COLLECT } from '../modules/collect'
 include { SCALE } from '../modules/scale'
 include { placed } from './published'
-include { place } from './places'
+include { kept } from './places'
 include { progress; ran } from './progress'
 
 // The name of the group whose runs are tuned together; '' where the study gives the rate
@@ -29,19 +29,6 @@ def batched(lines, size) {
     def students = lines.findAll { line -> line =~ /"taught": ?\{/ }.groupBy { line -> spec(line).taught.teacher }
     def teachers = students ? lines.findAll { line -> students.containsKey(spec(line)?.run_id) } : []
     (lines - teachers - students.values().flatten()).collate(size) + teachers.collect { line -> [line] + students[spec(line).run_id] }
-}
-
-// A file of the work folder by its content: written once, so that -resume knows an unchanged batch among changed ones.
-// collectFile would write all of them anew.
-def kept(name, text) {
-    def made = place("${workflow.workDir}/batches/${text.md5()}/${name}")
-    if (!made.exists() || made.text != text) {
-        made.parent.mkdirs()
-        def part = made.resolveSibling("${name}.part")
-        part.text = text
-        part.moveTo(made)
-    }
-    made
 }
 
 // All lines, in the order of their groups; rounds come last: they leave other batches as they are. A line that was lost
@@ -76,7 +63,7 @@ workflow MODELS {
             tuned: name
             fixed: true
         }
-    TUNE(groups.tuned.collectFile { name, lines -> ["${name}.jsonl", lines.join('\n') + '\n'] }.map { runs -> [[id: runs.baseName], runs] },
+    TUNE(groups.tuned.map { name, lines -> [[id: name], kept("${name}.jsonl", lines.join('\n') + '\n')] },
          corpus, split, settings.checkpoints)
     // all lines, in the order of their groups -> [[id: 'runs-0001'], runs-0001.jsonl], ... placed by content
     batches = groups.fixed.mix(TUNE.out.runs.map { meta, runs -> [meta.id, runs.readLines()] })

@@ -11,6 +11,19 @@ def below(folder, pattern) {
     files("${folder.toString().replaceAll('[\\\\*?\\[\\]{}]') { sign -> '\\' + sign }}/${pattern}")
 }
 
+// A file of the work folder by its content: written once, so that -resume knows an unchanged one among changed ones.
+// collectFile would write all of them anew, and its sorting complains where a run is ended by what CHECK found.
+def kept(name, text) {
+    def made = place("${workflow.workDir}/kept/${text.md5()}/${name}")
+    if (!made.exists() || made.text != text) {
+        made.parent.mkdirs()
+        def part = made.resolveSibling("${name}.part")
+        part.text = text
+        part.moveTo(made)
+    }
+    made
+}
+
 // Why a task cannot have this path, or ''. Nextflow escapes blanks, quotes and parentheses in its scripts; bash still
 // expands the rest, and a path that matches others than itself would stand for them.
 def obstacle(path) {

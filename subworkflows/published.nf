@@ -1,7 +1,7 @@
 // The results folder when a run has ended: all that its tasks made lies there whole, and what an earlier run left
 // beside it is named. Nextflow itself passes by a folder that exists, so what a full disk or a kill cut short would
 // stay so for ever.
-include { place; below } from './places'
+include { place; below; kept } from './places'
 include { quoted } from './quoted'
 
 // The folder of a run table that COLLECT has written, with the comparisons beside it; [] for any other table
@@ -41,7 +41,7 @@ def foretold(scale, told) {
         }
         asked && !told.runs ? below(place("${told.outdir}/rounds"), 'round-*.json') : []
     }
-        .collectFile { each -> [each.name, each.text] }
+        .map { each -> kept(each.name, each.text) }
         .toSortedList { a, b -> a.name <=> b.name }
 }
 

@@ -45,5 +45,9 @@ workflow VERSIONS {
         def image = workflow.containerEngine ? ['image': workflow.container, 'image_id': imageId(workflow.containerEngine, workflow.container)] : [:]
         seen.text + 'WORKFLOW:\n' + (known + image).findAll { _name, value -> value }
             .collect { name, value -> "  ${name}: ${groovy.json.JsonOutput.toJson(value as String)}\n" }.join()
-    }.collectFile(name: 'ecgscale_software_versions.yml', storeDir: "${outdir}/pipeline_info")
+    }.subscribe { text ->
+        def told = place("${outdir}/pipeline_info/ecgscale_software_versions.yml")
+        told.parent.mkdirs()
+        told.text = text
+    }
 }

@@ -2,6 +2,7 @@
 // message alone. Each section of the study becomes a file of its own: a task that reads one section is not repeated
 // when another section changes.
 include { quoted } from '../../subworkflows/quoted'
+include { kept   } from '../../subworkflows/places'
 
 process CHECK {
     label 'small'
@@ -29,10 +30,9 @@ process CHECK {
     checking(task.ext.code, project, named, recordings, study, sheet)
 }
 
-// The file of one section of the study, placed by its content: unchanged, it leaves finished tasks alone. Once a name:
-// of two files with one content, -resume would give both readers the one that was written last.
+// The file of one section of the study, placed by its content: unchanged, it leaves finished tasks alone.
 def section(files, name) {
-    files.filter { each -> each.baseName == name }.collectFile { each -> [each.name, each.text] }.first()
+    files.filter { each -> each.baseName == name }.map { each -> kept(each.name, each.text) }.first()
 }
 
 // A stub run checks too. The code comes first: what an older image says of the study ("unknown key") may come from its
