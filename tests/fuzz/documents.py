@@ -26,6 +26,8 @@ def below(kind: type) -> Iterator[type]:
 
 DOCUMENTS = sorted((kind for kind in below(Document) if "NAME" in vars(kind)), key=lambda kind: kind.NAME)
 
+SHARD = {"found": st.just(3), "accepted": st.just(2), "rejected": st.just(1)}      # found = accepted + rejected
+
 
 def of(annotation: Any) -> st.SearchStrategy:
     """Hypothesis takes no `Any` inside a type, so the two containers that hold it are made here."""
@@ -48,7 +50,7 @@ def register() -> None:
         told |= {name: st.from_regex(pattern, fullmatch=True, alphabet=ASCII)
                  for name, field in kind.model_fields.items()
                  for pattern in (getattr(one, "pattern", None) for one in field.metadata) if pattern}
-        told |= {"classes": classes} if kind.__name__ == "Shard" else {}
+        told |= {"classes": classes, **SHARD} if kind.__name__ == "Shard" else {}
         st.register_type_strategy(kind, st.builds(kind, **told))
 
 

@@ -98,6 +98,8 @@ class Shard(Document):
     def check(self) -> Self:
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("a class stands in classes twice")
+        if self.found != self.accepted + self.rejected:
+            raise ValueError(f"{self.found} found are not {self.accepted} accepted and {self.rejected} rejected")
         if len(set(self.leads)) < len(self.leads):
             raise ValueError("a lead stands in leads twice")
         if self.abbreviations and len(self.abbreviations) != len(self.classes):

@@ -15,6 +15,7 @@ from ecgscale.ecg.normalize import rows_sum
 from ecgscale.errors import UserError
 
 ROWS_AT_ONCE = 1 << 20      # of signals.npy: 24 MiB
+SEXES = ("female", "male")
 NEVER_NULL = ("record", "source", "offset", "length", "rate", "flags", "codes", "content")      # of RECORDS
 
 
@@ -51,7 +52,7 @@ class Corpus:
             check_digests(folder, shard.digests, "shard.json", ["records.parquet"])
         tables = [RECORDS.read(folder / "records.parquet").assign(shard=place) for place, folder in enumerate(folders)]
         for folder, shard, table in zip(folders, shards, tables, strict=True):
-            check_rows(table, shard.classes, folder / "records.parquet")
+            check_rows(table, shard, folder / "records.parquet")
             if shard.example is not None and not table["record"].eq(shard.example).any():
                 raise UserError(f"record {shard.example!r} is not in records.parquet beside it",
                                 file=folder / "shard.json", field="example", remedy="Prepare this shard again")
@@ -144,23 +145,28 @@ class Corpus:
         return positions
 
 
-def check_rows(records: pd.DataFrame, classes: Sequence[str], file: Path) -> None:
-    """Raises UserError where a class has no column, a recording lacks what each has ("" are codes and flags) or has a
-    rate that none is accepted with, is not named after its source, or the recordings do not lie in signals.npy end to
-    end."""
+def check_rows(records: pd.DataFrame, shard: Shard, file: Path) -> None:
+    """Raises UserError where rows or a class's column are missing, a recording lacks what each has ("" are codes and
+    flags), has a rate that none is accepted with or a sex that is none of ours, is not named after its source, or the
+    recordings do not lie in signals.npy end to end."""
+    if len(records) != shard.accepted:
+        raise UserError(f"{len(records)} recordings, and shard.json beside it has accepted {shard.accepted}", file=file,
+                        remedy="Prepare this shard again")
     nameless = next((name for name in NEVER_NULL if records[name].isna().any()), None)
     if nameless:
         raise UserError(f"a recording has no {nameless}", file=file, field=nameless, remedy="Prepare this shard again")
     if not records["rate"].between(LOWEST_RATE, HIGHEST_RATE).all():
         raise UserError(f"a rate is not from {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz", file=file, field="rate",
                         remedy="Prepare this shard again")
+    if not (records["sex"].isna() | records["sex"].isin(SEXES)).all():
+        raise UserError(f"is not {' or '.join(SEXES)}", file=file, field="sex", remedy="Prepare this shard again")
     first = records[["record", "source"]].apply(lambda names: names.str.partition("/")[0])
     foreign = first["record"] != first["source"]
     if foreign.any():
         row = records[foreign].iloc[0]
         raise UserError(f"record {row['record']!r} is not of {row['source']!r}", file=file, field="source",
                         remedy="Prepare this shard again")
-    lacking = [f"y_{code}" for code in classes if f"y_{code}" not in records]
+    lacking = [f"y_{code}" for code in shard.classes if f"y_{code}" not in records]
     rows = records.sort_values("offset")
     gap = (rows["length"] <= 0) | (rows["offset"] != rows["length"].cumsum() - rows["length"])
     if lacking or gap.any():

@@ -17,9 +17,10 @@ from ecgscale.contracts import (
     CLASS_COUNTS,
     REJECTS,
     SOURCE_COUNTS,
+    Shard,
     check_digests,
+    joined,
     marked,
-    read_all,
     read_array,
     whole_folder,
     write_text,
@@ -60,7 +61,8 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
     corpus = Corpus.open(folders)
     for folder, shard in zip(corpus.folders, corpus.shards, strict=True):
         check_digests(folder, shard.digests, "shard.json", ("rejects.csv", "example.npy"))
-    rejects = read_all(REJECTS, [folder / "rejects.csv" for folder in corpus.folders])
+    rejects = joined(REJECTS, [rejects_of(folder, shard) for folder, shard in zip(corpus.folders, corpus.shards,
+                                                                                  strict=True)])
     counts, table = count_classes(corpus, labels), by_source(corpus, rejects)
     with mpl.rc_context(RC):
         drawings = [card_figures.sources(table), card_figures.class_counts(counts)]
@@ -85,6 +87,15 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
         write_text(folder / "card.html", page)
         CLASS_COUNTS.write(counts.assign(synthetic=corpus.synthetic), folder / "counts.csv")
         SOURCE_COUNTS.write(table.assign(synthetic=corpus.synthetic), folder / "sources.csv")
+
+
+def rejects_of(folder: Path, shard: Shard) -> pd.DataFrame:
+    """REJECTS of a shard. Raises UserError where they are more or fewer than it says."""
+    rejects = REJECTS.read(folder / "rejects.csv")
+    if len(rejects) != shard.rejected:
+        raise UserError(f"{len(rejects)} recordings, and shard.json beside it has rejected {shard.rejected}",
+                        file=folder / "rejects.csv", remedy="Prepare this shard again")
+    return rejects
 
 
 def names_of(corpus: Corpus, rejected: Iterable[str] = ()) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from dataclasses import replace
 
@@ -20,6 +21,7 @@ from ecgscale.report import card, data_card, inputs, page, tables
 from ecgscale.report.ecg_paper import Copy
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import Drawing
+from tests.documents import editable
 
 LABELS = read_label_set()
 
@@ -75,6 +77,15 @@ def test_a_reject_or_an_example_that_was_changed_is_refused(shards, tmp_path, na
     content[-20] ^= 1
     (shards[0] / name).write_bytes(content)
     with pytest.raises(UserError, match=rf"{name}: is not what shard\.json beside it keeps a digest of"):
+        card.write_card(shards, LABELS, tmp_path / "card")
+
+
+def test_rejects_that_are_missing_are_refused(shards, tmp_path):
+    """shard.json of an earlier version keeps no digest of them, and its count does not fit."""
+    (shards[0] / "shard.json").write_text(json.dumps(editable(shards[0] / "shard.json") | {"digests": {}}))
+    rows = REJECTS.read(shards[0] / "rejects.csv")
+    REJECTS.write(rows.iloc[:0], shards[0] / "rejects.csv")
+    with pytest.raises(UserError, match=r"0 recordings, and shard\.json beside it has rejected 1"):
         card.write_card(shards, LABELS, tmp_path / "card")
 
 
