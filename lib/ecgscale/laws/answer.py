@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ from ecgscale.laws.next_runs import would_identify
 from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.robust import choose_loss, influential
+from ecgscale.laws.together import together
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
-from ecgscale.laws.verdict import PRECISION, SIMPLER, SUPPORTED, WORTH, effect_p, why_not
+from ecgscale.laws.verdict import PRECISION, RUNS, SIMPLER, SUPPORTED, WORTH, effect_p, why_not
 
 UNIQUE = ("params", "train_records")        # stands for samples seen in a table that counts no others
 OF_SEVERAL = {("params", "samples_seen"): "joint", UNIQUE: "joint",
@@ -75,14 +76,13 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     laws = (laws if question.quantile is None else OF_FRONTIERS) if len(sizes) == 1 else (OF_SEVERAL[question.x],)
     names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
     weighting = noise_weights(np.log(y), clusters)
-    places = cluster_numbers(len(y), observations)
-    by_place = bool(places.max() < clusters.max())
-    clusters = places if by_place else clusters
     squared = {name: fit_law(name, *sizes, y=y, weights=weighting, given=known(LAWS[name], question.response, y))
                for name in names}
     loss = choose_loss(list(squared.values()), huber, question.quantile)
     fits = {name: loss.lead(fit) for name, fit in squared.items()}
     plain = loss.lead(fit_law("constant", sizes[0], y=y, weights=weighting))
+    clusters, counted, alike = counted_as([*fits.values()], clusters, cluster_numbers(len(y), observations))
+    fits, plain = {name: replace(fit, **alike) for name, fit in fits.items()}, replace(plain, **alike)
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
     effect = effect_p(fits, np.log(sizes), np.log(y), clusters)
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
@@ -90,17 +90,20 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in told_of
              if question.quantile is None or len(sizes) > 1}
     profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
-    errors = held_out_errors(names, sizes, y) if question.quantile is None else {}
+    places = clusters if counted["by_place"] else None
+    errors = held_out_errors(names, sizes, y, places) if question.quantile is None else {}
+    least = RUNS if places is None or counted["together_p"] is None else 0      # of places it is counted from 5 on
+    what = "runs" if places is None else "places"
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
-                             fits.get(SIMPLER.get(name)), errors.get(name))
+                             fits.get(SIMPLER.get(name)), errors.get(name), least, what)
                for name, fit in fits.items() if name in told_of}
-    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, "by_place": by_place,
+    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, **counted,
             "weighted_by": "noise between seeds" if weighting is not None else None,
             "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
     runs = np.arange(len(y)).astype(str) if runs is None else runs
     out = [describe(question, fits[name], boots.get(name), profiles.get(name), reasons[name],
                     told | {"weight": float(weights[name]), "held_out": errors.get(name),
-                            "would_identify": would_identify(fits[name], PRECISION) if reasons[name] else [],
+                            "would_identify": would_identify(fits[name], PRECISION, places) if reasons[name] else [],
                             "band": None if reasons[name] or len(sizes) > 1 else band(fits[name], clusters),
                             "losses": side_by_side(squared[name], fits[name], profiles.get(name), clusters),
                             "influential": [{"run": str(runs[one.pop("point")])} | one
@@ -108,6 +111,21 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     if profiles and ahead is not None:
         out.append(average(question, profiles, weights, np.exp(ahead[0]), errors.get("average")))
     return Answer(question, out, boots, profiles)
+
+
+def counted_as(fits: list[Fit], clusters: np.ndarray,
+               observations: np.ndarray) -> tuple[np.ndarray, dict[str, Any], dict[str, Any]]:
+    """(run,) numbers of what the intervals count, what is said of it, and what the fits' information counts:
+    configurations, or places of the sizes where another size does the same to all runs of a place (`observations`), or
+    where they miss the law together (`together_p`).
+    """
+    if observations.max() < clusters.max():
+        return observations, {"by_place": True, "together_p": None}, {}
+    found = together(fits, clusters)
+    said = {"by_place": bool(found and found.evident), "together_p": found.p if found else None}
+    if not said["by_place"]:
+        return clusters, said, {}
+    return found.places, said, {"observations": int(found.places.max()) + 1, "inflation": max(found.ratio, 1.0)}
 
 
 def band(fit: Fit, clusters: np.ndarray) -> dict[str, list[float | None]] | None:
@@ -124,8 +142,8 @@ def side_by_side(squared: Fit, lead: Fit, made: Profile | None, clusters: np.nda
     Huber's. Nothing for a frontier, which is neither's."""
     if lead.quantile is not None:
         return {}
-    both = {"squared": (squared, made if lead is squared else profile(squared, clusters=clusters)),
-            "huber": (with_huber(squared) if lead is squared else lead, None if lead is squared else made)}
+    both = {"squared": (squared, made if lead.delta is None else profile(squared, clusters=clusters)),
+            "huber": (with_huber(squared) if lead.delta is None else lead, None if lead.delta is None else made)}
     return {name: {"estimates": {one: finite(value) for one, value in fit.values.items()},
                    "intervals": {one: list(map(finite, pair))
                                  for one, pair in (ends.parameters() if ends else {}).items()}}

@@ -42,6 +42,8 @@ class Fit:
     free: np.ndarray             # (parameter,) False where a value was given
     delta: float | None          # Huber's threshold on residuals times the root of their weights; None: squared loss
     quantile: float | None = None               # share of the runs that lies below the law; None: its middle
+    observations: int | None = None             # places that the runs stand at, where they err together there
+    inflation: float = 1.0      # by how much that raises what a parameter wins without an effect (together.py)
     minima: np.ndarray | None = None            # (minimum, parameter) other local minima that the search ended in
     minimizer: lmfit.Minimizer | None = None    # for lmfit.conf_interval and friends
     result: lmfit.minimizer.MinimizerResult | None = None
@@ -89,14 +91,16 @@ class Fit:
 
     @cached_property
     def aic(self) -> float:
-        """Akaike information (1974) of log y; the error's scale counts as a parameter."""
+        """Akaike information (1974) of log y; the error's scale counts as a parameter. Of runs that err together, the
+        quasi-likelihood's (Lebreton et al. 1992, doi:10.2307/2937171)."""
         scales = 1 if self.quantile is None else 2          # a cost of squares, or of absolute errors
-        return scales * self.points * np.log(max(self.cost, 1e-300) / self.points) + 2 * (int(self.free.sum()) + 1)
+        fitted = scales * self.points * np.log(max(self.cost, 1e-300) / self.points)
+        return fitted / self.inflation + 2 * (int(self.free.sum()) + 1)
 
     @cached_property
     def aicc(self) -> float:
         """Small-sample Akaike information (Hurvich and Tsai 1989)."""
-        k, n = int(self.free.sum()) + 1, self.points
+        k, n = int(self.free.sum()) + 1, self.observations or self.points
         return np.inf if n <= k + 1 else self.aic + 2 * k * (k + 1) / (n - k - 1)
 
     @cached_property

@@ -11,12 +11,13 @@ from ecgscale.laws.profile import robust_variance
 SHARE = 0.2         # of the points, the largest, that are held out
 
 
-def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray) -> dict[str, dict]:
+def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray,
+                    places: np.ndarray | None = None) -> dict[str, dict]:
     """By law, and for "average" (information weights): root mean square and mean of log(prediction / truth), and by law
     the mean's standard error, from the scatter of the held-out points and what the fit does not know of itself.
 
-    Held out are the points above the 80 % quantile of the product of the sizes. Laws that the rest cannot fit have no
-    entry.
+    places (point,): numbers, points that share one miss the law together; default: each on its own. Held out are the
+    points above the 80 % quantile of the product of the sizes. Laws that the rest cannot fit have no entry.
     """
     scale = np.prod(sizes, axis=0)
     small = scale <= np.quantile(scale, 1 - SHARE)
@@ -29,17 +30,28 @@ def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray) ->
     large = [size[~small] for size in sizes]
     errors = {fit.law.name: np.log(fit.predict(*large) / y[~small]) for fit in fits}
     share = information_weights(fits)
-    doubt = {fit.law.name: bias_error(fit, np.log(large), errors[fit.law.name]) for fit in fits}
+    places = np.arange(len(y)) if places is None else places
+    doubt = {fit.law.name: bias_error(fit, np.log(large), errors[fit.law.name], places[small], places[~small])
+             for fit in fits}
     errors["average"] = sum(w * error for w, error in zip(share, list(errors.values()), strict=True))
     return {name: {"rmse_log": float(np.sqrt(np.mean(error**2))), "bias_log": float(np.mean(error)),
                    "bias_error": doubt.get(name), "from": float(scale[~small].min()), "points": int((~small).sum())}
             for name, error in errors.items()}
 
 
-def bias_error(fit: Fit, log_x: np.ndarray, errors: np.ndarray) -> float:
-    """Standard error of the mean error at held-out sizes log_x (size, point): their scatter, and the variance of the
-    mean prediction, robust to unequal noise."""
+def bias_error(fit: Fit, log_x: np.ndarray, errors: np.ndarray, places: np.ndarray, held: np.ndarray) -> float:
+    """Standard error of the mean error at held-out sizes log_x (size, point): the scatter of its places, and the
+    variance of the mean prediction, robust to unequal noise. places, held: of the fit's points and the held-out ones.
+    """
     slopes = fit.law.form(fit.theta[None], log_x[:, None, :])[1][0].mean(axis=1)
-    variance, _ = robust_variance(fit, slopes[None], np.arange(fit.points))
-    scatter = max(float(np.var(errors)), fit.sigma**2 if np.isfinite(fit.sigma) else 0.0)
-    return float(np.sqrt(scatter / len(errors) + variance[0]))
+    number = np.unique(places, return_inverse=True)[1]
+    variance, _ = robust_variance(fit, slopes[None], number)
+    ours, others = means(fit.residuals, number), means(errors, np.unique(held, return_inverse=True)[1])
+    freedom = len(ours) - int(fit.free.sum())
+    scatter = max(float(np.var(others)), float(ours @ ours) / freedom if freedom > 0 else 0.0)
+    return float(np.sqrt(scatter / len(others) + variance[0]))
+
+
+def means(values: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """(place,) means of the values that share a number."""
+    return np.bincount(number, weights=values) / np.bincount(number)

@@ -75,15 +75,20 @@ def gone_along(fits: Iterable[LawFit]) -> list[str]:
 
 
 def counted_by_place(fits: Iterable[LawFit]) -> list[str]:
-    """In one line: the laws whose intervals count places of the sizes instead of runs (headline.observations)."""
+    """A line a reason: the laws whose intervals count places of the sizes instead of runs (answer.counted_as)."""
     ours = [fit for fit in fits if fit.statistics.get("by_place")]
-    if not ours:
-        return []
-    sizes = ", ".join(dict.fromkeys(fit.x[0] for fit in ours))
-    places, runs = (sorted({count(fit) for fit in ours}) for count in (lambda fit: fit.statistics["runs"],
-                                                                       lambda fit: fit.points))
-    return [f"laws over {sizes} alone: another size varies too and does the same to all settings tried at one place; "
-            f"intervals count places ({between(places)}) instead of runs ({between(runs)})"]
+    told = []
+    for why, found in (("another size varies too and does the same to all settings tried at one place",
+                        [fit for fit in ours if fit.statistics.get("together_p") is None]),
+                       ("runs at one place of the sizes miss the law together",
+                        [fit for fit in ours if fit.statistics.get("together_p") is not None])):
+        if found:
+            laws = "; ".join(dict.fromkeys(", ".join(fit.x) for fit in found))
+            places, runs = (sorted({count(fit) for fit in found}) for count in (lambda fit: fit.statistics["runs"],
+                                                                                lambda fit: fit.points))
+            told.append(f"laws over {laws}: {why}; intervals count places ({between(places)}) instead of runs "
+                        f"({between(runs)})")
+    return told
 
 
 def between(counts: list[int]) -> str:
@@ -147,13 +152,15 @@ def todo(laws: Laws, fits: list[LawFit]) -> list[str]:
 
 
 def designs(fit: LawFit) -> str:
-    """ "40 runs with params from 1e5 to 1e8, or 20 with params to 1.6e9, would do"."""
-    told = []
+    """ "40 runs with params from 1e5 to 1e8, or 20 with params to 1.6e9, would do"; places instead of runs where these
+    are what intervals count."""
+    told, what = [], "places" if fit.statistics.get("by_place") else "runs"
     for design in fit.statistics["would_identify"]:
         ranges = " and ".join(f"{name} from {known(low)} to {known(high)}" for name, low, high in
                               zip(fit.x, design["low"], design["high"], strict=True))
-        told.append(f"{design['runs']} runs with {ranges}")
-    return ", or ".join(told) + ", evenly spaced in logs, would identify it"
+        told.append(f"{design['runs']} {what} with {ranges}")
+    as_here = " with as many runs at each as here" if what == "places" else ""
+    return f"{', or '.join(told)}, evenly spaced in logs{as_here}, would identify it"
 
 
 def told_answers(laws: Laws) -> list[str]:

@@ -14,7 +14,7 @@ from ecgscale.laws.uncertainty import without_own_pull
 from ecgscale.numbers import number
 
 RUNS = 8                    # configurations at least: coverage is counted from here on (docs/explanation/coverage.md)
-SPARE = 3                   # configurations beyond the parameters, at least
+SPARE = 3                   # configurations, or places of many, beyond the parameters, at least
 MISSED, WORSE = 4.0, 1.0    # standard errors, and standard deviations of a run, by which the largest runs may be missed
 SMALL = 0.01                # of the range of log y: no miss below it matters, as of tables rounded to four digits
 RANGE = 4.0                 # largest size over smallest
@@ -30,7 +30,8 @@ CORRELATED = 0.98           # correlation of a floor and an exponent
 
 
 def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float, alpha: float = 0.05,
-            weight: float = 1.0, simpler: Fit | None = None, held_out: dict | None = None) -> str:
+            weight: float = 1.0, simpler: Fit | None = None, held_out: dict | None = None, least: int = RUNS,
+            counted: str = "runs") -> str:
     """Why the exponents of this fit cannot be told, or "" when they can.
 
     clusters (point,): numbers, one a configuration; ends: its profile, None where no degree of freedom is left.
@@ -38,12 +39,13 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
     of fits when many are made. weight: the law's information weight over that of the best law of the same points.
     simpler: the fit of the form that this one contains (SIMPLER), which must follow the runs clearly less well.
     held_out: how the law, fitted without the largest runs, foretold them (heldout.held_out_errors).
+    least: clusters at least; counted: what they are.
     """
     parameters = int(fit.free.sum())
-    needed = max(RUNS, parameters + SPARE)
+    needed = max(least, parameters + SPARE)
     count = int(clusters.max()) + 1
     if count < needed or ends is None:
-        return f"too few points: {count} runs for {parameters} parameters (needs {needed})"
+        return f"too few points: {count} {counted} for {parameters} parameters (needs {needed})"
     for name, sizes in zip(fit.law.sizes, fit.log_x, strict=True):
         if np.ptp(sizes) < np.log(RANGE):
             return f"too little range: {name} spans a factor {number(np.exp(np.ptp(sizes)), 2)} (needs {RANGE:g})"

@@ -60,7 +60,8 @@ def bounds(inputs: Inputs) -> DataTable | None:
 def would_identify(fit: LawFit) -> str:
     """First and last design: "81 runs of 3786 to 2.04 M parameters and 6528 to 105 k samples, or 25 runs ..."."""
     told = fit.statistics.get("would_identify") or []
-    return ", or ".join(f"{one['runs']} runs of " + " and ".join(
+    what = "places" if fit.statistics.get("by_place") else "runs"
+    return ", or ".join(f"{one['runs']} {what} of " + " and ".join(
         f"{number(low)} to {number(high)} {name}"
         for low, high, name in zip(one["low"], one["high"], ("parameters", "samples"), strict=True))
         for one in told[:: max(1, len(told) - 1)]) or "–"

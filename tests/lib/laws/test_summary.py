@@ -166,3 +166,6 @@ def test_numbers_in_sentences_are_written_as_people_do():
         "0.0123", "1234", "100 k", "1.23 T", "1.5 × 10⁻⁷", "-2 G", "0", "∞"]
     fit = SimpleNamespace(x=("params",), statistics={"would_identify": [{"runs": 40, "low": [1e5], "high": [1.6e9]}]})
     assert designs(fit).startswith("40 runs with params from 100 k to 1.6 G, evenly")
+    fit.statistics["by_place"] = True
+    assert designs(fit) == ("40 places with params from 100 k to 1.6 G, evenly spaced in logs with as many runs at "
+                            "each as here, would identify it")

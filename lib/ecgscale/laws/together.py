@@ -1,0 +1,90 @@
+"""Whether runs at one place of the sizes miss the law together.
+
+Settings that were tried at the same sizes can share an error: the last batch that a final loss was read on, a schedule
+that suits these sizes, a law that does not bend there. Then hundreds of runs at seventeen places are seventeen
+observations, and intervals that count runs hold the truth in a quarter of the tables instead of 90 %
+(docs/explanation/coverage-places.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ecgscale.laws.fit import Fit
+
+EVIDENT = 0.2       # p value below which places are counted: a higher one holds more and is seldom needlessly wide
+SPARE = 3           # places beyond a law's parameters, from which they can tell it
+
+
+@dataclass(frozen=True)
+class Together:
+    """How runs at the same places miss the law that the places prefer."""
+
+    places: np.ndarray          # (point,) 0, 1, ...
+    ratio: float                # of the places' misses to what the scatter within them would make them
+    p: float                    # that each run misses it on its own
+
+    @property
+    def evident(self) -> bool:
+        return self.p < EVIDENT
+
+
+def together(fits: list[Fit], clusters: np.ndarray) -> Together | None:
+    """By the law that the places' own misses prefer of those they can tell (AICc of one observation a place): one with
+    as many bends as places would follow whatever these share.
+
+    fits: of the same runs; clusters (point,): numbers, one a configuration. None without such places (places_of).
+    """
+    places = places_of(fits[0], clusters) if fits else None
+    if places is None:
+        return None
+    count = int(places.max()) + 1
+    told = [fit for fit in fits if int(fit.free.sum()) + SPARE <= count]
+    best = min(told or fits[:1], key=lambda fit: of_places(fit, clusters, places, count))
+    return Together(places, *misses(best, clusters, places))
+
+
+def places_of(fit: Fit, clusters: np.ndarray) -> np.ndarray | None:
+    """(point,) 0, 1, ...: configurations (clusters) of equal sizes share a number. None where all places have one
+    configuration, or where a configuration stands at several, as checkpoints of a run do."""
+    places = np.unique(fit.log_x, axis=1, return_inverse=True)[1].ravel()
+    pairs = len(np.unique(np.stack([clusters, places]), axis=1).T)
+    return None if pairs > int(clusters.max()) + 1 or pairs == int(places.max()) + 1 else places
+
+
+def by_place(fit: Fit, clusters: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(place,) configurations, the mean of their pulls on the fit, and the sum of squares of these around it."""
+    pull = np.bincount(clusters, weights=fit.pull * np.sqrt(fit.weights)) / np.bincount(clusters)
+    place = np.zeros(len(pull), dtype=int)
+    place[clusters] = places
+    count = np.bincount(place)
+    mean = np.bincount(place, weights=pull) / count
+    return count, mean, np.bincount(place, weights=(pull - mean[place]) ** 2)
+
+
+def of_places(fit: Fit, clusters: np.ndarray, places: np.ndarray, count: int) -> float:
+    """Akaike information, corrected, of a law by the places' mean misses."""
+    runs, mean, _ = by_place(fit, clusters, places)
+    k = int(fit.free.sum()) + 1
+    small = 2 * k * (k + 1) / (count - k - 1) if count > k + 1 else np.inf
+    return count * np.log(max(float(runs @ mean**2), 1e-300)) + 2 * k + small
+
+
+def misses(fit: Fit, clusters: np.ndarray, places: np.ndarray) -> tuple[float, float]:
+    """(ratio, p): the places' mean pulls on the fit against how much the configurations within each scatter, an F ratio
+    whose degrees of freedom allow for a scatter that changes from place to place (Box 1954,
+    doi:10.1214/aoms/1177728786), and its p value; (1, 1) where places or configurations are too few to tell."""
+    count, mean, squares = by_place(fit, clusters, places)
+    between, within = len(count) - int(fit.free.sum()), int(count.sum()) - len(count)
+    if between < 1 or within < 1:
+        return 1.0, 1.0
+    variance = np.where(count > 1, squares / np.maximum(count - 1, 1), squares.sum() / within)
+    expected = variance.sum() * between / len(count)
+    if expected <= 0:
+        return 1.0, 1.0
+    ratio = float(count @ mean**2) / expected
+    freedom = max(between * variance.sum() ** 2 / (len(count) * (variance**2).sum()), 1.0)
+    return ratio, float(stats.f.sf(ratio, freedom, within))
