@@ -16,7 +16,7 @@ from ecgscale import contracts
 from ecgscale.check import read_sheet
 from ecgscale.contracts import datapackage
 from ecgscale.contracts.labels import LabelSet, read_label_set
-from ecgscale.contracts.tables import FLAG, REAL, TEXT, WHOLE, Table
+from ecgscale.contracts.tables import FLAG, REAL, SHARE, TEXT, WHOLE, Table
 from ecgscale.design.study import Study, read_study
 from ecgscale.ecg.label_table import read_labels
 from ecgscale.ecg.people import age_of, read_people
@@ -59,6 +59,8 @@ def frame_of(table: Table) -> pd.DataFrame:
     columns = table.columns | table.optional | {f"{prefix}x": column for prefix, column in table.prefixes.items()}
     made = pd.DataFrame({name: pd.Series(EXAMPLES[column.kind], dtype=None if column.kind is not TEXT else object)
                          for name, column in columns.items()})
+    shares = [name for name in made if SHARE.search(name)]
+    made[shares] = made[shares].clip(upper=1)
     return made.fillna({name: INSTEAD[columns[name].kind] for name in table.filled if columns[name].kind in INSTEAD})
 
 

@@ -31,10 +31,11 @@ from ecgscale.contracts.reading import LARGEST_TEXT, MOST_CELLS, ContractError, 
 SPOILED = r"^\d(\.\d+)?E[+-]\d+$"     # as spreadsheets write a name of digits, or of digits and one e
 ROUNDING = 1e-9         # relative, of two numbers that were computed apart
 OLD_FORM = "of the old form, which names its schema in the first line: delete that line to renew it"
+SHARE = re.compile(r"(^|_)(probability|share|fraction|level)$")      # columns from 0 to 1
 MEDIA = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 COUNTED = frozenset({"FLOP", "J", "byte", "calls", "elements", "epochs", "layers", "leads", "ms", "pairs", "parameters",
                      "predictions", "processors", "recordings", "recordings/s", "requests", "runs", "s", "samples",
-                     "threads", "us", "windows"})     # units of what is never below 0
+                     "threads", "us", "windows", "of the cost"})     # units of what is never below 0
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,8 @@ class Table:
 
     def check_values(self, frame: pd.DataFrame, path: Path) -> None:
         """Raises ContractError where a column is infinite that is not declared to be, is empty that has a value in
-        every row, or is below 0 by a unit that is never; and where columns fall that are declared to rise. So columns
-        that were exchanged, shifted against each other or scaled alone are met."""
+        every row, is below 0 by a unit that is never, or is a share that is none; and where columns fall that are
+        declared to rise. So columns that were exchanged, shifted against each other or scaled alone are met."""
         self.check_finite(frame, path)
         for name in self.filled:
             if name in frame:
@@ -190,6 +191,8 @@ class Table:
         for name in frame.select_dtypes("number"):
             if self.column(name).unit in COUNTED:
                 refuse(frame[name].lt(0), "is below 0", name, path)
+            if SHARE.search(name):
+                refuse(frame[name].lt(0) | frame[name].gt(1), "is not from 0 to 1", name, path)
         for lower, upper in [*(pair for names in self.rising for pair in pairwise(names)), *ends_of(frame)]:
             if lower in frame and upper in frame:
                 refuse(above(frame[lower], frame[upper]), f"is above {upper}", lower, path)

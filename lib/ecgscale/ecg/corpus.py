@@ -147,8 +147,8 @@ class Corpus:
 
 def check_rows(records: pd.DataFrame, shard: Shard, file: Path) -> None:
     """Raises UserError where rows or a class's column are missing, a recording lacks what each has ("" are codes and
-    flags), has a rate that none is accepted with or a sex that is none of ours, is not named after its source, or the
-    recordings do not lie in signals.npy end to end."""
+    flags), has a rate that none is accepted with or a sex that is none of ours, or the recordings do not lie in
+    signals.npy end to end."""
     if len(records) != shard.accepted:
         raise UserError(f"{len(records)} recordings, and shard.json beside it has accepted {shard.accepted}", file=file,
                         remedy="Prepare this shard again")
@@ -160,12 +160,6 @@ def check_rows(records: pd.DataFrame, shard: Shard, file: Path) -> None:
                         remedy="Prepare this shard again")
     if not (records["sex"].isna() | records["sex"].isin(SEXES)).all():
         raise UserError(f"is not {' or '.join(SEXES)}", file=file, field="sex", remedy="Prepare this shard again")
-    first = records[["record", "source"]].apply(lambda names: names.str.partition("/")[0])
-    foreign = first["record"] != first["source"]
-    if foreign.any():
-        row = records[foreign].iloc[0]
-        raise UserError(f"record {row['record']!r} is not of {row['source']!r}", file=file, field="source",
-                        remedy="Prepare this shard again")
     lacking = [f"y_{code}" for code in shard.classes if f"y_{code}" not in records]
     rows = records.sort_values("offset")
     gap = (rows["length"] <= 0) | (rows["offset"] != rows["length"].cumsum() - rows["length"])

@@ -171,9 +171,12 @@ def fronts(inputs: Inputs) -> DataTable | None:
     return found and replace(found, shown=0)
 
 
+HYPERVOLUME = ("hypervolume", "hypervolume_low", "hypervolume_high")    # which an older table lacks
+
+
 def hypervolumes(inputs: Inputs) -> DataTable | None:
     rows = inputs.frontier
-    if "hypervolume" not in rows:
+    if not {*HYPERVOLUME} <= {*rows}:
         return None
     rows = rows[rows["group"].ne("published")].drop_duplicates(["axes", "group"])
     return table("Hypervolume of each front: larger is better; compare within one row of axes only", {

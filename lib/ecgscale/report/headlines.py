@@ -15,7 +15,7 @@ from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
 from ecgscale.laws.summary import by_question, preferred
 from ecgscale.numbers import counted, number
-from ecgscale.report.analysis_tables import exponents, runs_of, sizes
+from ecgscale.report.analysis_tables import HYPERVOLUME, exponents, runs_of, sizes
 from ecgscale.report.figures import quantity
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
@@ -92,7 +92,7 @@ def optimizer(inputs: Inputs) -> Headline | None:
     """By fronts where each optimizer has configurations enough, else by pairs of runs that differ in nothing else."""
     rows = inputs.frontier
     rows = rows[rows["axes"].eq("score~forward_flops") & rows["group"].str.startswith("optimizer=")]
-    if "hypervolume" not in rows or rows["group"].nunique() < 2:
+    if not {*HYPERVOLUME} <= {*rows} or rows["group"].nunique() < 2:
         return None
     fewest = rows.groupby("group").size().min()
     rows = rows.drop_duplicates("group").sort_values("hypervolume", ascending=False)

@@ -374,6 +374,9 @@ def test_the_ends_of_any_interval_are_in_order(tmp_path):
     contracts.AHEAD.write(rows, tmp_path / "a.csv")
     with pytest.raises(ContractError, match="low: is above high in row 3"):
         contracts.AHEAD.read(tmp_path / "a.csv")
+    contracts.AHEAD.write(rows.head(2).assign(level=[0.9, 90.0]), tmp_path / "a.csv")
+    with pytest.raises(ContractError, match="level: is not from 0 to 1 in row 2"):
+        contracts.AHEAD.read(tmp_path / "a.csv")
 
 
 def test_a_file_of_which_no_batch_is_told_takes_one_window():

@@ -23,7 +23,8 @@ def test_validation_chooses_among_finished_runs_and_the_test_part_has_no_say():
 def evaluated(tmp_path):
     for name in "ab":
         folder = tmp_path / name
-        METRICS.write(METRICS.empty().assign(run_id=[name], part="test"), folder / "metrics.csv")
+        METRICS.write(METRICS.empty().assign(run_id=[name], part="test", group="all", metric="auroc"),
+                      folder / "metrics.csv")
         RELIABILITY.write(RELIABILITY.empty().assign(run_id=[name], part="test"), folder / "reliability.csv")
         Examples(run_id=name, synthetic=True, rate=500.0, classes=()).write(folder / "examples.json")
         STRIPS.write(STRIPS.empty().assign(uv_I=pd.Series([], dtype="int64")), folder / "strips.parquet")
