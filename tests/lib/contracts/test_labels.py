@@ -1,6 +1,7 @@
 """The 26 scored classes against the Challenge's own tables; classes are matched by code, never by position."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,16 @@ def test_the_four_pairs_count_as_one_class():
         assert index[str(one)] == index[str(other)]
     assert len(index) == 30
     assert SINUS_RHYTHM in labels.codes
+
+
+def test_the_digest_tells_every_part_that_decides_a_score():
+    """What is compared where a corpus, a run and a label set meet."""
+    labels = read_label_set()
+    others = [replace(labels, **{name: getattr(labels, name)[::-1]}) for name in ("codes", "abbreviations", "names")]
+    others += [replace(labels, weights=None), replace(labels, weights=labels.weights / 2),
+               replace(labels, members=("1", *labels.members[1:]))]
+    assert labels.digest == read_label_set().digest
+    assert len({one.digest for one in (labels, *others)}) == 1 + len(others)
 
 
 def test_repeated_and_unknown_codes():

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts.run_table import CHOOSING, finished, on_part, ranked
+from ecgscale.contracts.run_table import CHOOSING, configurations, finished, on_part, ranked, specification
 
 
 def test_runs_that_ended_well_with_a_value():
@@ -26,3 +26,10 @@ def test_a_quantity_on_another_part_of_the_data():
     assert on_part("test_auroc", "validation") == "valid_auroc"
     assert on_part("valid_f1", "test") == "test_f1"
     assert on_part("accuracy", "test") is None
+
+
+def test_a_loss_that_was_measured_defines_no_run_and_the_name_of_one_does():
+    runs = pd.DataFrame({"run_id": ["a", "b", "c"], "family": ["vit", "vit", "regnet"], "loss": [0.3, 0.4, 0.5]})
+    assert specification(runs) == ["family"]
+    assert configurations(runs).tolist() == [0, 0, 1]
+    assert set(specification(runs.assign(loss=["bce", "asl", "bce"]))) == {"family", "loss"}

@@ -105,6 +105,14 @@ def test_a_code_given_twice_is_its_mean_in_csv_and_npz(tmp_path):
         np.testing.assert_allclose(judged.probabilities, [[0.4, 0.5]])
 
 
+@pytest.mark.parametrize("values", [np.array([[0.2, 0.5]]), np.array([[0.2], [0.5]]), np.array([["a"]])])
+def test_values_that_are_no_number_a_record_and_class_are_refused(tmp_path, values):
+    records = ["r1"] if values.dtype.kind == "U" or len(values) == 2 else ["r1", "r2"]
+    np.savez(tmp_path / "guess.npz", records=records, classes=["AF"], values=values)
+    with pytest.raises(UserError, match=rf"guess.npz: values: .* for {len(records)} records and 1 classes"):
+        read_table(tmp_path / "guess.npz", LABELS)
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ("r1\nAF\n1\n0.5\n", "not #record, classes"), ("#r1\nAF,N\n1\n0.5,0.5\n", "not #record, classes"),
     ("#r1\nAF\n1\n", "not #record, classes")])

@@ -253,3 +253,9 @@ def test_noise_of_a_curve_is_the_same_at_uneven_sizes():
                     for log_x in (np.arange(20_000) / 1000, np.cumsum(np.tile([1.0, 2.0], 10_000)) / 1000))
     assert uneven == pytest.approx(even, rel=0.03)
     assert even == pytest.approx(0.854 * 0.05, rel=0.03)
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 90.0, np.nan])
+def test_a_level_that_is_none_is_refused(level):
+    with pytest.raises(UserError, match=r"level: .* is no level between 0 and 1"):
+        extrapolate(np.arange(1.0, 9), np.linspace(1, 0.5, 8), np.array([10.0]), level=level)
