@@ -92,6 +92,16 @@ def test_half_precision_is_finer_than_the_recordings_themselves(shared, name):
     assert np.median(stored) > 10 * np.median(rounding)
 
 
+def test_bands_and_rates_are_those_that_the_names_stand_for():
+    """The study's band is the published one; diagnostic: 0.05 to 150 Hz (AHA, Kligfield et al. 2007)."""
+    told = {recipe.name: (recipe.low, recipe.high, recipe.rate) for recipe in RECIPES.values()}
+    assert told["wide-100"] == (0.5, 49.0, 100.0)       # below half of the rate
+    assert told["wide"][:2] == (0.5, 100.0)
+    assert told["diagnostic"][:2] == (0.05, 150.0)
+    assert {told[name][:2] for name in told if name.startswith("study")} == {(1.0, 47.0)}
+    assert (told["study-250"][2], told["study-100"][2]) == (250.0, 100.0)
+
+
 def test_the_digest_tells_recipes_apart_and_is_stable():
     assert len({recipe.digest for recipe in RECIPES.values()}) == len(RECIPES)
     assert recipe_named("study").digest == Recipe("study").digest
