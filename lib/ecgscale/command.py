@@ -16,10 +16,33 @@ from ecgscale.machine.processors import limit_cpus
 MOST_THREADS = 4096     # far above what a machine has
 
 
+class Once(argparse.Action):
+    """Keeps one value; a second would replace the first without a word."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if self.dest in parser.given:
+            parser.error(f"argument {option_string}: given twice")
+        parser.given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
-    """Refuses text that no file of ours can hold: what a terminal gave that is not UTF-8. A path may be."""
+    """Takes lists in one part or several (`--map a=A b=B`, `--map a=A --map b=B`), a single value once. Refuses text
+    that no file of ours can hold: what a terminal gave that is not UTF-8. A path may be."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.given: set[str] = set()
+        for name in (None, "store"):
+            self.register("action", name, Once)
+
+    def add_argument(self, *names, **settings):
+        if names[0].startswith("-") and settings.get("nargs") in ("+", "*"):
+            settings.setdefault("action", "extend")
+        return super().add_argument(*names, **settings)
 
     def parse_args(self, args=None, namespace=None):
+        self.given.clear()
         found = super().parse_args(args, namespace)
         for name, value in vars(found).items():
             for text in value if isinstance(value, list) else [value]:

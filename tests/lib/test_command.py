@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,36 @@ def test_text_that_is_not_utf_8_and_a_million_threads_are_no_options(capsys):
         with pytest.raises(SystemExit):
             made.parse_args([option, value])
         assert told in capsys.readouterr().err
+
+
+def test_a_list_in_several_parts_is_one_list_and_a_single_value_is_given_once(capsys):
+    """`--map params=A --map loss=B` fitted a table by the last part alone, without a word, as argparse does it."""
+    made = command.parser("Fit.", "ecg-fit")
+    made.add_argument("--map", nargs="+", default=[])
+    made.add_argument("--at", nargs="*", default=[], type=float)
+    made.add_argument("--runs", "-r", default="runs.csv")
+    made.add_argument("--part", choices=("valid", "test"), default="valid")
+    for _ in range(2):                          # a parser that is asked twice starts anew
+        found = made.parse_args(["--map", "a=A", "b=B", "--map", "c=C", "--at", "1", "--at", "2", "--runs", "x"])
+        assert (found.map, found.at, found.runs, found.part) == (["a=A", "b=B", "c=C"], [1.0, 2.0], "x", "valid")
+    assert made.parse_args([]).map == []
+    for twice in (["--runs", "x", "-r", "x"], ["--part", "test", "--part=valid"]):
+        with pytest.raises(SystemExit):
+            made.parse_args(twice)
+        assert "given twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in (ROOT / "bin").glob("ecg-*")))
+def test_no_option_of_a_command_drops_what_was_given_before(name, monkeypatch):
+    """Each is made by `command.parser`, whose lists grow and whose single values come once."""
+    made = []
+    monkeypatch.setattr(command.Parser, "parse_args", lambda self, *_: made.append(self) or sys.exit(0))
+    monkeypatch.setattr(sys, "argv", [name])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(ROOT / "bin" / name), run_name="__main__")
+    actions = [one for one in made[0]._actions if one.option_strings]
+    assert actions
+    assert [one.dest for one in actions if type(one) is argparse._StoreAction] == []
 
 
 @pytest.mark.parametrize("kind", [command.new_folder, command.new_file, command.new])
