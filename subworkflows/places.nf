@@ -14,7 +14,7 @@ def below(folder, pattern) {
 // A file of the work folder by its content: written once, so that -resume knows an unchanged one among changed ones.
 // collectFile would write all of them anew, and its sorting complains where a run is ended by what CHECK found.
 def kept(name, text) {
-    def made = place("${workflow.workDir}/kept/${text.md5()}/${name}")
+    def made = workflow.workDir.resolve("kept/${text.md5()}/${name}")      // a path of text would lose s3://
     if (!made.exists() || made.text != text) {
         made.parent.mkdirs()
         def part = made.resolveSibling("${name}.part")

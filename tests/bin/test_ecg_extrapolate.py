@@ -47,6 +47,17 @@ def test_a_value_without_logarithm_is_named_by_line(tmp_path):
     assert not (tmp_path / "ahead.csv").exists()
 
 
+def test_a_curve_whose_errors_go_along_says_so(tmp_path):
+    """A wave of 2 % over 40 points: their scatter from point to point is a tenth of how far they lie off."""
+    x = np.geomspace(1e3, 1e6, 40)
+    for wave, said in ((np.sin(np.arange(40) / 3), True), (np.where(np.arange(40) % 2, -1, 1), False)):
+        pd.DataFrame({"tokens": x, "loss": (0.2 + 40 * x**-0.5) * np.exp(0.02 * wave)}).to_csv(
+            tmp_path / "curve.csv", index=False)
+        done = run("--curve", tmp_path / "curve.csv")
+        assert done.returncode == 0, done.stderr
+        assert ("errors go along from one point to the next" in done.stderr) == said
+
+
 def test_a_word_among_the_losses_is_named_by_line(tmp_path):
     (tmp_path / "curve.csv").write_text("x,loss\n1,0.5\n2,0.45\n4,oops\n8,0.4\n", encoding="utf-8")
     done = run("--curve", tmp_path / "curve.csv")

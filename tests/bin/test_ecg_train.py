@@ -20,11 +20,11 @@ from tests.tiny_corpus import CONVNEXT, planned, split_of, write_corpus, write_s
 ROOT = Path(__file__).parents[2]
 
 
-def prepare(folder: Path, *plans: PlannedRun) -> list[str]:
+def prepare(folder: Path, *plans: PlannedRun, cpus: int = 1) -> list[str]:
     """Corpus, split and runs in `folder`; the arguments of ecg-train without --checkpoints and --out."""
     corpus = write_corpus(folder / "shard")
     PlannedRun.write_lines(plans, folder / "runs.jsonl")
-    return ["--runs", f"{folder}/runs.jsonl", "--corpus", f"{folder}/shard", "--cpus", "1", "--device", "cpu",
+    return ["--runs", f"{folder}/runs.jsonl", "--corpus", f"{folder}/shard", "--cpus", str(cpus), "--device", "cpu",
             "--split", str(write_split(corpus, folder / "split"))]
 
 
@@ -38,8 +38,9 @@ def test_part_of_a_study_side_by_side(tmp_path):
     plans = [planned(epochs=2, seed=seed) for seed in range(4)]
     large = plans[0].ledger.model_copy(update={"step_flops": 10**10})   # worth a process of its own
     plans = [plan.model_copy(update={"ledger": large}) for plan in plans]
-    arguments = [*prepare(tmp_path, *plans), "--checkpoints", f"{tmp_path}/kept", "--out", f"{tmp_path}/trained"]
-    process = start([*arguments, "--take", "1:3", "--cpus", "2"])
+    arguments = [*prepare(tmp_path, *plans, cpus=2), "--checkpoints", f"{tmp_path}/kept", "--out",
+                 f"{tmp_path}/trained"]
+    process = start([*arguments, "--take", "1:3"])
     said = process.communicate()[1]
     assert process.returncode == 0, said
     for number, plan in enumerate(plans[1:3], 1):
@@ -60,8 +61,9 @@ def test_part_of_a_study_side_by_side(tmp_path):
 def test_ctrl_c_ends_runs_side_by_side_and_says_nothing_more(tmp_path):
     """As a terminal sends it to the whole group; four runs are more than two processes have begun."""
     plans = [planned(epochs=100_000, seed=seed) for seed in range(4)]
-    arguments = [*prepare(tmp_path, *plans), "--checkpoints", f"{tmp_path}/kept", "--out", f"{tmp_path}/trained"]
-    process = start([*arguments, "--cpus", "2"], start_new_session=True,
+    arguments = [*prepare(tmp_path, *plans, cpus=2), "--checkpoints", f"{tmp_path}/kept", "--out",
+                 f"{tmp_path}/trained"]
+    process = start(arguments, start_new_session=True,
                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     first = process.stderr.readline()
     os.killpg(process.pid, signal.SIGINT)

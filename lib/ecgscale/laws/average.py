@@ -29,6 +29,7 @@ CANDIDATES = {"power": len(RECENCIES), "damped": len(RECENCIES) * (len(DAMPINGS)
 CUTS = (0.5, 0.65, 0.8)                 # shares of the points that backtests keep; besides, all but two and all but one
 LEAST, LEAST_SIZES = 5, 3               # points, different sizes
 LEAST_KEPT = 4                          # points of the backtests before the last two and the last one
+TELLING = 20                            # points from which it is told whether their errors go along
 LARGEST = 30.0                          # of log y and its errors: beyond it a candidate has run away
 LAST, CARRIED = 3, 0.5                  # points whose mean residual is carried on, and its share at the last size
 CALIBRATION = 0.8                       # of the interval, on the real curves that the rule was chosen on
@@ -36,7 +37,8 @@ CALIBRATION = 0.8                       # of the interval, on the real curves th
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """Predictions at the new sizes: y (point,) and the interval of a new measurement; weights and backtests by law."""
+    """Predictions at the new sizes: y (point,) and the interval of a new measurement; weights and backtests by law.
+    along: correlation of a point's error with the next one's, nan of fewer than TELLING points."""
 
     y: np.ndarray
     low: np.ndarray
@@ -45,6 +47,7 @@ class Extrapolation:
     weights: dict[str, float]
     backtest: dict[str, float]           # rmse of log(prediction / truth) on what was cut away
     by_law: dict[str, np.ndarray]        # y of each law alone, its weights by recency averaged in the same way
+    along: float = np.nan
 
 
 def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float = LEVEL,
@@ -85,7 +88,14 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     errors = [float(np.sqrt(np.average(rmse[part] ** 2, weights=weights[part]))) for part in parts]
     weighted, backtest, curves = (dict(zip(CANDIDATES, values, strict=True)) for values in (shares, errors, by_law))
     return Extrapolation(np.exp(middle), np.exp(middle - reach), np.exp(middle + reach), level, weighted, backtest,
-                         curves)
+                         curves, going_along(weighted_median(every.residuals, weights)))
+
+
+def going_along(residuals: np.ndarray) -> float:
+    """Correlation of each of residuals (point,) with the next; nan of few points, and of a law followed exactly."""
+    if len(residuals) < TELLING or np.ptp(residuals) < 1e-9:
+        return np.nan
+    return float(np.corrcoef(residuals[:-1], residuals[1:])[0, 1])
 
 
 def cut_places(points: int) -> list[int]:
