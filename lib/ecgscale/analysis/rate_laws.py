@@ -113,7 +113,9 @@ def cells_of(runs: pd.DataFrame, setting: str, response: str) -> pd.DataFrame:
     """A row a cell and setting, averaged over seeds: cell, the setting, y, runs, and SIZES; cells with two settings or
     more, within REACH of the cell's best."""
     runs = finished(runs, response)
-    runs = runs[runs[setting] > 0] if setting in runs else runs.iloc[:0]
+    if setting not in runs:
+        return pd.DataFrame(columns=["cell", setting, "y", "runs", *SIZES])
+    runs = runs[runs[setting] > 0]
     blocks = [name for name in runs if name == "hp_depth" or name.startswith("hp_depth_")]
     runs = runs.assign(y=explained(runs, response).y, depth=runs[blocks].sum(axis=1).replace(0, np.nan))
     keys = [name for name in specification(runs) if name not in (setting, *UNLIKE)]

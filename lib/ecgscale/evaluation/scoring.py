@@ -55,8 +55,8 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
 
 def tell_constant(predictions: pd.DataFrame, file: Path) -> None:
     """Says which columns hold one value for all recordings: they rank nothing, as where a table was rounded."""
-    same = [str(name) for name in predictions if predictions[name].nunique(dropna=False) < min(2, len(predictions))
-            and name not in KNOWN]
+    values = predictions.nunique(dropna=False)      # by place: a name may stand twice, which is refused later
+    same = [str(name) for name, count in values.items() if count < min(2, len(predictions)) and name not in KNOWN]
     if same:
         print(f"{file}: one and the same prediction for all recordings in {len(same)} of {len(predictions.columns)} "
               f"columns: {', '.join(same[:8])}{', ...' * (len(same) > 8)}", file=sys.stderr)

@@ -81,6 +81,13 @@ def test_cells_keep_what_differs_in_the_setting_alone():
     assert len(cells_of(mixed, "lr", "valid_loss")) == len(wide)
 
 
+def test_a_table_without_the_setting_has_no_law_of_it():
+    """A damaged header of runs.csv beside `ecg-deploy` was a KeyError."""
+    runs = planted(np.random.default_rng(1)).drop(columns="lr")
+    assert cells_of(runs, "lr", "valid_loss").empty
+    assert rate_law(runs) is None
+
+
 def test_the_table_of_laws():
     found = rate_laws(planted(np.random.default_rng(2)))
     RATES.arrow(found, "rates")

@@ -61,6 +61,20 @@ def test_intervals_do_not_hang_on_the_order_of_the_rows(tables, patients):
     pd.testing.assert_frame_equal(one, other)
 
 
+def test_a_class_that_is_predicted_twice_counts_as_its_mean(tables, tmp_path):
+    """As the official scorer takes codes that stand twice. Counting what is constant took both columns for one, and
+    ended in a traceback."""
+    truth, predictions = tables
+    truth.to_csv(tmp_path / "truth.csv")
+    found = []
+    for names in ([*predictions], [*predictions, LABELS.codes[0]]):
+        np.savez(tmp_path / "own.npz", values=predictions[names].to_numpy(), classes=np.array(names, dtype=str),
+                 records=np.array(predictions.index, dtype=str))
+        found.append(scoring.score_files(tmp_path / "truth.csv", tmp_path / "own.npz", tmp_path / str(len(names)),
+                                         LABELS, 0))
+    pd.testing.assert_frame_equal(found[0], found[1])
+
+
 def test_predictions_that_are_all_the_same_are_counted(tables, tmp_path, capsys):
     """As a spreadsheet leaves them that shows whole numbers: every class ranks nothing, and scores stand all the
     same."""
