@@ -15,13 +15,17 @@ def below(folder, pattern) {
 // collectFile would write all of them anew, and its sorting complains where a run is ended by what CHECK found.
 def kept(name, text) {
     def made = workflow.workDir.resolve("kept/${text.md5()}/${name}")      // a path of text would lose s3://
-    if (!made.exists() || made.text != text) {
-        made.parent.mkdirs()
-        def part = made.resolveSibling("${name}.part")
-        part.text = text
-        part.moveTo(made)
-    }
-    made
+    made.exists() && made.text == text ? made : whole(made, text)
+}
+
+// A file that is written whole or not at all
+def whole(path, text) {
+    path.parent.mkdirs()
+    def part = path.resolveSibling("${path.name}.part")
+    part.text = text
+    path.delete()
+    part.moveTo(path)
+    path
 }
 
 // Why a task cannot have this path, or ''. Nextflow escapes blanks, quotes and parentheses in its scripts; bash still

@@ -1,6 +1,6 @@
 // What made this run -> pipeline_info/ecgscale_software_versions.yml: Nextflow, engine and image beside what the tasks
 // see. Every task works with the same image or environment: CHECK, the first one, speaks for all.
-include { place; below } from './places'
+include { place; below; whole } from './places'
 
 // As the Python function code_digest: names and contents of the package's sources, in the order of Python's paths.
 def codeDigest() {
@@ -46,8 +46,6 @@ workflow VERSIONS {
         seen.text + 'WORKFLOW:\n' + (known + image).findAll { _name, value -> value }
             .collect { name, value -> "  ${name}: ${groovy.json.JsonOutput.toJson(value as String)}\n" }.join()
     }.subscribe { text ->
-        def told = place("${outdir}/pipeline_info/ecgscale_software_versions.yml")
-        told.parent.mkdirs()
-        told.text = text
+        whole(place("${outdir}/pipeline_info/ecgscale_software_versions.yml"), text)
     }
 }

@@ -40,11 +40,11 @@ def held(law: str, log_x: np.ndarray, log_y: np.ndarray, frontier: bool) -> tupl
     squared = fit_law(law, *np.exp(log_x), y=np.exp(log_y), polish=False)
     fit = at_quantile(squared, SHARE) if frontier else choose_loss([squared]).lead(squared)
     runs = np.arange(fit.points)
-    clusters, said, _ = counted_as([fit], runs, runs)
+    clusters, by_place, _ = counted_as([fit], runs, runs)
     ends = [profile(fit, clusters=one).parameters() for one in (runs, clusters)]
     inside = [[one[name][0] <= TRUTH[law][name] <= one[name][1] for name in fit.law.exponents] for one in ends]
     widths = [sum(one[name][1] - one[name][0] for name in fit.law.exponents) for one in ends]
-    return inside, said["by_place"], widths[1] / widths[0]
+    return inside, by_place, widths[1] / widths[0]
 
 
 def main() -> None:

@@ -55,7 +55,7 @@ def score_files(truth: Path, predictions: Path, out: Path, label_set: LabelSet, 
 
 def tell_constant(predictions: pd.DataFrame, file: Path) -> None:
     """Says which columns hold one value for all recordings: they rank nothing, as where a table was rounded."""
-    values = predictions.nunique(dropna=False)      # by place: a name may stand twice, which is refused later
+    values = predictions.nunique(dropna=False)      # by place: a class may stand twice
     same = [str(name) for name, count in values.items() if count < min(2, len(predictions)) and name not in KNOWN]
     if same:
         print(f"{file}: one and the same prediction for all recordings in {len(same)} of {len(predictions.columns)} "

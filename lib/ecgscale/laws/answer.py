@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ecgscale.laws.next_runs import would_identify
 from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.robust import choose_loss, influential
-from ecgscale.laws.together import together
+from ecgscale.laws.together import Together, together
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
 from ecgscale.laws.verdict import PRECISION, RUNS, SIMPLER, SUPPORTED, WORTH, effect_p, why_not
 
@@ -81,8 +81,9 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     loss = choose_loss(list(squared.values()), huber, question.quantile)
     fits = {name: loss.lead(fit) for name, fit in squared.items()}
     plain = loss.lead(fit_law("constant", sizes[0], y=y, weights=weighting))
-    clusters, counted, alike = counted_as([*fits.values()], clusters, cluster_numbers(len(y), observations))
-    fits, plain = {name: replace(fit, **alike) for name, fit in fits.items()}, replace(plain, **alike)
+    clusters, by_place, shared = counted_as([*fits.values()], clusters, cluster_numbers(len(y), observations))
+    if by_place and shared:
+        fits, plain = {name: shared.counting(fit) for name, fit in fits.items()}, shared.counting(plain)
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
     effect = effect_p(fits, np.log(sizes), np.log(y), clusters)
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
@@ -90,14 +91,14 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in told_of
              if question.quantile is None or len(sizes) > 1}
     profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
-    places = clusters if counted["by_place"] else None
+    places = clusters if by_place else None
     errors = held_out_errors(names, sizes, y, places) if question.quantile is None else {}
-    least = RUNS if places is None or counted["together_p"] is None else 0      # of places it is counted from 5 on
-    what = "runs" if places is None else "places"
+    least, what = 0 if by_place and shared else RUNS, "places" if by_place else "runs"      # of places from 5 on
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
                              fits.get(SIMPLER.get(name)), errors.get(name), least, what)
                for name, fit in fits.items() if name in told_of}
-    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, **counted,
+    told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, "by_place": by_place,
+            "together_p": shared.p if shared else None,
             "weighted_by": "noise between seeds" if weighting is not None else None,
             "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
     runs = np.arange(len(y)).astype(str) if runs is None else runs
@@ -114,18 +115,15 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
 
 
 def counted_as(fits: list[Fit], clusters: np.ndarray,
-               observations: np.ndarray) -> tuple[np.ndarray, dict[str, Any], dict[str, Any]]:
-    """(run,) numbers of what the intervals count, what is said of it, and what the fits' information counts:
-    configurations, or places of the sizes where another size does the same to all runs of a place (`observations`), or
-    where they miss the law together (`together_p`).
+               observations: np.ndarray) -> tuple[np.ndarray, bool, Together | None]:
+    """(run,) numbers of what the intervals count; whether that is places of the sizes; how runs of a place miss the law
+    together, where that was asked. Configurations are counted, or places where another size does the same to all runs
+    of a place (`observations`), or where they evidently miss the law together.
     """
     if observations.max() < clusters.max():
-        return observations, {"by_place": True, "together_p": None}, {}
+        return observations, True, None
     found = together(fits, clusters)
-    said = {"by_place": bool(found and found.evident), "together_p": found.p if found else None}
-    if not said["by_place"]:
-        return clusters, said, {}
-    return found.places, said, {"observations": int(found.places.max()) + 1, "inflation": max(found.ratio, 1.0)}
+    return (found.places, True, found) if found and found.evident else (clusters, False, found)
 
 
 def band(fit: Fit, clusters: np.ndarray) -> dict[str, list[float | None]] | None:
@@ -159,7 +157,8 @@ def known(law: Law, response: Response, y: np.ndarray) -> dict[str, float]:
 def needed(name: str, fits: dict[str, Fit]) -> bool:
     """Whether no simpler form that was fitted too follows the runs as well."""
     simpler = fits.get(SIMPLER.get(name, ""))
-    return simpler is None or simpler.aicc - fits[name].aicc >= WORTH
+    own = fits[name].aicc       # endless where places are fewer than parameters
+    return simpler is None or (np.isfinite(own) and simpler.aicc - own >= WORTH)
 
 
 def rival_weight(name: str, weights: dict[str, float]) -> float:

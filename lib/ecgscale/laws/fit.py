@@ -76,13 +76,17 @@ class Fit:
         return self.points - int(self.free.sum())
 
     @cached_property
+    def standing(self) -> np.ndarray:
+        """(point,) 0, 1, ...: points of equal sizes share a number."""
+        return np.unique(self.log_x, axis=1, return_inverse=True)[1].ravel()
+
+    @cached_property
     def place(self) -> np.ndarray | None:
-        """(point,) 0, 1, ...: points of equal sizes share a number; None where to fit them as one spares little, or
-        changes the fit: of few points, of sizes that hardly repeat, by a loss that is not of squares."""
+        """(point,) `standing`; None where to fit points of equal sizes as one spares little, or changes the fit: of few
+        points, of sizes that hardly repeat, by a loss that is not of squares."""
         if self.points <= SCOUTS or self.delta is not None or self.quantile is not None:
             return None
-        number = np.unique(self.log_x, axis=1, return_inverse=True)[1].ravel()
-        return number if 2 * (number.max() + 1) <= self.points else None
+        return self.standing if 2 * (self.standing.max() + 1) <= self.points else None
 
     @cached_property
     def sigma(self) -> float:
@@ -99,9 +103,8 @@ class Fit:
 
     @cached_property
     def aicc(self) -> float:
-        """Small-sample Akaike information (Hurvich and Tsai 1989)."""
-        k, n = int(self.free.sum()) + 1, self.observations or self.points
-        return np.inf if n <= k + 1 else self.aic + 2 * k * (k + 1) / (n - k - 1)
+        """Small-sample Akaike information."""
+        return self.aic + of_small_samples(int(self.free.sum()) + 1, self.observations or self.points)
 
     @cached_property
     def at_bound(self) -> np.ndarray:
@@ -169,6 +172,11 @@ class Fit:
     def predict(self, *x: np.ndarray) -> np.ndarray:
         """y at sizes x, one array a size."""
         return np.exp(self.law.log_curve(self.theta, log_sizes(x))[0])
+
+
+def of_small_samples(k: int, n: int) -> float:
+    """What the information of k parameters told by n observations has besides Akaike's (Hurvich and Tsai 1989)."""
+    return np.inf if n <= k + 1 else 2 * k * (k + 1) / (n - k - 1)
 
 
 def log_sizes(x: tuple[np.ndarray, ...]) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from ecgscale.laws.fit import Fit, fit_law, information_weights
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.profile import robust_variance
+from ecgscale.laws.uncertainty import cluster_means, cluster_numbers
 
 SHARE = 0.2         # of the points, the largest, that are held out
 
@@ -30,7 +31,7 @@ def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray,
     large = [size[~small] for size in sizes]
     errors = {fit.law.name: np.log(fit.predict(*large) / y[~small]) for fit in fits}
     share = information_weights(fits)
-    places = np.arange(len(y)) if places is None else places
+    places = cluster_numbers(len(y), places)
     doubt = {fit.law.name: bias_error(fit, np.log(large), errors[fit.law.name], places[small], places[~small])
              for fit in fits}
     errors["average"] = sum(w * error for w, error in zip(share, list(errors.values()), strict=True))
@@ -44,14 +45,9 @@ def bias_error(fit: Fit, log_x: np.ndarray, errors: np.ndarray, places: np.ndarr
     variance of the mean prediction, robust to unequal noise. places, held: of the fit's points and the held-out ones.
     """
     slopes = fit.law.form(fit.theta[None], log_x[:, None, :])[1][0].mean(axis=1)
-    number = np.unique(places, return_inverse=True)[1]
+    number = cluster_numbers(fit.points, places)
     variance, _ = robust_variance(fit, slopes[None], number)
-    ours, others = means(fit.residuals, number), means(errors, np.unique(held, return_inverse=True)[1])
+    ours, others = cluster_means(fit.residuals, number), cluster_means(errors, cluster_numbers(len(errors), held))
     freedom = len(ours) - int(fit.free.sum())
     scatter = max(float(np.var(others)), float(ours @ ours) / freedom if freedom > 0 else 0.0)
     return float(np.sqrt(scatter / len(others) + variance[0]))
-
-
-def means(values: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """(place,) means of the values that share a number."""
-    return np.bincount(number, weights=values) / np.bincount(number)

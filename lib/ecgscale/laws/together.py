@@ -8,15 +8,16 @@ observations, and intervals that count runs hold the truth in a quarter of the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
-from ecgscale.laws.fit import Fit
+from ecgscale.laws.fit import Fit, of_small_samples
+from ecgscale.laws.uncertainty import cluster_means
+from ecgscale.laws.verdict import SPARE
 
 EVIDENT = 0.2       # p value below which places are counted: a higher one holds more and is seldom needlessly wide
-SPARE = 3           # places beyond a law's parameters, from which they can tell it
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Together:
     def evident(self) -> bool:
         return self.p < EVIDENT
 
+    def counting(self, fit: Fit) -> Fit:
+        """The fit, its information that of places instead of runs."""
+        return replace(fit, observations=int(self.places.max()) + 1, inflation=max(self.ratio, 1.0))
+
 
 def together(fits: list[Fit], clusters: np.ndarray) -> Together | None:
     """By the law that the places' own misses prefer of those they can tell (AICc of one observation a place): one with
@@ -41,36 +46,33 @@ def together(fits: list[Fit], clusters: np.ndarray) -> Together | None:
     places = places_of(fits[0], clusters) if fits else None
     if places is None:
         return None
-    count = int(places.max()) + 1
-    told = [fit for fit in fits if int(fit.free.sum()) + SPARE <= count]
-    best = min(told or fits[:1], key=lambda fit: of_places(fit, clusters, places, count))
+    told = [fit for fit in fits if int(fit.free.sum()) + SPARE <= int(places.max()) + 1]
+    best = min(told or fits[:1], key=lambda fit: of_places(fit, clusters, places))
     return Together(places, *misses(best, clusters, places))
 
 
 def places_of(fit: Fit, clusters: np.ndarray) -> np.ndarray | None:
     """(point,) 0, 1, ...: configurations (clusters) of equal sizes share a number. None where all places have one
     configuration, or where a configuration stands at several, as checkpoints of a run do."""
-    places = np.unique(fit.log_x, axis=1, return_inverse=True)[1].ravel()
+    places = fit.standing
     pairs = len(np.unique(np.stack([clusters, places]), axis=1).T)
     return None if pairs > int(clusters.max()) + 1 or pairs == int(places.max()) + 1 else places
 
 
 def by_place(fit: Fit, clusters: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(place,) configurations, the mean of their pulls on the fit, and the sum of squares of these around it."""
-    pull = np.bincount(clusters, weights=fit.pull * np.sqrt(fit.weights)) / np.bincount(clusters)
+    pull = cluster_means(fit.pull * np.sqrt(fit.weights), clusters)
     place = np.zeros(len(pull), dtype=int)
     place[clusters] = places
-    count = np.bincount(place)
-    mean = np.bincount(place, weights=pull) / count
-    return count, mean, np.bincount(place, weights=(pull - mean[place]) ** 2)
+    mean = cluster_means(pull, place)
+    return np.bincount(place), mean, np.bincount(place, weights=(pull - mean[place]) ** 2)
 
 
-def of_places(fit: Fit, clusters: np.ndarray, places: np.ndarray, count: int) -> float:
+def of_places(fit: Fit, clusters: np.ndarray, places: np.ndarray) -> float:
     """Akaike information, corrected, of a law by the places' mean misses."""
     runs, mean, _ = by_place(fit, clusters, places)
-    k = int(fit.free.sum()) + 1
-    small = 2 * k * (k + 1) / (count - k - 1) if count > k + 1 else np.inf
-    return count * np.log(max(float(runs @ mean**2), 1e-300)) + 2 * k + small
+    k, count = int(fit.free.sum()) + 1, len(runs)
+    return count * np.log(max(float(runs @ mean**2), 1e-300)) + 2 * k + of_small_samples(k, count)
 
 
 def misses(fit: Fit, clusters: np.ndarray, places: np.ndarray) -> tuple[float, float]:

@@ -64,6 +64,11 @@ def cluster_numbers(points: int, labels: np.ndarray | None) -> np.ndarray:
     return np.arange(points) if labels is None else np.unique(labels, return_inverse=True)[1]
 
 
+def cluster_means(values: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+    """(cluster,) means of values (point,)."""
+    return np.bincount(clusters, weights=values) / np.bincount(clusters)
+
+
 def cluster_weights(clusters: np.ndarray, replicates: int, random: np.random.Generator) -> np.ndarray:
     """(replicate, point) Dirichlet weights, mean 1, equal within a cluster."""
     draws = random.standard_exponential((replicates, int(clusters.max()) + 1))
