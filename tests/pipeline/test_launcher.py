@@ -132,6 +132,21 @@ for word in "$@"; do case $word in -DoutputDirectory=*) cp '{jars}'/*.jar "${{wo
     assert "Launcher" in machine("nextflow", "-v").stderr
 
 
+def test_two_that_fetch_at_once_leave_one_engine_to_both(machine, tmp_path):
+    """The other is done first and runs already: without its jars Java finds no class half-way."""
+    jars = Path(os.environ.get("ECGSCALE_ENGINE", ROOT / ".engine/24.10.0"))
+    if not jars.is_dir():
+        pytest.skip("an installed Nextflow is used here: none was fetched")
+    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
+    install(tmp_path / "bin", "mvn", f"""#!/bin/bash
+for word in "$@"; do case $word in -DoutputDirectory=*) cp '{jars}'/*.jar "${{word#*=}}";; esac; done
+mkdir '{tmp_path}/engine'; cp '{jars}'/*.jar '{tmp_path}/engine'; echo mine > '{tmp_path}/engine/other'
+""")
+    assert "Launcher" in machine("nextflow", "-v").stderr
+    assert (tmp_path / "engine/other").is_file()
+    assert not list(tmp_path.glob("fetch.*"))
+
+
 def test_text_stays_text_and_names_may_have_umlauts(machine, tmp_path):
     """What a run gets from the launcher where the locale is C, and where the home folder cannot be written."""
     install(tmp_path / "bin", "nextflow", "#!/bin/bash\n[ \"$1\" = -v ] && echo nextflow version 24.10.4.1 || "
