@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import fuse_conv_bn_eval
 
+BLOCK = 16      # channels that a oneDNN kernel takes at once (AVX-512; 8 by AVX2)
+
 
 def channels_last(model: nn.Module) -> nn.Module:
     """Changes the convolutions and batch norms of `model` in place. One with a single convolution gains nothing."""
@@ -45,10 +47,20 @@ def for_inference(model: nn.Module, device: torch.device) -> nn.Module:
 
 class Conv1d(nn.Conv1d):
     def forward(self, x: Tensor) -> Tensor:                         # (batch, channel, time)
+        stride = self.stride
+        if self.few_of_a_block():
+            x, stride = x[:, :, ::stride[0]], (1,)
         x = x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        y = functional.conv2d(x, self.weight.unsqueeze(2), self.bias, (1, *self.stride), (0, *self.padding),
+        y = functional.conv2d(x, self.weight.unsqueeze(2), self.bias, (1, *stride), (0, *self.padding),
                               (1, *self.dilation), self.groups)     # (batch, channel, 1, time)
         return without_height(y)
+
+    def few_of_a_block(self) -> bool:
+        """Whether the stride has to be taken before the convolution: for the gradient of a kernel of 1 with a stride,
+        oneDNN gathers the samples that it keeps, and of fewer channels than BLOCK it writes beyond what it reserved
+        (its issue 6035, open in November 2026; torch 2.13.0): a crash, or numbers of others overwritten."""
+        return (self.in_channels < BLOCK and self.kernel_size == (1,) and self.stride > (1,) and self.padding == (0,)
+                and self.groups == 1)
 
 
 class BatchNorm1d(nn.BatchNorm1d):

@@ -1,5 +1,8 @@
 """Channels innermost in memory: the same numbers as the plain network, forwards, backwards and in its statistics."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -60,3 +63,33 @@ def test_a_batch_norm_of_its_own_kind_is_left_alone():
     network = nn.Sequential(nn.Conv1d(2, 2, 1), nn.Conv1d(2, 2, 3, padding="same"), nn.SyncBatchNorm(2))
     kinds = [type(module) for module in channels_last(network)]
     assert kinds[1:] == [nn.Conv1d, nn.SyncBatchNorm]
+
+
+FEW_CHANNELS = """
+import torch
+from torch import nn
+from ecgscale.training.layout import channels_last
+for channels in (2, 4, 8, 12, 15):
+    pair = channels_last(nn.Sequential(nn.Conv1d(12, channels, 3, padding=1), nn.Conv1d(channels, 8, 1, 2, bias=False)))
+    for _ in range(10):
+        y = pair(torch.randn(8, 12, 4096))
+        y.sum().backward()
+"""
+
+
+def test_gradients_of_few_channels_stay_in_their_memory():
+    """oneDNN's issue 6035: with fewer channels than a block, the gradient of a pointwise convolution with a stride
+    was written beyond its scratchpad. In a process of its own: what it overwrites is not said by an exception."""
+    ended = subprocess.run([sys.executable, "-c", FEW_CHANNELS], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(("channels", "strides"), [(8, [1, 1]), (16, [1, 2])])
+def test_the_stride_is_taken_first_of_few_channels_alone(channels, strides, monkeypatch):
+    """What no crash tells where the memory beyond happens to be free."""
+    seen, conv2d = [], torch.nn.functional.conv2d
+    monkeypatch.setattr(torch.nn.functional, "conv2d", lambda x, weight, bias, stride, *rest: seen.append(
+        stride[1]) or conv2d(x, weight, bias, stride, *rest))
+    pair = channels_last(nn.Sequential(nn.Conv1d(12, channels, 1), nn.Conv1d(channels, 8, 1, stride=2)))
+    assert pair(torch.randn(2, 12, 63)).shape == (2, 8, 32)
+    assert seen == strides
