@@ -33,7 +33,7 @@ def table_changed(content: bytes, changes: Sequence[tuple[str, int, int, bytes]]
     head, *rows = [line.split(b",") for line in content.strip(b"\n").split(b"\n")]
     for what, where, other, word in changes:
         here, there, row = where % len(head), other % len(head), other % len(rows) if rows else 0
-        if what == "cell" and rows:
+        if what == "cell" and rows and rows[row]:
             rows[row][here % len(rows[row])] = word
         elif what == "column":
             rows = [[*cells[:here], word, *cells[here + 1 :]] for cells in rows]
