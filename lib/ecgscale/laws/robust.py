@@ -102,8 +102,6 @@ def influential(fit: Fit) -> list[dict]:
     largest = np.max(np.abs(shift[places]) / error[places, None], axis=0)
     points = [int(point) for point in np.argsort(-largest, kind="stable")[:NAMED]
               if largest[point] > 2 / np.sqrt(fit.points)]
-    if not points:
-        return []
     weights = np.repeat(fit.weights[None], len(points), axis=0)
     weights[range(len(points)), points] = 0.0
     theta, _ = minimise(fit.law, np.repeat(fit.theta[None], len(points), axis=0), fit.log_x[:, None, :],

@@ -101,11 +101,22 @@ def test_a_broken_matrix_has_its_reason(record):
     assert outcome(patched(record(), 20_000, b"\xff\x13")) == {"checksum"}
     path = record()
     matrix = path.with_suffix(".mat")
-    for size in (0, 10, 24, 30_000, len(matrix.read_bytes()) - 1):
-        matrix.write_bytes(matrix.read_bytes()[:size] if size < matrix.stat().st_size else b"")
+    whole = matrix.read_bytes()
+    for size in (0, 10, 24, 30_000, len(whole) - 1):
+        matrix.write_bytes(whole[:size])
         assert outcome(path) == {"truncated"}
     matrix.unlink()
     assert outcome(path) == {"missing-file"}
+
+
+def test_a_file_holds_its_prolog_and_its_samples(record):
+    """As wfdb, which skips the bytes that `+24` names: a file of samples alone is 24 bytes short."""
+    path = rewritten(record(), ".mat", ".dat")
+    content = path.with_suffix(".mat").read_bytes()
+    path.with_suffix(".dat").write_bytes(content)
+    assert outcome(path) == set()
+    path.with_suffix(".dat").write_bytes(content[24:])
+    assert outcome(path) == {"truncated"}
 
 
 def test_a_header_that_cannot_be_opened(tmp_path):

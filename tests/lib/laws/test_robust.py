@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ecgscale.laws.fit import fit_law, with_huber
-from ecgscale.laws.robust import Loss, choose_loss
+from ecgscale.laws.robust import Loss, choose_loss, influential
 from ecgscale.laws.verdict import effect_p, slope_p
 
 
@@ -47,3 +47,27 @@ def test_whether_a_size_has_an_effect_is_asked_by_the_loss_that_leads():
             assert p < 1e-4 < 0.05 < slope_p(log_x, np.log(y), clusters)
         low += not effect and p < 0.05
     assert low <= 6
+
+
+def test_influential_runs_are_those_of_leave_one_out():
+    """Each run left out in turn and the law fitted anew: the planted run at an end moves the exponent most; the shifts
+    named are those of the new fits, largest first as foretold."""
+    x, noise = np.geomspace(1e3, 1e6, 24), 0.02 * np.random.default_rng(3).standard_normal(24)
+    noise[22] += 0.15
+    y = 2 * x**-0.3 * np.exp(noise)
+    whole = fit_law("power", x, y=y)
+    exponent = whole.law.names.index(whole.law.exponents[0])
+    shifts = [fit_law("power", np.delete(x, run), y=np.delete(y, run)).theta[exponent] - whole.theta[exponent]
+              for run in range(24)]
+    found = influential(whole)
+    assert found[0]["point"] == 22
+    assert found[0]["point"] == int(np.argmax(np.abs(shifts)))
+    assert len(found) <= 5
+    for one in found:
+        assert one["shift"] == pytest.approx(shifts[one["point"]], abs=1e-6)
+        assert abs(one["standard_errors"]) > 1 / np.sqrt(24)
+
+
+def test_where_all_runs_weigh_alike_none_is_named():
+    x = np.geomspace(1e3, 1e6, 200)
+    assert influential(fit_law("power", x, y=2 * x**-0.3 * np.exp(0.01 * np.tile([1, -1, -1, 1], 50)))) == []
