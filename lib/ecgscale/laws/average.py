@@ -33,6 +33,7 @@ TELLING = 20                            # points from which it is told whether t
 LARGEST = 30.0                          # of log y and its errors: beyond it a candidate has run away
 LAST, CARRIED = 3, 0.5                  # points whose mean residual is carried on, and its share at the last size
 CALIBRATION = 0.8                       # of the interval, on the real curves that the rule was chosen on
+NEAR, FEW = 0.2, 10.0                   # of the curve's way in log x; points: beyond the one, intervals of fewer widen
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,14 @@ def half_width(fits: CurveFits, weights: np.ndarray, middle: np.ndarray, noise: 
                log_new: np.ndarray, cuts: list[int], level: float) -> np.ndarray:
     """(new,) half width in log y: noise (new,), scatter of the later points around the candidates, candidates around
     their middle, and the error that the backtests of the middle had, growing with the way ahead in log x as it did
-    there."""
+    there. Few points foretold far held too seldom: it widens with the part of the curve's way that lies ahead."""
     points = len(log_x)
     scatter = weights @ np.mean(fits.residuals[:, points // 2 :] ** 2, axis=1) * points / max(points - 3, 1)
     between = weights @ (fits.ahead - middle) ** 2
     missed = sum(np.mean(weighted_median(fits.misses[:, i, cut:], weights) ** 2) for i, cut in enumerate(cuts))
     way = sum(np.mean((log_x[cut:] - log_x[cut - 1]) ** 2) for cut in cuts)
     drift = missed / way * np.maximum(log_new - log_x[-1], 0.0) ** 2 if way > 0 else 0.0
-    reach = CALIBRATION * stats.t.ppf((1 + level) / 2, points - 1)
+    part_ahead = (log_new - log_x[-1]) / (log_x[-1] - log_x[0])
+    reach = CALIBRATION * stats.t.ppf((1 + level) / 2, points - 1) * (
+        1 + np.maximum(part_ahead - NEAR, 0.0) * FEW / points)
     return reach * np.sqrt(noise**2 + scatter + between + drift)
