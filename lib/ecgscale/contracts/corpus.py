@@ -104,6 +104,8 @@ class Shard(Document):
             raise ValueError("a lead stands in leads twice")
         if self.abbreviations and len(self.abbreviations) != len(self.classes):
             raise ValueError(f"{len(self.abbreviations)} abbreviations of {len(self.classes)} classes")
+        if not isinstance(self.recipe.get("name"), str):
+            raise ValueError("recipe has no name")
         return self
 
 

@@ -57,6 +57,15 @@ def test_a_part_that_is_none_is_refused(shards, part):
         Corpus.open(shards)
 
 
+@pytest.mark.parametrize("recipe", [{}, {"names": "study"}, {"name": 500}])
+def test_a_recipe_without_a_name_is_refused(shards, recipe):
+    """Found by fuzzing `ecg-train`: shards are sorted by it."""
+    document = editable(shards[0] / "shard.json")
+    (shards[0] / "shard.json").write_text(json.dumps(document | {"recipe": recipe}))
+    with pytest.raises(UserError, match=r"shard\.json: .*recipe has no name"):
+        Corpus.open_all(shards)
+
+
 @pytest.mark.parametrize(("change", "said"), [
     ({"abbreviations": ["AF"]}, "1 abbreviations of 26 classes"),
     ({"classes": ["426783006"] * 26}, "a class stands in classes twice"),
