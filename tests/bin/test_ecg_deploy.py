@@ -103,3 +103,20 @@ def test_a_table_that_foretells_nothing_is_told(given, tmp_path):
     rows[rows["kind"].eq("measured")].to_csv(tmp_path / "told.csv", index=False)
     found = recommend(given[1], [given[3]], given[5:], told=[tmp_path / "told.csv"])
     assert found.told[-1] == "--told foretells no model: there is nothing to confirm"
+
+
+def test_a_promise_without_an_option_is_found_after_another_program_saved_it(given, tmp_path):
+    """Its empty text is an empty cell then, which was another option: the model waited for ever."""
+    latency = LATENCY.read(given[3] / "latency.parquet")
+    float32 = latency["option"].eq("precision=float32")
+    LATENCY.write(latency.assign(option=latency["option"].mask(float32, "")), tmp_path / "latency/latency.parquet")
+    rows = foretold(given, tmp_path)
+    known = latency[float32 & latency["model"].eq("resnet-600k")].iloc[0]
+    promise = rows[rows["kind"].eq("foretold")].assign(
+        runtime=known["runtime"], precision="float32", option="", family="resnet", params=known["params"])
+    found = {}
+    for name, option in (("ours", ""), ("saved", None)):
+        DEPLOYMENT.write(promise.assign(option=option), tmp_path / name / "told.csv")
+        found[name] = recommend(given[1], [tmp_path / "latency"], given[5:], told=[tmp_path / name / "told.csv"]).judged
+    assert found["ours"]["found_ms"].notna().all()
+    pd.testing.assert_frame_equal(found["ours"], found["saved"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, NOISE, PREDICTED, RUNS, SOURCES, Predictor
+from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, IMPORTANCE, NOISE, PREDICTED, RUNS, SOURCES, Predictor
 from ecgscale.errors import UserError
 from ecgscale.report import inputs
 from ecgscale.report.inputs import check_fitted
@@ -162,6 +162,15 @@ def test_fronts_of_another_run_table_are_refused(tmp_path):
     FRONTIER.write(rows.assign(run_id=rows["run_id"].where(rows.index > 0, "other")), tmp_path / "fit/frontier.csv")
     with pytest.raises(UserError, match=r"fit/frontier\.csv: run_id: run other is not in the run table"):
         stages.report(tmp_path)
+
+
+def test_an_empty_note_that_another_program_saved_is_empty(tmp_path):
+    """It stood in the report as nan."""
+    write(tmp_path, stages.to_report())
+    file = tmp_path / "fit/importance.csv"
+    IMPORTANCE.write(IMPORTANCE.empty().reindex([0]).assign(group="all", model="forest", feature="lr", measure="gini"),
+                     file)
+    assert inputs.read(tmp_path / "runs.csv", tmp_path / "fit").importance["note"].tolist() == [""]
 
 
 def test_comparisons_of_other_runs_are_told(runs, tmp_path):

@@ -162,7 +162,7 @@ def read_promised(files: Iterable[Path]) -> pd.DataFrame:
     """DEPLOYMENT of several files. Raises UserError where the score of a foretold model lies outside its interval."""
     tables = []
     for file in files:
-        rows = DEPLOYMENT.read(file)
+        rows = DEPLOYMENT.read(file).fillna(dict.fromkeys(("option", "note"), ""))    # empty text, saved elsewhere
         ahead = rows[rows["kind"].eq("foretold")]
         if (outside := ahead[ahead["score"].lt(ahead["low"]) | ahead["score"].gt(ahead["high"])]).size:
             raise UserError(f"of {outside['model'].iloc[0]} it lies outside its interval", file=file, field="score",

@@ -233,7 +233,7 @@ def read_measured(files: Iterable[Path]) -> pd.DataFrame:
     tables: list[pd.DataFrame] = []
     origin: list[Path] = []
     for file in files:
-        tables.append(LATENCY.read(file))
+        tables.append(LATENCY.read(file).fillna({"option": ""}))
         check_rows(tables[-1], file)
         origin += [file] * len(tables[-1])
     found = joined(LATENCY, tables)

@@ -182,7 +182,7 @@ def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> pd.Data
     machines: set[str] = set()
     tables = []
     for file in files:
-        rows = LATENCY.read(file)
+        rows = LATENCY.read(file).fillna({"option": ""})
         tables.append(rows)
         elsewhere.check_machines(rows, machines, file)
         elsewhere.check_rows(rows, file)
@@ -290,7 +290,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         runs=frame, laws=laws, notices=said_now,
         frontier=frontier,
         predictor=predictor,
-        importance=table(IMPORTANCE, "importance.csv"),
+        importance=table(IMPORTANCE, "importance.csv").fillna({"note": ""}),      # empty text, saved elsewhere
         effects=effects, predicted=predicted,
         latency=checked,
         environments=beside(Environment, latency, "environment*.json"),
