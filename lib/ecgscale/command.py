@@ -1,6 +1,7 @@
 """What every command in bin/ shares: `--help` with an example, CPU limits, and errors without a traceback."""
 
 import argparse
+import errno
 import io
 import os
 import re
@@ -143,26 +144,33 @@ def place(text: str, fits: Callable[[Path], bool], problem: str) -> Path:
 
 def hold_streams() -> io.StringIO:
     """A stream that the shell closed (`>&-`) is opened on nothing: else the next file that is opened has its number,
-    and what a library prints lands in it. What is printed is kept, so that its loss is noticed (`ended`)."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)      # has the lowest number that is free
+    and what a library prints lands in it. So is one that was opened for reading only (`1<file`), which fails as late
+    as it is flushed. What is printed is kept, so that its loss is noticed (`ended`)."""
     lost = io.StringIO()
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.write(number, b"") if number else os.fstat(number)      # nothing, which a stream for reading refuses too
+        except OSError as error:
+            if error.errno != errno.EBADF:      # a full disk says so when something is printed
+                continue
+            nothing = os.open(os.devnull, os.O_RDWR)      # has the lowest number that is free
+            if nothing != number:
+                os.dup2(nothing, number)
+                os.close(nothing)
+                setattr(sys, name, None)
     sys.stdout, sys.stderr = sys.stdout or lost, sys.stderr or io.StringIO()
     return lost
 
 
 def ended(main: Callable[[list[str] | None], int | None], lost: io.StringIO) -> int | str | None:
-    """The exit code of `main`. Raises UserError where stdout was closed before it began, and OSError where what was
+    """The exit code of `main`. Raises UserError where stdout took nothing before it began, and OSError where what was
     printed cannot be written."""
     try:
         code = main(None)
     except SystemExit as end:       # of argparse, --help among them
         code = end.code
     if lost.getvalue():
-        raise UserError("is closed: what was to be printed there is lost", file="stdout",
+        raise UserError("is closed, or open for reading only: what was to be printed there is lost", file="stdout",
                         remedy="Send it to a file, or to /dev/null")
     try:
         sys.stdout.flush()

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, NOISE, PREDICTED, RUNS, SOURCES, Predictor
+from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, IMPORTANCE, NOISE, PREDICTED, RUNS, SOURCES, Predictor
 from ecgscale.errors import UserError
+from ecgscale.report import inputs
 from ecgscale.report.inputs import check_fitted
 from tests.commands import run_command
 from tests.fuzz import stages
@@ -130,6 +131,65 @@ def test_laws_of_another_run_table_are_refused(tmp_path):
     with pytest.raises(UserError, match="is of a run table of 12 rows, and this one has 11"):
         stages.report(tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["optima.csv", "rates.csv", "frontier.csv"])
+def test_a_file_of_ecg_fit_that_is_missing_beside_its_laws_is_told(name, tmp_path, capsys):
+    """Learning rates and their laws were left out of the report without a word."""
+    write(tmp_path, stages.to_report())
+    (tmp_path / "fit" / name).unlink()
+    stages.report(tmp_path)
+    assert f"fit: no {name} beside laws.json" in capsys.readouterr().err
+    assert f"{name} (no {tmp_path / 'fit' / name} was given)" in (tmp_path / "out/report.html").read_text()
+
+
+def test_a_row_of_fronts_that_stands_there_twice_is_refused(tmp_path):
+    """Its point was drawn and listed twice. Of a table alone: beside a package its digest tells."""
+    write(tmp_path, stages.to_report())
+    file = tmp_path / "fit/frontier.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([*lines, lines[1]]))
+    (tmp_path / "fit/datapackage.json").unlink()
+    with pytest.raises(UserError, match=rf"frontier\.csv: run_id: stands there before in row {len(lines)}"):
+        stages.report(tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_fronts_of_another_run_table_are_refused(tmp_path):
+    """Its points were shown as those of this table's runs."""
+    write(tmp_path, stages.to_report())
+    rows = FRONTIER.read(tmp_path / "fit/frontier.csv")
+    FRONTIER.write(rows.assign(run_id=rows["run_id"].where(rows.index > 0, "other")), tmp_path / "fit/frontier.csv")
+    with pytest.raises(UserError, match=r"fit/frontier\.csv: run_id: run other is not in the run table"):
+        stages.report(tmp_path)
+
+
+def test_an_empty_note_that_another_program_saved_is_empty(tmp_path):
+    """It stood in the report as nan."""
+    write(tmp_path, stages.to_report())
+    file = tmp_path / "fit/importance.csv"
+    IMPORTANCE.write(IMPORTANCE.empty().reindex([0]).assign(group="all", model="forest", feature="lr", measure="gini"),
+                     file)
+    assert inputs.read(tmp_path / "runs.csv", tmp_path / "fit").importance["note"].tolist() == [""]
+
+
+def test_comparisons_of_other_runs_are_told(runs, tmp_path):
+    DIFFERENCES.write(pd.DataFrame([{
+        "run_id": run, "reference": "a", "metric": "challenge_score", "difference": -0.125, "low": -0.2, "high": -0.05,
+        "probability": 0.01, "n": 59} for run in ("b", "other")]), tmp_path / "table/differences.csv")
+    found = inputs.read(runs, tmp_path / "fit", comparisons=tmp_path / "table")
+    assert found.notices == ("differences.csv: 1 of 2 runs are not in the run table",)
+
+
+def test_what_is_to_be_said_of_a_table_stands_in_the_report_without_laws_too(tmp_path):
+    """Notes of reading were those of ecg-fit: a table that was changed since, or never fitted, was read in silence."""
+    (tmp_path / "runs.csv").write_text("name,params,accuracy\na,1e5,50\nb,1e6,62\nb,1e6,62\n")
+    (tmp_path / "fit").mkdir()
+    done = report("--runs", tmp_path / "runs.csv", "--fit", tmp_path / "fit", "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "While the tables were read: accuracy: 50 to 62, taken for percent." in page
+    assert "1 row(s) repeat another one in every column: left out." in page
 
 
 @pytest.mark.parametrize("axes", ["", "-1", "score~colour", "score~params,latency,energy"])

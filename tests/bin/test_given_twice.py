@@ -40,12 +40,24 @@ def deploy(folder: Path) -> None:
         folder=folder)
 
 
+def report(folder: Path) -> None:
+    run("ecg-report", "--runs", folder / "runs.csv", "--fit", folder / "fit", "--latency", folder / "latency",
+        "--models", folder / "model", folder / "again", folder=folder)
+
+
+def to_report() -> Files:
+    exported = decisions.to_deploy()["model-0/export.json"]
+    return stages.to_report() | {"model/export.json": exported}
+
+
 TWICE: dict[str, tuple[Callable[[], Files], str, Callable[[Path], None], str]] = {
     "ecg-evaluate": (stages.trained, "trained/run", stages.evaluate, "a run that was given before"),
     "ecg-export": (stages.trained, "trained/run", stages.export, "a run that was given before"),
     "ecg-scale": (decisions.to_scale, "trained", decisions.scale, "a run that was given before"),
     "ecg-collect": (collected, "evaluated", collect, "metrics of the run .*, which .*evaluated has, too"),
     "ecg-deploy": (decisions.to_deploy, "latency", deploy, "a measurement that was given before, to the last digit"),
+    "ecg-deploy --models": (decisions.to_deploy, "model-0", decisions.deploy, "exported model that was given before"),
+    "ecg-report": (to_report, "model", report, "an exported model that was given before"),
     "ecg-bench": (stages.to_measure, "model", bench, "an exported model that was given before"),
 }
 

@@ -46,7 +46,8 @@ def test_too_little_memory_is_told_without_a_traceback(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(("ends", "code", "said"), [
-    (">&-", 2, "stdout: is closed: what was to be printed there is lost"),
+    (">&-", 2, "stdout: is closed, or open for reading only: what was to be printed there is lost"),
+    ("1<ask.py", 2, "open for reading only"), ("2<ask.py | cat", 0, ""), ("1<ask.py 2<ask.py", 2, ""),
     (">/dev/full", 2, "No space left on device"),
     ("| true", 1, ""), ("| cat", 0, ""), ("2>&- | cat", 0, ""), ("<&- | cat", 0, "")])
 def test_an_answer_that_nobody_can_read_is_no_success(tmp_path, ends, code, said):

@@ -174,7 +174,8 @@ def foretold(runs: pd.DataFrame, known: pd.DataFrame, exports: Iterable[Export],
 
 
 def law_of_family(usable: pd.DataFrame, name: str, scores: Scores) -> tuple[Family | None, str]:
-    lacking = [size for size in (*SIZES, "train_flops", "data_fraction", "epochs") if size not in usable]
+    lacking = [one for one in (*SIZES, "train_flops", "data_fraction", "epochs", "family", "optimizer", "lr")
+               if one not in usable]
     if lacking:
         return None, f"the run table has no {', '.join(lacking)}"
     seen, _ = best_of_cells(usable, SIZES, scores.chosen.name, name)

@@ -19,20 +19,22 @@ from ecgscale.contracts import (
     MEMORY,
     Export,
     PlannedRun,
+    joined,
     marked,
-    read_all,
     refuse_foreign,
     write_text,
 )
 from ecgscale.contracts.run_table import SCORES, finished
-from ecgscale.deploy.elsewhere import read_measured
+from ecgscale.deploy.elsewhere import read_exports, read_measured
 from ecgscale.design.confirming import study_of
 from ecgscale.errors import UserError
 from ecgscale.laws.table import is_synthetic
 from ecgscale.numbers import counted, number, percent
-from ecgscale.tables.runs import read_runs
+from ecgscale.tables.runs import read_telling
 
 DEVICE = ["machine", "device"]
+PROMISE = ["model", *SETTING, *OF_A_RUN, "response", "score", "low", "high", "ms", "ms_low", "ms_high", "bytes",
+           "budget_ms", "budget_bytes"]
 STEPS = (1, 2, 5)           # of a decade of ms
 SEEDS = (0, 1, 2)           # that confirm a foretold model
 SIGNED = "# by ecg-deploy"
@@ -156,13 +158,26 @@ def lines_of(options: Options, rows: list[pd.DataFrame], limits: list[float], si
 # ----------------------------------------------------------------------------------------- what became of the foretold
 
 
+def read_promised(files: Iterable[Path]) -> pd.DataFrame:
+    """DEPLOYMENT of several files. Raises UserError where the score of a foretold model lies outside its interval."""
+    tables = []
+    for file in files:
+        rows = DEPLOYMENT.read(file).fillna(dict.fromkeys(("option", "note"), ""))    # empty text, saved elsewhere
+        ahead = rows[rows["kind"].eq("foretold")]
+        if (outside := ahead[ahead["score"].lt(ahead["low"]) | ahead["score"].gt(ahead["high"])]).size:
+            raise UserError(f"of {outside['model'].iloc[0]} it lies outside its interval", file=file, field="score",
+                            remedy="Give the table as ecg-deploy wrote it")
+        tables.append(rows)
+    return joined(DEPLOYMENT, tables)
+
+
 def confirmed(told: pd.DataFrame, options: Options) -> pd.DataFrame:
-    """CONFIRMED: each model that an earlier call foretold (`told`: DEPLOYMENT) beside what was found of it: the scores
-    of all runs of its network on as many recordings and windows, and the latency of those that are measured in its
-    setting."""
+    """CONFIRMED: each promise of a model that an earlier call foretold (`told`: DEPLOYMENT) beside what was found of
+    it: the scores of all runs of its network on as many recordings and windows, and the latency of those that are
+    measured in its setting. Another call may have promised otherwise of the same model: that is another row."""
     rows = []
     own = options.table[options.table["kind"].eq("measured")]
-    ahead = told[told["kind"].eq("foretold") & told["asked"].eq("device")].drop_duplicates(["model", *SETTING])
+    ahead = told[told["kind"].eq("foretold") & told["asked"].eq("device")].drop_duplicates(PROMISE)
     for row in ahead.itertuples():
         scores = same(options.trained, row).get(row.response, pd.Series(dtype=float)).dropna()
         here = same(own, row)
@@ -265,12 +280,13 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
         if not value > 0:
             raise UserError(f"{value} is no budget", field=f"--{name}", remedy="Give a number above 0")
     measured_there = read_measured(folder / "latency.parquet" for folder in latency)
-    table, exports = read_runs(runs).frame, [Export.read(folder / "export.json") for folder in models]
+    table, exports = read_telling(runs).frame, read_exports(models)
     options = Options.of(table, measured_there, exports, statistic)
     asked = options.only(question.where)        # refused before laws are fitted
     memory = small_devices.beside_devices(table, exports, options.scores)
     made, stairs = answer(options, question), staircase(options, question)
-    judged = confirmed(read_all(DEPLOYMENT, told), options)
+    told = list(told)
+    judged = confirmed(read_promised(told), options)
     studies = {}
     for row in made[made["kind"].eq("foretold")].itertuples():
         spec = options.runs[row.model].spec
@@ -285,4 +301,5 @@ def recommend(runs: Path, latency: Iterable[Path], models: Iterable[Path] = (), 
     lines += small_devices.told(memory)
     lines += [f"{name} trains what is foretold; afterwards give --told deployment.csv" for name in studies]
     lines += [line for row in judged.itertuples() for line in judged_of(row)]
+    lines += ["--told foretells no model: there is nothing to confirm"] if told and judged.empty else []
     return Recommendation(made, stairs, memory.drop(columns="log_y"), judged, studies, lines)

@@ -18,7 +18,7 @@ from ecgscale.laws.forms import LAWS
 from ecgscale.laws.kriging import HALF_WIDTH, MOST, Kriged, krige
 from ecgscale.laws.next_batch import batch_size, next_batch, pilot, within
 from ecgscale.numbers import number, percent
-from ecgscale.tables.runs import read_runs
+from ecgscale.tables.runs import read_telling
 
 LAW_OF = {(name,): "floor" for name in ("params", "train_records", "samples_seen", "train_flops")} | OF_SEVERAL
 CHOSEN_BY = "valid_loss"        # of the rates of one network, size of data and seed: the best stands for them
@@ -58,7 +58,7 @@ def propose(table: Path, plan: Path, records: int, at: dict[str, float], budget:
     if names is None:
         raise UserError(f"no law of {', '.join(at)}", field="--at",
                         remedy="Give " + "; or ".join(" and ".join(one) for one in LAW_OF))
-    law, read = LAWS[LAW_OF[names]], read_runs(table, reading)
+    law, read = LAWS[LAW_OF[names]], read_telling(table, reading)
     wanted = reading.responses[0] if reading and reading.responses else ""
     response = chosen_response(read.frame, wanted)
     frame = finished(read.frame.assign(y=response.y), response.column)

@@ -29,7 +29,7 @@ from ecgscale.laws.table import is_synthetic
 from ecgscale.models.complexity import SIZES as NETWORKS
 from ecgscale.numbers import number
 from ecgscale.tables.names import SCORES as SCORED
-from ecgscale.tables.runs import read_runs
+from ecgscale.tables.runs import read_telling
 
 USED = ("params", "train_records", "samples_seen")
 COLLECTED = "Give the run table as ecg-collect wrote it"
@@ -73,7 +73,7 @@ def advance(table: Path, trained: list[Path], study: Path, rounds: list[Round], 
     if scale is None:
         raise UserError("is missing", file=study, field="scale", remedy="Give what rounds may cost: scale: "
                         "{train_flops: 1e16}")
-    frame = read_runs(table).frame
+    frame = read_telling(table).frame
     rows = [row for one in rounds for row in judged(one, frame)]
     done = [one for one in rounds if ended(one, frame) == len(one.runs)]
     own = pd.DataFrame(rows, columns=list(ROUNDS.columns))

@@ -23,7 +23,7 @@ FRONTIER = Table("frontier", 1, "fit/frontier.csv", "A run on a plane of score a
     "hypervolume": REAL("of the axes and group, the same in all their rows", "score x decades of each cost"),
     "hypervolume_low": REAL("lower end of its 95 % interval", "score x decades of each cost"),
     "hypervolume_high": REAL("upper end of its 95 % interval", "score x decades of each cost"),
-})
+}, keys=("axes", "group", "run_id"))
 
 OPTIMA = Table("optima", 1, "fit/optima.csv", "The best learning rate of a group; was its range too short?", {
     "group": TEXT("family and optimizer"), "metric": TEXT("that chose"),
@@ -32,7 +32,7 @@ OPTIMA = Table("optima", 1, "fit/optima.csv", "The best learning rate of a group
     "lr": REAL("learning rate of the best run", "1"),
     "low": REAL("lowest rate that was tried", "1"), "high": REAL("highest rate that was tried", "1"),
     "edge": TEXT("low or high where the best lies at that end of the range, else empty"),
-})
+}, keys=("group",))
 
 RATES = Table("rates", 1, "fit/rates.csv", "A law of the best learning rate or weight decay, a row an exponent", {
     "group": TEXT("family and optimizer"), "setting": TEXT("lr or weight_decay"), "metric": TEXT("that chose"),
@@ -51,7 +51,7 @@ RATES = Table("rates", 1, "fit/rates.csv", "A law of the best learning rate or w
     "tried_high": REAL("highest one", "1"), "ahead": REAL("setting at ten times the largest network", "1"),
     "ahead_low": REAL("end of its interval", "1", endless=True),
     "ahead_high": REAL("end of its interval", "1", endless=True),
-})
+}, keys=("group", "setting", "size"))
 
 IMPORTANCE = Table("importance", 1, "fit/importance.csv", "A hyperparameter's importance for the score", {
     "group": TEXT("all, or an optimizer"), "model": TEXT("that predicts the score"), "feature": TEXT("hyperparameter"),
@@ -61,14 +61,15 @@ IMPORTANCE = Table("importance", 1, "fit/importance.csv", "A hyperparameter's im
     "high": REAL("upper end of its 95 % interval", "of the measure"),
     "spearman": REAL("rank correlation of feature and score", "1"),
     "note": TEXT("features that it is correlated with"),
-}, optional={"first": REAL("share of the bootstrap draws in which this feature comes first", "1")})
+}, optional={"first": REAL("share of the bootstrap draws in which this feature comes first", "1")},
+    keys=("group", "model", "measure", "feature"))
 
 EFFECTS = Table("effects", 1, "fit/effects.parquet", "What a hyperparameter does to the predicted score of a run", {
     "group": TEXT("all, or an optimizer"), "model": TEXT("that predicts the score"), "feature": TEXT("hyperparameter"),
     "run_id": TEXT("as in runs"),
     "value": REAL("of the hyperparameter; of a named one its place in alphabetical order", "of the hyperparameter"),
     "shap": REAL("SHAP value", "of the score"),
-})
+}, keys=("group", "model", "feature", "run_id"))
 
 PREDICTED = Table("predicted", 1, "fit/predicted.csv", "A run's score, true and predicted from its hyperparameters", {
     "model": TEXT("that predicts"), "scheme": TEXT("how runs were held out"),
@@ -78,7 +79,7 @@ PREDICTED = Table("predicted", 1, "fit/predicted.csv", "A run's score, true and 
 }, optional={
     "low": REAL("lower end of the 90 % interval of runs beyond the others", "of the score", endless=True),
     "high": REAL("upper end of the 90 % interval of runs beyond the others", "of the score", endless=True),
-})
+}, keys=("model", "scheme", "fold", "group", "run_id"))
 
 
 class Predictor(Document):

@@ -66,7 +66,7 @@ DIFFERENCES = Table("differences", 1, "table/differences.csv", "A run against th
     "high": REAL("upper end of its 95 % interval", "of the metric"),
     "probability": REAL("share of replicates in which the run is at least as good", "1"),
     "n": WHOLE("recordings", "recordings"),
-})
+}, keys=("metric", "reference", "run_id"))
 
 AXES = Table("axes", 1, "table/axes.csv", "A recipe, window or set of leads against another, all else equal", {
     "axis": TEXT("recipe, window or leads"),
@@ -89,7 +89,7 @@ NOISE = Table("noise", 1, "table/noise.csv", "Seed noise beside sampling noise o
     "mean": REAL("of the runs", "of the metric"),
     "seed_deviation": REAL("standard deviation between seeds", "of the metric"),
     "sampling_error": REAL("standard error over patients, mean of the runs", "of the metric"),
-})
+}, keys=("metric", "family", "optimizer", "configuration"))
 
 SOURCES = Table("sources", 1, "table/sources.csv", "A model on one source of recordings", {
     "run_id": TEXT("as in runs, or what was published"), "configuration": TEXT("as in runs"),

@@ -142,7 +142,7 @@ DEPLOYMENT = Table("deployment", 1, "of ecg-deploy: deployment.csv, devices.csv"
     "bytes_from": TEXT("file, or what its size is reckoned from"),
     "file_difference": REAL("score of the file minus score of the network, on the test part", "of the score"),
     "note": TEXT("what to know of it"),
-})
+}, rising=(("ms_low", "ms", "ms_high"),))
 
 MEMORY = Table("memory", 1, "of ecg-deploy: memory.csv", "An exported model in one precision beside a small device", {
     "device": TEXT("of assets/devices.csv"), "class": TEXT("of the device: microcontroller, watch, phone"),

@@ -78,8 +78,8 @@ class Table:
     """A table file: required and optional columns, and families of columns that share a prefix.
 
     `place`: its files in the results tree; `about`: what a row is; `filled`: columns with a value in every row;
-    `rising`: columns whose values never fall from one to the next in a row, besides the two ends of an interval. Every
-    table may have a column `synthetic`.
+    `rising`: columns whose values never fall from one to the next in a row, besides the two ends of an interval;
+    `keys`: columns that tell every row from every other. Every table may have a column `synthetic`.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Table:
     prefixes: dict[str, Column] = field(default_factory=dict)
     filled: tuple[str, ...] = ()
     rising: tuple[tuple[str, ...], ...] = ()
+    keys: tuple[str, ...] = ()
 
     def schema_id(self) -> str:
         return f"ecgscale.{self.name}/{self.version}"
@@ -182,8 +183,9 @@ class Table:
 
     def check_values(self, frame: pd.DataFrame, path: Path) -> None:
         """Raises ContractError where a column is infinite that is not declared to be, is empty that has a value in
-        every row, is below 0 by a unit that is never, or is a share that is none; and where columns fall that are
-        declared to rise. So columns that were exchanged, shifted against each other or scaled alone are met."""
+        every row, is below 0 by a unit that is never, or is a share that is none; where columns fall that are declared
+        to rise; and where a row stands there twice. So columns that were exchanged, shifted against each other or
+        scaled alone are met, and rows that would count twice."""
         self.check_finite(frame, path)
         for name in self.filled:
             if name in frame:
@@ -196,6 +198,8 @@ class Table:
         for lower, upper in [*(pair for names in self.rising for pair in pairwise(names)), *ends_of(frame)]:
             if lower in frame and upper in frame:
                 refuse(above(frame[lower], frame[upper]), f"is above {upper}", lower, path)
+        if self.keys and {*self.keys} <= set(frame):
+            refuse(frame.duplicated(list(self.keys)), "stands there before", self.keys[-1], path)
 
     def check_finite(self, frame: pd.DataFrame, path: Path) -> None:
         """Raises ContractError where a column holds an infinite number that is not declared to."""

@@ -38,7 +38,7 @@ def merge(places: Iterable[Path], folders: Iterable[Path], out: Path, runs: pd.D
     """Results of several machines as one folder of latencies. `folders`: exported models that they must be of; `runs`:
     a run table, which may have the networks with other weights (`timed_apart`). Gives a line a machine, and what could
     not be placed. Raises UserError as `read` does."""
-    exports = [Export.read(folder / "export.json") for folder in folders]
+    exports = read_exports(folders)
     found, told = read(places, exports, set()), []
     if runs is not None and not exports:
         stands_for = timed_apart(beside(one.latency for one in found), runs)
@@ -200,8 +200,9 @@ def check_machines(rows: pd.DataFrame, known: set[str], file: Path) -> None:
 
 
 def check_rows(rows: pd.DataFrame, file: Path) -> None:
-    """Raises UserError for rows of what is no runtime of ours, as a device that a test simulates, and where a table
-    calls one run by two names or tells two costs of it: columns or rows were exchanged."""
+    """Raises UserError for rows of what is no runtime of ours, as a device that a test simulates, where a table calls
+    one run by two names or tells two costs of it (columns or rows were exchanged), and for a measurement that stands
+    there twice."""
     if foreign := sorted(set(map(str, rows["runtime"])) - set(MODULES)):
         raise UserError(f"{foreign[0]!r} is no runtime of ours", file=file, field="runtime",
                         remedy=f"Known: {', '.join(MODULES)}")
@@ -215,21 +216,45 @@ def check_rows(rows: pd.DataFrame, file: Path) -> None:
                             remedy="Give the table as ecg-bench or ecg-merge wrote it")
 
 
+    again = measured_before(rows)
+    if again.any():
+        raise UserError(f"a measurement that stands there before, to the last digit: row {int(again.argmax()) + 1}",
+                        file=file, remedy="Give the table as ecg-bench or ecg-merge wrote it")
+
+
+def measured_before(rows: pd.DataFrame) -> pd.Series:
+    """(row,) bool: the copy of an earlier row, which would count twice."""
+    return rows["p50_ms"].notna() & rows.duplicated(SAME)
+
+
 def read_measured(files: Iterable[Path]) -> pd.DataFrame:
     """LATENCY of several files. Raises UserError as `check_rows` does, and for a measurement that stands in two of
     them: it would count twice."""
     tables: list[pd.DataFrame] = []
     origin: list[Path] = []
     for file in files:
-        tables.append(LATENCY.read(file))
+        tables.append(LATENCY.read(file).fillna({"option": ""}))
         check_rows(tables[-1], file)
         origin += [file] * len(tables[-1])
     found = joined(LATENCY, tables)
-    again = found["p50_ms"].notna() & found.duplicated(SAME)
+    again = measured_before(found)
     if again.any():
         raise UserError("a measurement that was given before, to the last digit", file=origin[int(again.argmax())],
                         remedy="Give every table of latencies once")
     return found
+
+
+def read_exports(folders: Iterable[Path]) -> list[Export]:
+    """The exported models of some folders. Raises UserError for one that is given twice, by whatever name: its files
+    would count twice, or one would silently stand for the other."""
+    found: dict[str, Export] = {}
+    for folder in folders:
+        one = Export.read(folder / "export.json")
+        if one.run_id in found:
+            raise UserError(f"an exported model that was given before: run {one.run_id}", file=folder,
+                            remedy="Give every model once")
+        found[one.run_id] = one
+    return list(found.values())
 
 
 def check_models(rows: pd.DataFrame, exports: Iterable[Export], file: Path) -> None:

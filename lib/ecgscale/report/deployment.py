@@ -42,9 +42,9 @@ def told(judged: pd.DataFrame) -> list[str]:
     if judged.empty:
         return []
     whole, waits = judged["verdict"].eq("confirmed").sum(), judged["verdict"].str.startswith("waits").sum()
-    return [f"Of {len(judged)} models that ecg-deploy promised before they were trained, {whole} are confirmed, "
-            f"{len(judged) - whole - waits} refuted, {waits} wait: score (the mean of all its runs) and latency lie "
-            "within the 90 % intervals of one run that were promised, and the budget is kept."]
+    return [f"Of {counted(len(judged), 'promise')} that ecg-deploy made of models before they were trained, {whole} "
+            f"are confirmed, {len(judged) - whole - waits} refuted, {waits} wait: score (the mean of all its runs) and "
+            "latency lie within the 90 % intervals of one run that were promised, and the budget is kept."]
 
 
 def promised_beside_found(judged: pd.DataFrame) -> DataTable | None:

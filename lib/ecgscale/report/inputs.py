@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ecgscale.analysis.deployment import read_promised
 from ecgscale.analysis.frontier import parse
 from ecgscale.analysis.prices import Prices
 from ecgscale.contracts import (
@@ -64,6 +66,8 @@ from ecgscale.tables.runs import read_runs
 SCORE = "test_challenge_score"
 PNG, LARGEST_PICTURE, MOST_PIXELS = b"\x89PNG\r\n\x1a\n", 4 * MEBI, 16_000_000     # of one: first bytes, most bytes
 PAPER_SHADES = 16
+FITTED = ("frontier.csv", "predictor.json", "importance.csv", "effects.parquet", "predicted.csv", "optima.csv",
+          "rates.csv")      # that ecg-fit always writes beside laws.json
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ class Inputs:
     missing: dict[str, str] = field(default_factory=dict)  # name -> what was not given
     command: str = ""       # that makes this report
     so_far: str = ""        # of a run that goes on: how much of it this is
+    notices: tuple[str, ...] = ()   # of how the tables were read, which the laws do not tell
     cut: str = ""           # which intervals ended beyond what their quantity can be
 
     @property
@@ -177,7 +182,7 @@ def check_latency(files: Iterable[Path], exports: tuple[Export, ...]) -> pd.Data
     machines: set[str] = set()
     tables = []
     for file in files:
-        rows = LATENCY.read(file)
+        rows = LATENCY.read(file).fillna({"option": ""})
         tables.append(rows)
         elsewhere.check_machines(rows, machines, file)
         elsewhere.check_rows(rows, file)
@@ -202,6 +207,22 @@ def check_fitted(runs: pd.DataFrame, fit: Path, laws: Laws | None, predictor: Pr
         run = told[differ].iloc[0]
         raise UserError(f"{predictor.target} of run {run['run_id']} is {run['truth']:g} here, and not so in the run "
                         "table: that is another one", file=fit / "predicted.csv", remedy=remedy)
+
+
+def check_known(runs: pd.DataFrame, rows: pd.DataFrame, file: Path) -> None:
+    """Raises UserError where a table of ecg-fit names a run that the run table has not."""
+    foreign = rows.loc[~rows["run_id"].isin(set(runs["run_id"].astype(str))), "run_id"]
+    if len(foreign):
+        raise UserError(f"run {foreign.iloc[0]} is not in the run table: that is another one", file=file,
+                        field="run_id", remedy="Run ecg-fit on this table, and give what it writes as --fit")
+
+
+def strangers(runs: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> tuple[str, ...]:
+    """In words: runs of tables of ecg-collect, by name, that the run table has not."""
+    known = set(runs["run_id"].astype(str))
+    named = {name: set(rows["run_id"].dropna()) for name, rows in tables.items()}
+    return tuple(f"{name}: {len(ids - known)} of {len(ids)} runs are not in the run table"
+                 for name, ids in named.items() if ids - known)
 
 
 def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None = None, plan: Path | None = None,
@@ -233,7 +254,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     files["runs"] = file_digest(runs)
     latency, shards, promised = list(latency), list(shards), list(promised)
     measured = [path for folder in latency if (path := found(folder / "latency.parquet", str(folder), "--latency"))]
-    exports = tuple(Export.read(folder / "export.json") for folder in models)
+    exports = tuple(elsewhere.read_exports(models))
     checked = check_latency(measured, exports)
     if not latency:
         missing["latency"] = "no --latency was given"
@@ -248,19 +269,29 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
             rejects.append(beside_it)
     files |= {str(path): file_digest(path) for path in promised}
     laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
-    frame = read_runs(runs, laws.reading if laws else None).frame
+    read = read_runs(runs, laws.reading if laws else None)
+    frame = read.frame
+    said = laws.columns.notices if laws and laws.columns else ()
     predictor = document(Predictor, fit / "predictor.json", "predictor.json", "--fit")
     predicted = table(PREDICTED, "predicted.csv")
     check_fitted(frame, fit, laws, predictor, predicted)
-    frontier = table(FRONTIER, "frontier.csv")
+    frontier, best, effects = (table(contract, name) for contract, name in (
+        (FRONTIER, "frontier.csv"), (OPTIMA, "optima.csv"), (EFFECTS, "effects.parquet")))
+    check_known(frame, frontier[frontier["group"].ne("published")], fit / "frontier.csv")
+    check_known(frame, best, fit / "optima.csv")
+    check_known(frame, effects, fit / "effects.parquet")
+    paired, epochs = (table(contract, name, comparisons, "--comparisons") for contract, name in (
+        (DIFFERENCES, "differences.csv"), (HISTORIES, "histories.parquet")))
+    said_now = (*(one for one in read.columns.notices if one not in said),
+                *strangers(frame, {"differences.csv": paired, "histories.parquet": epochs}))
     for axes in frontier["axes"].unique():
         parse(axes, fit / "frontier.csv")
-    return within_the_possible(Inputs(
-        runs=frame, laws=laws,
+    made = Inputs(
+        runs=frame, laws=laws, notices=said_now,
         frontier=frontier,
         predictor=predictor,
-        importance=table(IMPORTANCE, "importance.csv"),
-        effects=table(EFFECTS, "effects.parquet"), predicted=predicted,
+        importance=table(IMPORTANCE, "importance.csv").fillna({"note": ""}),      # empty text, saved elsewhere
+        effects=effects, predicted=predicted,
         latency=checked,
         environments=beside(Environment, latency, "environment*.json"),
         speeds=beside(Speed, latency, "speed.json"), controls=beside(Control, latency, "control*.json"),
@@ -272,13 +303,13 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
         corpus=corpus,
         drawn=drawn(card, [shard.example for shard in prepared if shard.example is not None]),
-        differences=table(DIFFERENCES, "differences.csv", comparisons, "--comparisons"),
+        differences=paired,
         axes=table(AXES, "axes.csv", comparisons, "--comparisons"),
         noise=table(NOISE, "noise.csv", comparisons, "--comparisons"),
         sources=table(SOURCES, "sources.csv", comparisons, "--comparisons"),
-        optima=table(OPTIMA, "optima.csv"), rates=table(RATES, "rates.csv"),
+        optima=best, rates=table(RATES, "rates.csv"),
         tuning=table(TUNING, "tuning.csv", comparisons, "--comparisons"),
-        histories=table(HISTORIES, "histories.parquet", comparisons, "--comparisons"),
+        histories=epochs,
         chosen=table(METRICS, "chosen/metrics.csv", comparisons, "--comparisons"),
         reliability=table(RELIABILITY, "chosen/reliability.csv", comparisons, "--comparisons"),
         examples=document(Examples, comparisons / "chosen/examples.json" if comparisons else None,
@@ -286,10 +317,14 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         strips=table(STRIPS, "chosen/strips.parquet", comparisons, "--comparisons"),
         rounds=table(ROUNDS, "rounds.csv", rounds, "--rounds"),
         decision=document(Decision, rounds / "decision.json" if rounds else None, "decision.json", "--rounds"),
-        promised=read_all(DEPLOYMENT, promised),
+        promised=read_promised(promised),
         prices=document(Prices, prices, "prices", "--prices") or Prices(),
         files=files, missing=missing, command=command,
-    ))
+    )
+    if laws and (lost := [name for name in FITTED if name in missing]):
+        print(f"{fit}: no {', '.join(lost)} beside laws.json, so the report lacks what ecg-fit wrote there",
+              file=sys.stderr)
+    return within_the_possible(made)
 
 
 def of_first_recipe(shards: list[Path], split: SplitInfo | None) -> tuple[list[Path], Corpus | None]:

@@ -198,13 +198,14 @@ def runs(inputs: Inputs) -> Section:
         section.text.append(f"Planned: {inputs.plan.runs} runs, seed {inputs.plan.seed}; samples rejected by "
                             f"constraint: {rejected}; duplicates: {inputs.plan.duplicates}.")
         section.add(tables.plan_times(inputs))
+    section.notices += [f"While the tables were read: {notice}." for notice in inputs.notices]
     section.notices += [inputs.cut] if inputs.cut else []
     section.notices += learning_rates.alarm(inputs)
     section.add(tables.statuses(inputs), tables.costs(inputs), design_spaces.scores(inputs), tables.good_shares(inputs),
                 learning_rates.rates(inputs), learning_rates.laws(inputs), learning_curves.chart(inputs),
                 tables.runs(inputs), tables.differences(inputs), tables.noise(inputs), tables.sources(inputs))
     return without(section, inputs, "plan.json", "differences.csv", "noise.csv", "sources.csv",
-                   "histories.parquet")
+                   "histories.parquet", "optima.csv", "rates.csv")
 
 
 def clinic_of_best(inputs: Inputs) -> Section:

@@ -6,6 +6,7 @@ read them in `Columns.told`.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from scipy.stats import spearmanr
 
 from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
-from ecgscale.contracts.tables import named_in, whole_lines
+from ecgscale.contracts.tables import ROUNDING, named_in, whole_lines
 from ecgscale.errors import UserError
 from ecgscale.numbers import number
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
@@ -80,6 +81,14 @@ def read_runs(path: Path | str, reading: Reading | None = None) -> RunTable:
         return run_table(sheet, reading)
     except UserError as error:
         raise UserError(error.problem, file=path, line=error.line, field=error.field, remedy=error.remedy) from None
+
+
+def read_telling(path: Path | str, reading: Reading | None = None) -> RunTable:
+    """As `read_runs`, for commands that print no summary of the table: what has to be said of it goes to stderr."""
+    read = read_runs(path, reading)
+    for notice in read.columns.notices:
+        print(f"{path}: {notice}", file=sys.stderr)
+    return read
 
 
 def read_any(table: Path | str | pd.DataFrame, reading: Reading | None = None) -> RunTable:
@@ -148,6 +157,7 @@ class Reader:
         self.tell_mixed()
         for name in responses:
             self.doubt(frame, name)
+            self.doubt_ends(frame, name)
         keys = self.configuration(frame, responses)
         if keys and not self.ours and not self.has_configuration(frame):
             number = frame.groupby(keys, dropna=False, sort=False).ngroup()
@@ -327,6 +337,20 @@ class Reader:
             self.notices.append(f"{written}: {way} with {', '.join(sure)}, and is taken for {taken} is better. If it "
                                 f"is {'an error' if score else 'a score'}: --map {other}={written!r} --response "
                                 f"{other}")
+
+    def doubt_ends(self, frame: pd.DataFrame, ours: str) -> None:
+        """Says of a response that it lies outside its interval in most rows, or that the ends are in the wrong order:
+        columns were exchanged, or one was scaled. A mean of few recordings may leave that of its draws now and then."""
+        low, high = (frame.get(f"{ours}_{end}") for end in ("low", "high"))
+        if low is None or high is None or not {low.dtype, high.dtype} <= {np.dtype(float)}:
+            return
+        near = ROUNDING * frame[ours].abs()
+        crossed, known = low > high, frame[ours].notna() & low.notna() & high.notna()
+        outside = known & (crossed | (frame[ours] < low - near) | (frame[ours] > high + near))
+        if crossed.any() or 2 * outside.sum() > known.sum():
+            ends = f"{self.written[f'{ours}_low']} to {self.written[f'{ours}_high']}"
+            self.notices.append(f"{self.written[ours]}: outside its interval, {ends}, in {outside.sum()} row(s): were "
+                                "columns exchanged, or is one in another unit?")
 
     def tell_mixed(self) -> None:
         """Says of a table of a row a test, rather than a row a run, that a law over all rows mixes tests."""

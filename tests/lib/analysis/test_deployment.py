@@ -272,6 +272,8 @@ def test_why_nothing_is_foretold_is_said(tables, options):
     assert "in 2 of 2 settings: at most 2 sizes of it were measured" in few.notes[-1]
     bare = Options.of(runs.drop(columns=["train_records"]), latency, exports)
     assert "the run table has no train_records" in bare.notes[-1]
+    for name in ("lr", "family"):       # a column that another program renamed: ended in a traceback
+        assert f"the run table has no {name}" in Options.of(runs.drop(columns=[name]), latency, exports).notes[-1]
     for one in (few, bare):
         assert set(one.table["kind"]) == {"measured"}
     with pytest.raises(UserError, match="no device 'npu' was measured"):

@@ -386,3 +386,17 @@ def test_a_file_of_which_no_batch_is_told_takes_one_window():
     assert model.artefact("onnx", "float32") == told
     with pytest.raises(Unavailable, match="no export of onnx float32"):
         model.artefact("onnx", "float32", batch=4)
+
+
+@pytest.mark.parametrize("table", [table for table in vars(contracts).values() if isinstance(table, contracts.Table)
+                                   and table.keys], ids=lambda table: table.name)
+def test_a_row_that_stands_there_twice_is_refused(tmp_path, table):
+    """By its keys, whatever else it says; no package, so no digest."""
+    rows = pd.DataFrame([{name: f"a{place}" if table.type_of(name).name == "string" else None
+                          for name in table.columns} for place in (0, 1, 0)])
+    table.write(rows.head(2), tmp_path / "table.csv")
+    assert len(table.read(tmp_path / "table.csv")) == 2
+    table.write(rows, tmp_path / "table.csv")
+    (tmp_path / "datapackage.json").unlink()
+    with pytest.raises(ContractError, match="stands there before in row 3"):
+        table.read(tmp_path / "table.csv")

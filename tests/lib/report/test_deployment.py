@@ -44,7 +44,7 @@ def test_what_was_promised_stands_beside_what_was_found(inputs):
     options = Options.of(inputs.runs, inputs.latency, inputs.exports, asked="test_auroc")
     promised = answer(options, Question(ms=3.0))
     waits = page.devices(replace(inputs, promised=promised))
-    assert "1 models that ecg-deploy promised before they were trained, 0 are confirmed, 0 refuted, 1 wait" in (
+    assert "1 promise that ecg-deploy made of models before they were trained, 0 are confirmed, 0 refuted, 1 wait" in (
         waits.text[1])
     runs, latency, exports = study_tables(7, ("resnet",), ("2m",))
     later = page.devices(Inputs(runs=runs, latency=latency, exports=tuple(exports), promised=promised))

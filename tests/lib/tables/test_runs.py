@@ -14,7 +14,7 @@ from ecgscale.laws.columns import responses, rows_used, told_rows
 from ecgscale.paths import ASSETS
 from ecgscale.tables.delimited import parsed
 from ecgscale.tables.names import understand
-from ecgscale.tables.runs import read_any, read_runs, run_table
+from ecgscale.tables.runs import read_any, read_runs, read_telling, run_table
 
 
 def read(text: str, **reading):
@@ -390,3 +390,27 @@ def test_a_pivot_table_is_told_to_be_one():
     with pytest.raises(UserError, match="Name a size") as refused:
         read("N,quality\n1e7,3.1\n1e8,2.9\n")
     assert "pandas.melt" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("low", "high", "rows"), [
+    ([0.91, 0.92, 0.93], [0.7, 0.8, 0.9], 3),       # ends that were exchanged
+    ([0.7, 0.8, 0.9], [91, 92, 93], 0),             # one end in percent: the score still lies between
+    ([0.007, 0.008, 0.009], [0.0091, 0.0092, 0.0093], 3)])
+def test_a_score_outside_its_interval_is_told(low, high, rows):
+    """Of [0.8, 0.85, 0.91]. A single one may leave the interval of its draws, as two of assets/examples/runs.csv do."""
+    lines = [f"{1e5 * 10**k:g},{score},{below},{above}\n" for k, (score, below, above) in enumerate(
+        zip((0.8, 0.85, 0.91), low, high, strict=True))]
+    notices = read("params,auroc,auroc_low,auroc_high\n" + "".join(lines)).columns.notices
+    told = [one for one in notices if "outside its interval" in one]
+    assert told == ([f"auroc: outside its interval, auroc_low to auroc_high, in {rows} row(s): were columns exchanged, "
+                     "or is one in another unit?"] if rows else [])
+    assert not any("outside" in one for one in read_runs(ASSETS / "examples/runs.csv").columns.notices)
+
+
+def test_what_is_to_be_said_of_a_table_reaches_commands_that_print_no_summary(tmp_path, capsys):
+    """ecg-deploy, ecg-next, ecg-scale and ecg-merge left doubled rows out, and read percent, without a word."""
+    (tmp_path / "runs.csv").write_text("name,params,accuracy\na,1e5,50\nb,1e6,62\nb,1e6,62\n")
+    assert len(read_telling(tmp_path / "runs.csv").frame) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert told == [f"{tmp_path / 'runs.csv'}: {one}" for one in (
+        "accuracy: 50 to 62, taken for percent", "1 row(s) repeat another one in every column: left out")]
