@@ -28,9 +28,12 @@ from ecgscale.design.space import plan_study
 from ecgscale.design.study import read_study
 from ecgscale.errors import UserError
 from tests.commands import run_command
+from tests.documents import editable
 
 ecg_scale = partial(run_command, "ecg-scale")
 RECORDS = 4000
+SPLIT = SplitInfo(method="records", seed=1, counts={"train": RECORDS, "valid": 10, "test": 10}, audit={},
+                  corpus_digest="c", digest="d", synthetic=True)
 STUDY = """
 name: climbing
 runs:
@@ -55,8 +58,7 @@ class Pipeline:
         self.folder, self.study = folder, folder / "study.yaml"
         self.study.write_text(study)
         self.wrong: dict[str, float] = {}        # of a model: what its loss is times
-        SplitInfo(method="records", seed=1, counts={"train": RECORDS, "valid": 10, "test": 10}, audit={},
-                  corpus_digest="c", digest="d", synthetic=True).write(folder / "split.json")
+        SPLIT.write(folder / "split.json")
 
     @property
     def rounds(self) -> list[Path]:
@@ -99,7 +101,7 @@ class Pipeline:
 
     def scale(self) -> Decision:
         outcome = rounds.advance(self.folder / "runs.csv", sorted(self.folder.glob("trained/*")), self.study,
-                                 read_rounds(self.rounds), RECORDS)
+                                 read_rounds(self.rounds), SPLIT)
         outcome.write(self.folder / "rounds")
         return outcome.decision
 
@@ -199,7 +201,7 @@ def test_what_was_foretold_is_never_written_again(climbed):
     decision = climbed.scale()
     assert (decision.go_on, decision.reason) == (True, "round 3 waits to be trained")
     outcome = rounds.advance(climbed.folder / "runs.csv", sorted(climbed.folder.glob("trained/*")), climbed.study,
-                             read_rounds(climbed.rounds[:2]), RECORDS)
+                             read_rounds(climbed.rounds[:2]), SPLIT)
     with pytest.raises(UserError, match="foretold before"):
         outcome.write(climbed.folder / "rounds")
     assert {path: path.read_bytes() for path in climbed.rounds} == before
@@ -268,14 +270,14 @@ def test_what_cannot_be_is_refused(climbed, tmp_path, study, given, words):
     (tmp_path / "study.yaml").write_text(study)
     with pytest.raises(UserError, match=words):
         rounds.advance(climbed.folder / "runs.csv", sorted(climbed.folder.glob("trained/*")), tmp_path / "study.yaml",
-                       read_rounds(climbed.rounds[place] for place in given), RECORDS)
+                       read_rounds(climbed.rounds[place] for place in given), SPLIT)
 
 
 def test_a_run_without_its_folder_is_named(climbed):
     folders = sorted(climbed.folder.glob("trained/*"))
     with pytest.raises(UserError, match=f"run {folders[0].name} of the run table has no folder"):
         rounds.advance(climbed.folder / "runs.csv", folders[1:], climbed.study, read_rounds(climbed.rounds[:2]),
-                       RECORDS)
+                       SPLIT)
 
 
 def test_rounds_of_another_study_are_refused(climbed, tmp_path):
@@ -302,11 +304,12 @@ def test_the_plan_counts_the_rounds(climbed, tmp_path):
 
 @pytest.mark.parametrize(("column", "value"), [
     ("epochs", -1), ("epochs", np.nan), ("epochs", 2.5), ("data_fraction", np.nan), ("data_fraction", 2.0),
-    ("lr", "fast"), ("samples_seen", np.nan), ("train_flops", 0.0), ("family", None)])
+    ("lr", "fast"), ("samples_seen", np.nan), ("train_flops", 0.0), ("family", None), ("optimizer", None)])
 def test_runs_without_what_a_round_repeats_are_refused(column, value):
     """A table that anyone edited is fitted all the same; rounds fell over a rate in words and epochs that were gone."""
-    runs = pd.DataFrame({"run_id": ["a", "b"], "family": "vit", "params": 1e5, "train_records": 500, "lr": 1e-3,
-                         "samples_seen": 1500, "train_flops": 1e12, "data_fraction": 1.0, "epochs": 3})
+    runs = pd.DataFrame({"run_id": ["a", "b"], "family": "vit", "optimizer": "sgd", "params": 1e5,
+                         "train_records": 500, "lr": 1e-3, "samples_seen": 1500, "train_flops": 1e12,
+                         "data_fraction": 1.0, "epochs": 3})
     rounds.check_settings(runs)
     runs = runs.astype({column: object})
     runs.loc[1, column] = value
@@ -314,3 +317,83 @@ def test_runs_without_what_a_round_repeats_are_refused(column, value):
         rounds.check_settings(runs)
     with pytest.raises(UserError, match=f"{column}: the run table has no such column"):
         rounds.check_settings(runs.drop(columns=column))
+
+
+def damaged(pipeline: Pipeline, damage) -> str:
+    """What is told after `damage` to the frame of its run table: the words of the command, or why it refuses."""
+    damage(pd.read_csv(pipeline.folder / "runs.csv", dtype={"run_id": str})).to_csv(pipeline.folder / "runs.csv",
+                                                                                   index=False)
+    try:
+        return rounds.advance(pipeline.folder / "runs.csv", sorted(pipeline.folder.glob("trained/*")), pipeline.study,
+                              read_rounds(pipeline.rounds), SPLIT).text()
+    except UserError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (lambda runs: runs.iloc[1:], "note: 1 of 36 trained runs are not in the run table: "),
+    (lambda runs: runs.iloc[:0], "note: 36 of 36 trained runs are not in the run table: "),
+    (lambda runs: runs.assign(run_id=runs["run_id"].to_numpy()[::-1]), ", and its folder "),
+    (lambda runs: runs.assign(run_id=""), "run row-10 of the run table has no folder there"),
+    (lambda runs: runs.assign(lr=runs["lr"] * 10), "lr: run "),
+    (lambda runs: runs.assign(valid_loss=runs["valid_loss"].to_numpy()[::-1]), "valid_loss: run "),
+    (lambda runs: runs.rename(columns={"train_records": "epochs", "epochs": "train_records"}), "epochs: run "),
+    (lambda runs: runs.rename(columns={"train_records": "samples_seen", "samples_seen": "train_records"}),
+     "train_records: run "),
+    (lambda runs: runs.assign(status=runs["status"].where(runs.index > 0)), "has unknown, and its folder finished"),
+    (lambda runs: runs.assign(family=runs["family"].str.upper()), "has RESNET, and its folder resnet"),
+    (lambda runs: runs.drop(columns="seed"), "seed: the run table has no such column"),
+    (lambda runs: runs.drop(columns="optimizer"), "optimizer: the run table has no such column"),
+])
+def test_a_table_that_is_not_that_of_its_folders_is_told(tmp_path, damage, said):
+    """Another next round was foretold from it, or a trained round was said to wait, without a word."""
+    pipeline = Pipeline(tmp_path)
+    for step in (pipeline.sample, pipeline.train, pipeline.collect):
+        step()
+    assert said in damaged(pipeline, damage)
+
+
+@pytest.mark.parametrize(("damage", "said"), [
+    (lambda runs: runs.drop(columns="test_auroc"),
+     "test_auroc: the run table has no such column, or no numbers in it, and round 1 was foretold of it"),
+    (lambda runs: runs.assign(test_auroc=runs["test_auroc"] * 1000), ", which nothing was foretold to be"),
+])
+def test_scores_that_a_round_cannot_be_judged_by_are_told(climbed, tmp_path, damage, said):
+    """It was judged to have fallen outside, as if no run had finished; or it ended in a traceback."""
+    shutil.copytree(climbed.folder, tmp_path, dirs_exist_ok=True)
+    assert said in damaged(Pipeline(tmp_path), damage)
+
+
+def test_another_order_of_rows_changes_nothing(climbed, tmp_path):
+    shutil.copytree(climbed.folder, tmp_path, dirs_exist_ok=True)
+    pipeline = Pipeline(tmp_path)
+    assert damaged(pipeline, lambda runs: runs) == damaged(pipeline, lambda runs: runs.iloc[::-1])
+
+
+@pytest.mark.parametrize("change", [{"digest": "other"}, {"counts": {"train": RECORDS // 4}}])
+def test_another_split_is_refused(begun, change):
+    """The next round's recordings are counted by it."""
+    with pytest.raises(UserError, match=r"was trained on another split|was trained on [0-9,]+ recordings"):
+        rounds.advance(begun.folder / "runs.csv", sorted(begun.folder.glob("trained/*")), begun.study,
+                       read_rounds(begun.rounds), SPLIT.model_copy(update=change))
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda body: body["foretold"].reverse(), "foretold is of test_auroc, valid_loss, and begins with valid_loss"),
+    (lambda body: body["foretold"].clear(), "foretold is of nothing"),
+    (lambda body: body["foretold"][0].update(low=9.0), "which is not from 9.0 to"),
+    (lambda body: body["runs"].append(body["runs"][0]), "a run stands in runs twice"),
+])
+def test_a_round_that_another_quantity_would_judge_is_refused(begun, change, said):
+    """Its first quantity decides whether it fell inside, and how wide the next interval is."""
+    body = editable(begun.rounds[0])
+    change(body)
+    begun.rounds[0].write_text(json.dumps(body))
+    with pytest.raises(UserError, match=said):
+        read_rounds(begun.rounds)
+
+
+def test_rounds_of_another_study_are_not_judged(begun):
+    begun.study.write_text(STUDY.replace("climbing", "other"))
+    with pytest.raises(UserError, match="round 1 is of the study 'climbing', not of 'other'"):
+        begun.scale()

@@ -16,23 +16,23 @@ import pandas as pd
 
 from ecgscale.analysis.next_scale import Family, NextScale, family_of, next_scale
 from ecgscale.analysis.proposal import best_of_cells
+from ecgscale.analysis.trained import COLLECTED, read_trained
 from ecgscale.analysis.transferred import rate_for
-from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, file_digest, read_results, refuse_foreign
+from ecgscale.contracts import ROUNDS, Decision, Foretold, Round, RunResult, SplitInfo, file_digest, refuse_foreign
 from ecgscale.contracts.run_table import SCORES, finished, judged_by
 from ecgscale.design.ladder import climbed, ladder
 from ecgscale.design.scale import Scale
 from ecgscale.design.study import read_study
 from ecgscale.errors import UserError
-from ecgscale.laws.columns import Response, explains, responses
+from ecgscale.laws.columns import Response, explains, response, responses
 from ecgscale.laws.kriging import HALF_WIDTH
 from ecgscale.laws.table import is_synthetic
 from ecgscale.models.complexity import SIZES as NETWORKS
 from ecgscale.numbers import number
 from ecgscale.tables.names import SCORES as SCORED
-from ecgscale.tables.runs import read_telling
+from ecgscale.tables.runs import read_runs
 
 USED = ("params", "train_records", "samples_seen")
-COLLECTED = "Give the run table as ecg-collect wrote it"
 REPEATED = {"params": 1e15, "train_records": 1e15, "samples_seen": 1e18, "train_flops": 1e30, "data_fraction": 1.0,
             "epochs": 1e6, "lr": 1e6}       # what a rung says of a run, and the most of it
 DIGITS = 5          # of what is foretold: the same on every machine
@@ -40,11 +40,13 @@ DIGITS = 5          # of what is foretold: the same on every machine
 
 @dataclass(frozen=True)
 class Outcome:
-    """table: ROUNDS, of every round with the next one; decision; next: the new round, None where there is none."""
+    """table: ROUNDS, of every round with the next one; decision; next: the new round, None where there is none;
+    notes: what is to be known of the run table, in words."""
 
     table: pd.DataFrame
     decision: Decision
     next: Round | None
+    notes: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """rounds.csv, decision.json and, of a new round, round-<number>.json. Raises UserError where that is there."""
@@ -60,24 +62,31 @@ class Outcome:
 
     def text(self) -> str:
         """For the terminal."""
-        return "\n".join([*(told_of(rows) for _, rows in self.table.groupby("round")), verdict(self.decision)])
+        return "\n".join([*(f"note: {note}" for note in self.notes),
+                          *(told_of(rows) for _, rows in self.table.groupby("round")), verdict(self.decision)])
 
 
-def advance(table: Path, trained: list[Path], study: Path, rounds: list[Round], records: int) -> Outcome:
+def advance(table: Path, trained: list[Path], study: Path, rounds: list[Round], split: SplitInfo) -> Outcome:
     """Judge the rounds by the run table; foretell the next, where the last is trained and nothing speaks against it.
 
-    trained: run folders, for the settings of runs; study: the file with the section `scale`; records: training
-    recordings of the whole corpus. Raises UserError.
+    trained: run folders, for the settings of runs; study: the file with the section `scale`; split: what they were
+    trained on. Raises UserError.
     """
-    scale = read_study(study).scale
+    asked = read_study(study)
+    scale, records = asked.scale, split.train_records
     if scale is None:
         raise UserError("is missing", file=study, field="scale", remedy="Give what rounds may cost: scale: "
                         "{train_flops: 1e16}")
-    frame = read_telling(table).frame
+    check_study(rounds, asked.name)
+    read = read_runs(table)
+    frame = read.frame
+    results, lost = read_trained(frame, trained, split)
+    told = [*read.columns.notices, *lost]
+    check_responses(rounds, frame)
     rows = [row for one in rounds for row in judged(one, frame)]
     done = [one for one in rounds if ended(one, frame) == len(one.runs)]
     own = pd.DataFrame(rows, columns=list(ROUNDS.columns))
-    first = own[own["inside"].notna()].drop_duplicates("round")
+    first = own[own["inside"].notna()].drop_duplicates("round")     # of what chose the round (Round.foretold)
     spent = sum(one.train_flops for one in done)
     synthetic = is_synthetic(frame)
     so_far = {"budget": scale.train_flops, "spent": spent, "judged": len(first), "inside": int(first["inside"].sum()),
@@ -89,14 +98,37 @@ def advance(table: Path, trained: list[Path], study: Path, rounds: list[Round], 
         decision = Decision(go_on=False, stop="failed", reason=f"no run of round {failed[-1]} finished",
                             remedy=(f"see why in {table.name}; what was foretold cannot be judged",), **so_far)
     else:
-        found, runs, notes = proposed(frame, trained, scale, records, errors(first, scale), spent)
+        found, notes = proposed(frame, results, scale, records, errors(first), spent)
         decision = Decision(go_on=not found.stop, stop=found.stop, reason=found.reason, remedy=found.remedy, **so_far)
         if not found.stop:
-            new = foretold(found, frame, runs, notes, scale, records, number=len(rounds) + 1, synthetic=synthetic,
-                           made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            new = foretold(found, frame, results, [*told, *notes], scale, records, number=len(rounds) + 1,
+                           synthetic=synthetic, made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                            table_digest=file_digest(table))
             own = pd.DataFrame(rows + judged(new, frame), columns=list(ROUNDS.columns))
-    return Outcome(own.assign(synthetic=synthetic), decision, new)
+    return Outcome(own.assign(synthetic=synthetic), decision, new, tuple(told))
+
+
+def check_study(rounds: list[Round], name: str) -> None:
+    """Raises UserError for rounds of another study."""
+    for one in rounds:
+        if (of := one.runs[0].spec.study) != name:
+            raise UserError(f"round {one.number} is of the study {of!r}, not of {name!r}", field="--rounds",
+                            remedy="Give each study a results folder of its own")
+
+
+def check_responses(rounds: list[Round], frame: pd.DataFrame) -> None:
+    """Raises UserError where the run table lacks numbers that a round was foretold of, or has some that none can be:
+    no run would seem to have finished."""
+    for one in rounds:
+        own = frame[frame["run_id"].isin([run.spec.run_id for run in one.runs])]
+        for name in (told.response for told in one.foretold):
+            if not explains(frame, name):
+                raise UserError(f"the run table has no such column, or no numbers in it, and round {one.number} was "
+                                "foretold of it", field=name, remedy=COLLECTED)
+            wrong = own[name].notna() & ~np.isfinite(response(own, name).y)
+            if wrong.any():
+                raise UserError(f"run {own.loc[wrong, 'run_id'].iloc[0]} has {own.loc[wrong, name].iloc[0]}, which "
+                                "nothing was foretold to be", field=name, remedy=COLLECTED)
 
 
 # ------------------------------------------------------------------------------------------------------ what was found
@@ -126,10 +158,11 @@ def judged(one: Round, frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def errors(first: pd.DataFrame, scale: Scale) -> list[float]:
-    """(round,) found less foretold log y in foretold standard deviations, from the rows of scale.response."""
+def errors(first: pd.DataFrame) -> list[float]:
+    """(round,) found less foretold log y in foretold standard deviations, from the rows of what chose each round."""
     values = first[["found", "foretold", "low", "high"]].astype(float)
-    y = np.log(1 - values if SCORED.search(scale.response) else values)
+    scores = [name for name in first["response"].unique() if SCORED.search(name)]
+    y = np.log(values.where(~first["response"].isin(scores), 1 - values))
     return ((y["found"] - y["foretold"]) / ((y["high"] - y["low"]).abs() / (2 * HALF_WIDTH))).tolist()
 
 
@@ -140,27 +173,26 @@ def mean_of(frame: pd.DataFrame, column: str) -> float:
 
 
 def response_of(frame: pd.DataFrame, column: str) -> Response:
-    return responses(frame, column, asked=(column,))[0]
+    found = responses(frame, column, asked=(column,))
+    if not found:
+        raise UserError("holds no loss above 0 and no score below 1", field=column, remedy=COLLECTED)
+    return found[0]
 
 
 # --------------------------------------------------------------------------------------------------- what is foretold
 
 
-def proposed(frame: pd.DataFrame, trained: list[Path], scale: Scale, records: int, errors: list[float],
-             spent: float) -> tuple[NextScale, dict[str, RunResult], list[str]]:
-    """The next scale, the results of its family's runs by run_id, and what was left out of the law, in words."""
+def proposed(frame: pd.DataFrame, runs: dict[str, RunResult], scale: Scale, records: int, errors: list[float],
+             spent: float) -> tuple[NextScale, list[str]]:
+    """The next scale, and what was left out of the law, in words. runs: by run_id."""
     if not explains(frame, scale.response):
         raise UserError(f"the run table has no column {scale.response}", field="scale.response",
                         remedy="Name a loss or score of validation that it has")
+    if finished(frame, scale.response).empty:
+        return NextScale("not identifiable", f"no run finished with a {scale.response}"), []
     made = response_of(frame, scale.response)
     usable = finished(frame.assign(y=made.y), scale.response)
-    if usable.empty:
-        return NextScale("not identifiable", f"no run finished with a {scale.response}"), {}, []
     check_settings(usable)
-    runs = {one.spec.run_id: one for one in read_results(trained)}
-    if missing := sorted(set(usable["run_id"]) - set(runs)):
-        raise UserError(f"run {missing[0]} of the run table has no folder there", field="--trained",
-                        remedy="Give all run folders that the table was collected from")
     families, rungs, notes = [], [], []
     for name in sorted(set(usable["family"])):
         seen, left_out = best_of_cells(usable, USED, made.name, name)
@@ -173,17 +205,18 @@ def proposed(frame: pd.DataFrame, trained: list[Path], scale: Scale, records: in
         rungs.append(ladder(scale.models or NETWORKS, shares(family), largest(family, runs).spec,
                             len(largest(family, runs).classes), records))
     left = untrained(pd.concat(rungs, ignore_index=True), usable)
-    return next_scale(families, left, scale, errors, spent), runs, notes
+    return next_scale(families, left, scale, errors, spent), notes
 
 
 def check_settings(runs: pd.DataFrame) -> None:
-    """Raises UserError where a run tells no family, or a size or setting that a rung repeats is not above 0 (of epochs,
-    whole), which any table may have: laws are told of it all the same, and rounds are not."""
-    for name in ("family", *REPEATED):
+    """Raises UserError where a run tells no family or optimizer, or a size or setting that a rung repeats is not above
+    0 (of epochs, whole), which any table may have: laws are told of it all the same, and rounds are not."""
+    words = ("family", "optimizer")
+    for name in (*words, *REPEATED):
         if name not in runs:
             raise UserError("the run table has no such column, or no numbers in it", field=name, remedy=COLLECTED)
-        values = runs[name] if name == "family" else pd.to_numeric(runs[name], errors="coerce")
-        good = values.notna() if name == "family" else values.between(0, REPEATED[name], inclusive="right")
+        values = runs[name] if name in words else pd.to_numeric(runs[name], errors="coerce")
+        good = values.notna() if name in words else values.between(0, REPEATED[name], inclusive="right")
         if name == "epochs":
             good &= values % 1 == 0
         if not good.all():

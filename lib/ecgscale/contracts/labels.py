@@ -88,6 +88,14 @@ class LabelSet:
             pairs.setdefault(canonical(row["code"]), []).extend([canonical(row["to"])] if row["to"] else [])
         return replace(self, translation={code: tuple(to) for code, to in pairs.items()})
 
+    def in_order(self, codes: Iterable[str]) -> LabelSet:
+        """This set, its classes in the order of these codes, which are all of its own."""
+        order = [self.codes.index(code) for code in codes]
+        each = ("codes", "abbreviations", "names", "groups", "critical", "members")
+        named = {name: tuple(getattr(self, name)[place] for place in order) for name in each if getattr(self, name)}
+        weights = None if self.weights is None else self.weights[np.ix_(order, order)]
+        return replace(self, weights=weights, **named)
+
     def order_of(self, codes: Iterable[str]) -> list[int]:
         """Positions in `codes` of this set's classes, so that `columns[order]` stands in this set's order.
 

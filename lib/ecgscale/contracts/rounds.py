@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ecgscale.contracts.files import Document, Part
 from ecgscale.contracts.plan import PlannedRun
@@ -68,6 +68,21 @@ class Round(Document):
     """What is to be trained: one network and setting, several seeds."""
     synthetic: bool
     """Foretold from runs of synthetic recordings."""
+
+    @model_validator(mode="after")
+    def check(self) -> Self:
+        """What chose the round is judged first: in another order a round would be judged by another quantity."""
+        told = [one.response for one in self.foretold]
+        if told[:1] != [self.response] or len(set(told)) < len(told):
+            raise ValueError(f"foretold is of {', '.join(told) or 'nothing'}, and begins with {self.response}, each "
+                             "once")
+        for one in self.foretold:
+            if not one.low <= one.value <= one.high:
+                raise ValueError(f"{one.response} is foretold to be {one.value}, which is not from {one.low} to "
+                                 f"{one.high}")
+        if len({run.spec.run_id for run in self.runs}) < len(self.runs):
+            raise ValueError("a run stands in runs twice")
+        return self
 
 
 def read_rounds(files: Iterable[Path]) -> list[Round]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgscale.contracts import Plan, PlannedRun, Round
+from ecgscale.contracts import Plan, PlannedRun, Round, RunResult
 from ecgscale.design.study import Budget, Study
 from ecgscale.design.tuning import groups, trial_runs
 from ecgscale.errors import UserError
@@ -57,7 +57,7 @@ def train_flops(run: PlannedRun, records: int) -> float:
     return float(run.ledger.step_flops) * records_used(run, records) * run.spec.epochs
 
 
-def records_used(run: PlannedRun, records: int) -> int:
+def records_used(run: PlannedRun | RunResult, records: int) -> int:
     return max(1, round(run.spec.data_fraction * records))
 
 

@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ecgscale.contracts import RECORDS, Shard, changed, check_digests, concatenated_digest, read_array
-from ecgscale.ecg.guards import HIGHEST_RATE, LOWEST_RATE
+from ecgscale.contracts import RECORDS, REJECTS, Shard, changed, check_digests, concatenated_digest, read_array
+from ecgscale.ecg.guards import FLAGS, HIGHEST_RATE, LOWEST_RATE, REASONS
 from ecgscale.ecg.normalize import rows_sum
+from ecgscale.ecg.people import OLDEST
 from ecgscale.errors import UserError
 
 ROWS_AT_ONCE = 1 << 20      # of signals.npy: 24 MiB
+EXAMPLE_SECONDS = 10        # of example.npy
 SEXES = ("female", "male")
-NEVER_NULL = ("record", "source", "offset", "length", "rate", "flags", "codes", "content")      # of RECORDS
+# of RECORDS, besides the classes
+NEVER_NULL = ("record", "source", "offset", "length", "rate", "flags", "codes", "content", "synthetic")
 
 
 class Corpus:
@@ -76,6 +79,17 @@ class Corpus:
         if not by_recipe:
             raise UserError("no shard folder given", field="corpus")
         return tuple(sorted(map(cls.open, by_recipe.values()), key=lambda corpus: corpus.digest != digest))
+
+    def lacking(self) -> list[tuple[str, str]]:
+        """Each source of which shards are missing, by what the shards say of themselves, and how many, in words."""
+        found = []
+        for source in dict.fromkeys(shard.source for shard in self.shards):
+            places = {shard_place(shard.shard) for shard in self.shards if shard.source == source}
+            wanted = sorted({of for _, of in places})
+            if len(places) < wanted[-1] or len(wanted) > 1:
+                found.append((source, f"{len(places)} of {' or '.join(map(str, wanted))} shards are here: counts are "
+                                      "of these alone"))
+        return found
 
     def checked(self) -> Corpus:
         """This corpus, every signal of it read once and found to be what PREPARE wrote. Raises UserError.
@@ -147,19 +161,27 @@ class Corpus:
 
 def check_rows(records: pd.DataFrame, shard: Shard, file: Path) -> None:
     """Raises UserError where rows or a class's column are missing, a recording lacks what each has ("" are codes and
-    flags), has a rate that none is accepted with or a sex that is none of ours, or the recordings do not lie in
-    signals.npy end to end."""
+    flags), is of another source, has a rate or an age that none is accepted with or a sex or flag that is none of ours,
+    or the recordings do not lie in signals.npy end to end."""
     if len(records) != shard.accepted:
         raise UserError(f"{len(records)} recordings, and shard.json beside it has accepted {shard.accepted}", file=file,
                         remedy="Prepare this shard again")
-    nameless = next((name for name in NEVER_NULL if records[name].isna().any()), None)
+    told = [*NEVER_NULL, *(name for name in records if name.startswith("y_"))]
+    nameless = next((name for name in told if records[name].isna().any()), None)
     if nameless:
         raise UserError(f"a recording has no {nameless}", file=file, field=nameless, remedy="Prepare this shard again")
+    check_source(records, shard, file)
     if not records["rate"].between(LOWEST_RATE, HIGHEST_RATE).all():
         raise UserError(f"a rate is not from {LOWEST_RATE:g} to {HIGHEST_RATE:g} Hz", file=file, field="rate",
                         remedy="Prepare this shard again")
     if not (records["sex"].isna() | records["sex"].isin(SEXES)).all():
         raise UserError(f"is not {' or '.join(SEXES)}", file=file, field="sex", remedy="Prepare this shard again")
+    if not (records["age"].isna() | records["age"].between(0, OLDEST)).all():
+        raise UserError(f"an age is not from 0 to {OLDEST:g} years", file=file, field="age",
+                        remedy="Prepare this shard again")
+    unknown = {flag for flags in records["flags"].unique() for flag in flags.split(";")} - {"", *FLAGS}
+    if unknown:
+        raise UserError(f"{min(unknown)!r} is no flag", file=file, field="flags", remedy="Prepare this shard again")
     lacking = [f"y_{code}" for code in shard.classes if f"y_{code}" not in records]
     rows = records.sort_values("offset")
     gap = (rows["length"] <= 0) | (rows["offset"] != rows["length"].cumsum() - rows["length"])
@@ -167,6 +189,36 @@ def check_rows(records: pd.DataFrame, shard: Shard, file: Path) -> None:
         raise UserError("is missing, though shard.json beside it names the class" if lacking else
                         f"record {rows.loc[gap, 'record'].iloc[0]!r} does not begin where the one before it ends",
                         file=file, field=lacking[0] if lacking else "offset", remedy="Prepare this shard again")
+
+
+def check_source(rows: pd.DataFrame, shard: Shard, file: Path) -> None:
+    """Raises UserError where a recording, accepted or not, is of another source than its shard: a file of another shard
+    that was put in its place, or columns that were exchanged."""
+    for name in ("source", "record"):
+        own = rows[name].astype(str).str.startswith(f"{shard.source}/")
+        if name == "source":        # or one of its sites
+            own |= rows[name].eq(shard.source)
+        if not own.all():
+            raise UserError(f"{rows.loc[~own, name].iloc[0]!r} is not of the source {shard.source!r}, which shard.json "
+                            "beside it has", file=file, field=name, remedy="Prepare this shard again")
+
+
+def read_rejects(folder: Path, shard: Shard) -> pd.DataFrame:
+    """REJECTS of a shard. Raises UserError where they are more or fewer than it says, of another source, stand there
+    twice or have a reason that is none of ours."""
+    file = folder / "rejects.csv"
+    check_digests(folder, shard.digests, "shard.json", [file.name])
+    rejects = REJECTS.read(file)
+    if len(rejects) != shard.rejected:
+        raise UserError(f"{len(rejects)} recordings, and shard.json beside it has rejected {shard.rejected}",
+                        file=file, remedy="Prepare this shard again")
+    check_source(rejects, shard, file)
+    twice, known = rejects["record"].duplicated(), rejects["reason"].isin(REASONS)
+    if twice.any() or not known.all():
+        raise UserError(f"record {rejects.loc[twice, 'record'].iloc[0]!r} stands there twice" if twice.any() else
+                        f"{rejects.loc[~known, 'reason'].iloc[0]!r} is no reason to reject a recording", file=file,
+                        field="record" if twice.any() else "reason", remedy="Prepare this shard again")
+    return rejects
 
 
 def sum_of(signals: np.ndarray) -> int:

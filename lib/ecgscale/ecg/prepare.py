@@ -24,7 +24,7 @@ from ecgscale.contracts import LEADS, RECORDS, REJECTS, Shard, digest, file_dige
 from ecgscale.contracts.labels import LabelSet
 from ecgscale.contracts.written import as_whole, is_missing
 from ecgscale.ecg import guards
-from ecgscale.ecg.corpus import mark_duplicates
+from ecgscale.ecg.corpus import EXAMPLE_SECONDS, mark_duplicates
 from ecgscale.ecg.datasets import Dataset, open_dataset
 from ecgscale.ecg.facts import NOTHING, Facts, FactTable
 from ecgscale.ecg.guards import Rejected
@@ -39,7 +39,6 @@ from ecgscale.machine import provenance
 
 SHARD_FILES = {"shard.json": Shard.wrote, "records.parquet": RECORDS.wrote, "rejects.csv": REJECTS.wrote,
                "signals.npy": None, "example.npy": None}
-EXAMPLE_SECONDS = 10
 SECONDS_BETWEEN_LINES = 10.0
 
 

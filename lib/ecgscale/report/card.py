@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from ecgscale.contracts import (
     CLASS_COUNTS,
     REJECTS,
     SOURCE_COUNTS,
-    Shard,
     check_digests,
     joined,
     marked,
@@ -27,10 +27,11 @@ from ecgscale.contracts import (
 )
 from ecgscale.contracts.labels import PHYSIONET_2021, LabelSet
 from ecgscale.contracts.written import read_rows
-from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.corpus import EXAMPLE_SECONDS, Corpus, read_rejects
 from ecgscale.ecg.guards import FLAGS, REASONS
 from ecgscale.ecg.synthetic import SOURCES
 from ecgscale.errors import UserError
+from ecgscale.numbers import number
 from ecgscale.paths import ASSETS
 from ecgscale.report import card_figures, ecg_paper
 from ecgscale.report.style import FIGURES, GENERATOR, RC, save
@@ -59,18 +60,22 @@ class Listing:
 def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
     """Write card.html, counts.csv, sources.csv and figures/*.svg, *.png into `out`."""
     corpus = Corpus.open(folders)
+    rejects = joined(REJECTS, [read_rejects(folder, shard) for folder, shard in zip(corpus.folders, corpus.shards,
+                                                                                    strict=True)])
+    check_rejected(corpus, rejects)
     for folder, shard in zip(corpus.folders, corpus.shards, strict=True):
-        check_digests(folder, shard.digests, "shard.json", ("rejects.csv", "example.npy"))
-    rejects = joined(REJECTS, [rejects_of(folder, shard) for folder, shard in zip(corpus.folders, corpus.shards,
-                                                                                  strict=True)])
+        check_digests(folder, shard.digests, "shard.json", ("example.npy",))
+    told = [*corpus.lacking(), *other_labels(corpus, labels)]
+    for source, note in told:
+        print(f"{source}: {note}", file=sys.stderr)
     counts, table = count_classes(corpus, labels), by_source(corpus, rejects)
     with mpl.rc_context(RC):
         drawings = [card_figures.sources(table), card_figures.class_counts(counts)]
         if len(corpus):
             drawings += [card_figures.lengths_and_rates(corpus.records, corpus.rate), card_figures.ages(corpus.records)]
         drawings = [drawing for drawing in drawings if drawing]
-    listings = [source_listing(table), note_listing(corpus, counts), class_listing(counts), reject_listing(rejects),
-                flag_listing(corpus.records), duplicate_listing(corpus.records)]
+    listings = [source_listing(table), note_listing(corpus, counts, told), class_listing(counts),
+                reject_listing(rejects), flag_listing(corpus.records), duplicate_listing(corpus.records)]
     with whole_folder(out, CARD_FILES) as folder:
         (folder / "figures").mkdir(parents=True)
         pictures = [(drawing, Markup(save(drawing, folder / "figures", corpus.synthetic))) for drawing in drawings]
@@ -89,13 +94,24 @@ def write_card(folders: Iterable[Path], labels: LabelSet, out: Path) -> None:
         SOURCE_COUNTS.write(table.assign(synthetic=corpus.synthetic), folder / "sources.csv")
 
 
-def rejects_of(folder: Path, shard: Shard) -> pd.DataFrame:
-    """REJECTS of a shard. Raises UserError where they are more or fewer than it says."""
-    rejects = REJECTS.read(folder / "rejects.csv")
-    if len(rejects) != shard.rejected:
-        raise UserError(f"{len(rejects)} recordings, and shard.json beside it has rejected {shard.rejected}",
-                        file=folder / "rejects.csv", remedy="Prepare this shard again")
-    return rejects
+def check_rejected(corpus: Corpus, rejects: pd.DataFrame) -> None:
+    """Raises UserError where a recording is rejected that was accepted: found = accepted + rejected."""
+    both = rejects["record"].isin(corpus.records["record"])
+    if both.any():
+        raise UserError(f"record {rejects.loc[both, 'record'].iloc[0]!r} is among the accepted ones, too",
+                        field="rejects.csv", remedy="Prepare its shard again")
+
+
+def other_labels(corpus: Corpus, labels: LabelSet) -> list[tuple[str, str]]:
+    """In words: that the classes are named by another label set. In another order it is none."""
+    if set(labels.codes) == set(corpus.classes):
+        labels = labels.in_order(corpus.classes)
+    if labels.digest == corpus.labels_digest:
+        return []
+    none = [code for code in corpus.classes if code not in labels.codes]
+    lacking = f", and names {len(none)} of the {len(corpus.classes)} classes not" if none else ""
+    return [("all", f"the label set is another one than that the recordings were prepared with{lacking}: give the same "
+                    "with --labels")]
 
 
 def names_of(corpus: Corpus, rejected: Iterable[str] = ()) -> list[str]:
@@ -110,14 +126,15 @@ def count_classes(corpus: Corpus, labels: LabelSet) -> pd.DataFrame:
 
     The release counts codes; the two codes of a joined class are added.
     """
-    names = dict(zip(labels.codes, zip(labels.abbreviations, labels.names, strict=True), strict=True))
+    names = {code: (short, "") for code, short in zip(corpus.classes, corpus.abbreviations, strict=True)}
+    names |= zip(labels.codes, zip(labels.abbreviations, labels.names, strict=True), strict=True)
     released = read_rows(PHYSIONET_2021 / "prevalence.csv", ("code", *SOURCES))
     rows = []
     for source in names_of(corpus):
         inside = corpus.labels[(corpus.records["source"] == source).to_numpy()].sum(axis=0)
         for code, recordings in zip(corpus.classes, inside, strict=True):
             published = [int(row[source]) for row in released if row["code"] == code] if source in SOURCES else []
-            rows.append((source, code, *names.get(code, (code, "")), int(recordings),
+            rows.append((source, code, *names[code], int(recordings),
                          sum(published) if published else None))
     columns = ["source", "class", "abbreviation", "name", "recordings", "published"]
     return pd.DataFrame(rows, columns=columns).astype({"published": "Int64"})
@@ -167,9 +184,9 @@ def whole_number(value: float) -> int | str:
     return "–" if pd.isna(value) else int(value)
 
 
-def note_listing(corpus: Corpus, counts: pd.DataFrame) -> Listing:
-    """What PREPARE chose, left out or found no match for, and the classes that nobody has."""
-    rows = list(dict.fromkeys((shard.source, note) for shard in corpus.shards for note in shard.notes))
+def note_listing(corpus: Corpus, counts: pd.DataFrame, told: list[tuple[str, str]]) -> Listing:
+    """What PREPARE chose, left out or found no match for, what else is told, and the classes that nobody has."""
+    rows = list(dict.fromkeys((shard.source, note) for shard in corpus.shards for note in shard.notes)) + told
     totals = counts.groupby("abbreviation", sort=False)["recordings"].sum()
     none = list(totals.index[totals == 0])
     if none:
@@ -214,16 +231,19 @@ def duplicate_listing(records: pd.DataFrame, most: int = 50) -> Listing:
 
 def examples(corpus: Corpus) -> list[ecg_paper.Sheet]:
     """One recording of each source on ECG paper. Raises UserError for a file that does not hold one."""
-    return [ecg_paper.draw(example_of(folder, len(corpus.leads)), row["rate"], record, about(row), AS_RECORDED,
-                           corpus.leads) for record, row, folder in shown(corpus)]
+    return [ecg_paper.draw(example_of(folder, row, corpus), row["rate"], record, about(row), AS_RECORDED, corpus.leads)
+            for record, row, folder in shown(corpus)]
 
 
-def example_of(folder: Path, leads: int) -> np.ndarray:
-    """(samples, leads) mV of example.npy."""
-    values = read_array(folder / "example.npy")
-    if values.ndim != 2 or values.shape[1] != leads or values.dtype.kind != "f":
-        raise UserError(f"{values.dtype} of shape {values.shape} is no recording of {leads} leads in mV",
-                        file=folder / "example.npy", remedy="Prepare this shard again")
+def example_of(folder: Path, row: pd.Series, corpus: Corpus) -> np.ndarray:
+    """(samples, leads) mV of example.npy, the first seconds of this row of the records."""
+    values, leads = read_array(folder / "example.npy"), len(corpus.leads)
+    seconds = min(EXAMPLE_SECONDS, row["length"] / corpus.rate)     # of a length that another rate rounds
+    off = abs(len(values) - seconds * row["rate"]) if values.ndim else np.inf
+    if values.ndim != 2 or values.shape[1] != leads or values.dtype.kind != "f" or (
+            off > 1 + row["rate"] / corpus.rate or not np.isfinite(values).all()):
+        raise UserError(f"{values.dtype} of shape {values.shape} is no recording of {number(seconds, 3)} s and {leads} "
+                        "leads in mV", file=folder / "example.npy", remedy="Prepare this shard again")
     return values
 
 

@@ -48,14 +48,13 @@ from ecgscale.contracts import (
     Shard,
     Speed,
     SplitInfo,
-    check_digests,
     file_digest,
     joined,
     read_all,
 )
 from ecgscale.contracts.reading import MEBI, plain_file, reading
 from ecgscale.deploy import elsewhere
-from ecgscale.ecg.corpus import Corpus
+from ecgscale.ecg.corpus import Corpus, read_rejects
 from ecgscale.errors import UserError
 from ecgscale.report.charts import paletted
 from ecgscale.report.ecg_paper import file_name
@@ -264,9 +263,8 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
     shards, corpus = of_first_recipe(shards, info)
     prepared, rejects = [Shard.read(path) for path in shards], []
     for path, shard in zip(shards, prepared, strict=True):
-        if (beside_it := path.with_name("rejects.csv")).is_file():
-            check_digests(path.parent, shard.digests, path.name, (beside_it.name,))
-            rejects.append(beside_it)
+        if path.with_name("rejects.csv").is_file():
+            rejects.append(read_rejects(path.parent, shard))
     files |= {str(path): file_digest(path) for path in promised}
     laws = document(Laws, fit / "laws.json", "laws.json", "--fit")
     read = read_runs(runs, laws.reading if laws else None)
@@ -299,7 +297,7 @@ def read(runs: Path, fit: Path, latency: Iterable[Path] = (), split: Path | None
         split=info,
         plan=document(Plan, plan, "plan.json", "--plan"),
         shards=tuple(sorted(prepared, key=lambda one: (one.source, one.shard))),
-        rejects=read_all(REJECTS, rejects),
+        rejects=joined(REJECTS, rejects),
         classes=table(CLASS_COUNTS, "counts.csv", card, "--card"),
         corpus=corpus,
         drawn=drawn(card, [shard.example for shard in prepared if shard.example is not None]),

@@ -81,11 +81,17 @@ def test_classes_leads_and_their_names_agree(shards, change, said):
 @pytest.mark.parametrize(("column", "value", "words"), [
     *((column, None, f"a recording has no {column}") for column in ("record", "source", "codes", "flags", "content",
                                                                     "rate")),
-    ("rate", 1e308, "a rate is not from 100 to 10000 Hz"), ("rate", 0.0, "a rate is not from 100 to 10000 Hz")])
+    ("rate", 1e308, "a rate is not from 100 to 10000 Hz"), ("rate", 0.0, "a rate is not from 100 to 10000 Hz"),
+    ("y_426783006", None, "a recording has no y_426783006"), ("synthetic", None, "a recording has no synthetic"),
+    ("age", 61_000.0, "an age is not from 0 to 120 years"), ("age", -1.0, "an age is not from 0 to 120 years"),
+    ("flags", "lead_order", "'lead_order' is no flag"), ("source", "ptb-xl", "'ptb-xl' is not of the source 'ptb'"),
+    ("source", "PTB", "'PTB' is not of the source 'ptb'"), ("record", "ptb", "'ptb' is not of the source 'ptb'")])
 def test_a_recording_without_what_each_has_is_refused(shards, column, value, words):
-    """Of a shard without digests, as those of earlier versions: the data card fell over it."""
+    """Of a shard without digests, as those of earlier versions: the data card fell over it, or counted it without a
+    word."""
     document, rows = editable(shards[0] / "shard.json"), RECORDS.read(shards[0] / "records.parquet")
     (shards[0] / "shard.json").write_text(json.dumps(document | {"digests": {}}))
+    rows = rows.astype({column: object})
     rows.loc[1, column] = value
     RECORDS.write(rows, shards[0] / "records.parquet")
     with pytest.raises(UserError, match=f"records.parquet: {column}: {words}"):
@@ -234,3 +240,9 @@ def test_the_sum_does_not_depend_on_the_stretches(monkeypatch):
     at_once = sum_of(signals)
     monkeypatch.setattr("ecgscale.ecg.corpus.ROWS_AT_ONCE", 77)
     assert sum_of(signals) == at_once
+
+
+def test_shards_of_a_source_that_are_missing_are_told(shards):
+    """The card counted a part of a source beside the whole public release."""
+    assert Corpus.open(shards).lacking() == []
+    assert Corpus.open(shards[:2]).lacking() == [("ptb", "2 of 3 shards are here: counts are of these alone")]

@@ -80,6 +80,46 @@ def test_a_reject_or_an_example_that_was_changed_is_refused(shards, tmp_path, na
         card.write_card(shards, LABELS, tmp_path / "card")
 
 
+@pytest.mark.parametrize(("column", "value", "words"), [
+    ("source", "own", "source: 'own' is not of the source 'georgia'"), ("source", None, "source: is empty in row 1"),
+    ("record", "A3", "record: 'A3' is not of the source 'georgia'"), ("reason", None, "reason: is empty in row 1"),
+    ("record", "georgia/A0", "rejects.csv: record 'georgia/A0' is among the accepted ones, too"),
+    ("reason", "the signal file is shorter", "reason: 'the signal file is shorter' is no reason to reject")])
+def test_rejects_that_are_none_of_the_shard_are_refused(shards, tmp_path, column, value, words):
+    """Without digests another shard's rejects, or columns that were exchanged, were counted for another source; an
+    empty one was a traceback."""
+    (shards[0] / "shard.json").write_text(json.dumps(editable(shards[0] / "shard.json") | {"digests": {}}))
+    REJECTS.write(REJECTS.read(shards[0] / "rejects.csv").assign(**{column: value}), shards[0] / "rejects.csv")
+    with pytest.raises(UserError, match=words):
+        card.write_card(shards, LABELS, tmp_path / "card")
+
+
+@pytest.mark.parametrize("damage", [lambda values: values[: len(values) // 2], lambda values: values[:0],
+                                    lambda values: values * np.nan, lambda values: np.vstack([values, values])])
+def test_an_example_that_is_no_recording_of_its_length_is_refused(shards, tmp_path, damage):
+    (shards[0] / "shard.json").write_text(json.dumps(editable(shards[0] / "shard.json") | {"digests": {}}))
+    np.save(shards[0] / "example.npy", damage(np.load(shards[0] / "example.npy")))
+    with pytest.raises(UserError, match="is no recording of 10 s and 12 leads in mV"):
+        card.write_card(shards, LABELS, tmp_path / "card")
+
+
+def test_a_part_of_a_source_and_another_label_set_are_told(record, tmp_path, capsys):
+    """The counts of a half stood beside the whole release; classes had no names, without a word."""
+    for place in range(2):
+        record(f"A{place}")
+    prepare_shard(tmp_path / "source", "ptb", "1/2", RECIPES["study"], LABELS, tmp_path / "out", 0.0)
+    capsys.readouterr()
+    other = read_label_set("code-15")
+    card.write_card([tmp_path / "out"], other, tmp_path / "card")
+    said, page = capsys.readouterr().err, (tmp_path / "card/card.html").read_text()
+    for words in ("1 of 2 shards are here: counts are of these alone", "the label set is another one"):
+        assert words in said
+        assert words in page
+    counts = CLASS_COUNTS.read(tmp_path / "card/counts.csv")
+    assert counts["abbreviation"].tolist() == list(LABELS.abbreviations)
+    assert card.other_labels(Corpus.open([tmp_path / "out"]), LABELS.in_order(LABELS.codes[::-1])) == []
+
+
 def test_rejects_that_are_missing_are_refused(shards, tmp_path):
     """shard.json of an earlier version keeps no digest of them, and its count does not fit."""
     (shards[0] / "shard.json").write_text(json.dumps(editable(shards[0] / "shard.json") | {"digests": {}}))
