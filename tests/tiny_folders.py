@@ -48,7 +48,7 @@ def tiny_folders(folder: Path, families: tuple[str, ...] = ("regnet",), count: i
     lengths = rng.integers(100, 1200, count)
     ends = np.cumsum(lengths)
     records = pd.DataFrame({
-        "record": [f"toy/r{k:03d}" for k in range(count)], "source": np.where(np.arange(count) % 2, "toy", "other"),
+        "record": [f"toy/r{k:03d}" for k in range(count)], "source": np.where(np.arange(count) % 2, "toy", "toy/other"),
         "patient": [f"toy/{k // 2}" if k % 5 else None for k in range(count)], "offset": ends - lengths,
         "length": lengths, "rate": RATE, "age": rng.integers(10, 95, count).astype(float),
         "sex": rng.choice(["female", "male"], count), "flags": "", "codes": "", "content": "", "synthetic": True,

@@ -101,7 +101,7 @@ def advance(table: Path, trained: list[Path], study: Path, rounds: list[Round], 
         found, notes = proposed(frame, results, scale, records, errors(first), spent)
         decision = Decision(go_on=not found.stop, stop=found.stop, reason=found.reason, remedy=found.remedy, **so_far)
         if not found.stop:
-            new = foretold(found, frame, results, [*told, *notes], scale, records, number=len(rounds) + 1,
+            new = foretold(found, frame, results, [*lost, *notes], scale, records, number=len(rounds) + 1,
                            synthetic=synthetic, made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                            table_digest=file_digest(table))
             own = pd.DataFrame(rows + judged(new, frame), columns=list(ROUNDS.columns))

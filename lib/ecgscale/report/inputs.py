@@ -50,7 +50,6 @@ from ecgscale.contracts import (
     SplitInfo,
     file_digest,
     joined,
-    read_all,
 )
 from ecgscale.contracts.reading import MEBI, plain_file, reading
 from ecgscale.deploy import elsewhere
