@@ -8,7 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecgscale.contracts import AXES, DIFFERENCES, FRONTIER, IMPORTANCE, NOISE, PREDICTED, RUNS, SOURCES, Predictor
+from ecgscale.contracts import (
+    AXES,
+    DIFFERENCES,
+    EFFECTS,
+    FRONTIER,
+    IMPORTANCE,
+    NOISE,
+    OPTIMA,
+    PREDICTED,
+    RUNS,
+    SOURCES,
+    Predictor,
+)
 from ecgscale.errors import UserError
 from ecgscale.report import inputs
 from ecgscale.report.inputs import check_fitted
@@ -155,12 +167,17 @@ def test_a_row_of_fronts_that_stands_there_twice_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_fronts_of_another_run_table_are_refused(tmp_path):
+@pytest.mark.parametrize(("name", "table"), [("frontier.csv", FRONTIER), ("optima.csv", OPTIMA),
+                                             ("effects.parquet", EFFECTS)])
+def test_what_ecg_fit_told_of_another_run_table_is_refused(name, table, tmp_path):
     """Its points were shown as those of this table's runs."""
     write(tmp_path, stages.to_report())
-    rows = FRONTIER.read(tmp_path / "fit/frontier.csv")
-    FRONTIER.write(rows.assign(run_id=rows["run_id"].where(rows.index > 0, "other")), tmp_path / "fit/frontier.csv")
-    with pytest.raises(UserError, match=r"fit/frontier\.csv: run_id: run other is not in the run table"):
+    file = tmp_path / "fit" / name
+    rows = table.read(file)
+    if rows.empty:
+        rows = table.empty().reindex([0])
+    table.write(rows.assign(run_id=rows["run_id"].where(rows.index > 0, "other")), file)
+    with pytest.raises(UserError, match=rf"fit/{name}: run_id: run other is not in the run table"):
         stages.report(tmp_path)
 
 
