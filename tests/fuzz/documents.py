@@ -9,7 +9,9 @@ from typing import Any, get_args, get_origin
 from hypothesis import strategies as st
 
 import ecgscale.contracts  # noqa: F401 - declares them
+from ecgscale.contracts import PlannedRun
 from ecgscale.contracts.files import Document, Part
+from ecgscale.contracts.rounds import Foretold
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 ASCII = st.characters(codec="ascii")        # of patterns: what else is a digit differs between engines
@@ -26,7 +28,13 @@ def below(kind: type) -> Iterator[type]:
 
 DOCUMENTS = sorted((kind for kind in below(Document) if "NAME" in vars(kind)), key=lambda kind: kind.NAME)
 
-SHARD = {"found": st.just(3), "accepted": st.just(2), "rejected": st.just(1)}      # found = accepted + rejected
+# What the validators of a document ask for.
+OF_SHARD = {"found": st.just(3), "accepted": st.just(2), "rejected": st.just(1),    # found = accepted + rejected
+            "classes": st.lists(WORDS, max_size=3, unique=True).map(tuple),
+            "recipe": st.fixed_dictionaries({"name": WORDS}, optional={"rate": SIMPLE})}
+OF_ROUND = {"response": st.just("valid_loss"), "foretold": st.just((Foretold(response="valid_loss", value=0.5, low=0.25,
+                                                                              high=1.0),)),
+            "runs": st.tuples(st.from_type(PlannedRun))}
 
 
 def of(annotation: Any) -> st.SearchStrategy:
@@ -43,14 +51,13 @@ def of(annotation: Any) -> st.SearchStrategy:
 def register() -> None:
     st.register_type_strategy(float, NUMBERS)
     st.register_type_strategy(str, WORDS)
-    classes = st.lists(WORDS, max_size=3, unique=True).map(tuple)       # none stands twice
     for kind in below(Part):
         told = {name: of(field.annotation) for name, field in kind.model_fields.items()
                 if "Any" in re.findall(r"\w+", str(field.annotation))}
         told |= {name: st.from_regex(pattern, fullmatch=True, alphabet=ASCII)
                  for name, field in kind.model_fields.items()
                  for pattern in (getattr(one, "pattern", None) for one in field.metadata) if pattern}
-        told |= {"classes": classes, **SHARD} if kind.__name__ == "Shard" else {}
+        told |= {"Shard": OF_SHARD, "Round": OF_ROUND}.get(kind.__name__, {})
         st.register_type_strategy(kind, st.builds(kind, **told))
 
 
