@@ -115,12 +115,17 @@ def test_a_file_of_another_version_is_refused_by_name(runs, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_table_of_others_is_shown(tmp_path):
-    (tmp_path / "runs.csv").write_text("name,params,accuracy\na,1e5,0.5\nb,1e6,0.625\n")
+def page_of(tmp_path, table: str) -> str:
+    """The report of a run table alone, of which nothing is said on the terminal."""
+    (tmp_path / "runs.csv").write_text(table)
     (tmp_path / "fit").mkdir()
     done = report("--runs", tmp_path / "runs.csv", "--fit", tmp_path / "fit", "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
-    page = (tmp_path / "out" / "report.html").read_text()
+    return (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_table_of_others_is_shown(tmp_path):
+    page = page_of(tmp_path, "name,params,accuracy\na,1e5,0.5\nb,1e6,0.625\n")
     assert "0.625" in page
     assert "no column test_challenge_score" in page
 
@@ -200,11 +205,7 @@ def test_comparisons_of_other_runs_are_told(runs, tmp_path):
 
 def test_what_is_to_be_said_of_a_table_stands_in_the_report_without_laws_too(tmp_path):
     """Notes of reading were those of ecg-fit: a table that was changed since, or never fitted, was read in silence."""
-    (tmp_path / "runs.csv").write_text("name,params,accuracy\na,1e5,50\nb,1e6,62\nb,1e6,62\n")
-    (tmp_path / "fit").mkdir()
-    done = report("--runs", tmp_path / "runs.csv", "--fit", tmp_path / "fit", "--out", tmp_path / "out")
-    assert (done.returncode, done.stderr) == (0, "")
-    page = (tmp_path / "out" / "report.html").read_text()
+    page = page_of(tmp_path, "name,params,accuracy\na,1e5,50\nb,1e6,62\nb,1e6,62\n")
     assert "While the tables were read: accuracy: 50 to 62, taken for percent." in page
     assert "1 row(s) repeat another one in every column: left out." in page
 

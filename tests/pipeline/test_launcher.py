@@ -117,15 +117,22 @@ def test_a_stale_java_home_gives_way_to_a_java_that_fits_and_it_is_said(machine,
     assert "JAVA_HOME does" not in machine("nextflow", "run").stderr
 
 
-def test_what_was_fetched_is_for_everyone_and_needs_no_maven_again(machine, tmp_path):
-    """A shared installation: with umask 022 its folder is open to all, and the second start does not fetch."""
+def fetched_by_maven(machine, tmp_path, meanwhile: str = "") -> None:
+    """Java, and a Maven that copies the jars that are here; meanwhile: bash of what goes on beside it, where {jars} and
+    {engine} stand for the folders."""
     jars = Path(os.environ.get("ECGSCALE_ENGINE", ROOT / ".engine/24.10.0"))
     if not jars.is_dir():
         pytest.skip("an installed Nextflow is used here: none was fetched")
     machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
     install(tmp_path / "bin", "mvn", f"""#!/bin/bash
 for word in "$@"; do case $word in -DoutputDirectory=*) cp '{jars}'/*.jar "${{word#*=}}";; esac; done
+{meanwhile.format(jars=jars, engine=tmp_path / "engine")}
 """)
+
+
+def test_what_was_fetched_is_for_everyone_and_needs_no_maven_again(machine, tmp_path):
+    """A shared installation: with umask 022 its folder is open to all, and the second start does not fetch."""
+    fetched_by_maven(machine, tmp_path)
     assert "Fetching" in machine("nextflow", "-v").stderr
     assert (tmp_path / "engine").stat().st_mode & 0o777 == 0o755
     (tmp_path / "bin/mvn").unlink()
@@ -134,14 +141,8 @@ for word in "$@"; do case $word in -DoutputDirectory=*) cp '{jars}'/*.jar "${{wo
 
 def test_two_that_fetch_at_once_leave_one_engine_to_both(machine, tmp_path):
     """The other is done first and runs already: without its jars Java finds no class half-way."""
-    jars = Path(os.environ.get("ECGSCALE_ENGINE", ROOT / ".engine/24.10.0"))
-    if not jars.is_dir():
-        pytest.skip("an installed Nextflow is used here: none was fetched")
-    machine.add("java", 'openjdk version "17.0.15" 2025-04-15')
-    install(tmp_path / "bin", "mvn", f"""#!/bin/bash
-for word in "$@"; do case $word in -DoutputDirectory=*) cp '{jars}'/*.jar "${{word#*=}}";; esac; done
-mkdir '{tmp_path}/engine'; cp '{jars}'/*.jar '{tmp_path}/engine'; echo mine > '{tmp_path}/engine/other'
-""")
+    fetched_by_maven(machine, tmp_path,
+                     "mkdir '{engine}'; cp '{jars}'/*.jar '{engine}'; echo mine > '{engine}/other'")
     assert "Launcher" in machine("nextflow", "-v").stderr
     assert (tmp_path / "engine/other").is_file()
     assert not list(tmp_path.glob("fetch.*"))

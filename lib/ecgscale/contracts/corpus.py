@@ -41,7 +41,7 @@ RECORDS = Table("records", 1, "corpus/<source>-<k>of<n>/records.parquet", "An ac
 REJECTS = Table("rejects", 1, "corpus/<source>-<k>of<n>/rejects.csv", "A rejected recording", {
     "record": TEXT("as in records"), "source": TEXT("as in records"),
     "reason": TEXT("reason code"), "detail": TEXT("what was found"),
-}, filled=("record", "source", "reason"))
+}, filled=("record", "source", "reason"), keys=("record",))
 
 
 class Shard(Document):

@@ -214,8 +214,6 @@ def check_rows(rows: pd.DataFrame, file: Path) -> None:
             first, second = told.loc[told["run_id"].eq(run), name].head(2)
             raise UserError(f"of run {run} it is {first!r} and {second!r}", file=file, field=name,
                             remedy="Give the table as ecg-bench or ecg-merge wrote it")
-
-
     again = measured_before(rows)
     if again.any():
         raise UserError(f"a measurement that stands there before, to the last digit: row {int(again.argmax()) + 1}",

@@ -204,8 +204,8 @@ def check_source(rows: pd.DataFrame, shard: Shard, file: Path) -> None:
 
 
 def read_rejects(folder: Path, shard: Shard) -> pd.DataFrame:
-    """REJECTS of a shard. Raises UserError where they are more or fewer than it says, of another source, stand there
-    twice or have a reason that is none of ours."""
+    """REJECTS of a shard. Raises UserError where they are more or fewer than it says, of another source, or have a
+    reason that is none of ours."""
     file = folder / "rejects.csv"
     check_digests(folder, shard.digests, "shard.json", [file.name])
     rejects = REJECTS.read(file)
@@ -213,11 +213,10 @@ def read_rejects(folder: Path, shard: Shard) -> pd.DataFrame:
         raise UserError(f"{len(rejects)} recordings, and shard.json beside it has rejected {shard.rejected}",
                         file=file, remedy="Prepare this shard again")
     check_source(rejects, shard, file)
-    twice, known = rejects["record"].duplicated(), rejects["reason"].isin(REASONS)
-    if twice.any() or not known.all():
-        raise UserError(f"record {rejects.loc[twice, 'record'].iloc[0]!r} stands there twice" if twice.any() else
-                        f"{rejects.loc[~known, 'reason'].iloc[0]!r} is no reason to reject a recording", file=file,
-                        field="record" if twice.any() else "reason", remedy="Prepare this shard again")
+    known = rejects["reason"].isin(REASONS)
+    if not known.all():
+        raise UserError(f"{rejects.loc[~known, 'reason'].iloc[0]!r} is no reason to reject a recording", file=file,
+                        field="reason", remedy="Prepare this shard again")
     return rejects
 
 
