@@ -93,6 +93,30 @@ def few_shot_curves(checkout: Path, best: bool = False) -> list[Curve]:
     return out
 
 
+def checkpoint_curves(folder: Path, best: bool = False) -> list[Curve]:
+    """Losses, bits per byte, error rates and negative log probabilities of language models at checkpoints of a training
+    at constant learning rate, from CSVs by allenai/OLMo (its branches' scripts/scaling/data/peteish-moreeval-const, a
+    file a model). Fitted is the first half of a training, kept are curves whose first half falls by a twentieth or
+    more. best: of each checkpoint the best so far."""
+    kinds = {"CrossEntropyLoss": ("loss", lambda y: y), "_bpb": ("bits per byte", lambda y: y),
+             "_soft_log": ("log probability", abs), "_len_norm": ("error rate", lambda y: 1 - y),
+             "_acc": ("error rate", lambda y: 1 - y)}
+    out = []
+    for file in sorted(folder.glob("*.csv")):
+        table = pd.read_csv(file).sort_values("_step", kind="stable")
+        for column in table.filter(regex="^eval/"):
+            group, loss = next((kind for end, kind in kinds.items() if column.endswith(end)), (None, None))
+            known = table.loc[table[column].notna(), ["_step", column]].to_numpy(float)
+            if group is None or len(known) < 20:
+                continue
+            x, y = known[:, 0], loss(known[:, 1])
+            y = np.minimum.accumulate(y) if best else y
+            half = x <= 0.5 * x[-1]
+            if y[half][-1] <= 0.95 * y[0]:
+                out.append(Curve(group, f"{file.stem} {column}", x[half], y[half], x[~half], y[~half]))
+    return out
+
+
 def rolling_cuts(curves: list[Curve], least: int = 5, ahead: float = 2.0) -> Iterator[Curve]:
     """Each training part cut at 50 to 85 % of its points; the points up to `ahead` times the last size are predicted,
     or the next point where there is none so near. That is the way ahead which the curves' held-out parts have."""

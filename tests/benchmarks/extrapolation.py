@@ -3,7 +3,7 @@
     PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED [GROUND ...]
 
 Some minutes each; grounds: planted, fresh, classifiers, other, runs, other_runs, cuts, heldout; and a checkout of
-EleutherAI/pythia, by its folder, whose curves are also judged as best values so far.
+EleutherAI/pythia or CSVs of allenai/OLMo, by their folder, whose curves are also judged as best values so far.
 
 Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "won": share of
 all curves on which the average's error is below that method's; "wins": the same, groups weighing equally.
@@ -19,6 +19,7 @@ from ecgscale.laws import extrapolate
 from ecgscale.laws.published import PUBLISHED
 from tests.learning_curves import (
     Curve,
+    checkpoint_curves,
     classifier_curves,
     few_shot_curves,
     planted_curves,
@@ -69,8 +70,9 @@ def main(shared: Path, *chosen: str) -> None:
         "heldout": ("held-out parts", lambda: public_curves(shared)),
     }
     for folder in set(chosen) - set(grounds):
-        grounds[folder] = "few-shot error rates", lambda folder=folder: few_shot_curves(Path(folder))
-        grounds[f"{folder} best"] = "the same, best so far", lambda folder=folder: few_shot_curves(Path(folder), True)
+        curves_of = checkpoint_curves if any(Path(folder).glob("*.csv")) else few_shot_curves
+        for name, best in ((folder, False), (f"{folder} best", True)):
+            grounds[name] = name, lambda folder=folder, best=best, curves_of=curves_of: curves_of(Path(folder), best)
         chosen += (f"{folder} best",)
     for ground in chosen or grounds:
         name, curves = grounds[ground][0], grounds[ground][1]()

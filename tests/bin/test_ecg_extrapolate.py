@@ -58,6 +58,16 @@ def test_a_curve_whose_errors_go_along_says_so(tmp_path):
         assert ("errors go along from one point to the next" in done.stderr) == said
 
 
+def test_a_curve_of_best_scores_says_so_and_never_gets_worse(tmp_path):
+    """Scores of which the best so far is kept, as many curves are published: what follows is no lower than the last."""
+    score = [0.5, 0.6, 0.6, 0.68, 0.68, 0.68, 0.72, 0.72, 0.72, 0.75]
+    pd.DataFrame({"step": np.arange(1, 11) * 1000, "accuracy": score}).to_csv(tmp_path / "curve.csv", index=False)
+    done = run("--curve", tmp_path / "curve.csv")
+    assert done.returncode == 0, done.stderr
+    assert "it is taken for one of best values so far" in done.stderr
+    assert (pd.read_csv(StringIO(done.stdout))["y"] >= 0.75).all()
+
+
 def test_a_word_among_the_losses_is_named_by_line(tmp_path):
     (tmp_path / "curve.csv").write_text("x,loss\n1,0.5\n2,0.45\n4,oops\n8,0.4\n", encoding="utf-8")
     done = run("--curve", tmp_path / "curve.csv")

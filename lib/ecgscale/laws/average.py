@@ -17,6 +17,7 @@ import numpy as np
 from scipy import stats
 
 from ecgscale.errors import UserError
+from ecgscale.laws.best_so_far import best_so_far, later_fall, plateau_ends
 from ecgscale.laws.damped import DAMPINGS, fit_damped
 from ecgscale.laws.fit import log_sizes, positive
 from ecgscale.laws.priors import PRIORS, CurveFits, fit_cuts, noise_of
@@ -39,7 +40,8 @@ NEAR, FEW = 0.2, 10.0                   # of the curve's way in log x; points: b
 @dataclass(frozen=True)
 class Extrapolation:
     """Predictions at the new sizes: y (point,) and the interval of a new measurement; weights and backtests by law.
-    along: correlation of a point's error with the next one's, nan of fewer than TELLING points."""
+    along: correlation of a point's error with the next one's, nan of fewer than TELLING points. best_so_far: whether
+    the curve is one of best values so far."""
 
     y: np.ndarray
     low: np.ndarray
@@ -49,14 +51,16 @@ class Extrapolation:
     backtest: dict[str, float]           # rmse of log(prediction / truth) on what was cut away
     by_law: dict[str, np.ndarray]        # y of each law alone, its weights by recency averaged in the same way
     along: float = np.nan
+    best_so_far: bool = False
 
 
 def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float = LEVEL,
                 ceiling: float | None = None) -> Extrapolation:
     """Continue the curve y (point,) > 0 at sizes x (point,) to sizes x_new, with the interval of a new measurement.
 
-    Many points are summarised first (thinning.py). ceiling: y of a model that knows nothing, where known. Raises
-    UserError for fewer than 5 points or 3 sizes and for values without a logarithm.
+    Many points are summarised first (thinning.py). A curve of best values so far counts by the ends of its plateaus
+    (best_so_far.py) and is continued by values that do not rise again. ceiling: y of a model that knows nothing, where
+    known. Raises UserError for fewer than 5 points or 3 sizes and for values without a logarithm.
     """
     if not 0 < level < 1:
         raise UserError(f"{level:g} is no level between 0 and 1", field="level", remedy="Give 0.9 for 90 %")
@@ -67,7 +71,12 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     if len(np.unique(log_x)) < LEAST_SIZES:
         raise UserError("fewer than 3 different sizes", field="x", remedy="A curve needs points along its way")
     order = np.argsort(log_x, kind="stable")
-    log_x, log_y, own = thinned(log_x[order], log_y[order])
+    log_x, log_y = log_x[order], log_y[order]
+    best, last, hidden = best_so_far(log_y), log_y[-1], 0.0
+    if best:
+        ends, hidden = plateau_ends(log_y), later_fall(log_y)
+        log_x, log_y = log_x[ends], log_y[ends]
+    log_x, log_y, own = thinned(log_x, log_y)
     level_y = float(np.median(log_y))           # laws scale with y: none is near the ends of what a float holds
     log_y, ceiling = log_y - level_y, None if ceiling is None else ceiling * np.exp(-level_y)
     cuts, noise = cut_places(len(log_y)), noise_of(log_x, log_y)
@@ -81,7 +90,10 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     middle = weighted_median(every.ahead, weights)
     single = np.maximum(noise, own.ahead(log_new) / CALIBRATION)
     reach = half_width(every, weights, middle, single, log_x, log_new, cuts, level)
+    reach = np.hypot(reach, hidden)
     middle = middle + level_y
+    if best:
+        middle = np.where(log_new > log_x[-1], np.minimum(middle, last), middle)
     ends = np.cumsum(list(CANDIDATES.values()))
     parts = [slice(end - count, end) for end, count in zip(ends, CANDIDATES.values(), strict=True)]
     by_law = [np.exp(weighted_median(every.ahead[part], weights[part]) + level_y) for part in parts]
@@ -89,7 +101,7 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     errors = [float(np.sqrt(np.average(rmse[part] ** 2, weights=weights[part]))) for part in parts]
     weighted, backtest, curves = (dict(zip(CANDIDATES, values, strict=True)) for values in (shares, errors, by_law))
     return Extrapolation(np.exp(middle), np.exp(middle - reach), np.exp(middle + reach), level, weighted, backtest,
-                         curves, going_along(weighted_median(every.residuals, weights)))
+                         curves, going_along(weighted_median(every.residuals, weights)), best)
 
 
 def going_along(residuals: np.ndarray) -> float:

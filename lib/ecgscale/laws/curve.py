@@ -33,6 +33,9 @@ def continue_curve(path: Path, at: list[float], out: Path | None, *, asked: Aske
         ahead = extrapolate(curve.x, curve.y, beyond, ceiling=ceiling)
     except UserError as error:
         raise UserError(error.problem, file=path, field=error.field, remedy=error.remedy) from None
+    if ahead.best_so_far:
+        print("the curve never gets worse and repeats its values: it is taken for one of best values so far, told by "
+              "the ends of its plateaus, and so is what is foretold", file=sys.stderr)
     if ahead.along > ALONG:
         print(f"errors go along from one point to the next (correlation {ahead.along:.2f}), so these points tell too "
               f"little noise: soon after the curve's end an interval of {ahead.level:.0%} holds less (0.8 of 0.9 in "
