@@ -1,5 +1,5 @@
 """Learning curves to extrapolate: planted ones in ten regimes, those of public classifiers and of pre-trained language
-models, and public curves of language models cut short inside their training part.
+models, of vision networks, and public curves of language models cut short inside their training part.
 
 Rules of extrapolation are chosen on these, so that the language curves' held-out part is looked at only once.
 """
@@ -21,6 +21,7 @@ PUBLIC = Path("data/scaling/learning_curves_language.csv")
 CLASSIFIERS = Path(__file__).parent / "public/lcdb.parquet"
 FEW_SHOT = ("arc_challenge", "arc_easy", "lambada_openai", "piqa", "sciq", "winogrande")
 PRETRAINING = Path(__file__).parent / "public/scan_bench.parquet"
+VISION = Path(__file__).parent / "public/few_shot_vision.parquet"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,23 @@ def pretraining_curves(fresh: bool) -> list[Curve]:
         parts = [rows[rows["fitted"].eq(one)] for one in (1, 0)]
         columns = [part[name].to_numpy(float) for part in parts for name in ("tokens", "y")]
         out.append(Curve("pre-training", f"run {run}", *columns))
+    return out
+
+
+def vision_curves(best: bool = False) -> list[Curve]:
+    """Few-shot error rates of eight small vision networks against images seen (tests/benchmarks/few_shot_vision.py),
+    from where they have left the plateau that random features have, by a tenth. Fitted is the first half of a training,
+    kept are curves whose first half has eight points and falls by a tenth or more. best: of each size the best so
+    far."""
+    table, out = pd.read_parquet(VISION), []
+    for key, rows in table.groupby(["network", "task", "shots"]):
+        x, y = rows["seen"].to_numpy(float), rows["y"].to_numpy(float)
+        y = np.minimum.accumulate(y) if best else y
+        left = np.minimum.accumulate(y) < 0.9 * y[0]
+        x, y = x[left], y[left]
+        half = x <= 0.5 * x.max(initial=0.0)
+        if half.sum() >= 8 and y[half][-1] <= 0.9 * y[0]:
+            out.append(Curve(key[1], " ".join(map(str, key)), x[half], y[half], x[~half], y[~half]))
     return out
 
 

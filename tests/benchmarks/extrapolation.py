@@ -2,8 +2,9 @@
 
     PYTHONPATH=lib python -m tests.benchmarks.extrapolation SHARED [GROUND ...]
 
-Some minutes each; grounds: planted, fresh, classifiers, other, runs, other_runs, cuts, heldout; and a checkout of
-EleutherAI/pythia or CSVs of allenai/OLMo, by their folder, whose curves are also judged as best values so far.
+Some minutes each; grounds: planted, fresh, classifiers, other, runs, other_runs, cuts, heldout, vision, vision_best;
+and a checkout of EleutherAI/pythia or CSVs of allenai/OLMo, by their folder, whose curves are also judged as best
+values so far.
 
 Error of a curve: root mean square of log(prediction / truth). Groups (domains, regimes) weigh equally. "won": share of
 all curves on which the average's error is below that method's; "wins": the same, groups weighing equally.
@@ -26,6 +27,7 @@ from tests.learning_curves import (
     pretraining_curves,
     public_curves,
     rolling_cuts,
+    vision_curves,
 )
 from tests.stepped_estimators import STEPPED
 
@@ -68,6 +70,8 @@ def main(shared: Path, *chosen: str) -> None:
         "other_runs": ("language models' pre-training, other runs (fresh)", lambda: pretraining_curves(fresh=True)),
         "cuts": ("cuts inside the training parts (chosen on)", lambda: list(rolling_cuts(public_curves(shared)))),
         "heldout": ("held-out parts", lambda: public_curves(shared)),
+        "vision": ("vision networks, few-shot (fresh)", vision_curves),
+        "vision_best": ("vision networks, few-shot, best so far (fresh)", lambda: vision_curves(best=True)),
     }
     for folder in set(chosen) - set(grounds):
         curves_of = checkpoint_curves if any(Path(folder).glob("*.csv")) else few_shot_curves

@@ -3,10 +3,10 @@ what is known already.
 
 Every candidate is fitted to the curve cut short at several places and judged by the root mean square of
 log(prediction / truth) on the points that were cut away; its weight is 1 / (that error^2 + noise^2). The prediction is
-the weighted median of the candidates fitted to all points: one that runs away does not take it along. Weights by
-recency let a law that cannot follow the whole curve follow its end; what the last points still lie off a candidate is
-carried on in part. How the rule was chosen, and how it compares with the published estimators:
-docs/explanation/extrapolation.md.
+the weighted median of the candidates fitted to all points, or a quantile that is a little flatter: one that runs away
+does not take it along. Weights by recency let a law that cannot follow the whole curve follow its end; what the last
+points still lie off a candidate is carried on in part. How the rule was chosen, and how it compares with the published
+estimators: docs/explanation/extrapolation.md.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ TELLING = 20                            # points from which it is told whether t
 LARGEST = 30.0                          # of log y and its errors: beyond it a candidate has run away
 LAST, CARRIED = 3, 0.5                  # points whose mean residual is carried on, and its share at the last size
 CALIBRATION = 0.8                       # of the interval, on the real curves that the rule was chosen on
+FLATTER, SEVERAL = 0.6, 7               # quantile of the candidates from steep to flat; of fewer points the median
 NEAR, FEW = 0.2, 10.0                   # of the curve's way in log x; points: beyond the one, intervals of fewer widen
 
 
@@ -87,7 +88,7 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
     rmse = backtest_errors(every, cuts)
     weights = 1 / (rmse**2 + noise**2)
     weights /= weights.sum()
-    middle = weighted_median(every.ahead, weights)
+    middle = flatter(every.ahead, weights, log_y[-1], len(log_y))
     single = np.maximum(noise, own.ahead(log_new) / CALIBRATION)
     reach = half_width(every, weights, middle, single, log_x, log_new, cuts, level)
     reach = np.hypot(reach, hidden)
@@ -96,12 +97,12 @@ def extrapolate(x: np.ndarray, y: np.ndarray, x_new: np.ndarray, *, level: float
         middle = np.where(log_new > log_x[-1], np.minimum(middle, last), middle)
     ends = np.cumsum(list(CANDIDATES.values()))
     parts = [slice(end - count, end) for end, count in zip(ends, CANDIDATES.values(), strict=True)]
-    by_law = [np.exp(weighted_median(every.ahead[part], weights[part]) + level_y) for part in parts]
+    by_law = [np.exp(weighted_quantile(every.ahead[part], weights[part]) + level_y) for part in parts]
     shares = [float(weights[part].sum()) for part in parts]
     errors = [float(np.sqrt(np.average(rmse[part] ** 2, weights=weights[part]))) for part in parts]
     weighted, backtest, curves = (dict(zip(CANDIDATES, values, strict=True)) for values in (shares, errors, by_law))
     return Extrapolation(np.exp(middle), np.exp(middle - reach), np.exp(middle + reach), level, weighted, backtest,
-                         curves, going_along(weighted_median(every.residuals, weights)), best)
+                         curves, going_along(weighted_quantile(every.residuals, weights)), best)
 
 
 def going_along(residuals: np.ndarray) -> float:
@@ -143,12 +144,22 @@ def backtest_errors(fits: CurveFits, cuts: list[int]) -> np.ndarray:
     return np.sqrt(np.mean(squares, axis=0))
 
 
-def weighted_median(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(point,) of values (law, point), interpolated between the laws whose weights meet at one half."""
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float = 0.5) -> np.ndarray:
+    """(point,) of values (law, point), interpolated between the laws whose weights meet at the share."""
     order = np.argsort(values, axis=0)
     sorted_values, sorted_weights = np.take_along_axis(values, order, axis=0), weights[order]
     centre = (np.cumsum(sorted_weights, axis=0) - sorted_weights / 2) / weights.sum()
-    return np.array([np.interp(0.5, place, value) for place, value in zip(centre.T, sorted_values.T, strict=True)])
+    return np.array([np.interp(share, place, value) for place, value in zip(centre.T, sorted_values.T, strict=True)])
+
+
+def flatter(ahead: np.ndarray, weights: np.ndarray, last: float, points: int) -> np.ndarray:
+    """(new,) what the candidates' ahead (candidate, new) foretell of a curve that ends at `last`: of several points a
+    little flatter than their weighted median, for real curves slow down more than laws fitted to their steep part."""
+    middle = weighted_quantile(ahead, weights)
+    if points < SEVERAL:
+        return middle
+    return np.where(middle < last, weighted_quantile(ahead, weights, FLATTER),
+                    weighted_quantile(ahead, weights, 1 - FLATTER))
 
 
 def half_width(fits: CurveFits, weights: np.ndarray, middle: np.ndarray, noise: np.ndarray, log_x: np.ndarray,
@@ -159,7 +170,7 @@ def half_width(fits: CurveFits, weights: np.ndarray, middle: np.ndarray, noise: 
     points = len(log_x)
     scatter = weights @ np.mean(fits.residuals[:, points // 2 :] ** 2, axis=1) * points / max(points - 3, 1)
     between = weights @ (fits.ahead - middle) ** 2
-    missed = sum(np.mean(weighted_median(fits.misses[:, i, cut:], weights) ** 2) for i, cut in enumerate(cuts))
+    missed = sum(np.mean(weighted_quantile(fits.misses[:, i, cut:], weights) ** 2) for i, cut in enumerate(cuts))
     way = sum(np.mean((log_x[cut:] - log_x[cut - 1]) ** 2) for cut in cuts)
     drift = missed / way * np.maximum(log_new - log_x[-1], 0.0) ** 2 if way > 0 else 0.0
     part_ahead = (log_new - log_x[-1]) / (log_x[-1] - log_x[0])
