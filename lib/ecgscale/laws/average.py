@@ -34,7 +34,7 @@ TELLING = 20                            # points from which it is told whether t
 LARGEST = 30.0                          # of log y and its errors: beyond it a candidate has run away
 LAST, CARRIED = 3, 0.5                  # points whose mean residual is carried on, and its share at the last size
 CALIBRATION = 0.8                       # of the interval, on the real curves that the rule was chosen on
-FLATTER, SEVERAL = 0.6, 7               # quantile of the candidates from steep to flat; of fewer points the median
+FLATTER, SEVERAL = 0.6, 9               # quantile of the candidates from steep to flat; of fewer points the median
 NEAR, FEW = 0.2, 10.0                   # of the curve's way in log x; points: beyond the one, intervals of fewer widen
 
 

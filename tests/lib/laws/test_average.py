@@ -304,10 +304,10 @@ def test_errors_that_go_along_from_point_to_point_are_told():
 
 
 def test_several_points_are_continued_a_little_flatter_than_by_the_median():
-    """Ten candidates of equal weight: their 0.6 quantile from steep to flat, falling or rising; the median of six
+    """Ten candidates of equal weight: their 0.6 quantile from steep to flat, falling or rising; the median of eight
     points."""
     fall = np.linspace(-1.0, -0.1, 10)[:, None]
     weights = np.ones(10)
-    assert flatter(fall, weights, 0.0, 7)[0] == pytest.approx(-1 + 0.1 * 5.5)
-    assert flatter(-fall, weights, 0.0, 7)[0] == pytest.approx(1 - 0.1 * 5.5)
-    assert flatter(fall, weights, 0.0, 6)[0] == pytest.approx(-1 + 0.1 * 4.5)
+    assert flatter(fall, weights, 0.0, 9)[0] == pytest.approx(-1 + 0.1 * 5.5)
+    assert flatter(-fall, weights, 0.0, 9)[0] == pytest.approx(1 - 0.1 * 5.5)
+    assert flatter(fall, weights, 0.0, 8)[0] == pytest.approx(-1 + 0.1 * 4.5)
