@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from ecgscale.contracts import LawFit
-from ecgscale.contracts.run_table import hyperparameters
+from ecgscale.contracts.run_table import WHOLE_RUN, hyperparameters
 from ecgscale.laws.answer import Answer
 from ecgscale.numbers import number
 
@@ -25,6 +25,7 @@ LOCKSTEP = 0.99         # rank correlation with a size from which a number is no
 ALONG = 0.3             # correlation of logs from which another size is said to go along with a law's
 DIFFER = 0.01           # p value from which families are told apart
 FRONTIER, FRONTIER_RUNS = 0.1, 4        # share of the runs that are better than the frontier's law, how many at least
+MOMENT = 0.02           # share of the samples by which checkpoints of one moment may differ
 LEAST = 20              # runs from which a frontier is asked for
 
 
@@ -73,6 +74,28 @@ def observations(frame: pd.DataFrame, x: tuple[str, ...], labels: np.ndarray) ->
     place = frame.groupby([*x, *counts], dropna=False).ngroup().to_numpy()
     crossed = pd.Series(place).groupby(labels).nunique().max() > 1      # as of checkpoints of one run
     return labels if crossed else place
+
+
+def others_beside(frame: pd.DataFrame, x: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """(row,) other counts by name that vary beside the sizes of a law of several, in lockstep with none of them: unique
+    samples beside parameters and samples seen, where data is repeated."""
+    if len(x) < 2:
+        return {}
+    return {name: frame[name].to_numpy(float) for name in COUNTS if name in frame and name not in x
+            and (frame[name] > 0).all() and frame[name].nunique() >= 2 and moves_apart(frame, name, x)}
+
+
+def whole_runs(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """(row,) name of the run that a row is a checkpoint of, and number of its moment, samples to MOMENT of them, where
+    several runs share such moments; None where every row is a run."""
+    if WHOLE_RUN not in frame or frame[WHOLE_RUN].is_unique:
+        return None
+    grew = next((name for name in ("samples_seen", "train_flops", "epochs") if name in frame
+                 and (frame[name] > 0).all()), None)
+    moments = None if grew is None else np.unique(np.round(np.log(frame[grew].to_numpy(float)) / MOMENT),
+                                                  return_inverse=True)[1]
+    shared = moments is not None and len(frame) >= 2 * (int(moments.max()) + 1)
+    return frame[WHOLE_RUN].to_numpy(str), moments if shared else None
 
 
 def families_differ(families: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) -> float:
