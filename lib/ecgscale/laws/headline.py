@@ -14,6 +14,7 @@ from scipy import stats
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import WHOLE_RUN, hyperparameters
 from ecgscale.laws.answer import Answer
+from ecgscale.laws.fit import HUBER
 from ecgscale.numbers import number
 
 numeric = pd.api.types.is_numeric_dtype
@@ -25,6 +26,7 @@ LOCKSTEP = 0.99         # rank correlation with a size from which a number is no
 ALONG = 0.3             # correlation of logs from which another size is said to go along with a law's
 DIFFER = 0.01           # p value from which families are told apart
 FRONTIER, FRONTIER_RUNS = 0.1, 4        # share of the runs that are better than the frontier's law, how many at least
+STEPS = 30              # of weights on the way to Huber's line
 MOMENT = 0.02           # share of the samples by which checkpoints of one moment may differ
 LEAST = 20              # runs from which a frontier is asked for
 
@@ -99,7 +101,8 @@ def whole_runs(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None] | No
 
 
 def families_differ(families: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) -> float:
-    """p value of "one straight line in logs holds for every family": F test of levels and slopes of their own."""
+    """p value of "one straight line in logs holds for every family": F test of levels and slopes of their own, of runs
+    that pull no more than Huber's loss lets them: a few that diverged would hide what sets families apart."""
     names, number = np.unique(families.astype(str), return_inverse=True)
     shared = np.vstack([np.ones_like(log_y), log_x - log_x.mean(axis=1, keepdims=True)])
     own = np.vstack([shared * (number == i) for i in range(len(names))])
@@ -107,9 +110,23 @@ def families_differ(families: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) 
     freedom, more = len(log_y) - rank, rank - np.linalg.matrix_rank(shared)
     if len(names) < 2 or freedom < 1 or more < 1:
         return 1.0
+    log_y = held_back(shared, log_y)
     costs = [float(np.sum((log_y - np.linalg.lstsq(design.T, log_y, rcond=None)[0] @ design) ** 2))
              for design in (shared, own)]
     return float(stats.f.sf((costs[0] - costs[1]) / more / max(costs[1] / freedom, 1e-300), more, freedom))
+
+
+def held_back(design: np.ndarray, log_y: np.ndarray) -> np.ndarray:
+    """log y (point,) whose distances from a line (design: column, point) end at Huber's threshold (Huber 1981, section
+    7.10: pseudo-values)."""
+    weights = np.ones_like(log_y)
+    for _ in range(STEPS):
+        root = np.sqrt(weights)
+        line = np.linalg.lstsq((design * root).T, log_y * root, rcond=None)[0] @ design
+        apart = log_y - line
+        most = HUBER * max(1.4826 * float(np.median(np.abs(apart))), 1e-12)
+        weights = np.minimum(1.0, most / np.maximum(np.abs(apart), 1e-300))
+    return line + np.clip(apart, -most, most)
 
 
 def with_headlines(answers: list[Answer], frame: pd.DataFrame) -> list[LawFit]:

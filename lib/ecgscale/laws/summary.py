@@ -187,7 +187,8 @@ def told_answers(laws: Laws) -> list[str]:
             place = ", ".join(f"{name} {known(row[name])}" for name in row["over"])
             told.append(f"{row['of']} at {place}: {ended(row, 'y')}, a new run in [{known(row['run_low'])}, "
                         f"{known(row['run_high'])}] ({of_which(row)}){noted(row)}")
-    rows = [row for row in laws.allocation if row["subset"] in POOLED]
+    rows = [row | {"note": "; ".join(filter(None, (row["note"], lumped(laws, row))))} for row in laws.allocation
+            if row["subset"] in POOLED]
     for row in {(row["y_column"], row["subset"]): row for row in rows if "size_exponent" in row}.values():
         told.append(f"best sizes grow as C^a and C^b, a = {ended(row, 'size_exponent')}, "
                     f"b = {ended(row, 'samples_exponent')} ({row['y_column']}, {of_which(row)})")
@@ -198,6 +199,12 @@ def told_answers(laws: Laws) -> list[str]:
                     f"samples {ended(row, 'samples')}, {ended(row, 'samples_per_param')} a parameter"
                     f"{price}{noted(row)}")
     return told
+
+
+def lumped(laws: Laws, row: dict) -> str:
+    """ "families differ (p = 0.001)" of best sizes by a law that pools such families, or nothing."""
+    return next((fit.statistics["pooled"] for fit in laws.fits if fit.statistics.get("pooled") and fit.law == row["law"]
+                 and (fit.y, fit.subset) == (row["y_column"], row["subset"])), "")
 
 
 def of_which(row: dict) -> str:

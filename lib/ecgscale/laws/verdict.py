@@ -26,7 +26,7 @@ WORTH = 4.0                 # AICc by which a form must follow the runs better t
 INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
 SAME = 1e-9                 # spread of log y below which all runs have one value
 MISSES, MOVED = "fitted without the runs from", "in the better half of the runs"        # how reasons begin
-PULLED = "these sizes are not all: "
+PULLED, ENDED = "these sizes are not all: ", "E ran to its bound 0 and may be"
 BESIDE = 0.01               # p value of another count's effect from which a law without it is not told
 FLOOR = 0.25                # of the lowest y: a floor at 0 that may be as high is not told, nor what hangs on it
 TOGETHER = 0.95             # correlation of two sizes in the table
@@ -89,7 +89,7 @@ def added_p(fit: Fit, log_other: np.ndarray, clusters: np.ndarray) -> float:
 
 def wants_another_form(reason: str) -> bool:
     """Whether a verdict's reason is one that more runs over the same sizes leave as it is."""
-    return reason.startswith((MISSES, MOVED, PULLED))
+    return reason.startswith((MISSES, MOVED, PULLED, ENDED))
 
 
 def imprecise(fit: Fit, ends: Profile) -> str:
@@ -101,7 +101,7 @@ def imprecise(fit: Fit, ends: Profile) -> str:
             return f"{name} ran to its bound {number(fit.values[name])}: the data want another form"
     if "E" in intervals and fit.at_bound[0] and len(fit.law.sizes) > 1 \
             and intervals["E"][1] > FLOOR * np.exp(fit.log_y.min()):
-        return (f"E ran to its bound 0 and may be {number(intervals['E'][1])}: without that floor exponents are the "
+        return (f"{ENDED} {number(intervals['E'][1])}: without that floor exponents are the "
                 "smallest that they may be")
     for name in fit.law.exponents:
         place = fit.law.names.index(name)
