@@ -124,7 +124,7 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
     """Compute-optimal rows for the laws that are identified, and why there are none."""
     if "samples_seen" not in frame and UNIQUE[1] in frame:      # each seen once, as far as the table tells
         frame = frame.assign(samples_seen=frame[UNIQUE[1]])
-    rows, reason = [], "too few runs for a law of model size and samples"
+    rows, reasons = [], {}
     asked, unpriced = asked_budgets(budgets, frame)
     lacking = [name for name in ("params", "samples_seen") if name not in frame]
     if lacking:
@@ -143,8 +143,11 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
             found_rows = allocate(boots, runs, asked, first.question.response.most)
             rows += [{"y_column": response, **row} for row in found_rows]
         else:
-            reason = f"no law of model size and samples is identifiable ({first.fits[0].reason})"
-    return rows, unpriced | ({} if rows else unanswered(asked, reason))
+            reasons.setdefault(law, first.fits[0].reason)
+    told = "; ".join(f"{law}: {reason}" if len(reasons) > 1 else reason for law, reason in reasons.items())
+    why = f"no law of model size and samples is identifiable ({told})" if told else \
+        "too few runs for a law of model size and samples"
+    return rows, unpriced | ({} if rows else unanswered(asked, why))
 
 
 def unanswered(asked: dict[str, float], reason: str) -> dict[str, str]:

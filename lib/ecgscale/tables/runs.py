@@ -55,6 +55,7 @@ GROWING = ("samples_seen", "train_flops", "epochs")     # while a run trains; wh
 OF_SIZES = {"params": "params", "samples_seen": "tokens"}       # a word of columns that may hold one
 OF_RATES = frozenset(("per", "sec", "second", "s", "ratio", "rate", "fraction", "share", "percent", "batch", "warmup"))
 BARELY_PERCENT = 5.0            # the largest value from which a score of 0 to 100 is taken for percent without asking
+WORTH_TELLING = 6               # places of the sizes from which a column may be one of tests
 SAME_COUNT = 0.01               # by which two columns of one count may differ, as of whole batches
 SURE = 0.01                     # p value of Spearman's correlation, below which a column is said to rise
 CHANGED = "the file was changed since it was written (its digest is another one): read as it stands"
@@ -164,7 +165,7 @@ class Reader:
         responses = self.responses(frame)
         self.check_needed(frame, responses)
         self.tell_splits(frame)
-        self.tell_mixed()
+        self.tell_mixed(frame)
         self.tell_unread_sizes(frame)
         for name in responses:
             self.doubt_percent(name, alone=len(responses) == 1)
@@ -424,10 +425,12 @@ class Reader:
             self.notices.append(f"{self.written[ours]}: outside its interval, {ends}, in {outside.sum()} row(s): were "
                                 "columns exchanged, or is one in another unit?")
 
-    def tell_mixed(self) -> None:
-        """Says of a table of a row a test, rather than a row a run, that a law over all rows mixes tests."""
-        for name in [name for name in self.values if name in MIXED]:
-            if self.values[name].dtype == object and len(words := set(told_cells(self.values[name]))) > 1:
+    def tell_mixed(self, frame: pd.DataFrame) -> None:
+        """Says of a table of a row a test, rather than a row a run, that a law over all rows mixes tests: by a column's
+        name, or where each of its words stands once at every place of the sizes."""
+        for name in [name for name in self.values if name in MIXED or name not in ROLES]:
+            if self.values[name].dtype == object and len(words := set(told_cells(self.values[name]))) > 1 \
+                    and (name in MIXED or self.once_a_place(frame, name)):
                 written = self.written[name]
                 self.notices.append(f"{written}: holds {listed(sorted(words), 4)}, and a law over all rows mixes them. "
                                     f"For one of them: --where {written}={min(words)!r}")
@@ -436,6 +439,15 @@ class Reader:
         if "split_digest" in frame and (splits := frame["split_digest"].nunique()) > 1:
             self.notices.append(f"split_digest: runs of {splits} splits, whose test parts hold other recordings; a law "
                                 "over all of them mixes these. For a law of one, give the runs of one split")
+
+    def once_a_place(self, frame: pd.DataFrame, name: str) -> bool:
+        """Whether every place of the sizes has one row of each word of a column, and several places have."""
+        sizes = [size for size in SIZES if size in frame]
+        if self.ours or name not in frame or not sizes or frame[name].isna().any():
+            return False
+        rows = frame.groupby(sizes, dropna=False)[name].agg(["size", "nunique"])
+        words = frame[name].nunique()
+        return bool(len(rows) >= WORTH_TELLING and rows.eq(words).all(axis=None))
 
     def tell_unread_sizes(self, frame: pd.DataFrame) -> None:
         """Says which columns may hold a size that no column was taken for: params_active_precise, tokens_at_eval."""

@@ -487,3 +487,15 @@ def test_where_no_run_finished_the_way_to_use_them_all_is_told():
     table = read("Name,State,params,loss\na,failed,1e6,3\nb,crashed,2e6,2\n")
     assert table.columns.notices == ("State: no run finished (crashed, failed), so none is used. To use them all: "
                                      "--map unused='State'",)
+
+
+def test_a_column_of_which_each_word_stands_once_at_every_place_is_one_of_tests():
+    """A public table of 266 rows has a raw and a scaled loss at each of 133 places, told apart by `condition`: a law
+    over all rows mixed them without a word. A setting that was tried at some places is none."""
+    rows = [(size, how, 3 - size / 1e7 + (how == "scaled")) for size in range(1_000_000, 9_000_000, 1_000_000)
+            for how in ("raw", "scaled")]
+    frame = pd.DataFrame(rows, columns=["params", "condition", "loss"])
+    assert run_table(Sheet.of(frame)).columns.notices == (
+        "condition: holds raw, scaled, and a law over all rows mixes them. For one of them: --where condition='raw'",)
+    assert not run_table(Sheet.of(frame.iloc[1:])).columns.notices
+    assert not run_table(Sheet.of(frame), Reading(where={"condition": "raw"})).columns.notices[1:]
