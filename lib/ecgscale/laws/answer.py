@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ecgscale.laws.next_runs import would_identify
 from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.robust import choose_loss, influential
-from ecgscale.laws.together import Together, of_whole_runs, together
+from ecgscale.laws.together import Together, of_whole_runs, slices_err, together
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
 from ecgscale.laws.verdict import (
     PRECISION,
@@ -61,6 +61,7 @@ class Answer:
     fits: list[LawFit]
     boots: dict[str, Bootstrap]
     profiles: dict[str, Profile]
+    clusters: np.ndarray         # (run,) numbers of what the profiles count
 
     def identified(self, law: str) -> bool:
         return any(fit.law == law and fit.verdict == "identified" for fit in self.fits)
@@ -73,7 +74,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
            alpha: float, laws: tuple[str, ...] = CURVES, runs: np.ndarray | None = None,
            huber: float | None = None, observations: np.ndarray | None = None,
            whole: tuple[np.ndarray, np.ndarray | None] | None = None,
-           others: dict[str, np.ndarray] | None = None) -> Answer:
+           others: dict[str, np.ndarray] | None = None, slices: np.ndarray | None = None) -> Answer:
     """The laws that the runs of one question support, each with intervals and verdict, and for a single size the
     average of all, whose weights name the others.
 
@@ -82,6 +83,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     (headline.observations); whole: names of the runs that rows are checkpoints of, where they are
     some, and numbers of their moments (headline.whole_runs), (run,) each;
     others: counts (run,) by name that vary beside the sizes of a law of several (headline.others_beside);
+    slices (run,): numbers of the slices of equal compute that a table is made of (headline.slices_of);
     alpha: the p value that "no effect" needs, by the number of questions asked; laws: of a single size; runs (run,):
     their names, for those that exponents hang on; huber: the threshold on log y that is asked for.
     """
@@ -100,15 +102,18 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     clusters, by_place, shared = counted_as([*fits.values()], clusters, cluster_numbers(len(y), observations), whole)
     if shared and (by_place or whole is not None):
         fits, plain = {name: shared.counting(fit) for name, fit in fits.items()}, shared.counting(plain)
+    sliced = slices is not None and whole is None and any(slices_err(fit, slices) for fit in fits.values())
+    if sliced:
+        fits = {name: replace(fit, moments=slices) for name, fit in fits.items()}
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
     effect = effect_p(fits, np.log(sizes), np.log(y), clusters)
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
     told_of = [name for name in names if rival_weight(name, weights) >= SUPPORTED and needed(name, fits)]
-    boots = {name: bootstrap(fits[name], replicates, seed, clusters) for name in told_of
+    boots = {name: bootstrap(fits[name], replicates, seed, slices if sliced else clusters) for name in told_of
              if question.quantile is None or len(sizes) > 1}
     profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
     places = clusters if by_place or whole is not None else None
-    errors = held_out_errors(names, sizes, y, places) if question.quantile is None else {}
+    errors = held_out_errors(names, sizes, y, slices if sliced else places) if question.quantile is None else {}
     moved = {name: moved_in_better_half(fits[name], loss, clusters) for name in told_of if len(sizes) > 1}
     least, what = 0 if by_place and shared else RUNS, "places" if by_place else "runs"      # of places from 5 on
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
@@ -116,6 +121,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
                for name, fit in fits.items() if name in told_of}
     told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, "by_place": by_place,
             "together_p": shared.p if shared else None, "checkpoints": whole is not None,
+            "slices": int(slices.max()) + 1 if sliced else None,
             "weighted_by": "noise between seeds" if weighting is not None else None,
             "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
     runs = np.arange(len(y)).astype(str) if runs is None else runs
@@ -130,7 +136,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
                                             for one in influential(fits[name])]}) for name in told_of]
     if profiles and ahead is not None:
         out.append(average(question, profiles, weights, np.exp(ahead[0]), errors.get("average")))
-    return Answer(question, out, boots, profiles)
+    return Answer(question, out, boots, profiles, clusters)
 
 
 def counted_as(fits: list[Fit], clusters: np.ndarray,

@@ -140,7 +140,7 @@ def above_0(value: float, name: str) -> float:
 
 def of_answer(made: Answer, frame: pd.DataFrame) -> FittedLaw:
     told = preferred([one for one in made.fits if one.law in made.boots])
-    return FittedLaw(told, made.boots[told.law], made.boots[told.law].clusters, frame)
+    return FittedLaw(told, made.boots[told.law], made.clusters, frame)
 
 
 def asked_answers(answers: list[Answer], frame: pd.DataFrame, places: tuple[dict[str, float], ...],

@@ -27,6 +27,8 @@ ALONG = 0.3             # correlation of logs from which another size is said to
 DIFFER = 0.01           # p value from which families are told apart
 FRONTIER, FRONTIER_RUNS = 0.1, 4        # share of the runs that are better than the frontier's law, how many at least
 STEPS = 30              # of weights on the way to Huber's line
+APART = 0.08            # of log FLOPs, from which two runs are of two slices
+SLICES = 3              # of them at least, and runs in each on average
 MOMENT = 0.02           # share of the samples by which checkpoints of one moment may differ
 LEAST = 20              # runs from which a frontier is asked for
 
@@ -85,6 +87,20 @@ def others_beside(frame: pd.DataFrame, x: tuple[str, ...]) -> dict[str, np.ndarr
         return {}
     return {name: frame[name].to_numpy(float) for name in COUNTS if name in frame and name not in x
             and (frame[name] > 0).all() and frame[name].nunique() >= 2 and moves_apart(frame, name, x)}
+
+
+def slices_of(frame: pd.DataFrame, x: tuple[str, ...]) -> np.ndarray | None:
+    """(row,) number of the slice of equal compute that a run of a law of several sizes belongs to; None of tables that
+    are not made of such slices."""
+    if len(x) != 2:
+        return None
+    spent = frame["train_flops"].to_numpy(float) if "train_flops" in frame else np.full(len(frame), np.nan)
+    log_spent = (np.log(spent) if (spent > 0).all() and np.isfinite(spent).all()
+                 else np.log(frame[list(x)].to_numpy(float)).sum(axis=1))
+    order, slices = np.argsort(log_spent, kind="stable"), np.empty(len(frame), dtype=int)
+    slices[order] = np.concatenate([[0], np.cumsum(np.diff(log_spent[order]) > APART)])
+    count = int(slices.max()) + 1
+    return slices if SLICES <= count <= len(frame) / SLICES else None
 
 
 def whole_runs(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None] | None:

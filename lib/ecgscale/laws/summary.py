@@ -52,7 +52,8 @@ def notes(fits: list[LawFit]) -> list[str]:
     hang most, whether the noise changes along the sizes, and which intervals like theirs were counted to fall short."""
     each = [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
             for fit in fits for said in said_of(fit)]
-    return each + gone_along(fits) + counted_by_place(fits) + counted_by_run(fits) + counted_too_narrow(fits)
+    counted = counted_by_place(fits) + counted_by_run(fits) + counted_by_slice(fits)
+    return each + gone_along(fits) + counted + counted_too_narrow(fits)
 
 
 def gone_along(fits: Iterable[LawFit]) -> list[str]:
@@ -101,6 +102,17 @@ def counted_by_run(fits: Iterable[LawFit]) -> list[str]:
                                                                       lambda fit: fit.points))
     return [f"checkpoints of a run share its error; intervals count runs ({between(runs)}) instead of rows "
             f"({between(rows)})"]
+
+
+def counted_by_slice(fits: Iterable[LawFit]) -> list[str]:
+    """Where runs of equal compute err together: how many slices the intervals allow for."""
+    ours = [fit for fit in fits if fit.statistics.get("slices")]
+    if not ours:
+        return []
+    counts = sorted({fit.statistics["slices"] for fit in ours})
+    over = "; ".join(dict.fromkeys(", ".join(fit.x) for fit in ours))
+    return [f"laws over {over}: runs of equal compute miss the law together; intervals count slices of it "
+            f"({between(counts)}) where that is wider"]
 
 
 def between(counts: list[int]) -> str:

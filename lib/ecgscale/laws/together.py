@@ -66,10 +66,21 @@ def of_whole_runs(fits: list[Fit], runs: np.ndarray, moments: np.ndarray | None)
 def at_moments(fit: Fit, runs: np.ndarray, moments: np.ndarray) -> float:
     """p value of "checkpoints of one moment miss the law each on its own", what their run does apart (F)."""
     pull = fit.pull * np.sqrt(fit.weights)
-    pull = pull - cluster_means(pull, runs)[runs]
-    mean, count = cluster_means(pull, moments), np.bincount(moments)
-    between, within = len(count) - 1, len(pull) - len(count) - int(runs.max())
-    rest = float(((pull - mean[moments]) ** 2).sum())
+    return one_way(pull - cluster_means(pull, runs)[runs], moments, int(runs.max()))
+
+
+def slices_err(fit: Fit, slices: np.ndarray) -> bool:
+    """Whether runs of one slice of equal compute evidently miss the law together: a schedule, a batch or a rate that
+    goes with the budget. slices (point,): numbers."""
+    return one_way(fit.pull * np.sqrt(fit.weights), slices, int(fit.free.sum()) - 1) < EVIDENT
+
+
+def one_way(pull: np.ndarray, groups: np.ndarray, taken: int) -> float:
+    """p value of "pulls (point,) of one group share nothing" (analysis of variance); taken: degrees of freedom that are
+    not the scatter's any more."""
+    mean, count = cluster_means(pull, groups), np.bincount(groups)
+    between, within = len(count) - 1, len(pull) - len(count) - taken
+    rest = float(((pull - mean[groups]) ** 2).sum())
     if between < 1 or within < 1 or rest <= 0:
         return 1.0
     return float(stats.f.sf((count @ mean**2 / between) / (rest / within), between, within))

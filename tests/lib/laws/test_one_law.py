@@ -9,6 +9,7 @@ from ecgscale import laws
 from ecgscale.contracts import LawFit
 from ecgscale.laws import fit_run_table
 from ecgscale.laws.fit import fit_law
+from ecgscale.laws.headline import slices_of
 from ecgscale.laws.heldout import moved_in_better_half
 from ecgscale.laws.robust import choose_loss
 from ecgscale.laws.summary import summary
@@ -177,3 +178,45 @@ def test_exponents_of_a_floor_at_0_that_may_be_a_quarter_of_the_loss_are_not_tol
     assert len(at_0) >= 8
     assert least <= np.mean(said) <= least + 0.4
     assert all(fit.intervals["E"][1] < lowest / 4 for fit, lowest in at_0 if fit.verdict == "identified")
+
+
+def of_equal_compute(seed: int, shared: float, slices: int = 10) -> pd.DataFrame:
+    """Ten runs on each slice of compute, which share an error, near their best size."""
+    random = np.random.default_rng(seed)
+    flops = np.repeat(np.geomspace(1e18, 1e21, slices), 10)
+    params = np.sqrt(flops / 120) * np.exp(random.uniform(-1.5, 1.5, len(flops)))
+    tokens = flops / 6 / params
+    error = np.repeat(shared * random.standard_normal(slices), 10) + 0.003 * random.standard_normal(len(flops))
+    loss = TRUTH["E"] + TRUTH["A"] * params ** -TRUTH["alpha"] + TRUTH["B"] * tokens ** -TRUTH["beta"]
+    return pd.DataFrame({"params": params, "tokens": tokens, "train_flops": flops, "val_loss": loss * np.exp(error)})
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.004])
+def test_intervals_of_slices_hold_both_exponents_where_runs_of_equal_compute_err_together(shared):
+    """Nominal 0.9. Of 60 tables 0.62 and 0.58 held alpha and beta where runs are counted, 0.88 and 0.95 so; without
+    such an error both hold as often as before. Of eight public tables of slices, fitted to the lower three quarters of
+    compute and told, a new run's interval held 0.04 to 1.00 of the rest (median 0.41), now 0.15 to 1.00 (0.82)."""
+    held, sliced = [], []
+    for seed in range(20):
+        fit = laws.fit(of_equal_compute(seed, shared), over=("params", "samples_seen"), replicates=0).fit
+        held += [fit.intervals[name][0] <= TRUTH[name] <= fit.intervals[name][1] for name in ("alpha", "beta")]
+        sliced.append(bool(fit.statistics["slices"]))
+    assert np.mean(held) >= 0.82
+    assert np.mean(sliced) > 0.8 if shared else np.mean(sliced) <= 0.4
+
+
+def test_slices_are_of_equal_compute_by_flops_or_by_the_product_of_both_sizes():
+    frame = of_equal_compute(1, 0.0, slices=4).rename(columns={"tokens": "samples_seen"})
+    x = ("params", "samples_seen")
+    assert slices_of(frame, x).tolist() == np.repeat(np.arange(4), 10).tolist()
+    assert slices_of(frame.drop(columns="train_flops"), x).tolist() == np.repeat(np.arange(4), 10).tolist()
+    assert slices_of(frame, ("params",)) is None
+    scattered = frame.drop(columns="train_flops").assign(
+        samples_seen=np.exp(np.random.default_rng(1).uniform(20, 26, len(frame))))
+    assert slices_of(scattered, x) is None
+
+
+def test_a_table_of_slices_says_what_its_intervals_count():
+    made = fit_run_table(read_any(of_equal_compute(1, 0.01)).frame, replicates=0)
+    assert ("laws over params, samples_seen: runs of equal compute miss the law together; intervals count slices of it "
+            "(10) where that is wider") in summary(made)
