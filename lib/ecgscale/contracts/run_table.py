@@ -18,6 +18,7 @@ SPECIFICATION = (
     "train_flops", "taught",
 )
 
+WHOLE_RUN = "whole_run"     # in a table of checkpoints: the name of the run that a row is of
 
 PART_NAMES = {"test_": "test", "valid_": "validation", "train_": "training"}      # prefix of a column -> its part
 SCORES = ("test_challenge_score", "test_auroc")     # what runs are judged by: the first that a table holds

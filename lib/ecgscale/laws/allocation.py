@@ -25,6 +25,7 @@ from ecgscale.numbers import number, percent
 SIZES = 481                 # model sizes tried along an iso-FLOP line
 BEYOND = 10.0               # how far outside the table's model sizes the search goes
 VIEW = 40                   # every so many of them are told in the iso-FLOP view
+BATCH = 0.01                # by which a budget may exceed the largest run's
 WIDE = 1000.0               # upper end over lower end from which an optimum is not told
 POOLED = ("all", "frontier")        # subsets that hold the runs of the others
 
@@ -151,7 +152,7 @@ def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.nd
         row |= {"lacking": float(np.mean(~(np.isfinite(best_n) & (best_n >= 0) & (best_t >= 0))))}
     view = [{"params": float(np.exp(log_n[i])), "samples": float(np.exp(log_t[i])), "y": float(np.exp(curves[0, i])),
              "low": finite(np.exp(low[i])), "high": finite(np.exp(high[i]))} for i in range(0, len(log_n), VIEW)]
-    said = note(row, frame)
+    said = note(row, frame, log_budget)
     return row | {"note": said, "isoflop": view}
 
 
@@ -170,7 +171,7 @@ def with_ends(boot: Bootstrap, name: str, values: np.ndarray) -> dict[str, float
     return {key: float(value) if np.isfinite(value) and value != 0 else None for key, value in told.items()}
 
 
-def note(row: dict[str, Any], frame: pd.DataFrame) -> str:
+def note(row: dict[str, Any], frame: pd.DataFrame, log_budget: float) -> str:
     """What a reader must know of the row; what is not told is taken out of it."""
     notes = [] if "train_flops" in frame else ["FLOPs taken as 6 N D: the table counts none"]
     lacking, ends = row.pop("lacking"), (row["params_low"], row["params_high"])
@@ -183,6 +184,8 @@ def note(row: dict[str, Any], frame: pd.DataFrame) -> str:
     elif not (frame["params"].min() <= row["params"] <= frame["params"].max()
               and row["samples"] <= frame["samples_seen"].max()):
         notes.append("beyond the table's runs")
+    elif (times := np.exp(log_budget) / spending_of(frame).max()) > 1 + BATCH:
+        notes.append(f"beyond the table's runs, {number(times, 2)} times the largest one's FLOPs")
     if any(one.startswith("not told") for one in notes):
         row |= dict.fromkeys(("params", "samples", "samples_per_param", "y"))
     return "; ".join(notes)

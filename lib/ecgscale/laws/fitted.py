@@ -17,7 +17,7 @@ import pandas as pd
 
 from ecgscale.contracts import LawFit
 from ecgscale.errors import UserError
-from ecgscale.laws.allocation import cost_line, optimum, with_ends
+from ecgscale.laws.allocation import POOLED, cost_line, optimum, with_ends
 from ecgscale.laws.answer import Answer
 from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.fit import finite
@@ -73,6 +73,8 @@ class FittedLaw:
                   if not seen.min() - 1e-9 <= at <= seen.max() + 1e-9]
         counted = [row for row in self.fit.statistics.get("counted", ()) if row["of"] != "parameters"]
         notes = [f"beyond the table's {' and '.join(beyond)}"] if beyond else []
+        if not beyond and len(self.sizes) > 1 and place.sum() > fitted.log_x.sum(axis=0).max() + 1e-9:
+            notes.append("no run has as much of all sizes together")
         notes += [told_shortfalls(self.fit.law, counted)] if counted else []
         return given | told | {"note": self.note("; ".join(notes))}
 
@@ -138,18 +140,19 @@ def above_0(value: float, name: str) -> float:
 
 def of_answer(made: Answer, frame: pd.DataFrame) -> FittedLaw:
     told = preferred([one for one in made.fits if one.law in made.boots])
-    return FittedLaw(told, made.boots[told.law], made.boots[told.law].clusters, frame)
+    return FittedLaw(told, made.boots[told.law], made.clusters, frame)
 
 
 def asked_answers(answers: list[Answer], frame: pd.DataFrame, places: tuple[dict[str, float], ...],
                   losses: tuple[float, ...]) -> list[dict[str, Any]]:
-    """Rows for laws.json: what was asked at places and for losses, of every law over all runs that can tell."""
+    """Rows for laws.json: what was asked at places and for losses, of every law over all runs that can tell, and before
+    it of the frontier's where settings vary: a loss of all runs is one of the settings as well."""
     rows = []
     for made in answers if places or losses else ():
-        if made.question.subset != "all" or not made.boots:
+        if made.question.subset not in POOLED or not made.boots:
             continue
         law = of_answer(made, frame)
-        about = {"of": law.fit.y, "law": law.fit.law, "over": list(law.sizes)}
+        about = {"of": law.fit.y, "law": law.fit.law, "over": list(law.sizes), "subset": made.question.subset}
         rows += [about | {"asked": "y at sizes"} | law.predict(**place) for place in places
                  if {understand(name).role or name for name in place} == set(law.sizes)]
         if law.fit.law == "joint":

@@ -12,8 +12,9 @@ import pandas as pd
 from scipy import stats
 
 from ecgscale.contracts import LawFit
-from ecgscale.contracts.run_table import hyperparameters
+from ecgscale.contracts.run_table import WHOLE_RUN, hyperparameters
 from ecgscale.laws.answer import Answer
+from ecgscale.laws.fit import HUBER
 from ecgscale.numbers import number
 
 numeric = pd.api.types.is_numeric_dtype
@@ -25,6 +26,10 @@ LOCKSTEP = 0.99         # rank correlation with a size from which a number is no
 ALONG = 0.3             # correlation of logs from which another size is said to go along with a law's
 DIFFER = 0.01           # p value from which families are told apart
 FRONTIER, FRONTIER_RUNS = 0.1, 4        # share of the runs that are better than the frontier's law, how many at least
+STEPS = 30              # of weights on the way to Huber's line
+APART = 0.08            # of log FLOPs, from which two runs are of two slices
+SLICES = 3              # of them at least, and runs in each on average
+MOMENT = 0.02           # share of the samples by which checkpoints of one moment may differ
 LEAST = 20              # runs from which a frontier is asked for
 
 
@@ -75,8 +80,45 @@ def observations(frame: pd.DataFrame, x: tuple[str, ...], labels: np.ndarray) ->
     return labels if crossed else place
 
 
+def others_beside(frame: pd.DataFrame, x: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """(row,) other counts by name that vary beside the sizes of a law of several, in lockstep with none of them: unique
+    samples beside parameters and samples seen, where data is repeated."""
+    if len(x) < 2:
+        return {}
+    return {name: frame[name].to_numpy(float) for name in COUNTS if name in frame and name not in x
+            and (frame[name] > 0).all() and frame[name].nunique() >= 2 and moves_apart(frame, name, x)}
+
+
+def slices_of(frame: pd.DataFrame, x: tuple[str, ...]) -> np.ndarray | None:
+    """(row,) number of the slice of equal compute that a run of a law of several sizes belongs to; None of tables that
+    are not made of such slices."""
+    if len(x) != 2:
+        return None
+    spent = frame["train_flops"].to_numpy(float) if "train_flops" in frame else np.full(len(frame), np.nan)
+    log_spent = (np.log(spent) if (spent > 0).all() and np.isfinite(spent).all()
+                 else np.log(frame[list(x)].to_numpy(float)).sum(axis=1))
+    order, slices = np.argsort(log_spent, kind="stable"), np.empty(len(frame), dtype=int)
+    slices[order] = np.concatenate([[0], np.cumsum(np.diff(log_spent[order]) > APART)])
+    count = int(slices.max()) + 1
+    return slices if SLICES <= count <= len(frame) / SLICES else None
+
+
+def whole_runs(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """(row,) name of the run that a row is a checkpoint of, and number of its moment, samples to MOMENT of them, where
+    several runs share such moments; None where every row is a run."""
+    if WHOLE_RUN not in frame or frame[WHOLE_RUN].is_unique:
+        return None
+    grew = next((name for name in ("samples_seen", "train_flops", "epochs") if name in frame
+                 and (frame[name] > 0).all()), None)
+    moments = None if grew is None else np.unique(np.round(np.log(frame[grew].to_numpy(float)) / MOMENT),
+                                                  return_inverse=True)[1]
+    shared = moments is not None and len(frame) >= 2 * (int(moments.max()) + 1)
+    return frame[WHOLE_RUN].to_numpy(str), moments if shared else None
+
+
 def families_differ(families: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) -> float:
-    """p value of "one straight line in logs holds for every family": F test of levels and slopes of their own."""
+    """p value of "one straight line in logs holds for every family": F test of levels and slopes of their own, of runs
+    that pull no more than Huber's loss lets them: a few that diverged would hide what sets families apart."""
     names, number = np.unique(families.astype(str), return_inverse=True)
     shared = np.vstack([np.ones_like(log_y), log_x - log_x.mean(axis=1, keepdims=True)])
     own = np.vstack([shared * (number == i) for i in range(len(names))])
@@ -84,9 +126,23 @@ def families_differ(families: np.ndarray, log_x: np.ndarray, log_y: np.ndarray) 
     freedom, more = len(log_y) - rank, rank - np.linalg.matrix_rank(shared)
     if len(names) < 2 or freedom < 1 or more < 1:
         return 1.0
+    log_y = held_back(shared, log_y)
     costs = [float(np.sum((log_y - np.linalg.lstsq(design.T, log_y, rcond=None)[0] @ design) ** 2))
              for design in (shared, own)]
     return float(stats.f.sf((costs[0] - costs[1]) / more / max(costs[1] / freedom, 1e-300), more, freedom))
+
+
+def held_back(design: np.ndarray, log_y: np.ndarray) -> np.ndarray:
+    """log y (point,) whose distances from a line (design: column, point) end at Huber's threshold (Huber 1981, section
+    7.10: pseudo-values)."""
+    weights = np.ones_like(log_y)
+    for _ in range(STEPS):
+        root = np.sqrt(weights)
+        line = np.linalg.lstsq((design * root).T, log_y * root, rcond=None)[0] @ design
+        apart = log_y - line
+        most = HUBER * max(1.4826 * float(np.median(np.abs(apart))), 1e-12)
+        weights = np.minimum(1.0, most / np.maximum(np.abs(apart), 1e-300))
+    return line + np.clip(apart, -most, most)
 
 
 def with_headlines(answers: list[Answer], frame: pd.DataFrame) -> list[LawFit]:

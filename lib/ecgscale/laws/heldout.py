@@ -1,4 +1,5 @@
-"""How well the small predict the large: laws fitted without the largest sizes, judged on them."""
+"""How well the small predict the large: laws fitted without the largest sizes, judged on them. And whether the law of
+the better half of the runs is the law of them all."""
 
 from __future__ import annotations
 
@@ -6,10 +7,13 @@ import numpy as np
 
 from ecgscale.laws.fit import Fit, fit_law, information_weights
 from ecgscale.laws.forms import LAWS
-from ecgscale.laws.profile import robust_variance
+from ecgscale.laws.profile import profile, robust_variance
+from ecgscale.laws.robust import Loss
 from ecgscale.laws.uncertainty import cluster_means, cluster_numbers
 
 SHARE = 0.2         # of the points, the largest, that are held out
+BETTER, SURE = 0.5, 0.99    # share of the runs, the best by the law, that are asked alone, and the level of their ends
+SPARE = 3           # clusters of these beyond the parameters, at least
 
 
 def held_out_errors(names: list[str], sizes: list[np.ndarray], y: np.ndarray,
@@ -51,3 +55,32 @@ def bias_error(fit: Fit, log_x: np.ndarray, errors: np.ndarray, places: np.ndarr
     freedom = len(ours) - int(fit.free.sum())
     scatter = max(float(np.var(others)), float(ours @ ours) / freedom if freedom > 0 else 0.0)
     return float(np.sqrt(scatter / len(others) + variance[0]))
+
+
+def moved_in_better_half(fit: Fit, loss: Loss, clusters: np.ndarray) -> dict | None:
+    """The exponent of a law of several sizes that is another one in the better half of the runs, or None: its estimate
+    there lies outside its interval of all runs, and theirs outside the half's (both of level SURE).
+
+    A sum of powers follows runs near their best and such that had hardly begun only if it is the law of both; which
+    runs are the better half is read from the law, so noise chooses none. clusters (point,): numbers.
+    """
+    curve = fit.log_y - fit.residuals
+    half = curve <= np.quantile(curve, BETTER)
+    names = [name for name in fit.law.exponents if fit.free[fit.law.names.index(name)]]
+    number = cluster_numbers(int(half.sum()), clusters[half])
+    if int(number.max()) + 1 < int(fit.free.sum()) + SPARE:
+        return None
+    own = loss.lead(fit_law(fit.law.name, *np.exp(fit.log_x[:, half]), y=np.exp(fit.log_y[half]), starts=5,
+                            weights=fit.weights[half], polish=False,
+                            given={name: fit.values[name] for name, free in zip(fit.law.names, fit.free, strict=True)
+                                   if not free}))
+    apart, whole = profile(own, clusters=number, level=SURE), profile(fit, clusters=clusters, level=SURE)
+    if apart is None or whole is None:
+        return None
+    theirs, ours = apart.parameters(), whole.parameters()
+    for name in names:
+        value, (low, high) = own.values[name], theirs[name]
+        if not ours[name][0] <= value <= ours[name][1] and not low <= fit.values[name] <= high:
+            return {"exponent": name, "value": value, "low": low, "high": high,
+                    "below": float(np.exp(np.quantile(curve, BETTER)))}
+    return None

@@ -240,10 +240,13 @@ def allowances(fit: Fit, gradients: np.ndarray, clusters: np.ndarray, tail: np.n
     known = least > 0                       # not of a parameter at its bound: its noise is taken for that of the others
     if not known.any():
         return np.full(len(tail), np.inf)
-    relative, own = robust_variance(fit, gradients[known] / np.sqrt(least[known])[:, None], clusters)
-    noise, freedom = np.repeat([[np.median(relative)], [np.median(own)]], len(tail), axis=1)
-    noise[known], freedom[known] = relative, own
-    return np.maximum(stats.f.ppf(1 - tail, 1, freedom) * noise / max(fit.cost, 1e-300), EXACT)
+    rises = [np.full(len(tail), EXACT)]
+    for counted in (clusters, *([] if fit.moments is None else [fit.moments])):
+        relative, own = robust_variance(fit, gradients[known] / np.sqrt(least[known])[:, None], counted)
+        noise, freedom = np.repeat([[np.median(relative)], [np.median(own)]], len(tail), axis=1)
+        noise[known], freedom[known] = relative, own
+        rises.append(stats.f.ppf(1 - tail, 1, freedom) * noise / max(fit.cost, 1e-300))
+    return np.max(rises, axis=0)
 
 
 def robust_variance(fit: Fit, gradients: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ecgscale.contracts import LawFit, Laws
+from ecgscale.laws.allocation import POOLED
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.forms import LAWS
@@ -51,7 +52,8 @@ def notes(fits: list[LawFit]) -> list[str]:
     hang most, whether the noise changes along the sizes, and which intervals like theirs were counted to fall short."""
     each = [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
             for fit in fits for said in said_of(fit)]
-    return each + gone_along(fits) + counted_by_place(fits) + counted_too_narrow(fits)
+    counted = counted_by_place(fits) + counted_by_run(fits) + counted_by_slice(fits)
+    return each + gone_along(fits) + counted + counted_too_narrow(fits)
 
 
 def gone_along(fits: Iterable[LawFit]) -> list[str]:
@@ -89,6 +91,28 @@ def counted_by_place(fits: Iterable[LawFit]) -> list[str]:
             told.append(f"laws over {laws}: {why}; intervals count places ({between(places)}) instead of runs "
                         f"({between(runs)})")
     return told
+
+
+def counted_by_run(fits: Iterable[LawFit]) -> list[str]:
+    """Where rows are checkpoints: how many runs the intervals count instead."""
+    ours = [fit for fit in fits if fit.statistics.get("checkpoints")]
+    if not ours:
+        return []
+    runs, rows = (sorted({count(fit) for fit in ours}) for count in (lambda fit: fit.statistics["runs"],
+                                                                      lambda fit: fit.points))
+    return [f"checkpoints of a run share its error; intervals count runs ({between(runs)}) instead of rows "
+            f"({between(rows)})"]
+
+
+def counted_by_slice(fits: Iterable[LawFit]) -> list[str]:
+    """Where runs of equal compute err together: how many slices the intervals allow for."""
+    ours = [fit for fit in fits if fit.statistics.get("slices")]
+    if not ours:
+        return []
+    counts = sorted({fit.statistics["slices"] for fit in ours})
+    over = "; ".join(dict.fromkeys(", ".join(fit.x) for fit in ours))
+    return [f"laws over {over}: runs of equal compute miss the law together; intervals count slices of it "
+            f"({between(counts)}) where that is wider"]
 
 
 def between(counts: list[int]) -> str:
@@ -170,21 +194,34 @@ def told_answers(laws: Laws) -> list[str]:
     for row in laws.answers:
         if row["asked"] == "sizes for y":
             sizes = ", ".join(f"{name} {ended(row, name)}" for name in ("params", "samples", "flops"))
-            told.append(f"cheapest for {row['of']} {known(row['y'])}: {sizes}{noted(row)}")
+            told.append(f"cheapest for {row['of']} {known(row['y'])} ({of_which(row)}): {sizes}{noted(row)}")
         else:
             place = ", ".join(f"{name} {known(row[name])}" for name in row["over"])
             told.append(f"{row['of']} at {place}: {ended(row, 'y')}, a new run in [{known(row['run_low'])}, "
-                        f"{known(row['run_high'])}] ({row['law']}){noted(row)}")
-    rows = [row for row in laws.allocation if row["subset"] == "all" and row["law"] == "joint"]
-    if rows:
-        told.append(f"best sizes grow as C^a and C^b, a = {ended(rows[0], 'size_exponent')}, "
-                    f"b = {ended(rows[0], 'samples_exponent')}")
+                        f"{known(row['run_high'])}] ({of_which(row)}){noted(row)}")
+    rows = [row | {"note": "; ".join(filter(None, (row["note"], lumped(laws, row))))} for row in laws.allocation
+            if row["subset"] in POOLED]
+    for row in {(row["y_column"], row["subset"]): row for row in rows if "size_exponent" in row}.values():
+        told.append(f"best sizes grow as C^a and C^b, a = {ended(row, 'size_exponent')}, "
+                    f"b = {ended(row, 'samples_exponent')} ({row['y_column']}, {of_which(row)})")
     for row in rows:
-        price = ", ".join(f"{name} the size costs {known(off['budget_ratio'])} x" for name, off in
-                          row["off_by_2"].items())
-        told.append(f"best for {row['budget']} ({row['y_column']}): params {ended(row, 'params')}, samples "
-                    f"{ended(row, 'samples')}, {ended(row, 'samples_per_param')} a parameter; {price}{noted(row)}")
+        price = "; " + ", ".join(f"{name} the size costs {known(off['budget_ratio'])} x" for name, off in
+                                 row["off_by_2"].items()) if "off_by_2" in row else ""
+        told.append(f"best for {row['budget']} ({row['y_column']}, {of_which(row)}): params {ended(row, 'params')}, "
+                    f"samples {ended(row, 'samples')}, {ended(row, 'samples_per_param')} a parameter"
+                    f"{price}{noted(row)}")
     return told
+
+
+def lumped(laws: Laws, row: dict) -> str:
+    """ "families differ (p = 0.001)" of best sizes by a law that pools such families, or nothing."""
+    return next((fit.statistics["pooled"] for fit in laws.fits if fit.statistics.get("pooled") and fit.law == row["law"]
+                 and (fit.y, fit.subset) == (row["y_column"], row["subset"])), "")
+
+
+def of_which(row: dict) -> str:
+    """ "joint", or "joint of the frontier"."""
+    return row["law"] + (" of the frontier" if row.get("subset") == "frontier" else "")
 
 
 def helped(laws: Laws) -> list[str]:

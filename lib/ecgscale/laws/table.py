@@ -20,7 +20,15 @@ from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.fitted import asked_answers
 from ecgscale.laws.forms import CURVES
 from ecgscale.laws.groups import group_laws
-from ecgscale.laws.headline import frontier_of, frontier_share, observations, with_headlines
+from ecgscale.laws.headline import (
+    frontier_of,
+    frontier_share,
+    observations,
+    others_beside,
+    slices_of,
+    whole_runs,
+    with_headlines,
+)
 from ecgscale.laws.profile import Profile
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import versions
@@ -89,7 +97,9 @@ def tasks(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replic
     names = frame["run_id"].astype(str).to_numpy()
     return [(question, [frame[name].to_numpy(float)[question.rows] for name in question.x], labels[question.rows],
              replicates, seed + number, 0.05 / len(asked), CURVES, names[question.rows], huber,
-             observations(frame.iloc[question.rows], question.x, labels[question.rows]))
+             observations(frame.iloc[question.rows], question.x, labels[question.rows]),
+             whole_runs(frame.iloc[question.rows]), others_beside(frame.iloc[question.rows], question.x),
+             slices_of(frame.iloc[question.rows], question.x))
             for number, question in enumerate(asked)]
 
 
@@ -123,7 +133,7 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
     """Compute-optimal rows for the laws that are identified, and why there are none."""
     if "samples_seen" not in frame and UNIQUE[1] in frame:      # each seen once, as far as the table tells
         frame = frame.assign(samples_seen=frame[UNIQUE[1]])
-    rows, reason = [], "too few runs for a law of model size and samples"
+    rows, reasons = [], {}
     asked, unpriced = asked_budgets(budgets, frame)
     lacking = [name for name in ("params", "samples_seen") if name not in frame]
     if lacking:
@@ -142,8 +152,11 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
             found_rows = allocate(boots, runs, asked, first.question.response.most)
             rows += [{"y_column": response, **row} for row in found_rows]
         else:
-            reason = f"no law of model size and samples is identifiable ({first.fits[0].reason})"
-    return rows, unpriced | ({} if rows else unanswered(asked, reason))
+            reasons.setdefault(law, first.fits[0].reason)
+    told = "; ".join(f"{law}: {reason}" if len(reasons) > 1 else reason for law, reason in reasons.items())
+    why = f"no law of model size and samples is identifiable ({told})" if told else \
+        "too few runs for a law of model size and samples"
+    return rows, unpriced | ({} if rows else unanswered(asked, why))
 
 
 def unanswered(asked: dict[str, float], reason: str) -> dict[str, str]:

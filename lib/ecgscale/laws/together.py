@@ -27,6 +27,7 @@ class Together:
     places: np.ndarray          # (point,) 0, 1, ...
     ratio: float                # of the places' misses to what the scatter within them would make them
     p: float                    # that each run misses it on its own
+    moments: np.ndarray | None = None           # (point,) of checkpoints, where those of one moment err together
 
     @property
     def evident(self) -> bool:
@@ -34,7 +35,8 @@ class Together:
 
     def counting(self, fit: Fit) -> Fit:
         """The fit, its information that of places instead of runs."""
-        return replace(fit, observations=int(self.places.max()) + 1, inflation=max(self.ratio, 1.0))
+        return replace(fit, observations=int(self.places.max()) + 1, inflation=max(self.ratio, 1.0),
+                       moments=self.moments)
 
 
 def together(fits: list[Fit], clusters: np.ndarray) -> Together | None:
@@ -49,6 +51,39 @@ def together(fits: list[Fit], clusters: np.ndarray) -> Together | None:
     told = [fit for fit in fits if int(fit.free.sum()) + SPARE <= int(places.max()) + 1]
     best = min(told or fits[:1], key=lambda fit: of_places(fit, clusters, places))
     return Together(places, *misses(best, clusters, places))
+
+
+def of_whole_runs(fits: list[Fit], runs: np.ndarray, moments: np.ndarray | None) -> Together:
+    """How checkpoints of a run miss the law together, by the law that the runs prefer, and whether those of one moment
+    do: of the same batches, at one stage of a schedule, where the law does not bend as they do. runs, moments (point,):
+    numbers."""
+    rows = np.arange(len(runs))
+    best = min(fits, key=lambda fit: of_places(fit, rows, runs))
+    alike = moments is not None and at_moments(best, runs, moments) < EVIDENT
+    return Together(runs, *misses(best, rows, runs), moments if alike else None)
+
+
+def at_moments(fit: Fit, runs: np.ndarray, moments: np.ndarray) -> float:
+    """p value of "checkpoints of one moment miss the law each on its own", what their run does apart (F)."""
+    pull = fit.pull * np.sqrt(fit.weights)
+    return one_way(pull - cluster_means(pull, runs)[runs], moments, int(runs.max()))
+
+
+def slices_err(fit: Fit, slices: np.ndarray) -> bool:
+    """Whether runs of one slice of equal compute evidently miss the law together: a schedule, a batch or a rate that
+    goes with the budget. slices (point,): numbers."""
+    return one_way(fit.pull * np.sqrt(fit.weights), slices, int(fit.free.sum()) - 1) < EVIDENT
+
+
+def one_way(pull: np.ndarray, groups: np.ndarray, taken: int) -> float:
+    """p value of "pulls (point,) of one group share nothing" (analysis of variance); taken: degrees of freedom that are
+    not the scatter's any more."""
+    mean, count = cluster_means(pull, groups), np.bincount(groups)
+    between, within = len(count) - 1, len(pull) - len(count) - taken
+    rest = float(((pull - mean[groups]) ** 2).sum())
+    if between < 1 or within < 1 or rest <= 0:
+        return 1.0
+    return float(stats.f.sf((count @ mean**2 / between) / (rest / within), between, within))
 
 
 def places_of(fit: Fit, clusters: np.ndarray) -> np.ndarray | None:

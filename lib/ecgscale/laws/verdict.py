@@ -25,13 +25,17 @@ SIMPLER = {name: law.simpler for name, law in LAWS.items() if law.simpler}
 WORTH = 4.0                 # AICc by which a form must follow the runs better than its simpler one
 INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
 SAME = 1e-9                 # spread of log y below which all runs have one value
+MISSES, MOVED = "fitted without the runs from", "in the better half of the runs"        # how reasons begin
+PULLED, ENDED = "these sizes are not all: ", "E ran to its bound 0 and may be"
+BESIDE = 0.01               # p value of another count's effect from which a law without it is not told
+FLOOR = 0.25                # of the lowest y: a floor at 0 that may be as high is not told, nor what hangs on it
 TOGETHER = 0.95             # correlation of two sizes in the table
 CORRELATED = 0.98           # correlation of a floor and an exponent
 
 
 def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float, alpha: float = 0.05,
             weight: float = 1.0, simpler: Fit | None = None, held_out: dict | None = None, least: int = RUNS,
-            counted: str = "runs") -> str:
+            counted: str = "runs", moved: dict | None = None, beside: dict[str, float] | None = None) -> str:
     """Why the exponents of this fit cannot be told, or "" when they can.
 
     clusters (point,): numbers, one a configuration; ends: its profile, None where no degree of freedom is left.
@@ -39,7 +43,8 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
     of fits when many are made. weight: the law's information weight over that of the best law of the same points.
     simpler: the fit of the form that this one contains (SIMPLER), which must follow the runs clearly less well.
     held_out: how the law, fitted without the largest runs, foretold them (heldout.held_out_errors).
-    least: clusters at least; counted: what they are.
+    least: clusters at least; counted: what they are. moved: the exponent that the better half of the runs has otherwise
+    (heldout.moved_in_better_half). beside: p value of the effect of other counts at the same sizes (added_p), by name.
     """
     parameters = int(fit.free.sum())
     needed = max(least, parameters + SPARE)
@@ -59,11 +64,32 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
         return f"the data support another form ({number(weight, 2)} of the best one's information weight)"
     if simpler is not None and simpler.aicc - fit.aicc < WORTH:
         return f"a simpler law ({simpler.law.name}) follows these runs as well"
+    for name, p in (beside or {}).items():
+        if p < BESIDE:
+            return f"{PULLED}{name} varies too, and matters where the law's sizes are the same (p = {number(p, 1)})"
     if held_out and abs(held_out["bias_log"]) > max(MISSED * held_out["bias_error"], WORSE * fit.sigma,
                                                     SMALL * np.ptp(fit.log_y)):
-        return (f"fitted without the runs from {number(held_out['from'])} on, it misses them by a factor "
+        return (f"{MISSES} {number(held_out['from'])} on, it misses them by a factor "
                 f"{number(np.exp(held_out['bias_log']))}")
+    if moved:
+        return (f"{MOVED} (below {number(moved['below'])}) {moved['exponent']} is {number(moved['value'])} "
+                f"[{number(moved['low'])}, {number(moved['high'])}] instead of "
+                f"{number(fit.values[moved['exponent']])}: these runs follow another law than the rest")
     return imprecise(fit, ends)
+
+
+def added_p(fit: Fit, log_other: np.ndarray, clusters: np.ndarray) -> float:
+    """p value of "another count has no effect beside the law's sizes": of its slope in what the law leaves, held apart
+    from every change of the law's parameters (Wald test, CR3). log_other, clusters (point,)."""
+    inner = fit.free & ~fit.at_bound
+    slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0][inner]
+    design = np.vstack([np.linalg.qr(slopes.T)[0].T, log_other - log_other.mean()])
+    return wald_p(design, fit.as_seen - (fit.log_y - fit.residuals), clusters, 1)
+
+
+def wants_another_form(reason: str) -> bool:
+    """Whether a verdict's reason is one that more runs over the same sizes leave as it is."""
+    return reason.startswith((MISSES, MOVED, PULLED, ENDED))
 
 
 def imprecise(fit: Fit, ends: Profile) -> str:
@@ -73,6 +99,10 @@ def imprecise(fit: Fit, ends: Profile) -> str:
     for place, name in enumerate(fit.law.names):
         if name in SHAPES and name not in fit.law.exponents and fit.at_bound[place]:
             return f"{name} ran to its bound {number(fit.values[name])}: the data want another form"
+    if "E" in intervals and fit.at_bound[0] and len(fit.law.sizes) > 1 \
+            and intervals["E"][1] > FLOOR * np.exp(fit.log_y.min()):
+        return (f"{ENDED} {number(intervals['E'][1])}: without that floor exponents are the "
+                "smallest that they may be")
     for name in fit.law.exponents:
         place = fit.law.names.index(name)
         if not fit.free[place]:
@@ -129,14 +159,22 @@ def slope_p(log_x: np.ndarray, log_y: np.ndarray, clusters: np.ndarray) -> float
     log_x (size, point); clusters (point,).
     """
     design = np.vstack([np.ones_like(log_y), log_x - log_x.mean(axis=1, keepdims=True)])
-    k, count = len(log_x), int(clusters.max()) + 1
-    if np.ptp(log_y) < SAME or count <= k + 1 or np.linalg.matrix_rank(design @ design.T) <= k:
+    return wald_p(design, log_y, clusters, len(log_x))
+
+
+def wald_p(design: np.ndarray, y: np.ndarray, clusters: np.ndarray, last: int) -> float:
+    """p value of "the last columns have no slope in y": Wald test, robust to clusters and unequal spread (CR3, F).
+
+    design (column, point); y, clusters (point,).
+    """
+    columns, count = len(design), int(clusters.max()) + 1
+    if np.ptp(y) < SAME or count <= columns or np.linalg.matrix_rank(design @ design.T) < columns:
         return 1.0
     bread = np.linalg.inv(design @ design.T)
-    beta = bread @ design @ log_y
-    score = design * without_own_pull(np.linalg.qr(design.T)[0].T, log_y - beta @ design, clusters)
+    beta = bread @ design @ y
+    score = design * without_own_pull(np.linalg.qr(design.T)[0].T, y - beta @ design, clusters)
     by_cluster = np.array([np.bincount(clusters, weights=row) for row in score])
     robust = bread @ by_cluster @ by_cluster.T @ bread
-    slope = beta[1:]
-    wald = slope @ np.linalg.pinv(robust[1:, 1:], hermitian=True) @ slope / k
-    return float(stats.f.sf(wald, k, count - k - 1))
+    slope = beta[-last:]
+    wald = slope @ np.linalg.pinv(robust[-last:, -last:], hermitian=True) @ slope / last
+    return float(stats.f.sf(wald, last, count - columns))

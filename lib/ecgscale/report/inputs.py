@@ -136,11 +136,19 @@ class Inputs:
         """The score that is shown."""
         return score_of(self.runs, self.asked)
 
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The columns that the laws explain in a table without a score."""
+        columns = self.laws.columns if self.laws and self.target not in self.runs else None
+        return tuple(name for name in columns.responses if name in self.runs) if columns else ()
+
     @cached_property
     def ranked(self) -> pd.DataFrame:
-        """Every run, best first, those without a score last; the index is a run's place in the page's table."""
+        """Every run, best first, those without a score last; the index is a run's place in the page's table. Without
+        scores those of the lowest loss come first."""
         if self.target not in self.runs:
-            return self.runs.reset_index(drop=True)
+            return self.runs.sort_values(list(self.losses[:1]), na_position="last", kind="stable",
+                                         ignore_index=True) if self.losses else self.runs.reset_index(drop=True)
         return self.runs.sort_values(self.target, ascending=False, na_position="last", kind="stable", ignore_index=True)
 
     @property

@@ -19,6 +19,8 @@ from ecgscale.report.figures import words as group_words
 from ecgscale.report.inputs import Inputs
 from ecgscale.report.style import interval, label, score
 
+LOSSES = 3          # columns of losses in the list of the runs of a table without scores
+
 
 @dataclass(frozen=True)
 class DataTable:
@@ -159,8 +161,11 @@ def planned_hours(inputs: Inputs) -> str:
 
 
 def runs(inputs: Inputs) -> DataTable | None:
-    """Every run, best first; runs without a score last, with their status."""
+    """Every run, best first; runs without a score last, with their status. Of a table without scores the lowest loss
+    first, with the samples that belong to it."""
     frame, target = inputs.ranked, inputs.target
+    shown = [name for name in ("train_records", "samples_seen") if inputs.losses and name in frame]
+    shown += inputs.losses[:LOSSES]
     part = part_of(target) or "score"
     valid = on_part(target, "validation") if part == "test" else None
     hyper = varying_hyperparameters(frame)
@@ -171,14 +176,15 @@ def runs(inputs: Inputs) -> DataTable | None:
         value = interval(row.get(target), row.get(f"{target}_low"), row.get(f"{target}_high"))
         rows.append((str(row["run_id"]), label(str(row.get("family", "–"))), label(str(row.get("optimizer", "–"))),
                      number(row.get("lr")), number(row.get("params")), number(row.get("forward_flops")),
-                     number(row.get("train_flops")), score(row.get(valid)), value,
-                     row.get("status", "–"), spec))
+                     number(row.get("train_flops")), *(number(row[name], 4) for name in shown), score(row.get(valid)),
+                     value, row.get("status", "–"), spec))
     head = {"run": False, "family": False, "optimizer": False, "learning rate": True, "params": True,
-            "forward FLOPs": True, "training FLOPs": True, "chosen by": True, "judged by": True, "status": False,
-            "hyperparameters that vary": False}
+            "forward FLOPs": True, "training FLOPs": True, **{label(name): True for name in shown}, "chosen by": True,
+            "judged by": True, "status": False, "hyperparameters that vary": False}
     told = [place for place in range(len(head)) if any(row[place] not in ("–", "") for row in rows)]
     names = {"chosen by": "validation", "judged by": part}
-    made = table(f"Every run, best first ({label(target)}, 95 % interval)",
+    made = table(f"Every run, lowest loss first ({label(inputs.losses[0])})" if inputs.losses
+                 else f"Every run, best first ({label(target)}, 95 % interval)" if target in frame else "Every run",
                  {names.get(name, name): numeric for name, numeric in (list(head.items())[place] for place in told)},
                  [[row[place] for place in told] for row in rows])
     return made and replace(made, explorer=True)

@@ -16,7 +16,8 @@ SIZES = {       # what a law may scale in: ours -> names of others
                "active_parameters", "activated_params", "activated_parameters"),
     "forward_flops": ("flops", "inference_flops", "forward_flop", "flops_per_sample", "macs_x2"),
     "train_flops": ("c", "compute", "train_flop", "training_flops", "training_flop", "train_compute",
-                    "training_compute", "total_flops", "total_compute", "flop", "total_flop", "pretraining_flops"),
+                    "training_compute", "total_flops", "total_compute", "flop", "total_flop", "pretraining_flops",
+                    "total_training_flops", "total_train_flops"),
     "train_records": ("train_size", "dataset_size", "data_size", "unique_samples", "unique_tokens", "n_train",
                       "num_train", "train_set_size", "training_set_size", "n_records", "num_records", "recordings",
                       "n_recordings", "patients", "n_patients", "unique_records", "train_data_size",
@@ -31,7 +32,8 @@ SIZES = {       # what a law may scale in: ours -> names of others
 SETTINGS = {    # what else defines a run
     "optimizer": ("optim", "opt", "optimiser"), "family": ("architecture", "arch", "model_family", "model_class"),
     "lr": ("learning_rate", "init_lr", "initial_lr", "base_lr", "peak_lr", "max_lr"),
-    "weight_decay": ("wd",), "batch_size": ("bs", "batch"), "epochs": ("n_epochs", "num_epochs", "max_epochs"),
+    "weight_decay": ("wd",), "batch_size": ("bs", "batch", "global_batch_size", "train_batch_size"),
+    "epochs": ("n_epochs", "num_epochs", "max_epochs"),
     "data_fraction": ("fraction", "train_fraction", "data_frac"), "seed": ("random_seed", "rng_seed", "random_state",
                                                                            "init_seed", "replicate", "repetition"),
 }
@@ -66,7 +68,8 @@ SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))({TUNED}
 ERRORS = re.compile(rf"((loss|error|perplexity)|(^|_)({'|'.join(ERROR_WORDS)}))(_({PARTS}))?$")
 NAMESPACES = re.compile(r"^(metrics?|params|param|config|summary|user_attrs|hparams?|hyperparameters|args)_(?=.)")
 CHAPTERS = re.compile(r"^((config|params|hparams|args)[/.])?(model|data|dataset|optim|optimizer|train|trainer|training)"
-                      r"[/.](?=\w\w)", re.IGNORECASE)         # of a nested configuration: data/tokens, optim.lr
+                      r"[/.](?=\w\w)|^throughput[/.](?=total_)", re.IGNORECASE)       # of a nested configuration or a
+#   tracker: data/tokens, optim.lr, throughput/total_tokens, which is no rate
 IN_CHAPTERS = frozenset((*SIZES, "lr", "weight_decay", "batch_size", "epochs"))      # model/name is no run's name
 FINISHED = frozenset(("finished", "complete", "completed", "done", "success", "succeeded", "successful", "ok",
                       "terminated", "ended", "passed"))

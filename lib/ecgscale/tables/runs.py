@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from scipy.stats import spearmanr
 
 from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
+from ecgscale.contracts.run_table import WHOLE_RUN, part_of
 from ecgscale.contracts.tables import ROUNDING, named_in, whole_lines
 from ecgscale.errors import UserError
 from ecgscale.numbers import number
@@ -29,6 +30,7 @@ from ecgscale.tables.names import (
     ROLES,
     SCORES,
     SIZES,
+    UNUSED,
     bare,
     is_response,
     spelled,
@@ -49,6 +51,12 @@ MIXED = ("metric", "metric_name", "set", "subset", "split", "part", "task", "ben
          "eval_dataset", "test_set", "downstream_dataset")       # of tests, in tables of a row a test
 
 COUNTS = ("params", "train_records", "samples_seen")
+GROWING = ("samples_seen", "train_flops", "epochs")     # while a run trains; what else defines it stays as it is
+OF_SIZES = {"params": "params", "samples_seen": "tokens"}       # a word of columns that may hold one
+OF_RATES = frozenset(("per", "sec", "second", "s", "ratio", "rate", "fraction", "share", "percent", "batch", "warmup"))
+BARELY_PERCENT = 5.0            # the largest value from which a score of 0 to 100 is taken for percent without asking
+WORTH_TELLING = 6               # places of the sizes from which a column may be one of tests
+SAME_COUNT = 0.01               # by which two columns of one count may differ, as of whole batches
 SURE = 0.01                     # p value of Spearman's correlation, below which a column is said to rise
 CHANGED = "the file was changed since it was written (its digest is another one): read as it stands"
 
@@ -141,21 +149,26 @@ class Reader:
         self.places = placed(sheet, self.names, self.reading, self.decimal, self.ours)
         self.written = {ours: sheet.names[place] for ours, place in self.places.items()}
         self.values: dict[str, np.ndarray] = {}
+        self.barely_percent: set[str] = set()
 
     def table(self) -> RunTable:
         for name, place in self.places.items():
             self.values[name] = self.cells(name, place)
         self.settle_words()
         self.derive()
+        self.settle_unique()
         self.settle_flops()
         self.settle_shares()
         frame = pd.DataFrame(self.values, index=np.arange(len(self.sheet.lines)))
         frame = self.with_identity(self.with_status(frame))
+        frame = self.without_copies(frame)
         responses = self.responses(frame)
         self.check_needed(frame, responses)
         self.tell_splits(frame)
-        self.tell_mixed()
+        self.tell_mixed(frame)
+        self.tell_unread_sizes(frame)
         for name in responses:
+            self.doubt_percent(name, alone=len(responses) == 1)
             self.doubt(frame, name)
             self.doubt_ends(frame, name)
         keys = self.configuration(frame, responses)
@@ -237,6 +250,18 @@ class Reader:
             self.values[free], self.written[free] = self.values.pop(name), self.written.pop(name)
             self.notices.append(f"{self.written[free]}: holds words, so not read as {name}")
 
+    def settle_unique(self) -> None:
+        """A D beside tokens that is these tokens again, in every row, counts no unique samples."""
+        if bare(self.written.get("train_records", "")) != "d" or "samples_seen" not in self.values:
+            return
+        unique, seen = self.values["train_records"], self.values["samples_seen"]
+        known = np.isfinite(unique) & np.isfinite(seen)
+        if known.any() and np.allclose(unique[known], seen[known], rtol=SAME_COUNT):
+            free = free_name("d", self.values)
+            self.values[free], self.written[free] = self.values.pop("train_records"), self.written.pop("train_records")
+            self.notices.append(f"{self.written[free]}: as {self.written['samples_seen']} in every row, so no count of "
+                                "unique samples")
+
     def settle_flops(self) -> None:
         """A column that is called "flops" alone holds those of training where they go with params x samples, or where
         no forward pass takes as many."""
@@ -266,6 +291,7 @@ class Reader:
                     if column in self.values:
                         self.values[column] = self.values[column] / 100
                 self.notices.append(f"{self.written[name]}: {known.min():g} to {known.max():g}, taken for percent")
+                self.barely_percent |= {name} if known.max() <= BARELY_PERCENT else set()
 
     def with_status(self, frame: pd.DataFrame) -> pd.DataFrame:
         """status: "finished", or how else a run ended, in the table's own words."""
@@ -285,6 +311,9 @@ class Reader:
                             line=int(self.sheet.lines[place]), field=self.written["status"],
                             remedy=f"Known are {', '.join(sorted(FINISHED))}; {', '.join(sorted(LEFT_OUT))}")
         ended = plain.where(~plain.isin(FINISHED), "finished").where(plain != "", "unknown")
+        if not self.ours and not ended.eq("finished").any():
+            self.notices.append(f"{self.written['status']}: no run finished ({listed(sorted(set(words)), 4)}), so none "
+                                f"is used. To use them all: --map {UNUSED}={self.written['status']!r}")
         return frame.assign(status=ended)
 
     def with_identity(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -302,10 +331,29 @@ class Reader:
             frame = frame[~copies].reset_index(drop=True)
         again = frame.groupby("run_id").cumcount()
         if again.any():
-            self.notices.append(f"{self.written['run_id']}: {(again > 0).sum()} row(s) share it with an earlier one; "
-                                "numbered")
+            shared, growing = f"{self.written['run_id']}: {(again > 0).sum()} row(s) share it with an earlier one", \
+                self.of_growing_runs(frame)
+            self.notices.append(f"{shared}; numbered" if growing is None else
+                                f"{shared}, and differ by how far the run had trained: taken for "
+                                f"{growing.nunique():,} runs at several checkpoints each. Of runs that were trained "
+                                f"apart: --map {UNUSED}={self.written['run_id']!r}")
+            if growing is not None:
+                frame[WHOLE_RUN] = growing
             frame["run_id"] = frame["run_id"].where(again.eq(0), frame["run_id"] + "#" + (again + 1).astype(str))
         return frame
+
+    def of_growing_runs(self, frame: pd.DataFrame) -> pd.Series | None:
+        """(row,) name of the run that a row is a checkpoint of, where rows of one name differ by how far it had trained
+        and in nothing else that defines a run; None where names are shared for another reason."""
+        fixed = [name for name in frame if name in ROLES and name not in (*GROWING, "run_id", "status", "latency_ms")]
+        grew = [name for name in GROWING if name in frame]
+        names = frame.groupby("run_id")
+        apart = names[fixed].nunique(dropna=False).gt(1).any(axis=1) if fixed else False
+        further = names[grew].nunique().gt(1).any(axis=1) if grew else False
+        several = names.size().gt(1)
+        if not several.any() or not (several & further & ~np.asarray(apart))[several].all():
+            return None
+        return frame["run_id"].copy()
 
     def names_rows(self, frame: pd.DataFrame) -> str | None:
         """The first column of words that tells every row from every other: a table of models is a row a model."""
@@ -321,6 +369,20 @@ class Reader:
                 raise UserError("holds no numbers", field=wanted, remedy="Name a column of scores or losses")
             asked.append(ours)
         return asked or [name for name in frame if is_response(name) and frame[name].dtype == float]
+
+    def without_copies(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Each score or loss once: a column that has the values of another in every row is looked at once."""
+        several = [] if self.ours or self.reading.responses else [
+            name for name in frame if is_response(name) and frame[name].dtype == float]
+        kept: list[str] = []
+        for name in sorted(several, key=lambda one: part_of(f"{one}_") == "training"):
+            same = next((one for one in kept if frame[one].equals(frame[name])), None)
+            if same is None or frame[name].isna().all():
+                kept.append(name)
+                continue
+            self.notices.append(f"{self.written[name]}: as {self.written[same]} in every row, looked at once")
+            frame = frame.drop(columns=name)
+        return frame
 
     def doubt(self, frame: pd.DataFrame, ours: str) -> None:
         """Says of a response whose name tells little that it goes with the sizes as its kind does not: a "score" that
@@ -338,6 +400,17 @@ class Reader:
                                 f"is {'an error' if score else 'a score'}: --map {other}={written!r} --response "
                                 f"{other}")
 
+    def doubt_percent(self, ours: str, alone: bool) -> None:
+        """Asks about a score that was taken for percent though none reaches a few: bits and points have no end at 1,
+        and 1 less their hundredth is no error. Of many scores that nobody asked for, the notice is enough."""
+        written = self.written[ours]
+        asked = alone or written in (*self.reading.responses, *self.reading.roles.values())
+        if ours in self.barely_percent and asked:
+            raise UserError(f"is this percent? No value reaches {BARELY_PERCENT:g}", field=written,
+                            remedy=f"If so: --derive 'share_score={written}/100' --response share_score. A measure "
+                                   "that does not end at 1 is no score here: give what it lacks of its largest value, "
+                                   f"--derive 'lacking=LARGEST-{written}' --response lacking")
+
     def doubt_ends(self, frame: pd.DataFrame, ours: str) -> None:
         """Says of a response that it lies outside its interval in most rows, or that the ends are in the wrong order:
         columns were exchanged, or one was scaled. A mean of few recordings may leave that of its draws now and then."""
@@ -352,10 +425,12 @@ class Reader:
             self.notices.append(f"{self.written[ours]}: outside its interval, {ends}, in {outside.sum()} row(s): were "
                                 "columns exchanged, or is one in another unit?")
 
-    def tell_mixed(self) -> None:
-        """Says of a table of a row a test, rather than a row a run, that a law over all rows mixes tests."""
-        for name in [name for name in self.values if name in MIXED]:
-            if self.values[name].dtype == object and len(words := set(told_cells(self.values[name]))) > 1:
+    def tell_mixed(self, frame: pd.DataFrame) -> None:
+        """Says of a table of a row a test, rather than a row a run, that a law over all rows mixes tests: by a column's
+        name, or where each of its words stands once at every place of the sizes."""
+        for name in [name for name in self.values if name in MIXED or name not in ROLES]:
+            if self.values[name].dtype == object and len(words := set(told_cells(self.values[name]))) > 1 \
+                    and (name in MIXED or self.once_a_place(frame, name)):
                 written = self.written[name]
                 self.notices.append(f"{written}: holds {listed(sorted(words), 4)}, and a law over all rows mixes them. "
                                     f"For one of them: --where {written}={min(words)!r}")
@@ -364,6 +439,25 @@ class Reader:
         if "split_digest" in frame and (splits := frame["split_digest"].nunique()) > 1:
             self.notices.append(f"split_digest: runs of {splits} splits, whose test parts hold other recordings; a law "
                                 "over all of them mixes these. For a law of one, give the runs of one split")
+
+    def once_a_place(self, frame: pd.DataFrame, name: str) -> bool:
+        """Whether every place of the sizes has one row of each word of a column, and several places have."""
+        sizes = [size for size in SIZES if size in frame]
+        if self.ours or name not in frame or not sizes or frame[name].isna().any():
+            return False
+        rows = frame.groupby(sizes, dropna=False)[name].agg(["size", "nunique"])
+        words = frame[name].nunique()
+        return bool(len(rows) >= WORTH_TELLING and rows.eq(words).all(axis=None))
+
+    def tell_unread_sizes(self, frame: pd.DataFrame) -> None:
+        """Says which columns may hold a size that no column was taken for: params_active_precise, tokens_at_eval."""
+        for role, word in OF_SIZES.items():
+            maybe = [self.written[name] for name, cells in frame.items() if name in self.written and name not in ROLES
+                     and cells.dtype == float and not is_response(name) and len(set(cells.dropna())) > 1
+                     and word in (words := set(name.split("_"))) and not words & OF_RATES]
+            if maybe and role not in frame and not self.ours:
+                self.notices.append(f"no column was taken for {role}, and {listed(maybe, 3)} may hold it: "
+                                    f"--map {role}={maybe[0]!r}")
 
     def called(self, written: str) -> str:
         """Our name of a column that the user named as it stands in the file."""
@@ -399,8 +493,8 @@ class Reader:
         known += [name for name in frame if name.startswith("hp_")]
         if self.ours:
             return known
-        return known + [name for name in frame if name not in ROLES and name not in known and name not in responses
-                        and self.is_setting(name, frame[name])]
+        taken = {*ROLES, *known, *responses, WHOLE_RUN}
+        return known + [name for name in frame if name not in taken and self.is_setting(name, frame[name])]
 
     def is_setting(self, name: str, column: pd.Series) -> bool:
         distinct = column.nunique(dropna=False)

@@ -27,6 +27,21 @@ def answers(frame: pd.DataFrame, loss: np.ndarray, *budgets: float) -> list[dict
     return rows[: len(budgets)]
 
 
+def test_a_budget_beyond_the_runs_says_so_though_each_size_is_among_theirs():
+    """Slices of compute hold large models that saw little and small ones that saw much: best sizes for a hundred times
+    the largest run are both among those of the runs, and nothing said that no run had cost as much."""
+    random = np.random.default_rng(2)
+    flops = np.repeat(np.geomspace(1e18, 1e20, 5), 24)
+    params = np.sqrt(flops / 120) * np.exp(random.uniform(-3, 3, len(flops)))
+    frame = pd.DataFrame({"params": params, "samples_seen": flops / 6 / params, "train_flops": flops})
+    loss = TRUTH["E"] + TRUTH["A"] * params ** -TRUTH["alpha"] + TRUTH["B"] * (flops / 6 / params) ** -TRUTH["beta"]
+    within, beyond = answers(frame, loss * np.exp(0.003 * random.standard_normal(len(flops))), 1e20, 1e22)
+    assert not within["note"]
+    assert beyond["params"] < params.max()
+    assert beyond["samples"] < frame["samples_seen"].max()
+    assert beyond["note"] == "beyond the table's runs, 100 times the largest one's FLOPs"
+
+
 @pytest.mark.parametrize("budget", [1e20, 1e23, 1e25])
 def test_the_best_size_is_the_law_s_own_also_far_beyond_the_table(budget):
     """The minimum of the planted law along 6 N D = C by a fine grid is no farther from the estimate than the interval

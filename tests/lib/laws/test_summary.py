@@ -89,6 +89,26 @@ def test_a_budget_without_a_law_is_told_with_what_would_help():
                for one in told_answers(laws))
 
 
+def test_a_budget_and_a_place_are_answered_by_the_frontier_where_settings_vary():
+    """Learning rates around the best one at places of a grid: the terminal told no best sizes of such tables, however
+    well the frontier's law is known, and the loss at a place from the law of all settings alone."""
+    random = np.random.default_rng(1)
+    params, tokens = (np.repeat(one.ravel(), 6) for one in np.meshgrid(np.geomspace(1e7, 1e10, 6),
+                                                                       np.geomspace(1e9, 1e12, 6)))
+    rate = 10 ** random.uniform(-4, -2, len(params))
+    loss = (1.7 + 400 * params**-0.34 + 410 * tokens**-0.28) * np.exp(
+        0.02 * np.abs(np.log10(rate) + 3) + 0.002 * random.standard_normal(len(params)))
+    runs = pd.DataFrame({"run_id": [f"r{i}" for i in range(len(params))], "params": params, "samples_seen": tokens,
+                         "lr": rate, "test_loss": loss})
+    laws = fit_run_table(runs, target="test_loss", replicates=30, budgets=(spending("1e22"),),
+                         places=({"params": 1e9, "samples_seen": 1e11},))
+    told = told_answers(laws)
+    best = next(one for one in told if one.startswith("best for 1 × 10²² FLOPs"))
+    assert "(test_loss, joint of the frontier): params " in best
+    at = next(one for one in told if one.startswith("test_loss at params 1 G"))
+    assert "(joint of the frontier)" in at
+
+
 def lowest(law: str, runs: int) -> dict[str, float]:
     """Of all noises and designs but one axis, what the cells of that many runs hold of 0.90, where below 0.85."""
     cells = pd.read_csv(COUNTS).query("law == @law and of == 'runs' and design != 'one_axis' and runs == @runs")

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from ecgscale.analysis.analyse import NOTHING_ASKED, analyse
+from ecgscale.numbers import number
 from ecgscale.paths import ASSETS
-from ecgscale.report import inputs, page
+from ecgscale.report import inputs, page, tables
 from ecgscale.tables.runs import read_runs
 
 N = np.geomspace(1e5, 1e9, 18)
@@ -47,3 +48,20 @@ def test_any_table_ends_in_a_report(tmp_path, capsys, name):
     html = (tmp_path / "report" / "report.html").read_text()
     assert said in terminal or name == "one optimizer"
     assert said in html
+
+
+def test_of_a_table_of_losses_the_list_of_runs_has_them_the_lowest_first(tmp_path):
+    """It was headed "best first (Challenge score (test))", in the order of the file, without a loss in any row."""
+    random = np.random.default_rng(2)
+    table = pd.DataFrame({"run": [f"r{i}" for i in range(18)], "params": N, "tokens": random.permutation(20 * N),
+                          "val_loss": 3 * N**-0.1, "state": "finished"}).sample(frac=1, random_state=1)
+    table.to_csv(tmp_path / "runs.csv", index=False)
+    (tmp_path / "study.yaml").write_text(STUDY % 0)
+    analyse(tmp_path / "runs.csv", [], tmp_path / "study.yaml", tmp_path / "fit")
+    read = inputs.read(tmp_path / "runs.csv", tmp_path / "fit")
+    made = tables.runs(read)
+    assert made.caption.startswith("Every run, lowest loss first (")
+    assert [row[0] for row in made.rows] == [f"r{i}" for i in reversed(range(18))]
+    lowest = dict(zip(made.head, made.rows[0], strict=True))
+    assert number(table["val_loss"].min(), 4) in lowest.values()
+    assert number(table.set_index("run")["tokens"]["r17"], 4) in lowest.values()

@@ -93,6 +93,8 @@ def test_a_free_name_is_no_role_and_not_taken():
 
 
 @pytest.mark.parametrize(("written", "role", "factor"), [
+    ("throughput/total_tokens", "samples_seen", 1), ("throughput/total_gflops", "train_flops", 1e9),
+    ("throughput/tokens", None, 1), ("dataset.global_batch_size", "batch_size", 1),
     ("data/tokens", "samples_seen", 1), ("data.tokens_b", "samples_seen", 1e9), ("model/n_params", "params", 1),
     ("config/optim.lr", "lr", 1), ("trainer/batch_size", "batch_size", 1), ("train/tokens", "samples_seen", 1),
     ("model/name", None, 1), ("model/d", None, 1), ("data/seed", None, 1), ("train/loss", None, 1)])

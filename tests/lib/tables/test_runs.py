@@ -12,7 +12,7 @@ from ecgscale.contracts.run_table import configurations
 from ecgscale.errors import UserError
 from ecgscale.laws.columns import responses, rows_used, told_rows
 from ecgscale.paths import ASSETS
-from ecgscale.tables.delimited import parsed
+from ecgscale.tables.delimited import Sheet, parsed
 from ecgscale.tables.names import understand
 from ecgscale.tables.runs import read_any, read_runs, read_telling, run_table
 
@@ -414,3 +414,88 @@ def test_what_is_to_be_said_of_a_table_reaches_commands_that_print_no_summary(tm
     told = capsys.readouterr().err.splitlines()
     assert told == [f"{tmp_path / 'runs.csv'}: {one}" for one in (
         "accuracy: 50 to 62, taken for percent", "1 row(s) repeat another one in every column: left out")]
+
+
+def test_a_d_that_is_the_tokens_again_counts_no_unique_samples():
+    """A public table of 261 runs has D beside train_tokens, equal in every row: it was read as unique samples, and a
+    budget told epochs of them. One that is less in some row is what D beside T is."""
+    text = "N,D,train_tokens,loss\n1e6,1e9,1000000512,3\n2e6,2e9,2e9,2.8\n4e6,{},4e9,2.6\n"
+    same = read(text.format("4e9"))
+    assert "train_records" not in same.frame
+    assert same.frame["samples_seen"].tolist() == [1000000512, 2e9, 4e9]
+    assert "D: as train_tokens in every row, so no count of unique samples" in same.columns.notices
+    assert read(text.format("1e9")).frame["train_records"].tolist() == [1e9, 2e9, 1e9]
+
+
+def test_a_column_that_may_hold_a_size_is_told_where_none_was_read():
+    """params_active_precise beside tokens: a law over tokens alone pooled 22 networks without a word of it."""
+    told = read("params_active_precise,tokens,params_per_layer,loss\n1e6,1e9,7,3\n2e6,2e9,8,2\n").columns.notices
+    assert told == ("no column was taken for params, and params_active_precise may hold it: "
+                    "--map params='params_active_precise'",)
+    assert not read("params,params_embedding,tokens,loss\n1e6,1e5,1e9,3\n2e6,2e5,2e9,2\n").columns.notices
+
+
+CHECKPOINTS = pd.DataFrame({"run_name": ["a", "a", "b", "b", "c"], "params": [1e6, 1e6, 2e6, 2e6, 4e6],
+                            "tokens": [1e9, 2e9, 1e9, 2e9, 1e9], "step": [1, 2, 1, 2, 1],
+                            "loss": [3, 2.9, 2.8, 2.7, 2]})
+
+
+def test_rows_of_one_name_that_differ_by_how_far_a_run_had_trained_are_its_checkpoints():
+    table = run_table(Sheet.of(CHECKPOINTS))
+    assert table.frame["run_id"].tolist() == ["a", "a#2", "b", "b#2", "c"]
+    assert table.frame["whole_run"].tolist() == ["a", "a", "b", "b", "c"]
+    assert "whole_run" not in table.columns.configuration
+    assert table.columns.notices == (
+        "run_name: 2 row(s) share it with an earlier one, and differ by how far the run had trained: taken for 3 runs "
+        "at several checkpoints each. Of runs that were trained apart: --map unused='run_name'",)
+    apart = run_table(Sheet.of(CHECKPOINTS), Reading(unused=("run_name",)))
+    assert "whole_run" not in apart.frame
+
+
+@pytest.mark.parametrize("other", [{"params": [1e6, 2e6, 4e6, 8e6, 4e6]}, {"lr": [1e-3, 2e-3, 1e-3, 2e-3, 1e-3]},
+                                   {"seed": [1, 2, 1, 2, 1]}, {"tokens": 1e9}])
+def test_rows_of_one_name_that_differ_in_what_defines_a_run_are_runs_each(other):
+    table = run_table(Sheet.of(CHECKPOINTS.assign(**other)))
+    assert "whole_run" not in table.frame
+    assert table.columns.notices == ("run_name: 2 row(s) share it with an earlier one; numbered",)
+
+
+def test_a_score_or_loss_that_stands_twice_is_looked_at_once():
+    """A public table has loss and C4 Eval Loss, equal in every row: each law was fitted and told twice."""
+    table = read("params,loss,C4 Eval Loss,val_loss\n1e6,3,3,4\n2e6,2,2,3\n")
+    assert list(table.columns.responses) == ["loss", "val_loss"]
+    assert table.columns.notices == ("C4 Eval Loss: as loss in every row, looked at once",)
+    asked = read("params,loss,C4 Eval Loss\n1e6,3,3\n2e6,2,2\n", responses=("C4 Eval Loss",))
+    assert list(asked.columns.responses) == ["c4_eval_loss"]
+
+
+def test_a_score_of_points_is_not_taken_for_percent_without_asking():
+    """Mutual information in bits, up to 3.6 (public tables of cells): taken for percent, its law was one of
+    1 - bits / 100. Of several scores that nobody asked for it is said."""
+    text = "params,bits_score{}\n1e6,0.4{}\n2e6,1.9{}\n4e6,3.6{}\n"
+    with pytest.raises(UserError, match="is this percent") as asked:
+        read(text.format(*[""] * 4))
+    assert "--derive" in asked.value.remedy
+    two = read(text.format(",auroc", ",0.7", ",0.8", ",0.9"))
+    assert two.columns.notices == ("bits_score: 0.4 to 3.6, taken for percent",)
+    derived = read(text.format(*[""] * 4), derived={"lacking": "4-bits_score"}, responses=("lacking",))
+    assert derived.frame["lacking"].tolist() == pytest.approx([3.6, 2.1, 0.4])
+
+
+def test_where_no_run_finished_the_way_to_use_them_all_is_told():
+    """61 of 67 runs of a public sweep failed after their last value was logged, as W&B has it, and 6 crashed."""
+    table = read("Name,State,params,loss\na,failed,1e6,3\nb,crashed,2e6,2\n")
+    assert table.columns.notices == ("State: no run finished (crashed, failed), so none is used. To use them all: "
+                                     "--map unused='State'",)
+
+
+def test_a_column_of_which_each_word_stands_once_at_every_place_is_one_of_tests():
+    """A public table of 266 rows has a raw and a scaled loss at each of 133 places, told apart by `condition`: a law
+    over all rows mixed them without a word. A setting that was tried at some places is none."""
+    rows = [(size, how, 3 - size / 1e7 + (how == "scaled")) for size in range(1_000_000, 9_000_000, 1_000_000)
+            for how in ("raw", "scaled")]
+    frame = pd.DataFrame(rows, columns=["params", "condition", "loss"])
+    assert run_table(Sheet.of(frame)).columns.notices == (
+        "condition: holds raw, scaled, and a law over all rows mixes them. For one of them: --where condition='raw'",)
+    assert not run_table(Sheet.of(frame.iloc[1:])).columns.notices
+    assert not run_table(Sheet.of(frame), Reading(where={"condition": "raw"})).columns.notices[1:]
