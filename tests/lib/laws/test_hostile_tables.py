@@ -17,12 +17,16 @@ LOSS = (0.1 + 6 * SIZE**-0.3) * np.exp(0.02 * np.random.default_rng(1).standard_
 EVERY = np.arange(N)
 
 
+# numba's warning is of its compiling, once in a fresh environment
+strictly = pytest.mark.filterwarnings("error", "ignore::numba.core.errors.NumbaExperimentalFeatureWarning")
+
+
 def laws_of(tmp_path, **columns):
     pd.DataFrame(columns).to_csv(tmp_path / "table.csv", index=False)
     return fit_run_table(read_runs(tmp_path / "table.csv").frame, target="none", replicates=10)
 
 
-@pytest.mark.filterwarnings("error")
+@strictly
 @pytest.mark.parametrize(("columns", "said"), [
     ({"params": SIZE, "loss": 0.5}, "no effect"),
     ({"params": 1e6, "loss": LOSS}, "fewer than two values above 0"),
@@ -42,7 +46,7 @@ def test_a_poor_table_tells_nothing_and_says_why(tmp_path, columns, said):
     assert any(said in reason for reason in [*laws.disabled.values(), *(fit.reason for fit in laws.fits)])
 
 
-@pytest.mark.filterwarnings("error")
+@strictly
 @pytest.mark.parametrize("columns", [
     {"params": np.where(EVERY % 5 == 0, 0.0, SIZE), "loss": np.where(EVERY % 7 == 0, 0.0, LOSS)},
     {"params": SIZE, "loss": np.where(EVERY == 3, np.inf, LOSS)},
