@@ -1,6 +1,5 @@
-"""A full disk under EXPORT, BENCH and REPORT at their first, middle and last file: minutes, `make faults`.
-
-The quicker commands meet it at every file in tests/bin/test_full_disk.py.
+"""A full disk under EXPORT, BENCH and REPORT at their first, middle and last file, and under PREPARE and COLLECT at
+every file: minutes, `make faults`. tests/bin/test_full_disk.py has the quicker ones.
 """
 
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.bin.test_full_disk import folders, meets_a_full_disk  # noqa: F401
 from tests.commands import run_command
 from tests.full_disk import survived, sweep
 from tests.tiny_folders import exportable
@@ -56,3 +56,8 @@ def test_a_full_disk(command, place, tmp_path):
     assert len(runs) == 2 * FILES
     for full, again in zip(runs[::2], runs[1::2], strict=True):
         survived(whole, full, again, TIMED[command])
+
+
+@pytest.mark.parametrize("command", ["ecg-prepare", "ecg-collect"])
+def test_every_file_of_a_command_meets_a_full_disk(command, folders, small_corpus, tmp_path):  # noqa: F811
+    meets_a_full_disk(command, 99, folders, small_corpus, tmp_path)

@@ -88,7 +88,6 @@ def test_an_image_of_other_code_stops_the_run(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "image"), [
-    (("-profile", "docker"), f"localhost/ecgscale:{__version__}-cpu"),
     (("-profile", "apptainer,openvino_gpu"), f"{ROOT}/containers/ecgscale-{__version__}-openvino.sif"),
     (("-profile", "podman", "--registry", "there/you"), f"there/you/ecgscale:{__version__}-cpu"),
     (("-profile", "singularity,cuda", "--registry", "there/you"), f"docker://there/you/ecgscale:{__version__}-cuda"),

@@ -65,7 +65,7 @@ def test_the_first_runs_are_cheap_and_apart():
 
 
 def test_a_tenth_of_the_cost_predicts_better_than_as_many_flops_of_random_runs():
-    """Five tables of docs/explanation/growing_noise.py, whose small runs are noisier, and three random draws of each;
+    """Five tables of docs/explanation/growing_noise.py, whose small runs are noisier, and two random draws of each;
     of 40 tables the median errors are 0.016 and 0.040."""
     script = runpy.run_path(str(Path(__file__).parents[3] / "docs" / "explanation" / "growing_noise.py"))
     beaten = []
@@ -80,5 +80,5 @@ def test_a_tenth_of_the_cost_predicts_better_than_as_many_flops_of_random_runs()
             return abs(told[0] - script["curve"](AT)[0])
 
         ours = off("ecg-next")
-        beaten += [off("random", draw) > ours for draw in range(3)]
+        beaten += [off("random", draw) > ours for draw in range(2)]
     assert np.mean(beaten) > 0.6
