@@ -81,11 +81,16 @@ def vision_curves(best: bool = False) -> list[Curve]:
         x, y = rows["seen"].to_numpy(float), rows["y"].to_numpy(float)
         y = np.minimum.accumulate(y) if best else y
         left = np.minimum.accumulate(y) < 0.9 * y[0]
-        x, y = x[left], y[left]
-        half = x <= 0.5 * x.max(initial=0.0)
-        if half.sum() >= 8 and y[half][-1] <= 0.9 * y[0]:
-            out.append(Curve(key[1], " ".join(map(str, key)), x[half], y[half], x[~half], y[~half]))
+        out += half_known(key[1], " ".join(map(str, key)), x[left], y[left], least=8, fall=0.1)
     return out
+
+
+def half_known(group: str, name: str, x: np.ndarray, y: np.ndarray, *, least: int, fall: float,
+               half: float = 0.5) -> list[Curve]:
+    """The curve whose first half is given, if that has the least number of points and falls by a share; else none."""
+    given = x <= half * x.max(initial=0.0)
+    enough = given.sum() >= least and y[given][-1] <= (1 - fall) * y[0]
+    return [Curve(group, name, x[given], y[given], x[~given], y[~given])] if enough else []
 
 
 def few_shot_curves(checkout: Path, best: bool = False) -> list[Curve]:
@@ -105,9 +110,8 @@ def few_shot_curves(checkout: Path, best: bool = False) -> list[Curve]:
     for key, own in table[table["step"].ge(1000)].sort_values("step", kind="stable").groupby(keys):
         x, y = own["step"].to_numpy(float), own["y"].to_numpy(float)
         y = np.minimum.accumulate(y) if best else y
-        half = x <= 0.515 * x[-1]
-        if half.sum() >= 6 and y[half][-1] <= 0.9 * y[0] and np.mean(np.diff(y[half]) > 0) <= 0.3:
-            out.append(Curve(key[-1], " ".join(key), x[half], y[half], x[~half], y[~half]))
+        out += [curve for curve in half_known(key[-1], " ".join(key), x, y, least=6, fall=0.1, half=0.515)
+                if np.mean(np.diff(curve.y) > 0) <= 0.3]
     return out
 
 
@@ -129,9 +133,7 @@ def checkpoint_curves(folder: Path, best: bool = False) -> list[Curve]:
                 continue
             x, y = known[:, 0], loss(known[:, 1])
             y = np.minimum.accumulate(y) if best else y
-            half = x <= 0.5 * x[-1]
-            if y[half][-1] <= 0.95 * y[0]:
-                out.append(Curve(group, f"{file.stem} {column}", x[half], y[half], x[~half], y[~half]))
+            out += half_known(group, f"{file.stem} {column}", x, y, least=1, fall=0.05)
     return out
 
 

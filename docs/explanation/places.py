@@ -16,6 +16,7 @@ import numpy as np
 from ecgscale.laws.answer import counted_as
 from ecgscale.laws.fit import at_quantile, fit_law
 from ecgscale.laws.forms import LAWS
+from ecgscale.laws.layout import Layout
 from ecgscale.laws.planted import EXCESS, TRUTH, factorial, scattered
 from ecgscale.laws.profile import profile
 from ecgscale.laws.robust import choose_loss
@@ -40,7 +41,7 @@ def held(law: str, log_x: np.ndarray, log_y: np.ndarray, frontier: bool) -> tupl
     squared = fit_law(law, *np.exp(log_x), y=np.exp(log_y), polish=False)
     fit = at_quantile(squared, SHARE) if frontier else choose_loss([squared]).lead(squared)
     runs = np.arange(fit.points)
-    clusters, by_place, _ = counted_as([fit], runs, runs)
+    clusters, by_place, _ = counted_as([fit], runs, Layout())
     ends = [profile(fit, clusters=one).parameters() for one in (runs, clusters)]
     inside = [[one[name][0] <= TRUTH[law][name] <= one[name][1] for name in fit.law.exponents] for one in ends]
     widths = [sum(one[name][1] - one[name][0] for name in fit.law.exponents) for one in ends]

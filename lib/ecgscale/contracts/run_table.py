@@ -19,6 +19,8 @@ SPECIFICATION = (
 )
 
 WHOLE_RUN = "whole_run"     # in a table of checkpoints: the name of the run that a row is of
+COUNTS = ("params", "train_records", "samples_seen")    # sizes that are numbers of things
+GROWING = ("samples_seen", "train_flops", "epochs")     # while a run trains; what else defines it stays as it is
 
 PART_NAMES = {"test_": "test", "valid_": "validation", "train_": "training"}      # prefix of a column -> its part
 SCORES = ("test_challenge_score", "test_auroc")     # what runs are judged by: the first that a table holds

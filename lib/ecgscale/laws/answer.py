@@ -16,23 +16,14 @@ from ecgscale.laws.counted import shortfalls
 from ecgscale.laws.fit import Fit, diagnostics, finite, fit_law, information_weights, with_huber
 from ecgscale.laws.forms import CURVES, LAWS, Law
 from ecgscale.laws.heldout import held_out_errors, moved_in_better_half
+from ecgscale.laws.layout import Layout
 from ecgscale.laws.next_runs import would_identify
 from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.robust import choose_loss, influential
 from ecgscale.laws.together import Together, of_whole_runs, slices_err, together
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
-from ecgscale.laws.verdict import (
-    PRECISION,
-    RUNS,
-    SIMPLER,
-    SUPPORTED,
-    WORTH,
-    added_p,
-    effect_p,
-    wants_another_form,
-    why_not,
-)
+from ecgscale.laws.verdict import PRECISION, RUNS, SIMPLER, SUPPORTED, WORTH, added_p, effect_p, why_not
 
 UNIQUE = ("params", "train_records")        # stands for samples seen in a table that counts no others
 OF_SEVERAL = {("params", "samples_seen"): "joint", UNIQUE: "joint",
@@ -72,22 +63,16 @@ Asking = Callable[[list[tuple]], list[Answer]]      # answers to arguments of `a
 
 def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, replicates: int, seed: int,
            alpha: float, laws: tuple[str, ...] = CURVES, runs: np.ndarray | None = None,
-           huber: float | None = None, observations: np.ndarray | None = None,
-           whole: tuple[np.ndarray, np.ndarray | None] | None = None,
-           others: dict[str, np.ndarray] | None = None, slices: np.ndarray | None = None) -> Answer:
+           huber: float | None = None, layout: Layout | None = None) -> Answer:
     """The laws that the runs of one question support, each with intervals and verdict, and for a single size the
     average of all, whose weights name the others.
 
     sizes: one (run,) array a size, of the question's rows; clusters (run,): runs of one configuration share a number;
-    observations (run,): numbers of fewer, where the errors of several configurations go together
-    (headline.observations); whole: names of the runs that rows are checkpoints of, where they are
-    some, and numbers of their moments (headline.whole_runs), (run,) each;
-    others: counts (run,) by name that vary beside the sizes of a law of several (headline.others_beside);
-    slices (run,): numbers of the slices of equal compute that a table is made of (headline.slices_of);
     alpha: the p value that "no effect" needs, by the number of questions asked; laws: of a single size; runs (run,):
-    their names, for those that exponents hang on; huber: the threshold on log y that is asked for.
+    their names, for those that exponents hang on; huber: the threshold on log y that is asked for; layout: which of the
+    runs may err together, and what varies beside the sizes.
     """
-    y = question.response.y[question.rows]
+    y, layout = question.response.y[question.rows], layout or Layout()
     clusters = cluster_numbers(len(y), clusters)
     laws = (laws if question.quantile is None else OF_FRONTIERS) if len(sizes) == 1 else (OF_SEVERAL[question.x],)
     names = [name for name in laws if len(LAWS[name].parameters) + 3 <= len(y)]
@@ -97,14 +82,16 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     loss = choose_loss(list(squared.values()), huber, question.quantile)
     fits = {name: loss.lead(fit) for name, fit in squared.items()}
     plain = loss.lead(fit_law("constant", sizes[0], y=y, weights=weighting))
-    beside = {name: {other: added_p(fits[name], np.log(values), clusters) for other, values in (others or {}).items()}
+    beside = {name: {other: added_p(fits[name], np.log(values), clusters) for other, values in layout.others.items()}
               for name in fits}
-    clusters, by_place, shared = counted_as([*fits.values()], clusters, cluster_numbers(len(y), observations), whole)
-    if shared and (by_place or whole is not None):
+    clusters, by_place, shared = counted_as([*fits.values()], clusters, layout)
+    checkpoints = layout.whole is not None
+    if shared and (by_place or checkpoints):
         fits, plain = {name: shared.counting(fit) for name, fit in fits.items()}, shared.counting(plain)
-    sliced = slices is not None and whole is None and any(slices_err(fit, slices) for fit in fits.values())
+    slices = layout.slices
+    sliced = slices is not None and not checkpoints and any(slices_err(fit, slices) for fit in fits.values())
     if sliced:
-        fits = {name: replace(fit, moments=slices) for name, fit in fits.items()}
+        fits = {name: replace(fit, crossed=slices) for name, fit in fits.items()}
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
     effect = effect_p(fits, np.log(sizes), np.log(y), clusters)
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
@@ -112,7 +99,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     boots = {name: bootstrap(fits[name], replicates, seed, slices if sliced else clusters) for name in told_of
              if question.quantile is None or len(sizes) > 1}
     profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
-    places = clusters if by_place or whole is not None else None
+    places = clusters if by_place or checkpoints else None
     errors = held_out_errors(names, sizes, y, slices if sliced else places) if question.quantile is None else {}
     moved = {name: moved_in_better_half(fits[name], loss, clusters) for name in told_of if len(sizes) > 1}
     least, what = 0 if by_place and shared else RUNS, "places" if by_place else "runs"      # of places from 5 on
@@ -120,17 +107,17 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
                              fits.get(SIMPLER.get(name)), errors.get(name), least, what, moved.get(name), beside[name])
                for name, fit in fits.items() if name in told_of}
     told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, "by_place": by_place,
-            "together_p": shared.p if shared else None, "checkpoints": whole is not None,
+            "together_p": shared.p if shared else None, "checkpoints": checkpoints,
             "slices": int(slices.max()) + 1 if sliced else None,
             "weighted_by": "noise between seeds" if weighting is not None else None,
             "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
     runs = np.arange(len(y)).astype(str) if runs is None else runs
-    out = [describe(question, fits[name], boots.get(name), profiles.get(name), reasons[name],
+    out = [describe(question, fits[name], boots.get(name), profiles.get(name), reasons[name].text,
                     told | {"weight": float(weights[name]), "held_out": errors.get(name),
                             "better_half": moved.get(name),
                             "would_identify": would_identify(fits[name], PRECISION, places)
-                            if reasons[name] and not wants_another_form(reasons[name]) else [],
-                            "band": None if reasons[name] or len(sizes) > 1 else band(fits[name], clusters),
+                            if reasons[name].text and reasons[name].runs_help else [],
+                            "band": None if reasons[name].text or len(sizes) > 1 else band(fits[name], clusters),
                             "losses": side_by_side(squared[name], fits[name], profiles.get(name), clusters),
                             "influential": [{"run": str(runs[one.pop("point")])} | one
                                             for one in influential(fits[name])]}) for name in told_of]
@@ -139,18 +126,16 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     return Answer(question, out, boots, profiles, clusters)
 
 
-def counted_as(fits: list[Fit], clusters: np.ndarray,
-               observations: np.ndarray,
-               whole: tuple[np.ndarray, np.ndarray | None] | None = None
-               ) -> tuple[np.ndarray, bool, Together | None]:
+def counted_as(fits: list[Fit], clusters: np.ndarray, layout: Layout) -> tuple[np.ndarray, bool, Together | None]:
     """(run,) numbers of what the intervals count; whether that is places of the sizes; how runs of a place miss the law
     together, where that was asked. Configurations are counted, or whole runs where rows are checkpoints of them
     (`whole`), which share the run's error, or places where another size does the same to all runs of a place
     (`observations`), or where they evidently miss the law together.
     """
-    if whole is not None:
-        runs = cluster_numbers(len(clusters), whole[0])
-        return runs, False, of_whole_runs(fits, runs, whole[1]) if fits else None
+    if layout.whole is not None:
+        runs = cluster_numbers(len(clusters), layout.whole)
+        return runs, False, of_whole_runs(fits, runs, layout.moments) if fits else None
+    observations = cluster_numbers(len(clusters), layout.observations)
     if observations.max() < clusters.max():
         return observations, True, None
     found = together(fits, clusters)

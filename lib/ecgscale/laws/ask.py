@@ -12,7 +12,7 @@ from ecgscale.errors import UserError
 from ecgscale.laws.answer import answer
 from ecgscale.laws.columns import responses
 from ecgscale.laws.fitted import FittedLaw, of_answer
-from ecgscale.laws.headline import observations, others_beside, slices_of, whole_runs
+from ecgscale.laws.layout import layout_of
 from ecgscale.laws.table import questions
 from ecgscale.tables.names import understand
 from ecgscale.tables.runs import read_any
@@ -44,8 +44,5 @@ def fit(table: Path | str | pd.DataFrame, *, response: str | None = None, over: 
     question, labels = asked[0], configurations(read.frame)
     made = answer(question, [read.frame[name].to_numpy(float)[question.rows] for name in question.x],
                   labels[question.rows], replicates, seed, 0.05,
-                  observations=observations(read.frame.iloc[question.rows], question.x, labels[question.rows]),
-                  whole=whole_runs(read.frame.iloc[question.rows]),
-                  others=others_beside(read.frame.iloc[question.rows], question.x),
-                  slices=slices_of(read.frame.iloc[question.rows], question.x))
+                  layout=layout_of(read.frame.iloc[question.rows], question.x, labels[question.rows]))
     return of_answer(made, read.frame)

@@ -144,12 +144,14 @@ def backtest_errors(fits: CurveFits, cuts: list[int]) -> np.ndarray:
     return np.sqrt(np.mean(squares, axis=0))
 
 
-def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float = 0.5) -> np.ndarray:
-    """(point,) of values (law, point), interpolated between the laws whose weights meet at the share."""
+def weighted_quantile(values: np.ndarray, weights: np.ndarray, share: float | np.ndarray = 0.5) -> np.ndarray:
+    """(point,) of values (law, point), interpolated between the laws whose weights meet at the share, one for all
+    points or (point,)."""
     order = np.argsort(values, axis=0)
     sorted_values, sorted_weights = np.take_along_axis(values, order, axis=0), weights[order]
     centre = (np.cumsum(sorted_weights, axis=0) - sorted_weights / 2) / weights.sum()
-    return np.array([np.interp(share, place, value) for place, value in zip(centre.T, sorted_values.T, strict=True)])
+    return np.array([np.interp(one, place, value) for one, place, value in zip(
+        np.broadcast_to(share, values.shape[1]), centre.T, sorted_values.T, strict=True)])
 
 
 def flatter(ahead: np.ndarray, weights: np.ndarray, last: float, points: int) -> np.ndarray:
@@ -158,8 +160,7 @@ def flatter(ahead: np.ndarray, weights: np.ndarray, last: float, points: int) ->
     middle = weighted_quantile(ahead, weights)
     if points < SEVERAL:
         return middle
-    return np.where(middle < last, weighted_quantile(ahead, weights, FLATTER),
-                    weighted_quantile(ahead, weights, 1 - FLATTER))
+    return weighted_quantile(ahead, weights, np.where(middle < last, FLATTER, 1 - FLATTER))
 
 
 def half_width(fits: CurveFits, weights: np.ndarray, middle: np.ndarray, noise: np.ndarray, log_x: np.ndarray,

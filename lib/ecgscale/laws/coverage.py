@@ -93,7 +93,7 @@ def cover(law: str, runs: int, noise: Noise, tables: int, seed: int = 0, replica
         fit, simpler = loss.lead(fit), simpler and loss.lead(simpler)
         at = x.max(axis=1, keepdims=True) * np.array(AHEAD)
         made = profile(fit, np.log(at), clusters)
-        told.append(not why_not(fit, clusters, made, slope_p(fit.log_x, fit.log_y, clusters), simpler=simpler))
+        told.append(not why_not(fit, clusters, made, slope_p(fit.log_x, fit.log_y, clusters), simpler=simpler).text)
         ends.append([inside(truth[name], made.parameters()[name]) for name in names])
         endless.append(((made.theta[:, 0] <= fit.low + 1e-9) | (made.theta[:, 1] >= fit.high - 1e-9))[fit.free])
         here = np.log(form(*at, **truth))

@@ -241,7 +241,7 @@ def allowances(fit: Fit, gradients: np.ndarray, clusters: np.ndarray, tail: np.n
     if not known.any():
         return np.full(len(tail), np.inf)
     rises = [np.full(len(tail), EXACT)]
-    for counted in (clusters, *([] if fit.moments is None else [fit.moments])):
+    for counted in (clusters, *([] if fit.crossed is None else [fit.crossed])):
         relative, own = robust_variance(fit, gradients[known] / np.sqrt(least[known])[:, None], counted)
         noise, freedom = np.repeat([[np.median(relative)], [np.median(own)]], len(tail), axis=1)
         noise[known], freedom[known] = relative, own

@@ -20,15 +20,8 @@ from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.fitted import asked_answers
 from ecgscale.laws.forms import CURVES
 from ecgscale.laws.groups import group_laws
-from ecgscale.laws.headline import (
-    frontier_of,
-    frontier_share,
-    observations,
-    others_beside,
-    slices_of,
-    whole_runs,
-    with_headlines,
-)
+from ecgscale.laws.headline import frontier_of, frontier_share, with_headlines
+from ecgscale.laws.layout import layout_of
 from ecgscale.laws.profile import Profile
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import versions
@@ -97,9 +90,7 @@ def tasks(asked: list[Question], frame: pd.DataFrame, labels: np.ndarray, replic
     names = frame["run_id"].astype(str).to_numpy()
     return [(question, [frame[name].to_numpy(float)[question.rows] for name in question.x], labels[question.rows],
              replicates, seed + number, 0.05 / len(asked), CURVES, names[question.rows], huber,
-             observations(frame.iloc[question.rows], question.x, labels[question.rows]),
-             whole_runs(frame.iloc[question.rows]), others_beside(frame.iloc[question.rows], question.x),
-             slices_of(frame.iloc[question.rows], question.x))
+             layout_of(frame.iloc[question.rows], question.x, labels[question.rows]))
             for number, question in enumerate(asked)]
 
 

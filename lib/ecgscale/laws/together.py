@@ -36,7 +36,7 @@ class Together:
     def counting(self, fit: Fit) -> Fit:
         """The fit, its information that of places instead of runs."""
         return replace(fit, observations=int(self.places.max()) + 1, inflation=max(self.ratio, 1.0),
-                       moments=self.moments)
+                       crossed=self.moments)
 
 
 def together(fits: list[Fit], clusters: np.ndarray) -> Together | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -25,18 +26,23 @@ SIMPLER = {name: law.simpler for name, law in LAWS.items() if law.simpler}
 WORTH = 4.0                 # AICc by which a form must follow the runs better than its simpler one
 INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
 SAME = 1e-9                 # spread of log y below which all runs have one value
-MISSES, MOVED = "fitted without the runs from", "in the better half of the runs"        # how reasons begin
-PULLED, ENDED = "these sizes are not all: ", "E ran to its bound 0 and may be"
 BESIDE = 0.01               # p value of another count's effect from which a law without it is not told
 FLOOR = 0.25                # of the lowest y: a floor at 0 that may be as high is not told, nor what hangs on it
 TOGETHER = 0.95             # correlation of two sizes in the table
 CORRELATED = 0.98           # correlation of a floor and an exponent
 
 
+class Reason(NamedTuple):
+    """Why exponents cannot be told, "" when they can; runs_help: whether more runs of these sizes may change it."""
+
+    text: str = ""
+    runs_help: bool = True
+
+
 def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float, alpha: float = 0.05,
             weight: float = 1.0, simpler: Fit | None = None, held_out: dict | None = None, least: int = RUNS,
-            counted: str = "runs", moved: dict | None = None, beside: dict[str, float] | None = None) -> str:
-    """Why the exponents of this fit cannot be told, or "" when they can.
+            counted: str = "runs", moved: dict | None = None, beside: dict[str, float] | None = None) -> Reason:
+    """Why the exponents of this fit cannot be told, if they cannot.
 
     clusters (point,): numbers, one a configuration; ends: its profile, None where no degree of freedom is left.
     effect: p value of "no slope at all" (see slope_p); alpha: the error that is accepted for it, divided by the number
@@ -50,31 +56,34 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
     needed = max(least, parameters + SPARE)
     count = int(clusters.max()) + 1
     if count < needed or ends is None:
-        return f"too few points: {count} {counted} for {parameters} parameters (needs {needed})"
+        return Reason(f"too few points: {count} {counted} for {parameters} parameters (needs {needed})")
     for name, sizes in zip(fit.law.sizes, fit.log_x, strict=True):
         if np.ptp(sizes) < np.log(RANGE):
-            return f"too little range: {name} spans a factor {number(np.exp(np.ptp(sizes)), 2)} (needs {RANGE:g})"
+            return Reason(f"too little range: {name} spans a factor {number(np.exp(np.ptp(sizes)), 2)} "
+                          f"(needs {RANGE:g})")
     for i, j in combinations(range(len(fit.log_x)), 2):
         together = float(np.corrcoef(fit.log_x[i], fit.log_x[j])[0, 1])
         if abs(together) > TOGETHER:
-            return f"{fit.law.sizes[i]} and {fit.law.sizes[j]} move together (correlation {together:.2f})"
+            return Reason(f"{fit.law.sizes[i]} and {fit.law.sizes[j]} move together (correlation {together:.2f})")
     if effect > alpha:
-        return f"no effect that can be told from noise (p = {number(effect, 2)}, needs {number(alpha, 2)})"
+        return Reason(f"no effect that can be told from noise (p = {number(effect, 2)}, needs {number(alpha, 2)})")
     if weight < SUPPORTED:
-        return f"the data support another form ({number(weight, 2)} of the best one's information weight)"
+        return Reason(f"the data support another form ({number(weight, 2)} of the best one's information weight)")
     if simpler is not None and simpler.aicc - fit.aicc < WORTH:
-        return f"a simpler law ({simpler.law.name}) follows these runs as well"
+        return Reason(f"a simpler law ({simpler.law.name}) follows these runs as well")
     for name, p in (beside or {}).items():
         if p < BESIDE:
-            return f"{PULLED}{name} varies too, and matters where the law's sizes are the same (p = {number(p, 1)})"
+            return Reason(f"these sizes are not all: {name} varies too, and matters where the law's sizes are the same "
+                          f"(p = {number(p, 1)})", runs_help=False)
     if held_out and abs(held_out["bias_log"]) > max(MISSED * held_out["bias_error"], WORSE * fit.sigma,
                                                     SMALL * np.ptp(fit.log_y)):
-        return (f"{MISSES} {number(held_out['from'])} on, it misses them by a factor "
-                f"{number(np.exp(held_out['bias_log']))}")
+        return Reason(f"fitted without the runs from {number(held_out['from'])} on, it misses them by a factor "
+                      f"{number(np.exp(held_out['bias_log']))}", runs_help=False)
     if moved:
-        return (f"{MOVED} (below {number(moved['below'])}) {moved['exponent']} is {number(moved['value'])} "
-                f"[{number(moved['low'])}, {number(moved['high'])}] instead of "
-                f"{number(fit.values[moved['exponent']])}: these runs follow another law than the rest")
+        return Reason(f"in the better half of the runs (below {number(moved['below'])}) {moved['exponent']} is "
+                      f"{number(moved['value'])} [{number(moved['low'])}, {number(moved['high'])}] instead of "
+                      f"{number(fit.values[moved['exponent']])}: these runs follow another law than the rest",
+                      runs_help=False)
     return imprecise(fit, ends)
 
 
@@ -87,22 +96,17 @@ def added_p(fit: Fit, log_other: np.ndarray, clusters: np.ndarray) -> float:
     return wald_p(design, fit.as_seen - (fit.log_y - fit.residuals), clusters, 1)
 
 
-def wants_another_form(reason: str) -> bool:
-    """Whether a verdict's reason is one that more runs over the same sizes leave as it is."""
-    return reason.startswith((MISSES, MOVED, PULLED, ENDED))
-
-
-def imprecise(fit: Fit, ends: Profile) -> str:
+def imprecise(fit: Fit, ends: Profile) -> Reason:
     intervals = ends.parameters()
     slopes = fit.law.form(fit.theta[None], fit.log_x[:, None, :])[1][0]
     influence = 0.1 * np.sqrt(np.mean(slopes**2, axis=1))
     for place, name in enumerate(fit.law.names):
         if name in SHAPES and name not in fit.law.exponents and fit.at_bound[place]:
-            return f"{name} ran to its bound {number(fit.values[name])}: the data want another form"
+            return Reason(f"{name} ran to its bound {number(fit.values[name])}: the data want another form")
     if "E" in intervals and fit.at_bound[0] and len(fit.law.sizes) > 1 \
             and intervals["E"][1] > FLOOR * np.exp(fit.log_y.min()):
-        return (f"{ENDED} {number(intervals['E'][1])}: without that floor exponents are the "
-                "smallest that they may be")
+        return Reason(f"E ran to its bound 0 and may be {number(intervals['E'][1])}: without that floor exponents are "
+                      "the smallest that they may be", runs_help=False)
     for name in fit.law.exponents:
         place = fit.law.names.index(name)
         if not fit.free[place]:
@@ -110,15 +114,15 @@ def imprecise(fit: Fit, ends: Profile) -> str:
         low, high = intervals[name]
         value = fit.values[name]
         if influence[place] < INFLUENCE:
-            return f"{name} has no influence: its term is absent from the data"
+            return Reason(f"{name} has no influence: its term is absent from the data")
         if fit.at_bound[place]:
-            return f"{name} ran to its bound {number(value)}: the data want another form"
+            return Reason(f"{name} ran to its bound {number(value)}: the data want another form")
         if not (np.isfinite([low, high]).all() and high - low <= 2 * PRECISION * abs(value)):
             partner = tied(fit, place)
             if partner:
-                return f"{name} and {partner[0]} cannot be told apart (correlation {partner[1]:.3f})"
-            return f"{name} lies anywhere between {number(low)} and {number(high)}"
-    return ""
+                return Reason(f"{name} and {partner[0]} cannot be told apart (correlation {partner[1]:.3f})")
+            return Reason(f"{name} lies anywhere between {number(low)} and {number(high)}")
+    return Reason()
 
 
 def tied(fit: Fit, place: int) -> tuple[str, float] | None:

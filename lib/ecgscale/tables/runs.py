@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from scipy.stats import spearmanr
 
 from ecgscale.contracts import FLAG, REAL, RUNS, WHOLE, Columns, Reading, datapackage, wrong_schema
-from ecgscale.contracts.run_table import WHOLE_RUN, part_of
-from ecgscale.contracts.tables import ROUNDING, named_in, whole_lines
+from ecgscale.contracts.run_table import COUNTS, GROWING, WHOLE_RUN, part_of
+from ecgscale.contracts.tables import named_in, whole_lines
 from ecgscale.errors import UserError
 from ecgscale.numbers import number
 from ecgscale.tables.delimited import PARQUET, Sheet, read_sheet
 from ecgscale.tables.derive import derived
+from ecgscale.tables.doubts import BARELY_PERCENT, doubts, not_percent
 from ecgscale.tables.names import (
     FINISHED,
     LEFT_OUT,
@@ -38,7 +38,7 @@ from ecgscale.tables.names import (
 )
 from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number
 from ecgscale.tables.roles import find, free_name, placed, understood
-from ecgscale.tables.rows import listed, narrowed, told_cells
+from ecgscale.tables.rows import listed, narrowed
 
 TRUE, FALSE = ("true", "1", "yes", "t", "wahr", "vrai"), ("false", "0", "no", "f", "falsch", "faux")
 TRAINING_RATIO = (0.5, 1e5)     # of a column "flops" to params x samples, when it holds the FLOPs of training
@@ -46,18 +46,7 @@ ONE_SAMPLE = 1e7                # FLOPs a parameter that no forward pass of one 
 NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch", "runtime", "created", "user", "notes",
                 "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
                 "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
-
-MIXED = ("metric", "metric_name", "set", "subset", "split", "part", "task", "benchmark", "dataset", "eval_set",
-         "eval_dataset", "test_set", "downstream_dataset")       # of tests, in tables of a row a test
-
-COUNTS = ("params", "train_records", "samples_seen")
-GROWING = ("samples_seen", "train_flops", "epochs")     # while a run trains; what else defines it stays as it is
-OF_SIZES = {"params": "params", "samples_seen": "tokens"}       # a word of columns that may hold one
-OF_RATES = frozenset(("per", "sec", "second", "s", "ratio", "rate", "fraction", "share", "percent", "batch", "warmup"))
-BARELY_PERCENT = 5.0            # the largest value from which a score of 0 to 100 is taken for percent without asking
-WORTH_TELLING = 6               # places of the sizes from which a column may be one of tests
 SAME_COUNT = 0.01               # by which two columns of one count may differ, as of whole batches
-SURE = 0.01                     # p value of Spearman's correlation, below which a column is said to rise
 CHANGED = "the file was changed since it was written (its digest is another one): read as it stands"
 
 
@@ -164,13 +153,10 @@ class Reader:
         frame = self.without_copies(frame)
         responses = self.responses(frame)
         self.check_needed(frame, responses)
-        self.tell_splits(frame)
-        self.tell_mixed(frame)
-        self.tell_unread_sizes(frame)
-        for name in responses:
-            self.doubt_percent(name, alone=len(responses) == 1)
-            self.doubt(frame, name)
-            self.doubt_ends(frame, name)
+        for name in responses:          # of many that nobody asked for, the notice is enough
+            if name in self.barely_percent and (len(responses) == 1 or self.is_asked(name)):
+                raise not_percent(self.written[name])
+        self.notices += doubts(frame, self.values, responses, self.written, ours=self.ours)
         keys = self.configuration(frame, responses)
         if keys and not self.ours and not self.has_configuration(frame):
             number = frame.groupby(keys, dropna=False, sort=False).ngroup()
@@ -246,9 +232,12 @@ class Reader:
         of its own."""
         for name in [name for name, values in self.values.items() if values.dtype == object
                      and RUNS.type_of(name) in (REAL, WHOLE)]:
-            free = free_name(f"{name}_", self.values)
-            self.values[free], self.written[free] = self.values.pop(name), self.written.pop(name)
-            self.notices.append(f"{self.written[free]}: holds words, so not read as {name}")
+            written = self.written[name]
+            self.rename(name, free_name(f"{name}_", self.values))
+            self.notices.append(f"{written}: holds words, so not read as {name}")
+
+    def rename(self, name: str, other: str) -> None:
+        self.values[other], self.written[other] = self.values.pop(name), self.written.pop(name)
 
     def settle_unique(self) -> None:
         """A D beside tokens that is these tokens again, in every row, counts no unique samples."""
@@ -257,10 +246,9 @@ class Reader:
         unique, seen = self.values["train_records"], self.values["samples_seen"]
         known = np.isfinite(unique) & np.isfinite(seen)
         if known.any() and np.allclose(unique[known], seen[known], rtol=SAME_COUNT):
-            free = free_name("d", self.values)
-            self.values[free], self.written[free] = self.values.pop("train_records"), self.written.pop("train_records")
-            self.notices.append(f"{self.written[free]}: as {self.written['samples_seen']} in every row, so no count of "
-                                "unique samples")
+            self.notices.append(f"{self.written['train_records']}: as {self.written['samples_seen']} in every row, so "
+                                "no count of unique samples")
+            self.rename("train_records", free_name("d", self.values))
 
     def settle_flops(self) -> None:
         """A column that is called "flops" alone holds those of training where they go with params x samples, or where
@@ -278,8 +266,7 @@ class Reader:
             why = f"{number(many, 2)} a parameter, more than a forward pass of one sample takes"
         else:
             return
-        self.values["train_flops"] = self.values.pop("forward_flops")
-        self.written["train_flops"] = self.written.pop("forward_flops")
+        self.rename("forward_flops", "train_flops")
         self.notices.append(f"{self.written['train_flops']}: {why}, so taken for the FLOPs of training")
 
     def settle_shares(self) -> None:
@@ -368,12 +355,15 @@ class Reader:
             if ours not in frame or frame[ours].dtype != float:
                 raise UserError("holds no numbers", field=wanted, remedy="Name a column of scores or losses")
             asked.append(ours)
-        return asked or [name for name in frame if is_response(name) and frame[name].dtype == float]
+        return asked or measures(frame)
+
+    def is_asked(self, ours: str) -> bool:
+        """Whether the user named the column."""
+        return self.written[ours] in (*self.reading.responses, *self.reading.roles.values())
 
     def without_copies(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Each score or loss once: a column that has the values of another in every row is looked at once."""
-        several = [] if self.ours or self.reading.responses else [
-            name for name in frame if is_response(name) and frame[name].dtype == float]
+        several = [] if self.ours or self.reading.responses else measures(frame)
         kept: list[str] = []
         for name in sorted(several, key=lambda one: part_of(f"{one}_") == "training"):
             same = next((one for one in kept if frame[one].equals(frame[name])), None)
@@ -383,81 +373,6 @@ class Reader:
             self.notices.append(f"{self.written[name]}: as {self.written[same]} in every row, looked at once")
             frame = frame.drop(columns=name)
         return frame
-
-    def doubt(self, frame: pd.DataFrame, ours: str) -> None:
-        """Says of a response whose name tells little that it goes with the sizes as its kind does not: a "score" that
-        falls, or, of a name that tells nothing and so is taken for an error, one that rises."""
-        score, written = bool(SCORES.search(ours)), self.written[ours]
-        if self.ours or (is_response(ours) and not ours.endswith("score")):
-            return
-        trends = {size: spearmanr(frame[size], frame[ours], nan_policy="omit") for size in SIZES
-                  if size in frame and frame[[size, ours]].dropna().nunique().min() > 1}
-        sure = {size: trend.statistic * (-1 if score else 1) for size, trend in trends.items() if trend.pvalue < SURE}
-        if sure and min(sure.values()) > 0:
-            way, taken, other = ("falls", "a score, of which more", "loss") if score else (
-                "rises", "an error, of which less", "score")
-            self.notices.append(f"{written}: {way} with {', '.join(sure)}, and is taken for {taken} is better. If it "
-                                f"is {'an error' if score else 'a score'}: --map {other}={written!r} --response "
-                                f"{other}")
-
-    def doubt_percent(self, ours: str, alone: bool) -> None:
-        """Asks about a score that was taken for percent though none reaches a few: bits and points have no end at 1,
-        and 1 less their hundredth is no error. Of many scores that nobody asked for, the notice is enough."""
-        written = self.written[ours]
-        asked = alone or written in (*self.reading.responses, *self.reading.roles.values())
-        if ours in self.barely_percent and asked:
-            raise UserError(f"is this percent? No value reaches {BARELY_PERCENT:g}", field=written,
-                            remedy=f"If so: --derive 'share_score={written}/100' --response share_score. A measure "
-                                   "that does not end at 1 is no score here: give what it lacks of its largest value, "
-                                   f"--derive 'lacking=LARGEST-{written}' --response lacking")
-
-    def doubt_ends(self, frame: pd.DataFrame, ours: str) -> None:
-        """Says of a response that it lies outside its interval in most rows, or that the ends are in the wrong order:
-        columns were exchanged, or one was scaled. A mean of few recordings may leave that of its draws now and then."""
-        low, high = (frame.get(f"{ours}_{end}") for end in ("low", "high"))
-        if low is None or high is None or not {low.dtype, high.dtype} <= {np.dtype(float)}:
-            return
-        near = ROUNDING * frame[ours].abs()
-        crossed, known = low > high, frame[ours].notna() & low.notna() & high.notna()
-        outside = known & (crossed | (frame[ours] < low - near) | (frame[ours] > high + near))
-        if crossed.any() or 2 * outside.sum() > known.sum():
-            ends = f"{self.written[f'{ours}_low']} to {self.written[f'{ours}_high']}"
-            self.notices.append(f"{self.written[ours]}: outside its interval, {ends}, in {outside.sum()} row(s): were "
-                                "columns exchanged, or is one in another unit?")
-
-    def tell_mixed(self, frame: pd.DataFrame) -> None:
-        """Says of a table of a row a test, rather than a row a run, that a law over all rows mixes tests: by a column's
-        name, or where each of its words stands once at every place of the sizes."""
-        for name in [name for name in self.values if name in MIXED or name not in ROLES]:
-            if self.values[name].dtype == object and len(words := set(told_cells(self.values[name]))) > 1 \
-                    and (name in MIXED or self.once_a_place(frame, name)):
-                written = self.written[name]
-                self.notices.append(f"{written}: holds {listed(sorted(words), 4)}, and a law over all rows mixes them. "
-                                    f"For one of them: --where {written}={min(words)!r}")
-
-    def tell_splits(self, frame: pd.DataFrame) -> None:
-        if "split_digest" in frame and (splits := frame["split_digest"].nunique()) > 1:
-            self.notices.append(f"split_digest: runs of {splits} splits, whose test parts hold other recordings; a law "
-                                "over all of them mixes these. For a law of one, give the runs of one split")
-
-    def once_a_place(self, frame: pd.DataFrame, name: str) -> bool:
-        """Whether every place of the sizes has one row of each word of a column, and several places have."""
-        sizes = [size for size in SIZES if size in frame]
-        if self.ours or name not in frame or not sizes or frame[name].isna().any():
-            return False
-        rows = frame.groupby(sizes, dropna=False)[name].agg(["size", "nunique"])
-        words = frame[name].nunique()
-        return bool(len(rows) >= WORTH_TELLING and rows.eq(words).all(axis=None))
-
-    def tell_unread_sizes(self, frame: pd.DataFrame) -> None:
-        """Says which columns may hold a size that no column was taken for: params_active_precise, tokens_at_eval."""
-        for role, word in OF_SIZES.items():
-            maybe = [self.written[name] for name, cells in frame.items() if name in self.written and name not in ROLES
-                     and cells.dtype == float and not is_response(name) and len(set(cells.dropna())) > 1
-                     and word in (words := set(name.split("_"))) and not words & OF_RATES]
-            if maybe and role not in frame and not self.ours:
-                self.notices.append(f"no column was taken for {role}, and {listed(maybe, 3)} may hold it: "
-                                    f"--map {role}={maybe[0]!r}")
 
     def called(self, written: str) -> str:
         """Our name of a column that the user named as it stands in the file."""
@@ -512,6 +427,11 @@ class Reader:
         return Columns(roles=roles, responses={name: self.written[name] for name in responses},
                        configuration=tuple(keys), seed=self.written.get("seed"), unused=tuple(named),
                        notices=tuple(self.notices))
+
+
+def measures(frame: pd.DataFrame) -> list[str]:
+    """The columns of scores and losses."""
+    return [name for name in frame if is_response(name) and frame[name].dtype == float]
 
 
 def is_fraction(values: np.ndarray) -> bool:

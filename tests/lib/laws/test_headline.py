@@ -8,7 +8,8 @@ from sklearn.linear_model import QuantileRegressor
 from ecgscale.laws import LAWS, fit_run_table
 from ecgscale.laws.coverage import cover_band, cover_frontier
 from ecgscale.laws.fit import at_quantile, fit_law
-from ecgscale.laws.headline import families_differ, frontier_share, held_back, observations, settings_vary
+from ecgscale.laws.headline import families_differ, frontier_share, held_back, settings_vary
+from ecgscale.laws.layout import observations
 from ecgscale.laws.planted import EXCESS, Noise
 from ecgscale.laws.profile import profile
 from ecgscale.laws.summary import summary

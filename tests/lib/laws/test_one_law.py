@@ -9,8 +9,8 @@ from ecgscale import laws
 from ecgscale.contracts import LawFit
 from ecgscale.laws import fit_run_table
 from ecgscale.laws.fit import fit_law
-from ecgscale.laws.headline import slices_of
 from ecgscale.laws.heldout import moved_in_better_half
+from ecgscale.laws.layout import slices_of
 from ecgscale.laws.robust import choose_loss
 from ecgscale.laws.summary import summary
 from ecgscale.laws.together import at_moments

@@ -164,7 +164,7 @@ def test_a_law_that_misses_the_largest_runs_is_refused():
     fit = fit_law("power", params, y=loss, polish=False)
     held_out = held_out_errors(["power"], [params], loss)["power"]
     assert np.exp(held_out["bias_log"]) == pytest.approx(np.mean(np.sqrt(1e7 / params[params > 1.5e7])), rel=0.3)
-    reason = why_not(fit, np.arange(40), profile(fit), 0.0, held_out=held_out)
+    reason = why_not(fit, np.arange(40), profile(fit), 0.0, held_out=held_out).text
     assert reason.startswith("fitted without the runs from")
 
 
@@ -197,7 +197,7 @@ def test_the_project_s_own_study_is_not_refused_for_its_design(order):
     n, d, *_ = (axis.ravel()[np.random.default_rng(order).permutation(252)] for axis in axes)
     log_y = np.log(0.1 + 3 * np.exp(-0.3 * n) + 20 * np.exp(-0.4 * d))
     fit = fit_law("joint", np.exp(n), np.exp(d), y=np.exp(log_y), polish=False)
-    assert "move together" not in why_not(fit, np.arange(252), profile(fit), 0.0)
+    assert "move together" not in why_not(fit, np.arange(252), profile(fit), 0.0).text
 
 
 def test_too_little_range_and_sizes_that_move_together():
