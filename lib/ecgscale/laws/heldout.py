@@ -82,5 +82,6 @@ def moved_in_better_half(fit: Fit, loss: Loss, clusters: np.ndarray) -> dict | N
         value, (low, high) = own.values[name], theirs[name]
         if not ours[name][0] <= value <= ours[name][1] and not low <= fit.values[name] <= high:
             return {"exponent": name, "value": value, "low": low, "high": high,
-                    "below": float(np.exp(np.quantile(curve, BETTER)))}
+                    "below": float(np.exp(np.quantile(curve, BETTER))),
+                    "worse": float(np.sqrt(np.mean(fit.pull[half] ** 2) / np.mean(own.pull**2)))}
     return None

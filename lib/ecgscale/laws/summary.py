@@ -134,6 +134,11 @@ def said_of(fit: LawFit) -> Iterable[str]:
         yield told["loss_reason"]
         for most in told["influential"][:1]:
             yield f"without run {most['run']} {most['exponent']} moves by {most['shift']:+.3g}"
+    half = told.get("better_half")
+    if half and fit.verdict == "identified":
+        yield (f"in the better half of the runs (below {number(half['below'])}) {half['exponent']} is "
+               f"{number(half['value'])} [{number(half['low'])}, {number(half['high'])}]: near the best runs the law may "
+               "be another")
     if told.get("quantile") is None and (told.get("spread_trend_p") or 1.0) < UNEVEN:
         yield (f"errors {'grow' if told['spread_trend'] > 0 else 'shrink'} along {fit.x[0]} (p = "
                f"{number(told['spread_trend_p'], 1)}), which the intervals allow for")

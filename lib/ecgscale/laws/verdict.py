@@ -27,6 +27,7 @@ WORTH = 4.0                 # AICc by which a form must follow the runs better t
 INFLUENCE = 1e-3            # change of log y, root mean square, that a tenth of an exponent must make
 SAME = 1e-9                 # spread of log y below which all runs have one value
 BESIDE = 0.01               # p value of another count's effect from which a law without it is not told
+ANOTHER = 1.5               # times as far off as their own law, from which the better half of the runs follows another
 FLOOR = 0.25                # of the lowest y: a floor at 0 that may be as high is not told, nor what hangs on it
 TOGETHER = 0.95             # correlation of two sizes in the table
 CORRELATED = 0.98           # correlation of a floor and an exponent
@@ -50,7 +51,7 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
     simpler: the fit of the form that this one contains (SIMPLER), which must follow the runs clearly less well.
     held_out: how the law, fitted without the largest runs, foretold them (heldout.held_out_errors).
     least: clusters at least; counted: what they are. moved: the exponent that the better half of the runs has otherwise
-    (heldout.moved_in_better_half). beside: p value of the effect of other counts at the same sizes (added_p), by name.
+    (heldout.moved_in_better_half), which counts where the law misses these runs ANOTHER times as far as their own. beside: p value of the effect of other counts at the same sizes (added_p), by name.
     """
     parameters = int(fit.free.sum())
     needed = max(least, parameters + SPARE)
@@ -79,7 +80,7 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
                                                     SMALL * np.ptp(fit.log_y)):
         return Reason(f"fitted without the runs from {number(held_out['from'])} on, it misses them by a factor "
                       f"{number(np.exp(held_out['bias_log']))}", runs_help=False)
-    if moved:
+    if moved and moved["worse"] > ANOTHER:
         return Reason(f"in the better half of the runs (below {number(moved['below'])}) {moved['exponent']} is "
                       f"{number(moved['value'])} [{number(moved['low'])}, {number(moved['high'])}] instead of "
                       f"{number(fit.values[moved['exponent']])}: these runs follow another law than the rest",
