@@ -137,8 +137,8 @@ def said_of(fit: LawFit) -> Iterable[str]:
     half = told.get("better_half")
     if half and fit.verdict == "identified":
         yield (f"in the better half of the runs (below {number(half['below'])}) {half['exponent']} is "
-               f"{number(half['value'])} [{number(half['low'])}, {number(half['high'])}]: near the best runs the law may "
-               "be another")
+               f"{number(half['value'])} [{number(half['low'])}, {number(half['high'])}]: near the best runs the law "
+               "may be another")
     if told.get("quantile") is None and (told.get("spread_trend_p") or 1.0) < UNEVEN:
         yield (f"errors {'grow' if told['spread_trend'] > 0 else 'shrink'} along {fit.x[0]} (p = "
                f"{number(told['spread_trend_p'], 1)}), which the intervals allow for")

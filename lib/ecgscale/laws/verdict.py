@@ -51,7 +51,8 @@ def why_not(fit: Fit, clusters: np.ndarray, ends: Profile | None, effect: float,
     simpler: the fit of the form that this one contains (SIMPLER), which must follow the runs clearly less well.
     held_out: how the law, fitted without the largest runs, foretold them (heldout.held_out_errors).
     least: clusters at least; counted: what they are. moved: the exponent that the better half of the runs has otherwise
-    (heldout.moved_in_better_half), which counts where the law misses these runs ANOTHER times as far as their own. beside: p value of the effect of other counts at the same sizes (added_p), by name.
+    (heldout.moved_in_better_half), which counts where the law misses these runs ANOTHER times as far as their own does.
+    beside: p value of the effect of other counts at the same sizes (added_p), by name.
     """
     parameters = int(fit.free.sum())
     needed = max(least, parameters + SPARE)
