@@ -18,6 +18,7 @@ import pandas as pd
 from ecgscale.design.plan import read_devices
 from ecgscale.design.study import Spending
 from ecgscale.laws.fit import finite
+from ecgscale.laws.foretold import Outlook
 from ecgscale.laws.optimum import LANGUAGE_MODEL, best_sizes, exponents, log_loss, price_of_being_off
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap
 from ecgscale.numbers import number, percent
@@ -77,30 +78,45 @@ def asked_budgets(asked: tuple[Spending, ...], frame: pd.DataFrame) -> tuple[dic
     return known, unknown
 
 
-def allocate(boots: dict[str, Bootstrap], frame: pd.DataFrame, asked: dict[str, float],
-             most: float = np.inf) -> list[dict[str, Any]]:
+def allocate(boots: dict[str, Bootstrap], clusters: dict[str, np.ndarray], frame: pd.DataFrame,
+             asked: dict[str, float], most: float = np.inf) -> list[dict[str, Any]]:
     """One row a budget and subset. boots: an identified law of ("params", "samples_seen") or ("params",
-    "train_records", "samples_seen") by subset; frame: the runs, with params, samples_seen, train_flops; asked: FLOPs by
-    name, besides the table's own budgets; most: the largest value that the response can have."""
-    log_kappa, a = cost_line(frame)
+    "train_records", "samples_seen") by subset; clusters: numbers of its runs' configurations; frame: the runs, with
+    params, samples_seen, train_flops; asked: FLOPs by name, besides the table's own budgets; most: the largest value
+    that the response can have."""
+    costs = {subset: cost_line(family_of(frame, subset)) for subset in boots}
     params = frame["params"].to_numpy(float)
     log_n = np.linspace(np.log(params.min() / BEYOND), np.log(params.max() * BEYOND), SIZES)
     speed = throughput(frame)
+    ahead = {subset: Outlook(boot.fit, clusters[subset]) for subset, boot in boots.items()}
     rows = []
     for name, flops in (asked | own_budgets(frame)).items():
-        log_t = np.log(flops) - log_kappa - a * log_n
-        lines = {subset: np.minimum(iso_flop(boot, log_n, log_t, frame), np.log(most))
+        samples = {subset: np.log(flops) - log_kappa - a * log_n for subset, (log_kappa, a) in costs.items()}
+        lines = {subset: np.minimum(iso_flop(boot, log_n, samples[subset], frame), np.log(most))
                  for subset, boot in boots.items()}
         best = {subset: curves.min(axis=1) for subset, curves in lines.items()}
         for subset, curves in lines.items():
-            row = optimum(boots[subset], curves, log_n, log_t, frame, np.log(flops), (log_kappa, a))
-            rivals = [other for group, other in best.items() if group not in (subset, *POOLED)]
+            row = optimum(boots[subset], curves, log_n, samples[subset], family_of(frame, subset), np.log(flops),
+                          costs[subset], ahead[subset], most)
+            rivals = [other for group, other in best.items() if group != subset and axis_of(group) == axis_of(subset)]
             wins = np.all([best[subset] < other for other in rivals], axis=0).mean() if rivals else None
             rows.append({"budget": name, "budget_flops": float(flops), "subset": subset,
                          "law": boots[subset].fit.law.name,
                          "hours": {device: float(flops / rate / 3600) for device, rate in speed.items()},
-                         "probability_best": float(wins) if rivals and subset not in POOLED else None, **row})
+                         "probability_best": float(wins) if rivals and axis_of(subset) else None, **row})
     return rows
+
+
+def family_of(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
+    """The runs of the family that a group is: what a sample costs at a size is its own. All runs for other groups."""
+    if axis_of(subset) != "family":
+        return frame
+    return frame[frame["family"].astype(str).eq(subset.partition("=")[2].removesuffix(", frontier"))]
+
+
+def axis_of(subset: str) -> str:
+    """The column that a group of runs has one value of: "family" of "family=vit, frontier"; "" of all runs."""
+    return subset.partition("=")[0] if "=" in subset else ""
 
 
 def throughput(frame: pd.DataFrame) -> dict[str, float]:
@@ -122,9 +138,11 @@ def iso_flop(boot: Bootstrap, log_n: np.ndarray, log_t: np.ndarray, frame: pd.Da
 
 
 def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.ndarray, frame: pd.DataFrame,
-            log_budget: float, cost: tuple[float, float]) -> dict[str, Any]:
+            log_budget: float, cost: tuple[float, float], ahead: Outlook,
+            most: float = np.inf) -> dict[str, Any]:
     """Best size, samples, epochs and response, with intervals, samples for each parameter, what it costs to be off, and
-    the iso-FLOP view."""
+    the iso-FLOP view. ahead: foretells the response at the best size of a joint law; most: the largest value that the
+    response can have."""
     row: dict[str, Any] = {}
     if boot.fit.law.name == "joint":
         theta = np.vstack([boot.fit.theta, boot.theta])
@@ -148,6 +166,11 @@ def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.nd
         told["epochs"] = told["samples"] / float(frame["train_records"].max())
     for name, values in told.items():
         row |= with_ends(boot, name, values)
+    if "off_by_2" in row and np.isfinite(best_n[0] + best_t[0]):
+        told = ahead.at(np.array([best_n[:1], best_t[:1]]))
+        with np.errstate(over="ignore"):
+            ends = np.minimum(np.exp([*told.y, *told.curve[0]]), most)
+        row |= dict(zip(("y", "y_low", "y_high"), map(finite, ends), strict=True))
     with np.errstate(invalid="ignore"):         # a size is one parameter at least, and one sample
         row |= {"lacking": float(np.mean(~(np.isfinite(best_n) & (best_n >= 0) & (best_t >= 0))))}
     view = [{"params": float(np.exp(log_n[i])), "samples": float(np.exp(log_t[i])), "y": float(np.exp(curves[0, i])),

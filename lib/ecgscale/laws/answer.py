@@ -21,7 +21,7 @@ from ecgscale.laws.next_runs import would_identify
 from ecgscale.laws.noise import noise_weights
 from ecgscale.laws.profile import Profile, profile
 from ecgscale.laws.robust import choose_loss, influential
-from ecgscale.laws.together import Together, of_whole_runs, slices_err, together
+from ecgscale.laws.together import Together, erring, of_whole_runs, together
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap, bootstrap, cluster_numbers
 from ecgscale.laws.verdict import PRECISION, RUNS, SIMPLER, SUPPORTED, WORTH, added_p, effect_p, why_not
 
@@ -88,19 +88,19 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
     checkpoints = layout.whole is not None
     if shared and (by_place or checkpoints):
         fits, plain = {name: shared.counting(fit) for name, fit in fits.items()}, shared.counting(plain)
-    slices = layout.slices
-    sliced = slices is not None and not checkpoints and any(slices_err(fit, slices) for fit in fits.values())
-    if sliced:
-        fits = {name: replace(fit, crossed=slices) for name, fit in fits.items()}
+    alike = {} if checkpoints else erring([*fits.values()], layout.alike)
+    if alike:
+        fits = {name: replace(fit, crossed=(*alike.values(),)) for name, fit in fits.items()}
+    places = clusters if by_place or checkpoints else None
+    drawn, missed = next(iter(alike.values()), clusters), next(iter(alike.values()), places)
     weights = dict(zip(fits, information_weights([*fits.values(), plain])[:-1], strict=True))
     effect = effect_p(fits, np.log(sizes), np.log(y), clusters)
     ahead = np.log(np.max(sizes[0]) * np.array(AHEAD))[None] if len(sizes) == 1 else None
     told_of = [name for name in names if rival_weight(name, weights) >= SUPPORTED and needed(name, fits)]
-    boots = {name: bootstrap(fits[name], replicates, seed, slices if sliced else clusters) for name in told_of
+    boots = {name: bootstrap(fits[name], replicates, seed, drawn) for name in told_of
              if question.quantile is None or len(sizes) > 1}
     profiles = {name: made for name, fit in fits.items() if (made := profile(fit, ahead, clusters)) is not None}
-    places = clusters if by_place or checkpoints else None
-    errors = held_out_errors(names, sizes, y, slices if sliced else places) if question.quantile is None else {}
+    errors = held_out_errors(names, sizes, y, missed) if question.quantile is None else {}
     moved = {name: moved_in_better_half(fits[name], loss, clusters) for name in told_of if len(sizes) > 1}
     least, what = 0 if by_place and shared else RUNS, "places" if by_place else "runs"      # of places from 5 on
     reasons = {name: why_not(fit, clusters, profiles.get(name), effect, alpha, rival_weight(name, weights),
@@ -108,7 +108,7 @@ def answer(question: Question, sizes: list[np.ndarray], clusters: np.ndarray, re
                for name, fit in fits.items() if name in told_of}
     told = {"effect_p": effect, "effect_p_needed": alpha, "runs": int(clusters.max()) + 1, "by_place": by_place,
             "together_p": shared.p if shared else None, "checkpoints": checkpoints,
-            "slices": int(slices.max()) + 1 if sliced else None,
+            "alike": {name: int(groups.max()) + 1 for name, groups in alike.items()},
             "weighted_by": "noise between seeds" if weighting is not None else None,
             "loss": loss.name, "loss_reason": loss.reason, "huber_delta": loss.delta, "quantile": question.quantile}
     runs = np.arange(len(y)).astype(str) if runs is None else runs
@@ -209,7 +209,7 @@ def describe(question: Question, fit: Fit, boot: Bootstrap | None, made: Profile
             "huber": {name: told["losses"]["huber"]["estimates"][name] for name in fit.law.exponents if told["losses"]},
             "at_bound": [name for name, at in zip(names, fit.at_bound, strict=True) if at],
             "counted": shortfalls(fit.law.name, fit.points, any(np.ptp(size) == 0 for size in fit.log_x),
-                                  frontier=fit.quantile is not None),
+                                  "runs" if fit.quantile is None else "frontier"),
             "source": fit.law.source, "x_low": [float(np.exp(size.min())) for size in fit.log_x],
             "x_high": [float(np.exp(size.max())) for size in fit.log_x],
         })

@@ -27,14 +27,15 @@ def counts() -> pd.DataFrame:
     return pd.read_csv(COUNTS)
 
 
-def shortfalls(law: str, runs: int, one_axis: bool = False, frontier: bool = False) -> list[dict[str, Any]]:
+def shortfalls(law: str, runs: int, one_axis: bool = False, of: str = "runs") -> list[dict[str, Any]]:
     """Of parameters, curve and new run: the lowest counted share, where it is below LEAST.
 
-    one_axis: of several sizes only one varies. frontier: the law is of the best of the runs, not of all.
+    one_axis: of several sizes only one varies. of: what was counted; "runs": the law of all, "frontier": of the best of
+    them, "foretold": what the law of all foretells with what it misses.
     """
     cells = counts()
     cells = cells[(cells["law"] == law) & ((cells["design"] == "one_axis") == one_axis)
-                  & (cells["of"] == ("frontier" if frontier else "runs"))]
+                  & (cells["of"] == of)]
     if cells.empty:
         return []
     distance = np.abs(np.log(cells["runs"] / runs))
@@ -51,6 +52,6 @@ def told_shortfalls(law: str, found: list[dict[str, Any]]) -> str:
     shares = ", ".join(f"{HELD[row['of']]} in {row['share']:.2f} ({NOISES.get(row['noise'], row['noise'])})"
                        for row in found)
     name = "average of the laws" if law == "average" else f"{law.replace('_', '-')} law"
-    name += " of a frontier" if found[0]["law_of"] == "frontier" else ""
+    name += {"frontier": " of a frontier", "foretold": " with what it misses"}.get(found[0]["law_of"], "")
     return (f"of planted tables of about {found[0]['runs']} runs{' that follow ' + ', '.join(truth) if truth else ''}, "
             f"90 % intervals of the {name} held, at the lowest, {shares}")

@@ -9,7 +9,8 @@ are told, that of all parameters in all tables, how often these have no end but 
 of a new run (given each table exactly, from the normal distribution of its noise), the largest bias of an exponent, and
 the coverage of the bootstrap's percentiles, for comparison; each as the range over parameters or over predictions. With
 --average, the coverage of the predictions that are averaged over all laws of one size; with --bands, that of the bands
-that the report draws; with --frontier, that of the laws of a frontier. The whole tables: docs/explanation/coverage.md.
+that the report draws; with --frontier, that of the laws of a frontier; with --foretold, that of what the joint law
+foretells (`laws/foretold.py`). The whole tables: docs/explanation/coverage.md.
 With --csv, the lines of assets/coverage.csv, from which every fit says where intervals like its own fall short
 (`laws/counted.py`).
 """
@@ -27,8 +28,10 @@ from ecgscale.laws.answer import AHEAD as AVERAGED_AT
 from ecgscale.laws.answer import Question, average, band
 from ecgscale.laws.columns import Response
 from ecgscale.laws.fit import Fit, at_quantile, fit_law, information_weights
+from ecgscale.laws.foretold import Outlook
 from ecgscale.laws.forms import CURVES, LAWS
 from ecgscale.laws.headline import FRONTIER, FRONTIER_RUNS
+from ecgscale.laws.heldout import moved_in_better_half
 from ecgscale.laws.planted import (
     DESIGNS,
     EXCESS,
@@ -93,7 +96,9 @@ def cover(law: str, runs: int, noise: Noise, tables: int, seed: int = 0, replica
         fit, simpler = loss.lead(fit), simpler and loss.lead(simpler)
         at = x.max(axis=1, keepdims=True) * np.array(AHEAD)
         made = profile(fit, np.log(at), clusters)
-        told.append(not why_not(fit, clusters, made, slope_p(fit.log_x, fit.log_y, clusters), simpler=simpler).text)
+        moved = moved_in_better_half(fit, loss, clusters) if len(form.sizes) > 1 else None
+        told.append(not why_not(fit, clusters, made, slope_p(fit.log_x, fit.log_y, clusters), simpler=simpler,
+                                moved=moved).text)
         ends.append([inside(truth[name], made.parameters()[name]) for name in names])
         endless.append(((made.theta[:, 0] <= fit.low + 1e-9) | (made.theta[:, 1] >= fit.high - 1e-9))[fit.free])
         here = np.log(form(*at, **truth))
@@ -168,6 +173,21 @@ def cover_frontier(law: str, runs: int, excess: str, tables: int, seed: int = 0)
                     np.mean(ahead, axis=0))
 
 
+def cover_foretold(law: str, runs: int, noise: Noise, tables: int, seed: int,
+                   design: str) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage of the curve and of a new run that a law of several sizes foretells, each (prediction,) at AHEAD."""
+    random, curve, new = draws_of(law, runs, noise, seed, design), [], []
+    for _ in range(tables):
+        drawn = planted(law, runs, noise, random, design)
+        fit = fit_law(law, *np.exp(drawn.log_x), y=np.exp(drawn.log_y), polish=False)
+        at = drawn.log_x.max(axis=1, keepdims=True) + np.log(AHEAD)
+        told = Outlook(choose_loss([fit]).lead(fit), drawn.clusters).at(at)
+        here = np.log(LAWS[law](*np.exp(at), **TRUTH[law]))
+        curve.append((told.curve[:, 0] <= here) & (here <= told.curve[:, 1]))
+        new.append(noise.share(at, *(told.run.T - here)))
+    return np.mean(curve, axis=0), np.mean(new, axis=0)
+
+
 def within_band(fit: Fit, clusters: np.ndarray, truth: dict[str, float]) -> np.ndarray:
     """(size,) whether the band holds the law."""
     x, low, high = (np.array(ends, float) for ends in band(fit, clusters).values())
@@ -237,10 +257,12 @@ def main() -> None:
     asked.add_argument("--bands", action="store_true", help="count the bands that the report draws")
     asked.add_argument("--csv", action="store_true", help="lines of assets/coverage.csv instead of Markdown")
     asked.add_argument("--frontier", action="store_true", help="count the laws of a frontier instead")
+    asked.add_argument("--foretold", action="store_true", help="count what the joint law foretells instead")
     args = asked.parse_args()
     if args.bands or args.frontier:
         return print_bands(args) if args.bands else print_frontiers(args)
-    titles = (["averaged curve", "averaged new run"] if args.average else
+    ahead = "averaged" if args.average else "foretold" if args.foretold else None
+    titles = ([f"{ahead} curve", f"{ahead} new run"] if ahead else
               ["told", "exponents where told", "parameters", "endless", "curve", "new run", "bias",
                "bootstrap"])
     first = ["law", "design", "noise is", "runs", "noise", "tables"]
@@ -253,10 +275,10 @@ def main() -> None:
             continue
         if not args.average and len(LAWS[law].parameters) - len(LAWS[law].known) >= configurations:
             continue
-        if args.average:
-            averaged = cover_average(law, runs, noise, args.tables, args.seed)
-            ranges = ((), *averaged)
-            cells = list(map(told, averaged))
+        if ahead:
+            found = (cover_average(law, runs, noise, args.tables, args.seed) if args.average else
+                     cover_foretold(law, runs, noise, args.tables, args.seed, design))
+            ranges, cells = ((), *found), list(map(told, found))
         else:
             one = cover(law, runs, noise, args.tables, args.seed, args.replicates, design)
             ranges = one.parameters, one.curve, one.new_run
@@ -264,8 +286,8 @@ def main() -> None:
                      one.new_run)), f"{max(map(abs, one.bias.values())):.2f}", told(one.bootstrap)]
         if args.csv:
             print(",".join(map(str, [
-                "average" if args.average else law, law, "runs", design, kind, size, runs, args.tables,
-                "" if args.average else cells[0], *chain(*map(ends_of, ranges))])), flush=True)
+                "average" if args.average else law, law, "foretold" if args.foretold else "runs", design, kind, size,
+                runs, args.tables, "" if ahead else cells[0], *chain(*map(ends_of, ranges))])), flush=True)
             continue
         print("| " + " | ".join(map(str, [law, design, kind, runs, size, args.tables, *cells])) + " |", flush=True)
 

@@ -44,7 +44,7 @@ class Fit:
     quantile: float | None = None               # share of the runs that lies below the law; None: its middle
     observations: int | None = None             # places that the runs stand at, where they err together there
     inflation: float = 1.0      # by how much that raises what a parameter wins without an effect (together.py)
-    crossed: np.ndarray | None = None           # (point,) numbers of groups across those that err together too
+    crossed: tuple[np.ndarray, ...] = ()        # (point,) numbers each, of groups across those that err together too
     minima: np.ndarray | None = None            # (minimum, parameter) other local minima that the search ended in
     minimizer: lmfit.Minimizer | None = None    # for lmfit.conf_interval and friends
     result: lmfit.minimizer.MinimizerResult | None = None

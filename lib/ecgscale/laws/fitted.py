@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from ecgscale.contracts import LawFit
 from ecgscale.errors import UserError
 from ecgscale.laws.allocation import POOLED, cost_line, optimum, with_ends
 from ecgscale.laws.answer import Answer
-from ecgscale.laws.counted import told_shortfalls
+from ecgscale.laws.counted import shortfalls, told_shortfalls
 from ecgscale.laws.fit import finite
+from ecgscale.laws.foretold import Outlook
 from ecgscale.laws.optimum import samples_on_contour, sizes_for
-from ecgscale.laws.profile import profile
 from ecgscale.laws.summary import preferred
 from ecgscale.laws.uncertainty import Bootstrap
 from ecgscale.numbers import number
@@ -36,12 +37,17 @@ CONTOUR = 25        # sizes of an iso-loss contour
 @dataclass(frozen=True)
 class FittedLaw:
     """One law of a table with what it takes to ask it. `fit`: estimates, intervals, verdict and reason; clusters
-    (run,): its runs' configurations; frame: the table."""
+    (run,): its runs' configurations; frame: the table; most: the largest value that the response can have."""
 
     fit: LawFit
     boot: Bootstrap
     clusters: np.ndarray
     frame: pd.DataFrame
+    most: float = np.inf
+
+    @cached_property
+    def ahead(self) -> Outlook:
+        return Outlook(self.boot.fit, self.clusters)
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -51,6 +57,7 @@ class FittedLaw:
     def predict(self, **sizes: float) -> dict[str, Any]:
         """y at one place, with the 90 % interval of the law there (y_low, y_high) and of a new run (run_low, run_high).
 
+        Of several sizes y is that of the law with what it misses (foretold.py); law_y is what the equation alone says.
         Sizes go by our names or their aliases. Raises UserError where one is missing or unknown.
         """
         given = {understand(name).role or name: value for name, value in sizes.items()}
@@ -62,21 +69,28 @@ class FittedLaw:
         given = {name: above_0(value, name) for name, value in given.items()}
         place = np.log([[given[name]] for name in self.sizes])
         fitted = self.boot.fit
-        told = {"y": float(np.exp(fitted.law.log_curve(fitted.theta, place)[0, 0]))}
-        made = profile(fitted, place, self.clusters)
-        ends = {"y": made.curve[0], "run": made.new_run()[0]} if made else {}
-        for name in ("y", "run"):
-            low, high = ends.get(name, (-np.inf, np.inf))
-            told |= {f"{name}_low": finite(np.exp(low)) if np.isfinite(low) else None,
-                     f"{name}_high": finite(np.exp(high))}
+        found = self.ahead.at(place)
+        told = {"y": self.possible(found.y[0]), "law_y": self.possible(found.law[0])}
+        for name, (low, high) in (("y", found.curve[0]), ("run", found.run[0])):
+            told |= {f"{name}_low": self.possible(low) if np.isfinite(low) else None,
+                     f"{name}_high": self.possible(high)}
         beyond = [name for name, at, seen in zip(self.sizes, place[:, 0], fitted.log_x, strict=True)
                   if not seen.min() - 1e-9 <= at <= seen.max() + 1e-9]
-        counted = [row for row in self.fit.statistics.get("counted", ()) if row["of"] != "parameters"]
+        counted = (shortfalls(self.fit.law, fitted.points, of="foretold") if self.ahead.missed else
+                   [row for row in self.fit.statistics.get("counted", ()) if row["of"] != "parameters"])
         notes = [f"beyond the table's {' and '.join(beyond)}"] if beyond else []
         if not beyond and len(self.sizes) > 1 and place.sum() > fitted.log_x.sum(axis=0).max() + 1e-9:
             notes.append("no run has as much of all sizes together")
+        if self.ahead.widened > 1:
+            notes.append(f"intervals {number(self.ahead.widened, 2)} times as wide: the cheaper half of the runs "
+                         "foretells the others that badly")
         notes += [told_shortfalls(self.fit.law, counted)] if counted else []
         return given | told | {"note": self.note("; ".join(notes))}
+
+    def possible(self, log_y: float) -> float | None:
+        """A value that the response can have; None where there is no end."""
+        with np.errstate(over="ignore"):
+            return finite(min(np.exp(log_y), self.most))
 
     def optimal(self, budget: float) -> dict[str, Any]:
         """Best size and samples for FLOPs, with intervals; exponents of both in the budget; samples a parameter; what
@@ -87,7 +101,7 @@ class FittedLaw:
         log_t = np.log(budget) - cost[0] - cost[1] * log_n
         theta = np.vstack([self.boot.fit.theta, self.boot.theta])
         row = optimum(self.boot, self.boot.fit.law.log_curve(theta, np.array([log_n, log_t])), log_n, log_t, frame,
-                      float(np.log(budget)), cost)
+                      float(np.log(budget)), cost, self.ahead, self.most)
         return {"budget_flops": budget} | row | {"note": self.note(row["note"])}
 
     def sizes_for(self, loss: float) -> dict[str, Any]:
@@ -140,19 +154,23 @@ def above_0(value: float, name: str) -> float:
 
 def of_answer(made: Answer, frame: pd.DataFrame) -> FittedLaw:
     told = preferred([one for one in made.fits if one.law in made.boots])
-    return FittedLaw(told, made.boots[told.law], made.clusters, frame)
+    return FittedLaw(told, made.boots[told.law], made.clusters, frame, made.question.response.most)
 
 
 def asked_answers(answers: list[Answer], frame: pd.DataFrame, places: tuple[dict[str, float], ...],
-                  losses: tuple[float, ...]) -> list[dict[str, Any]]:
+                  losses: tuple[float, ...], fits: list[LawFit]) -> list[dict[str, Any]]:
     """Rows for laws.json: what was asked at places and for losses, of every law over all runs that can tell, and before
-    it of the frontier's where settings vary: a loss of all runs is one of the settings as well."""
+    it of the frontier's where settings vary: a loss of all runs is one of the settings as well. Where families differ,
+    of each one's headline among the fits too."""
+    heads = {(fit.y, fit.x, fit.subset) for fit in fits if fit.statistics.get("headline")}
     rows = []
     for made in answers if places or losses else ():
-        if made.question.subset not in POOLED or not made.boots:
+        asked = made.question
+        if not made.boots or (asked.subset not in POOLED
+                              and (asked.response.name, asked.x, asked.subset) not in heads):
             continue
         law = of_answer(made, frame)
-        about = {"of": law.fit.y, "law": law.fit.law, "over": list(law.sizes), "subset": made.question.subset}
+        about = {"of": law.fit.y, "law": law.fit.law, "over": list(law.sizes), "subset": asked.subset}
         rows += [about | {"asked": "y at sizes"} | law.predict(**place) for place in places
                  if {understand(name).role or name for name in place} == set(law.sizes)]
         if law.fit.law == "joint":

@@ -102,10 +102,11 @@ class Kriged:
         return told
 
 
-def krige(law: Law | str, *x: np.ndarray, y: np.ndarray) -> Kriged:
+def krige(law: Law | str, *x: np.ndarray, y: np.ndarray, noisier: np.ndarray | None = None) -> Kriged:
     """Fit `law` and its miss to y (run,) > 0 at sizes x, one (run,) array a size of the law.
 
-    Raises UserError for values without a logarithm, for laws with breaks, and for more than MOST runs.
+    noisier (run,): how many times as large as that of the others each run's noise is; default: all alike. Raises
+    UserError for values without a logarithm, for laws with breaks, and for more than MOST runs.
     """
     law = LAWS[law] if isinstance(law, str) else law
     log_x, log_y = log_sizes(x), np.log(positive(y))
@@ -119,13 +120,14 @@ def krige(law: Law | str, *x: np.ndarray, y: np.ndarray) -> Kriged:
     starts = [unbent(law, at, log_y)]
     if "L0" not in law.names:
         starts += [bent(starts[0], sharpness, at, log_y) for sharpness in SHARPNESS]
+    own = np.eye(len(log_y)) if noisier is None else np.diag(noisier**2)
     members = []
     for miss, reach in product(MISS, REACH):
         if miss == 0 and reach != REACH[0]:
             continue
         alike = covariance(at, at, miss, reach)
         for noise in NOISE:
-            root = cholesky(noise**2 * np.eye(len(log_y)) + alike, lower=True)
+            root = cholesky(noise**2 * own + alike, lower=True)
             for start in starts:
                 members.append(settle(start, at, log_y, root, noise, miss, reach))
                 start.theta = members[-1].theta

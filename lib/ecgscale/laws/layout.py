@@ -13,7 +13,9 @@ from ecgscale.contracts.run_table import COUNTS, GROWING, WHOLE_RUN
 LOCKSTEP = 0.99         # rank correlation with a size from which a number is no setting of its own
 APART = 0.08            # of log FLOPs, from which two runs are of two slices
 SLICES = 3              # of them at least, and runs in each on average
-MOMENT = 0.02           # share of the samples by which checkpoints of one moment may differ
+MOMENT = 0.02           # share of a count by which checkpoints of one moment, or runs of one size, may differ
+LEVELS = 5              # values of a size at least, from which runs of one may be found to err together
+COMPUTE = "compute"     # what runs of one slice have in common
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,22 @@ class Layout:
     """(row,) each, None where there is no such thing.
 
     observations: numbers, fewer than the configurations' where the errors of several go together. whole: names of the
-    runs that rows are checkpoints of; moments: numbers of these checkpoints' moments. slices: numbers of the slices of
-    equal compute that a table is made of. others: counts by name that vary beside the sizes of a law of several.
+    runs that rows are checkpoints of; moments: numbers of these checkpoints' moments. alike: numbers, by what runs of
+    one have in common: a slice of equal compute, or one of a law's several sizes. others: counts by name that vary
+    beside the sizes of a law of several.
     """
 
     observations: np.ndarray | None = None
     whole: np.ndarray | None = None
     moments: np.ndarray | None = None
-    slices: np.ndarray | None = None
+    alike: dict[str, np.ndarray] = field(default_factory=dict)
     others: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def layout_of(frame: pd.DataFrame, x: tuple[str, ...], labels: np.ndarray) -> Layout:
     """Of the rows of one question over the sizes x; labels (row,): configurations."""
     whole, moments = whole_runs(frame)
-    return Layout(observations(frame, x, labels), whole, moments, slices_of(frame, x), others_beside(frame, x))
+    return Layout(observations(frame, x, labels), whole, moments, alike(frame, x), others_beside(frame, x))
 
 
 def moves_apart(frame: pd.DataFrame, name: str, x: tuple[str, ...]) -> bool:
@@ -65,6 +68,17 @@ def others_beside(frame: pd.DataFrame, x: tuple[str, ...]) -> dict[str, np.ndarr
         return {}
     return {name: frame[name].to_numpy(float) for name in COUNTS if name in frame and name not in x
             and (frame[name] > 0).all() and frame[name].nunique() >= 2 and moves_apart(frame, name, x)}
+
+
+def alike(frame: pd.DataFrame, x: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """(row,) numbers by what runs of one number have in common, where there are groups of some runs each: networks of
+    one size, which may be checkpoints of a run that has no name, runs of as many samples, slices of compute."""
+    slices, found = slices_of(frame, x), {}
+    for name in x if len(x) > 1 else ():
+        groups = np.unique(np.round(np.log(frame[name].to_numpy(float)) / MOMENT), return_inverse=True)[1]
+        if LEVELS <= int(groups.max()) + 1 <= len(frame) / SLICES:
+            found[name] = groups
+    return found | ({} if slices is None else {COMPUTE: slices})
 
 
 def slices_of(frame: pd.DataFrame, x: tuple[str, ...]) -> np.ndarray | None:

@@ -22,6 +22,7 @@ REJECTED = 0.01         # p value that the squared loss needs: of the residuals'
 POINTS = 8              # from which residuals are judged
 EXACT = 1e-9            # of log y: residuals that are nothing but rounding
 NAMED = 5               # runs that are named as influential, at most
+OFF = 2.0               # usual residuals off, from which a run's noise is taken for larger than that of the others
 NEIGHBOURS, WILD = 3, 4.0       # a run that is so many usual residuals off all of its nearest is wild
 LEAST = 0.003           # of log y: a usual residual, where all runs lie closer to the law
 
@@ -58,10 +59,9 @@ def choose_loss(fits: list[Fit], delta: float | None = None, quantile: float | N
     if fit.points < POINTS or fit.freedom < 3 or np.ptp(fit.residuals) < EXACT:
         return Loss()
     robust = with_huber(fit)
-    residuals = spare_residuals(robust)
-    alike = residuals / spread_of(fit.log_x, residuals).deviation(fit.log_x)
+    alike = alike_residuals(robust)
     normality = float(stats.shapiro(alike).pvalue)
-    size = np.abs(alike) / (1.4826 * max(float(np.median(np.abs(alike))), EXACT))
+    size = in_usual_ones(alike)
     largest = float(2 * fit.points * stats.t.sf(size.max(), fit.freedom))
     if largest >= REJECTED and not (normality < REJECTED and stats.kurtosis(alike) > 0):
         return Loss()
@@ -69,6 +69,23 @@ def choose_loss(fits: list[Fit], delta: float | None = None, quantile: float | N
     told = f"{wild} outlier{'s' * (wild != 1)}" if wild else "tails"
     return Loss(robust.delta, reason=f"the residuals reject squared errors: {told}, the largest {size.max():.1f} times "
                                      f"the usual size (normality p = {number(normality, 1)}); Huber's loss leads")
+
+
+def alike_residuals(fit: Fit) -> np.ndarray:
+    """(point,) residuals brought to one spread along the sizes."""
+    residuals = spare_residuals(fit)
+    return residuals / spread_of(fit.log_x, residuals).deviation(fit.log_x)
+
+
+def in_usual_ones(residuals: np.ndarray) -> np.ndarray:
+    """(point,) size of residuals in units of their usual one, a normal's standard deviation by their median."""
+    return np.abs(residuals) / (1.4826 * max(float(np.median(np.abs(residuals))), EXACT))
+
+
+def noisier(fit: Fit) -> np.ndarray | None:
+    """(point,) by how much each run's noise is to be taken for larger than that of the others, where Huber's loss leads
+    because of such runs; None by other losses."""
+    return None if fit.delta is None else np.maximum(in_usual_ones(alike_residuals(fit)) / OFF, 1.0)
 
 
 def wild(fit: Fit) -> np.ndarray:

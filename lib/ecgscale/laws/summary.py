@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from ecgscale.contracts import LawFit, Laws
-from ecgscale.laws.allocation import POOLED
+from ecgscale.laws.allocation import POOLED, axis_of
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.forms import LAWS
-from ecgscale.numbers import number
+from ecgscale.laws.layout import COMPUTE
+from ecgscale.numbers import number, percent
 
 LINES = 12          # of the table of laws
 NEAR = 0.95         # of the largest exponent that is looked for: an interval above tells nothing
@@ -52,7 +53,7 @@ def notes(fits: list[LawFit]) -> list[str]:
     hang most, whether the noise changes along the sizes, and which intervals like theirs were counted to fall short."""
     each = [f"{fit.law} of {fit.y} over {', '.join(fit.x)}, {fit.subset}: {said}"
             for fit in fits for said in said_of(fit)]
-    counted = counted_by_place(fits) + counted_by_run(fits) + counted_by_slice(fits)
+    counted = counted_by_place(fits) + counted_by_run(fits) + counted_alike(fits)
     return each + gone_along(fits) + counted + counted_too_narrow(fits)
 
 
@@ -104,15 +105,16 @@ def counted_by_run(fits: Iterable[LawFit]) -> list[str]:
             f"({between(rows)})"]
 
 
-def counted_by_slice(fits: Iterable[LawFit]) -> list[str]:
-    """Where runs of equal compute err together: how many slices the intervals allow for."""
-    ours = [fit for fit in fits if fit.statistics.get("slices")]
-    if not ours:
-        return []
-    counts = sorted({fit.statistics["slices"] for fit in ours})
-    over = "; ".join(dict.fromkeys(", ".join(fit.x) for fit in ours))
-    return [f"laws over {over}: runs of equal compute miss the law together; intervals count slices of it "
-            f"({between(counts)}) where that is wider"]
+def counted_alike(fits: Iterable[LawFit]) -> list[str]:
+    """A line for what runs have in common that miss a law together: how many groups the intervals allow for."""
+    told: dict[str, list[LawFit]] = {}
+    for fit in fits:
+        for name in fit.statistics.get("alike") or ():
+            told.setdefault(name, []).append(fit)
+    return [f"laws over {'; '.join(dict.fromkeys(', '.join(fit.x) for fit in ours))}: runs of "
+            f"{'equal compute' if name == COMPUTE else f'one {name}'} miss the law together; intervals count these "
+            f"({between(sorted({fit.statistics['alike'][name] for fit in ours}))}) where that is wider"
+            for name, ours in told.items()]
 
 
 def between(counts: list[int]) -> str:
@@ -196,15 +198,16 @@ def told_answers(laws: Laws) -> list[str]:
     """What was asked by name, or why it has no answer, and the best sizes for each budget of the laws over all runs."""
     told = [f"{what}: {why}" for what, why in laws.disabled.items() if what.startswith("budget of")]
     told += helped(laws) if told and not laws.allocation else []
-    for row in laws.answers:
+    for row in (row | {"note": with_pooled(laws, row["of"], row)} for row in laws.answers):
         if row["asked"] == "sizes for y":
             sizes = ", ".join(f"{name} {ended(row, name)}" for name in ("params", "samples", "flops"))
             told.append(f"cheapest for {row['of']} {known(row['y'])} ({of_which(row)}): {sizes}{noted(row)}")
         else:
             place = ", ".join(f"{name} {known(row[name])}" for name in row["over"])
+            alone = f", the equation alone {known(row['law_y'])}" if row["law_y"] != row["y"] else ""
             told.append(f"{row['of']} at {place}: {ended(row, 'y')}, a new run in [{known(row['run_low'])}, "
-                        f"{known(row['run_high'])}] ({of_which(row)}){noted(row)}")
-    rows = [row | {"note": "; ".join(filter(None, (row["note"], lumped(laws, row))))} for row in laws.allocation
+                        f"{known(row['run_high'])}] ({of_which(row)}{alone}){noted(row)}")
+    rows = [row | {"note": with_pooled(laws, row["y_column"], row)} for row in laws.allocation
             if row["subset"] in POOLED]
     for row in {(row["y_column"], row["subset"]): row for row in rows if "size_exponent" in row}.values():
         told.append(f"best sizes grow as C^a and C^b, a = {ended(row, 'size_exponent')}, "
@@ -212,21 +215,45 @@ def told_answers(laws: Laws) -> list[str]:
     for row in rows:
         price = "; " + ", ".join(f"{name} the size costs {known(off['budget_ratio'])} x" for name, off in
                                  row["off_by_2"].items()) if "off_by_2" in row else ""
-        told.append(f"best for {row['budget']} ({row['y_column']}, {of_which(row)}): params {ended(row, 'params')}, "
-                    f"samples {ended(row, 'samples')}, {ended(row, 'samples_per_param')} a parameter"
+        told.append(f"best for {row['budget']} ({row['y_column']}, {of_which(row)}): {best_sizes_of(row)}"
                     f"{price}{noted(row)}")
+    return told + best_families(laws)
+
+
+def best_sizes_of(row: dict) -> str:
+    """ "params 3 M [2 M, 4 M], samples 9 M [8 M, 9.9 M], 3 [2, 4] a parameter, test_loss 0.2 [0.19, 0.22]"."""
+    return (f"params {ended(row, 'params')}, samples {ended(row, 'samples')}, {ended(row, 'samples_per_param')} a "
+            f"parameter, {row['y_column']} {ended(row, 'y')}")
+
+
+def best_families(laws: Laws) -> list[str]:
+    """A line a budget: the family whose best size is foretold best, in how many draws, and the others' response."""
+    budgets: dict[tuple, list[dict]] = {}
+    for row in laws.allocation:
+        if axis_of(row["subset"]) == "family" and row["y"] is not None:
+            budgets.setdefault((row["budget"], row["y_column"], row["law"]), []).append(row)
+    told = []
+    for (budget, _, law), rows in budgets.items():
+        first, *others = sorted(rows, key=lambda row: row["y"])
+        if others:
+            rivals = ", ".join(f"{row['subset'].partition('=')[2]} {ended(row, 'y')}" for row in others)
+            told.append(f"best family for {budget}, {law} laws: {first['subset'].partition('=')[2]} in "
+                        f"{percent(first['probability_best'])} of the draws, {best_sizes_of(first)}; {rivals}"
+                        f"{noted(first)}")
     return told
 
 
-def lumped(laws: Laws, row: dict) -> str:
-    """ "families differ (p = 0.001)" of best sizes by a law that pools such families, or nothing."""
-    return next((fit.statistics["pooled"] for fit in laws.fits if fit.statistics.get("pooled") and fit.law == row["law"]
-                 and (fit.y, fit.subset) == (row["y_column"], row["subset"])), "")
+def with_pooled(laws: Laws, response: str, row: dict) -> str:
+    """The row's note, and "families differ (p = 0.001)" of an answer by a law that pools such families."""
+    pooled = next((fit.statistics["pooled"] for fit in laws.fits if fit.statistics.get("pooled")
+                   and (fit.law, fit.y, fit.subset) == (row["law"], response, row["subset"])), "")
+    return "; ".join(filter(None, (row["note"], pooled)))
 
 
 def of_which(row: dict) -> str:
-    """ "joint", or "joint of the frontier"."""
-    return row["law"] + (" of the frontier" if row.get("subset") == "frontier" else "")
+    """ "joint", "joint of the frontier", or "joint of family=vit"."""
+    subset = row.get("subset", "all")
+    return row["law"] + {"all": "", "frontier": " of the frontier"}.get(subset, f" of {subset}")
 
 
 def helped(laws: Laws) -> list[str]:

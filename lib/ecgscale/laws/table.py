@@ -12,7 +12,7 @@ import pandas as pd
 from ecgscale.contracts import Columns, Laws, Reading, digest
 from ecgscale.contracts.run_table import configurations
 from ecgscale.design.study import Spending
-from ecgscale.laws.allocation import allocate, asked_budgets
+from ecgscale.laws.allocation import allocate, asked_budgets, axis_of
 from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Asking, Question, answer
 from ecgscale.laws.columns import AXES, GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.crossing import OF_ONE_SIZE, crossings
@@ -23,6 +23,7 @@ from ecgscale.laws.groups import group_laws
 from ecgscale.laws.headline import frontier_of, frontier_share, with_headlines
 from ecgscale.laws.layout import layout_of
 from ecgscale.laws.profile import Profile
+from ecgscale.laws.uncertainty import Bootstrap
 from ecgscale.machine.processes import fresh_pool
 from ecgscale.machine.provenance import versions
 from ecgscale.tables.names import is_response
@@ -57,12 +58,13 @@ def fit_run_table(frame: pd.DataFrame, *, target: str = "test_challenge_score", 
         grouped, compared, lacking = group_laws(frame[ended], labels[ended], scores,
                                                 min(replicates, GROUP_REPLICATES), seed, ask)
     allocation, reasons = allocations(frame, answers, budgets)
+    fits = with_headlines(answers, frame)
     return Laws(table_digest=table_digest(frame, explained), synthetic=is_synthetic(frame), runs=len(frame),
-                fits=(*with_headlines(answers, frame), *grouped), disabled=disabled | reasons | lacking,
+                fits=(*fits, *grouped), disabled=disabled | reasons | lacking,
                 allocation=allocation, differences=[*differences(answers), *compared], crossings=met(answers),
                 reading=reading, columns=columns and columns.explaining(
                     [one.column for one in explained], name_others=target not in frame),     # ours has dozens
-                answers=asked_answers(answers, frame, places, losses),
+                answers=asked_answers(answers, frame, places, losses, fits),
                 rows=[rows_used(frame, one, ended) for one in explained], versions=versions())
 
 
@@ -132,15 +134,16 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
     by_law: dict[tuple[str, str], dict[str, Answer]] = {}
     for one in answers:
         law = OF_SEVERAL.get(one.question.x)
-        if law in one.boots and not one.question.subset.startswith("family"):
+        if law in one.boots:
             by_law.setdefault((law, one.question.response.name), {})[one.question.subset] = one
     for (law, response), found in by_law.items():
         boots = {subset: one.boots[law] for subset, one in found.items() if one.identified(law)}
-        boots = {subset: boot for subset, boot in boots.items() if frontier_of(subset) not in boots}
+        boots = of_one_kind(boots)
         first = next(iter(found.values()))
         if boots:
             runs = frame.iloc[np.unique(np.concatenate([found[subset].question.rows for subset in boots]))]
-            found_rows = allocate(boots, runs, asked, first.question.response.most)
+            clusters = {subset: found[subset].clusters for subset in boots}
+            found_rows = allocate(boots, clusters, runs, asked, first.question.response.most)
             rows += [{"y_column": response, **row} for row in found_rows]
         else:
             reasons.setdefault(law, first.fits[0].reason)
@@ -148,6 +151,17 @@ def allocations(frame: pd.DataFrame, answers: list[Answer],
     why = f"no law of model size and samples is identifiable ({told})" if told else \
         "too few runs for a law of model size and samples"
     return rows, unpriced | ({} if rows else unanswered(asked, why))
+
+
+def of_one_kind(boots: dict[str, Bootstrap]) -> dict[str, Bootstrap]:
+    """By subset: the frontier's law instead of that of all runs where there is one; of families, which are compared,
+    the frontiers' of all or of none: what more of them have."""
+    apart = [subset for subset in boots if axis_of(subset) == "family"]
+    fronts = [subset for subset in apart if subset.endswith(frontier_of(""))]
+    plain = [subset for subset in apart if subset not in fronts]
+    dropped = plain if len(fronts) >= len(plain) else fronts
+    return {subset: boot for subset, boot in boots.items()
+            if subset not in dropped and (subset in apart or frontier_of(subset) not in boots)}
 
 
 def unanswered(asked: dict[str, float], reason: str) -> dict[str, str]:

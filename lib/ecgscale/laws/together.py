@@ -36,7 +36,7 @@ class Together:
     def counting(self, fit: Fit) -> Fit:
         """The fit, its information that of places instead of runs."""
         return replace(fit, observations=int(self.places.max()) + 1, inflation=max(self.ratio, 1.0),
-                       crossed=self.moments)
+                       crossed=() if self.moments is None else (self.moments,))
 
 
 def together(fits: list[Fit], clusters: np.ndarray) -> Together | None:
@@ -69,10 +69,13 @@ def at_moments(fit: Fit, runs: np.ndarray, moments: np.ndarray) -> float:
     return one_way(pull - cluster_means(pull, runs)[runs], moments, int(runs.max()))
 
 
-def slices_err(fit: Fit, slices: np.ndarray) -> bool:
-    """Whether runs of one slice of equal compute evidently miss the law together: a schedule, a batch or a rate that
-    goes with the budget. slices (point,): numbers."""
-    return one_way(fit.pull * np.sqrt(fit.weights), slices, int(fit.free.sum()) - 1) < EVIDENT
+def erring(fits: list[Fit], alike: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Of groups of runs that are alike those that evidently miss one of the laws together, the most evident first: a
+    schedule, a batch or a rate that goes with the budget, an error that all runs of one size have. alike: (point,)
+    numbers by what they have in common."""
+    p = {name: min(one_way(fit.pull * np.sqrt(fit.weights), groups, int(fit.free.sum()) - 1) for fit in fits)
+         for name, groups in alike.items()} if fits else {}
+    return {name: alike[name] for name in sorted(p, key=p.get) if p[name] < EVIDENT}
 
 
 def one_way(pull: np.ndarray, groups: np.ndarray, taken: int) -> float:

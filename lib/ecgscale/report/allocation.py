@@ -77,11 +77,11 @@ def answers(inputs: Inputs) -> DataTable | None:
         told = "; ".join(f"{name} {interval(row[name], row[f'{name}_low'], row[f'{name}_high'], number)}"
                          for name in (("params", "samples", "flops") if inverse else ("y",)))
         made.append((quantity(row["of"]), asked, told, "–" if inverse else interval(
-            row["y"], row["run_low"], row["run_high"], number), row["law"], label(row.get("subset", "all")),
-            row["note"]))
+            row["y"], row["run_low"], row["run_high"], number), "–" if inverse else number(row["law_y"]), row["law"],
+            label(row.get("subset", "all")), row["note"]))
     return table("Answers at chosen sizes and for chosen losses (90 %)", {
-        "of": False, "asked": False, "answer": False, "a new run": False, "law": False, "runs": False,
-        "note": False}, made)
+        "of": False, "asked": False, "answer": False, "a new run": False, "the equation alone": True, "law": False,
+        "runs": False, "note": False}, made)
 
 
 def iso_loss(inputs: Inputs) -> Chart | None:

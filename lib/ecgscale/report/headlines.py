@@ -13,6 +13,7 @@ from ecgscale.analysis.frontier import configuration_points
 from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
+from ecgscale.laws.allocation import axis_of
 from ecgscale.laws.summary import by_question, preferred
 from ecgscale.numbers import counted, number
 from ecgscale.report.analysis_tables import HYPERVOLUME, exponents, runs_of, sizes
@@ -21,6 +22,8 @@ from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
 from ecgscale.report.predictor_figures import statistic
 from ecgscale.report.style import interval, label, network
+
+LARGEST = "the largest run"     # of the table's own budgets the one that is told in full
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Headline:
 
 def headlines(inputs: Inputs) -> list[Headline]:
     """The answers that these inputs can give."""
-    return [made for ask in (size, best, optimizer, laws, rounds, largest, predictor, latency) if (made := ask(inputs))]
+    asked = (size, best, optimizer, family, laws, rounds, largest, predictor, latency)
+    return [made for ask in asked if (made := ask(inputs))]
 
 
 def spoken(answers: list[Headline]) -> str:
@@ -118,6 +122,29 @@ def optimizer(inputs: Inputs) -> Headline | None:
         "Which optimizer is best, all else equal?", label(best) if sure else "not told apart",
         f"{label(inputs.target)}, each at the best of its rates by validation, 95 % by Student's t over n pairs "
         f"of runs that differ in nothing else: {gains}. {caution} {published}")
+
+
+def family(inputs: Inputs) -> Headline | None:
+    """The family whose best size each budget would go to, where families have laws of size and samples of their own."""
+    budgets: dict[str, list[dict]] = {}
+    for row in inputs.laws.allocation if inputs.laws else ():
+        if axis_of(row["subset"]) == "family" and row["y"] is not None and (row["y_column"], row["law"]) == (
+                inputs.laws.allocation[0]["y_column"], inputs.laws.allocation[0]["law"]):
+            budgets.setdefault(row["budget"], []).append(row)
+    told = [(budget, *sorted(rows, key=lambda row: row["y"])) for budget, rows in budgets.items() if len(rows) > 1]
+    if not told:
+        return None
+    won: dict[str, list[str]] = {}
+    for budget, best, *_ in told:
+        won.setdefault(label(best["subset"]), []).append(budget)
+    budget, best, *others = next((one for one in told if one[0] == LARGEST), told[0])
+    values = ", ".join(f"{label(one['subset'])} {interval(one['y'], one['y_low'], one['y_high'])}"
+                       for one in (best, *others))
+    return Headline(
+        "Which family for a budget of training?", "; ".join(f"{name} for {', '.join(of)}" for name, of in won.items()),
+        f"Each at its best size by its own {best['law']} law. For {budget}'s FLOPs ({number(best['budget_flops'])}) "
+        f"{number(best['params'])} parameters of {label(best['subset'])}, best in {best['probability_best']:.2f} of "
+        f"the draws; {quantity(best['y_column'])}, 90 %: {values}.")
 
 
 def laws(inputs: Inputs) -> Headline | None:

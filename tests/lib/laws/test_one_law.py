@@ -10,7 +10,7 @@ from ecgscale.contracts import LawFit
 from ecgscale.laws import fit_run_table
 from ecgscale.laws.fit import fit_law
 from ecgscale.laws.heldout import moved_in_better_half
-from ecgscale.laws.layout import slices_of
+from ecgscale.laws.layout import alike, slices_of
 from ecgscale.laws.robust import choose_loss
 from ecgscale.laws.summary import summary
 from ecgscale.laws.together import at_moments
@@ -112,13 +112,12 @@ def checkpoints(seed: int, shared: float, moment: float = 0.0, runs: int = 22) -
                          "val_loss": (0.7 + 30 * params**-0.27 + 600 * tokens**-0.36) * np.exp(error)})
 
 
-def holding(exponent: str, shared: float, moment: float = 0.0, named: bool = True) -> float:
+def holding(exponent: str, shared: float, moment: float = 0.0) -> float:
     """Share of 20 tables whose interval holds the exponent."""
     held, truth = [], {"alpha": 0.27, "beta": 0.36}[exponent]
     for seed in range(20):
         frame = checkpoints(seed, shared, moment)
-        made = laws.fit(frame if named else frame.drop(columns="run_name"), over=("params", "samples_seen"),
-                        replicates=0)
+        made = laws.fit(frame, over=("params", "samples_seen"), replicates=0)
         low, high = made.fit.intervals[exponent]
         held.append(low <= truth and (high is None or truth <= high))
     return float(np.mean(held))
@@ -128,7 +127,6 @@ def test_intervals_of_checkpoints_hold_the_exponent_of_size_where_a_run_has_an_e
     """Nominal 0.9. Of 60 tables 0.40 held it where 220 rows were counted, 0.93 where 22 runs are; without an error
     that a run's checkpoints share 0.93 and 0.97, the intervals 1.1 times as wide. A public table of 22 networks has 24
     checkpoints of each."""
-    assert holding("alpha", 0.01, named=False) < 0.7
     assert holding("alpha", 0.01) >= 0.8
 
 
@@ -177,7 +175,7 @@ def test_exponents_of_a_floor_at_0_that_may_be_a_quarter_of_the_loss_are_not_tol
     at_0 = [(fit, lowest) for fit, lowest in made if "E" in fit.statistics["at_bound"]]
     said = [fit.reason.startswith("E ran to its bound 0 and may be ") for fit, _ in at_0]
     assert len(at_0) >= 8
-    assert least <= np.mean(said) <= least + 0.4
+    assert least <= np.mean(said) < least + 0.5
     assert all(fit.intervals["E"][1] < lowest / 4 for fit, lowest in at_0 if fit.verdict == "identified")
 
 
@@ -201,7 +199,7 @@ def test_intervals_of_slices_hold_both_exponents_where_runs_of_equal_compute_err
     for seed in range(20):
         fit = laws.fit(of_equal_compute(seed, shared), over=("params", "samples_seen"), replicates=0).fit
         held += [fit.intervals[name][0] <= TRUTH[name] <= fit.intervals[name][1] for name in ("alpha", "beta")]
-        sliced.append(bool(fit.statistics["slices"]))
+        sliced.append("compute" in fit.statistics["alike"])
     assert np.mean(held) >= 0.82
     assert np.mean(sliced) > 0.8 if shared else np.mean(sliced) <= 0.4
 
@@ -219,5 +217,28 @@ def test_slices_are_of_equal_compute_by_flops_or_by_the_product_of_both_sizes():
 
 def test_a_table_of_slices_says_what_its_intervals_count():
     made = fit_run_table(read_any(of_equal_compute(1, 0.01)).frame, replicates=0)
-    assert ("laws over params, samples_seen: runs of equal compute miss the law together; intervals count slices of it "
-            "(10) where that is wider") in summary(made)
+    assert ("laws over params, samples_seen: runs of equal compute miss the law together; intervals count these (10) "
+            "where that is wider") in summary(made)
+
+
+def test_intervals_of_checkpoints_without_a_run_s_name_hold_the_exponent_of_size():
+    """Rows of one size that err together count as one of it. Of 20 tables 0.40 held alpha where rows are counted;
+    where a run has no error of its own, 0.05 of the tables take it for one."""
+    held, taken = [], []
+    for shared in (0.01, 0.0):
+        fits = [laws.fit(checkpoints(seed, shared).drop(columns="run_name"), over=("params", "samples_seen"),
+                         replicates=0).fit for seed in range(12)]
+        held.append(np.mean([fit.intervals["alpha"][0] <= 0.27 <= fit.intervals["alpha"][1] for fit in fits]))
+        taken.append(np.mean(["params" in fit.statistics["alike"] for fit in fits]))
+    assert min(held) >= 0.8
+    assert taken[0] == 1
+    assert taken[1] <= 0.25
+
+
+def test_networks_of_one_size_are_asked_where_there_are_several_of_five():
+    frame = checkpoints(3, 0.0, runs=5).rename(columns={"tokens": "samples_seen"})
+    groups = alike(frame, ("params", "samples_seen"))
+    assert set(groups) == {"params", "samples_seen"}
+    assert len(np.unique(groups["params"])) == 5
+    assert not alike(frame[frame["params"] > frame["params"].min()], ("params", "samples_seen")).keys() & {"params"}
+    assert not alike(frame, ("params",))

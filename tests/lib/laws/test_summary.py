@@ -165,12 +165,12 @@ def test_lines_of_the_counts_are_what_coverage_prints(monkeypatch, capsys):
 def test_laws_of_a_frontier_say_what_theirs_were_counted_to_hold():
     """docs/explanation/coverage-drawn.md: 0.75 of a multi-epoch law's parameters with 60 runs, 0.84 of a power law's
     curve with 500; a law with floor falls nowhere below 0.85, and the counts of all runs are not theirs."""
-    found = shortfalls("multi_epoch", 70, frontier=True)
+    found = shortfalls("multi_epoch", 70, of="frontier")
     assert {row["of"]: row["share"] for row in found} == {"parameters": 0.75, "curve": 0.82}
     assert "multi-epoch law of a frontier held, at the lowest, parameters in 0.75 (normal noise)" in told_shortfalls(
         "multi_epoch", found)
-    assert [row["share"] for row in shortfalls("power", 400, frontier=True)] == [0.84]
-    assert not any(shortfalls("floor", runs, frontier=True) for runs in (20, 60, 200, 500))
+    assert [row["share"] for row in shortfalls("power", 400, of="frontier")] == [0.84]
+    assert not any(shortfalls("floor", runs, of="frontier") for runs in (20, 60, 200, 500))
     random = np.random.default_rng(1)
     params, rate = np.geomspace(1e4, 1e8, 400), random.uniform(-4, -1, 400)
     loss = 30 * params**-0.4 * np.exp(0.3 * np.abs(rate + 2.5) + 0.01 * random.standard_normal(400))

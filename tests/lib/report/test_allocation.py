@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from ecgscale.contracts import LawFit, Laws
-from ecgscale.report import allocation, charts
+from ecgscale.laws.summary import told_answers
+from ecgscale.report import allocation, charts, headlines
 from ecgscale.report.inputs import Inputs
 
 
@@ -88,3 +89,29 @@ def test_without_an_allocation_there_is_neither():
     assert allocation.optima(empty) is None
     assert allocation.iso_flop(empty) is None
     assert allocation.iso_loss(empty) is None
+
+
+def test_the_family_that_each_budget_would_go_to_is_a_headline():
+    made = inputs()
+    rows = [row | {"subset": subset, "y": y, "y_low": y - 0.01, "y_high": y + 0.01, "params": params,
+                   "probability_best": chance}
+            for row in made.laws.allocation if row["subset"] == "all"
+            for subset, y, params, chance in (("family=vit", 0.2 if row["budget_flops"] < 1e14 else 0.1, 3e5, 0.97),
+                                              ("family=resnet", 0.15, 2e5, 0.03))]
+    laws = made.laws.model_copy(update={"allocation": [*made.laws.allocation, *rows]})
+    told = headlines.family(Inputs(runs=made.runs, laws=laws))
+    assert told.answer == "ViT for 24 h on cpu (measured); ResNet for the largest run"
+    assert "For the largest run's FLOPs (10 T) 200 k parameters of ResNet" in told.detail
+    assert "ResNet 0.150 [0.140, 0.160], ViT 0.200 [0.190, 0.210]" in told.detail
+    assert headlines.family(made) is None
+
+
+def test_answers_beyond_the_runs_name_what_the_equation_alone_says():
+    row = {"of": "test_loss", "law": "joint", "over": ["params", "samples_seen"], "subset": "all",
+           "asked": "y at sizes", "params": 1e8, "samples_seen": 1e9, "y": 0.2, "y_low": 0.18, "y_high": 0.22,
+           "run_low": 0.17, "run_high": 0.23, "law_y": 0.25, "note": ""}
+    made = inputs()
+    laws = made.laws.model_copy(update={"answers": [row], "allocation": []})
+    table = allocation.answers(Inputs(runs=made.runs, laws=laws))
+    assert dict(zip(table.head, table.rows[0], strict=True))["the equation alone"] == "0.25"
+    assert "(joint, the equation alone 0.25)" in "\n".join(told_answers(laws))
