@@ -1,5 +1,5 @@
-"""The tables of coverage.md, coverage-short.md and coverage-drawn.md from assets/coverage.csv, with which every fit is
-compared.
+"""The tables of coverage.md, coverage-short.md, coverage-drawn.md and foretold.md from assets/coverage.csv, with which
+every fit is compared.
 
 PYTHONPATH=lib python docs/explanation/coverage_tables.py
 """
@@ -53,7 +53,8 @@ def tables() -> list[str]:
     made = runs["design"].isin(AS_MADE)
     return [by(runs[made], "truth", "noise"), by(runs[~made], "truth", "design", "noise"),
             short_of(runs[runs["design"].ne("one_axis")]), by(counts[average], "truth"),
-            by(counts[counts["of"].eq("frontier")], "truth", "noise")]
+            by(counts[counts["of"].eq("frontier")], "truth", "noise"),
+            by(counts[counts["of"].eq("foretold")], "design", "noise")]
 
 
 if __name__ == "__main__":
