@@ -114,6 +114,15 @@ def family_of(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
     return frame[frame["family"].astype(str).eq(subset.partition("=")[2].removesuffix(", frontier"))]
 
 
+def by_family(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """(budget, response, law): the rows of families with a best size, the best first, where there are several."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        if axis_of(row["subset"]) == "family" and row["y"] is not None:
+            found.setdefault((row["budget"], row["y_column"], row["law"]), []).append(row)
+    return {key: sorted(told, key=lambda row: row["y"]) for key, told in found.items() if len(told) > 1}
+
+
 def axis_of(subset: str) -> str:
     """The column that a group of runs has one value of: "family" of "family=vit, frontier"; "" of all runs."""
     return subset.partition("=")[0] if "=" in subset else ""

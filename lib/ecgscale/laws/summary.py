@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ecgscale.contracts import LawFit, Laws
-from ecgscale.laws.allocation import POOLED, axis_of
+from ecgscale.laws.allocation import POOLED, by_family
 from ecgscale.laws.columns import told_rows
 from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.forms import LAWS
@@ -228,18 +228,11 @@ def best_sizes_of(row: dict) -> str:
 
 def best_families(laws: Laws) -> list[str]:
     """A line a budget: the family whose best size is foretold best, in how many draws, and the others' response."""
-    budgets: dict[tuple, list[dict]] = {}
-    for row in laws.allocation:
-        if axis_of(row["subset"]) == "family" and row["y"] is not None:
-            budgets.setdefault((row["budget"], row["y_column"], row["law"]), []).append(row)
     told = []
-    for (budget, _, law), rows in budgets.items():
-        first, *others = sorted(rows, key=lambda row: row["y"])
-        if others:
-            rivals = ", ".join(f"{row['subset'].partition('=')[2]} {ended(row, 'y')}" for row in others)
-            told.append(f"best family for {budget}, {law} laws: {first['subset'].partition('=')[2]} in "
-                        f"{percent(first['probability_best'])} of the draws, {best_sizes_of(first)}; {rivals}"
-                        f"{noted(first)}")
+    for (budget, _, law), (best, *others) in by_family(laws.allocation).items():
+        rivals = ", ".join(f"{row['subset'].partition('=')[2]} {ended(row, 'y')}" for row in others)
+        told.append(f"best family for {budget}, {law} laws: {best['subset'].partition('=')[2]} in "
+                    f"{percent(best['probability_best'])} of the draws, {best_sizes_of(best)}; {rivals}{noted(best)}")
     return told
 
 

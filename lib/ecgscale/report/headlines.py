@@ -13,7 +13,7 @@ from ecgscale.analysis.frontier import configuration_points
 from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
-from ecgscale.laws.allocation import axis_of
+from ecgscale.laws.allocation import by_family
 from ecgscale.laws.summary import by_question, preferred
 from ecgscale.numbers import counted, number
 from ecgscale.report.analysis_tables import HYPERVOLUME, exponents, runs_of, sizes
@@ -126,12 +126,9 @@ def optimizer(inputs: Inputs) -> Headline | None:
 
 def family(inputs: Inputs) -> Headline | None:
     """The family whose best size each budget would go to, where families have laws of size and samples of their own."""
-    budgets: dict[str, list[dict]] = {}
-    for row in inputs.laws.allocation if inputs.laws else ():
-        if axis_of(row["subset"]) == "family" and row["y"] is not None and (row["y_column"], row["law"]) == (
-                inputs.laws.allocation[0]["y_column"], inputs.laws.allocation[0]["law"]):
-            budgets.setdefault(row["budget"], []).append(row)
-    told = [(budget, *sorted(rows, key=lambda row: row["y"])) for budget, rows in budgets.items() if len(rows) > 1]
+    found = by_family(inputs.laws.allocation) if inputs.laws else {}
+    first = next(iter(found), None)
+    told = [(key[0], *rows) for key, rows in found.items() if key[1:] == first[1:]]
     if not told:
         return None
     won: dict[str, list[str]] = {}
