@@ -88,16 +88,18 @@ def allocate(boots: dict[str, Bootstrap], clusters: dict[str, np.ndarray], frame
     params = frame["params"].to_numpy(float)
     log_n = np.linspace(np.log(params.min() / BEYOND), np.log(params.max() * BEYOND), SIZES)
     speed = throughput(frame)
-    ahead = {subset: Outlook(boot.fit, clusters[subset]) for subset, boot in boots.items()}
+    budgets = asked | own_budgets(frame)
+    foretold = {subset: best_foretold(Outlook(boot.fit, clusters[subset]), np.log(list(budgets.values())),
+                                      costs[subset], most) for subset, boot in boots.items()}
     rows = []
-    for name, flops in (asked | own_budgets(frame)).items():
+    for place, (name, flops) in enumerate(budgets.items()):
         samples = {subset: np.log(flops) - log_kappa - a * log_n for subset, (log_kappa, a) in costs.items()}
         lines = {subset: np.minimum(iso_flop(boot, log_n, samples[subset], frame), np.log(most))
                  for subset, boot in boots.items()}
         best = {subset: curves.min(axis=1) for subset, curves in lines.items()}
         for subset, curves in lines.items():
             row = optimum(boots[subset], curves, log_n, samples[subset], family_of(frame, subset), np.log(flops),
-                          costs[subset], ahead[subset], most)
+                          costs[subset], foretold[subset][place])
             rivals = [other for group, other in best.items() if group != subset and axis_of(group) == axis_of(subset)]
             wins = np.all([best[subset] < other for other in rivals], axis=0).mean() if rivals else None
             rows.append({"budget": name, "budget_flops": float(flops), "subset": subset,
@@ -147,11 +149,9 @@ def iso_flop(boot: Bootstrap, log_n: np.ndarray, log_t: np.ndarray, frame: pd.Da
 
 
 def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.ndarray, frame: pd.DataFrame,
-            log_budget: float, cost: tuple[float, float], ahead: Outlook,
-            most: float = np.inf) -> dict[str, Any]:
+            log_budget: float, cost: tuple[float, float], foretold: np.ndarray) -> dict[str, Any]:
     """Best size, samples, epochs and response, with intervals, samples for each parameter, what it costs to be off, and
-    the iso-FLOP view. ahead: foretells the response at the best size of a joint law; most: the largest value that the
-    response can have."""
+    the iso-FLOP view. foretold: (y, low, high) at the best size (best_foretold)."""
     row: dict[str, Any] = {}
     if boot.fit.law.name == "joint":
         theta = np.vstack([boot.fit.theta, boot.theta])
@@ -175,17 +175,27 @@ def optimum(boot: Bootstrap, curves: np.ndarray, log_n: np.ndarray, log_t: np.nd
         told["epochs"] = told["samples"] / float(frame["train_records"].max())
     for name, values in told.items():
         row |= with_ends(boot, name, values)
-    if "off_by_2" in row and np.isfinite(best_n[0] + best_t[0]):
-        told = ahead.at(np.array([best_n[:1], best_t[:1]]))
-        with np.errstate(over="ignore"):
-            ends = np.minimum(np.exp([*told.y, *told.curve[0]]), most)
-        row |= dict(zip(("y", "y_low", "y_high"), map(finite, ends), strict=True))
+    if np.isfinite(foretold[0]):
+        row |= dict(zip(("y", "y_low", "y_high"), map(finite, foretold), strict=True))
     with np.errstate(invalid="ignore"):         # a size is one parameter at least, and one sample
         row |= {"lacking": float(np.mean(~(np.isfinite(best_n) & (best_n >= 0) & (best_t >= 0))))}
     view = [{"params": float(np.exp(log_n[i])), "samples": float(np.exp(log_t[i])), "y": float(np.exp(curves[0, i])),
              "low": finite(np.exp(low[i])), "high": finite(np.exp(high[i]))} for i in range(0, len(log_n), VIEW)]
     said = note(row, frame, log_budget)
     return row | {"note": said, "isoflop": view}
+
+
+def best_foretold(ahead: Outlook, log_budgets: np.ndarray, cost: tuple[float, float], most: float) -> np.ndarray:
+    """(budget, 3) y with its ends where the joint law has its best sizes, at most `most`; NaN for other laws, and where
+    it has none."""
+    told = np.full((len(log_budgets), 3), np.nan)
+    if ahead.fit.law.name == "joint":
+        places = np.array([best_sizes(ahead.fit.theta[None], one, cost) for one in log_budgets])[:, :, 0].T
+        known = np.isfinite(places).all(axis=0)
+        found = ahead.at(places[:, known])
+        with np.errstate(over="ignore"):
+            told[known] = np.minimum(np.exp(np.column_stack([found.y, found.curve])), most)
+    return told
 
 
 def off_the_optimum(boot: Bootstrap, log_budget: float, cost: tuple[float, float], factor: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ecgscale.contracts import LawFit
 from ecgscale.errors import UserError
-from ecgscale.laws.allocation import POOLED, cost_line, optimum, with_ends
+from ecgscale.laws.allocation import POOLED, best_foretold, cost_line, optimum, with_ends
 from ecgscale.laws.answer import Answer
 from ecgscale.laws.counted import shortfalls, told_shortfalls
 from ecgscale.laws.fit import finite
@@ -100,8 +100,10 @@ class FittedLaw:
         log_n = np.linspace(*np.log(frame["params"].agg(["min", "max"])), GRID)
         log_t = np.log(budget) - cost[0] - cost[1] * log_n
         theta = np.vstack([self.boot.fit.theta, self.boot.theta])
+        log_budget = float(np.log(budget))
+        (told,) = best_foretold(self.ahead, np.array([log_budget]), cost, self.most)
         row = optimum(self.boot, self.boot.fit.law.log_curve(theta, np.array([log_n, log_t])), log_n, log_t, frame,
-                      float(np.log(budget)), cost, self.ahead, self.most)
+                      log_budget, cost, told)
         return {"budget_flops": budget} | row | {"note": self.note(row["note"])}
 
     def sizes_for(self, loss: float) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from itertools import product
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dposv, dtrtrs
 from scipy.special import ndtri, softmax
 
 from ecgscale.errors import UserError
@@ -202,18 +203,23 @@ def settle(start: Start, log_x: np.ndarray, log_y: np.ndarray, root: np.ndarray,
     """The law's parameters with this noise and miss: Levenberg and Marquardt's steps on residuals freed of the miss."""
     law, low, high, theta, (centre, width) = start.law, start.low, start.high, start.theta, start.prior
 
+    points, at, held = log_x[:, None], np.arange(len(theta)), width**-2.0
+
     def looked_at(theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        curve, slopes = (part[0] for part in law.form(theta[None], log_x[:, None]))
-        both = solve_triangular(root, np.column_stack([log_y - curve, slopes.T]), lower=True, check_finite=False)
-        return both[:, 0] @ both[:, 0] + (((theta - centre) / width) ** 2).sum(), both[:, 0], both[:, 1:]
+        curve, slopes = (part[0] for part in law.form(theta[None], points))
+        both = dtrtrs(root, np.vstack([log_y - curve, slopes]).T, lower=1)[0]
+        apart = theta - centre
+        return both[:, 0] @ both[:, 0] + apart**2 @ held, both[:, 0], both[:, 1:]
 
     cost, residual, slopes = looked_at(theta)
     damping = 1e-3
     for _ in range(STEPS):
-        normal = slopes.T @ slopes + np.diag(width**-2.0)
-        gradient = slopes.T @ residual + (centre - theta) / width**2
-        step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
-        tried = np.clip(theta + step, low, high)
+        normal = slopes.T @ slopes
+        normal[at, at] += held
+        gradient = slopes.T @ residual + (centre - theta) * held
+        normal[at, at] *= 1 + damping
+        step = dposv(normal, gradient)[1]
+        tried = np.minimum(np.maximum(theta + step, low), high)
         next_cost, next_residual, next_slopes = looked_at(tried)
         if not next_cost < cost:
             damping *= 10
@@ -222,7 +228,7 @@ def settle(start: Start, log_x: np.ndarray, log_y: np.ndarray, root: np.ndarray,
         theta, cost, residual, slopes = tried, next_cost, next_residual, next_slopes
         if gained < 1e-3:
             break
-    normal = slopes.T @ slopes + np.diag(width**-2.0)
+    normal = slopes.T @ slopes + np.diag(held)
     unlikely = (np.log(noise / USUAL) / SPREAD) ** 2 + (
         1.0 if miss == 0 else (np.log(miss / USUAL) / SPREAD) ** 2) - 2 * np.log(1 / len(REACH)) * (miss > 0)
     evidence = -0.5 * (cost + unlikely + np.linalg.slogdet(normal)[1]) - np.log(np.diag(root)).sum()
