@@ -50,7 +50,7 @@ mutants: $(READY)   ## do the tests notice mistakes? 50 a package, the same each
 	.venv/bin/python -m tests.mutants.mutants --sample $(SAMPLE) --seed $(SEED) $(if $(DONE),--out $(DONE))
 
 faults: $(READY)   ## a run that is interrupted, loses its node, its memory, its disk; commands on odd machines: minutes
-	.venv/bin/python -m pytest tests/faults/faults.py tests/faults/full_disk.py tests/faults/surroundings.py
+	.venv/bin/python -m pytest tests/faults/faults.py tests/faults/shards.py tests/faults/full_disk.py tests/faults/surroundings.py
 
 report: $(READY)   ## every fit and figure again, from the committed run table of PTB-XL, offline
 	./nextflow run . --runs assets/examples/ptbxl/runs.csv --latency assets/examples/ptbxl --study assets/studies/ptbxl.yaml \

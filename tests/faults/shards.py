@@ -1,10 +1,11 @@
-"""Shards are tasks of their own: one that is killed is tried again alone. Three shards of a source by two recipes."""
+"""Shards are tasks of their own: one that is killed is tried again alone. Three shards of a source by two recipes;
+`make faults`."""
 
 import csv
 from collections import Counter
 
 from ecgscale.contracts import SPLIT, Shard, SplitInfo, concatenated_digest
-from tests.pipeline.conftest import nextflow
+from tests.pipeline.conftest import nextflow, project  # noqa: F401
 from tests.tiny_records import twelve_leads, write_record
 
 # the data chapter alone, on a sheet and a study that were checked
@@ -22,7 +23,7 @@ process { withName: PREPARE { ext.code = { meta.id == 'mine-2of3' && task.attemp
 """
 
 
-def test_a_killed_shard_is_tried_again_alone(tmp_path, project):
+def test_a_killed_shard_is_tried_again_alone(tmp_path, project):  # noqa: F811
     (project / "main.nf").write_text(DATA_ALONE)
     rows = []
     for place in range(6):
