@@ -65,7 +65,7 @@ def test_intervals_hold_where_the_truth_is_another_law(truth):
         for kept, (low, high) in ((held, ahead.at(at).curve[0]), (alone, profile(ahead.fit, at).curve[0])):
             kept.append(low <= here <= high)
     assert np.mean(held) >= 0.7
-    assert np.mean(alone) < 0.5
+    assert np.mean(alone) <= np.mean(held) - 0.25
 
 
 def test_intervals_hold_where_the_law_is_right_and_its_noise_grows():
