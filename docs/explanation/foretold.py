@@ -16,7 +16,6 @@ import pandas as pd
 from ecgscale.errors import UserError
 from ecgscale.laws import fit
 from ecgscale.laws.columns import responses
-from ecgscale.laws.foretold import Foretold
 from ecgscale.laws.profile import profile
 from ecgscale.tables.runs import read_any
 
@@ -43,7 +42,7 @@ def foretold(runs: pd.DataFrame, share: float) -> tuple | None:
         return None
     law = fit(below.drop(columns="y"), response=found.column, over=OVER, replicates=0)
     at, log_y = np.log(above[list(OVER)].to_numpy().T), np.log(above["y"].to_numpy())
-    told: Foretold = law.ahead.at(at)
+    told = law.ahead.at(at)
     alone = profile(law.boot.fit, at, law.clusters)
     ways = judged(told.law, alone.new_run(), log_y), judged(told.y, told.run, log_y)
     return len(below), len(above), cost.max() / cut, *(one for both in zip(*ways, strict=True) for one in both)
@@ -70,6 +69,8 @@ def main() -> None:
                 print(f"| {path.stem} {name} | {row[0]} | {row[1]} | {row[2]:.0f} | "
                       + " | ".join(f"{value:.2f}" for value in row[3:5]) + " | "
                       + " | ".join(f"{value:.4f}" for value in row[5:]) + " |", flush=True)
+    if not rows:
+        return
     held, width, error = (np.mean(np.array(rows)[:, place : place + 2], axis=0) for place in (3, 5, 7))
     print(f"mean of {len(rows)}: held {held.round(2)}, half width {width.round(4)}, error {error.round(4)}")
 

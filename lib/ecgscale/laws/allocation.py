@@ -19,6 +19,7 @@ from ecgscale.design.plan import read_devices
 from ecgscale.design.study import Spending
 from ecgscale.laws.fit import finite
 from ecgscale.laws.foretold import Outlook
+from ecgscale.laws.headline import frontier_of
 from ecgscale.laws.optimum import LANGUAGE_MODEL, best_sizes, exponents, log_loss, price_of_being_off
 from ecgscale.laws.uncertainty import LEVEL, Bootstrap
 from ecgscale.numbers import number, percent
@@ -28,6 +29,7 @@ BEYOND = 10.0               # how far outside the table's model sizes the search
 VIEW = 40                   # every so many of them are told in the iso-FLOP view
 BATCH = 0.01                # by which a budget may exceed the largest run's
 WIDE = 1000.0               # upper end over lower end from which an optimum is not told
+LARGEST = "the largest run"  # the name of its budget
 POOLED = ("all", "frontier")        # subsets that hold the runs of the others
 
 
@@ -46,8 +48,8 @@ def own_budgets(frame: pd.DataFrame) -> dict[str, float]:
     """FLOPs by name: the table's median and largest run, ten and a hundred times that."""
     spent = spending_of(frame)
     largest = float(spent.max())
-    return {"the median run": float(np.median(spent)), "the largest run": largest,
-            "10 times the largest run": 10 * largest, "100 times the largest run": 100 * largest}
+    return {"the median run": float(np.median(spent)), LARGEST: largest,
+            f"10 times {LARGEST}": 10 * largest, f"100 times {LARGEST}": 100 * largest}
 
 
 def spending_of(frame: pd.DataFrame) -> np.ndarray:
@@ -84,7 +86,8 @@ def allocate(boots: dict[str, Bootstrap], clusters: dict[str, np.ndarray], frame
     "train_records", "samples_seen") by subset; clusters: numbers of its runs' configurations; frame: the runs, with
     params, samples_seen, train_flops; asked: FLOPs by name, besides the table's own budgets; most: the largest value
     that the response can have."""
-    costs = {subset: cost_line(family_of(frame, subset)) for subset in boots}
+    own = {subset: family_of(frame, subset) for subset in boots}
+    costs = {subset: cost_line(runs) for subset, runs in own.items()}
     params = frame["params"].to_numpy(float)
     log_n = np.linspace(np.log(params.min() / BEYOND), np.log(params.max() * BEYOND), SIZES)
     speed = throughput(frame)
@@ -98,8 +101,8 @@ def allocate(boots: dict[str, Bootstrap], clusters: dict[str, np.ndarray], frame
                  for subset, boot in boots.items()}
         best = {subset: curves.min(axis=1) for subset, curves in lines.items()}
         for subset, curves in lines.items():
-            row = optimum(boots[subset], curves, log_n, samples[subset], family_of(frame, subset), np.log(flops),
-                          costs[subset], foretold[subset][place])
+            row = optimum(boots[subset], curves, log_n, samples[subset], own[subset], np.log(flops), costs[subset],
+                          foretold[subset][place])
             rivals = [other for group, other in best.items() if group != subset and axis_of(group) == axis_of(subset)]
             wins = np.all([best[subset] < other for other in rivals], axis=0).mean() if rivals else None
             rows.append({"budget": name, "budget_flops": float(flops), "subset": subset,
@@ -113,7 +116,7 @@ def family_of(frame: pd.DataFrame, subset: str) -> pd.DataFrame:
     """The runs of the family that a group is: what a sample costs at a size is its own. All runs for other groups."""
     if axis_of(subset) != "family":
         return frame
-    return frame[frame["family"].astype(str).eq(subset.partition("=")[2].removesuffix(", frontier"))]
+    return frame[frame["family"].astype(str).eq(subset.partition("=")[2].removesuffix(frontier_of("")))]
 
 
 def by_family(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:

@@ -233,6 +233,13 @@ def fit_law(
     return with_lmfit(fit) if polish else fit
 
 
+def refit_some(fit: Fit, rows: np.ndarray) -> Fit:
+    """The law fitted by squares to some of the fit's points, rows (point,) True; what was given to it stays."""
+    return fit_law(fit.law, *np.exp(fit.log_x[:, rows]), y=np.exp(fit.log_y[rows]), starts=5, polish=False,
+                   weights=fit.weights[rows], given={name: fit.values[name] for name, free in zip(
+                       fit.law.names, fit.free, strict=True) if not free})
+
+
 def with_huber(fit: Fit, delta: float | None = None) -> Fit:
     """The fit again with Huber's loss; its threshold is given or follows from the residuals' median absolute deviation.
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ecgscale.laws.fit import Fit, fit_law, with_huber
+from ecgscale.laws.fit import Fit, refit_some, with_huber
 from ecgscale.laws.kriging import HALF_WIDTH, MOST, Kriged, krige
 from ecgscale.laws.profile import profile
 from ecgscale.laws.robust import noisier
@@ -70,8 +70,7 @@ class Outlook:
         if cheap.sum() < FEWEST or len(dear) < DEAR:
             return 1.0
         dear = dear[np.unique(np.linspace(0, len(dear) - 1, JUDGED).astype(int))]
-        half = fit_law(fit.law.name, *np.exp(fit.log_x[:, cheap]), y=np.exp(fit.log_y[cheap]), starts=5,
-                       weights=fit.weights[cheap], polish=False)
+        half = refit_some(fit, cheap)
         told = Outlook(half if fit.delta is None else with_huber(half),
                        cluster_numbers(int(cheap.sum()), self.clusters[cheap])).as_fitted(fit.log_x[:, dear])
         missed = fit.log_y[dear] - told.y

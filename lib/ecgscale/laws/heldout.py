@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecgscale.laws.fit import Fit, fit_law, information_weights
+from ecgscale.laws.fit import Fit, fit_law, information_weights, refit_some
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.profile import profile, robust_variance
 from ecgscale.laws.robust import Loss
@@ -70,10 +70,7 @@ def moved_in_better_half(fit: Fit, loss: Loss, clusters: np.ndarray) -> dict | N
     number = cluster_numbers(int(half.sum()), clusters[half])
     if int(number.max()) + 1 < int(fit.free.sum()) + SPARE:
         return None
-    own = loss.lead(fit_law(fit.law.name, *np.exp(fit.log_x[:, half]), y=np.exp(fit.log_y[half]), starts=5,
-                            weights=fit.weights[half], polish=False,
-                            given={name: fit.values[name] for name, free in zip(fit.law.names, fit.free, strict=True)
-                                   if not free}))
+    own = loss.lead(refit_some(fit, half))
     apart, whole = profile(own, clusters=number, level=SURE), profile(fit, clusters=clusters, level=SURE)
     if apart is None or whole is None:
         return None

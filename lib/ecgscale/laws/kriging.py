@@ -202,7 +202,6 @@ def settle(start: Start, log_x: np.ndarray, log_y: np.ndarray, root: np.ndarray,
            reach: float) -> Member:
     """The law's parameters with this noise and miss: Levenberg and Marquardt's steps on residuals freed of the miss."""
     law, low, high, theta, (centre, width) = start.law, start.low, start.high, start.theta, start.prior
-
     points, at, held = log_x[:, None], np.arange(len(theta)), width**-2.0
 
     def looked_at(theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -218,7 +217,7 @@ def settle(start: Start, log_x: np.ndarray, log_y: np.ndarray, root: np.ndarray,
         normal[at, at] += held
         gradient = slopes.T @ residual + (centre - theta) * held
         normal[at, at] *= 1 + damping
-        step = dposv(normal, gradient)[1]
+        step = dposv(normal, gradient)[1]       # LAPACK itself: numpy's and scipy's checks take longer than it does
         tried = np.minimum(np.maximum(theta + step, low), high)
         next_cost, next_residual, next_slopes = looked_at(tried)
         if not next_cost < cost:

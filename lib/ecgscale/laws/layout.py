@@ -75,10 +75,15 @@ def alike(frame: pd.DataFrame, x: tuple[str, ...]) -> dict[str, np.ndarray]:
     one size, which may be checkpoints of a run that has no name, runs of as many samples, slices of compute."""
     slices, found = slices_of(frame, x), {}
     for name in x if len(x) > 1 else ():
-        groups = np.unique(np.round(np.log(frame[name].to_numpy(float)) / MOMENT), return_inverse=True)[1]
+        groups = near_equal(frame[name])
         if LEVELS <= int(groups.max()) + 1 <= len(frame) / SLICES:
             found[name] = groups
     return found | ({} if slices is None else {COMPUTE: slices})
+
+
+def near_equal(counts: pd.Series) -> np.ndarray:
+    """(row,) numbers: counts that MOMENT is too coarse to tell apart share one."""
+    return np.unique(np.round(np.log(counts.to_numpy(float)) / MOMENT), return_inverse=True)[1]
 
 
 def slices_of(frame: pd.DataFrame, x: tuple[str, ...]) -> np.ndarray | None:
@@ -101,7 +106,6 @@ def whole_runs(frame: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray | Non
     if WHOLE_RUN not in frame or frame[WHOLE_RUN].is_unique:
         return None, None
     grew = next((name for name in GROWING if name in frame and (frame[name] > 0).all()), None)
-    moments = None if grew is None else np.unique(np.round(np.log(frame[grew].to_numpy(float)) / MOMENT),
-                                                  return_inverse=True)[1]
+    moments = None if grew is None else near_equal(frame[grew])
     shared = moments is not None and len(frame) >= 2 * (int(moments.max()) + 1)
     return frame[WHOLE_RUN].to_numpy(str), moments if shared else None

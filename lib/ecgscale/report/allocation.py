@@ -76,8 +76,9 @@ def answers(inputs: Inputs) -> DataTable | None:
             f"{name.replace('_', ' ')} {number(row[name])}" for name in row["over"])
         told = "; ".join(f"{name} {interval(row[name], row[f'{name}_low'], row[f'{name}_high'], number)}"
                          for name in (("params", "samples", "flops") if inverse else ("y",)))
+        alone = row.get("law_y")
         made.append((quantity(row["of"]), asked, told, "–" if inverse else interval(
-            row["y"], row["run_low"], row["run_high"], number), "–" if inverse else number(row["law_y"]), row["law"],
+            row["y"], row["run_low"], row["run_high"], number), "–" if alone is None else number(alone), row["law"],
             label(row.get("subset", "all")), row["note"]))
     return table("Answers at chosen sizes and for chosen losses (90 %)", {
         "of": False, "asked": False, "answer": False, "a new run": False, "the equation alone": True, "law": False,

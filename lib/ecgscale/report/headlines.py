@@ -13,7 +13,7 @@ from ecgscale.analysis.frontier import configuration_points
 from ecgscale.analysis.pairs import optimizer_pairs
 from ecgscale.contracts import LawFit
 from ecgscale.contracts.run_table import on_part
-from ecgscale.laws.allocation import by_family
+from ecgscale.laws.allocation import LARGEST, by_family
 from ecgscale.laws.summary import by_question, preferred
 from ecgscale.numbers import counted, number
 from ecgscale.report.analysis_tables import HYPERVOLUME, exponents, runs_of, sizes
@@ -22,8 +22,6 @@ from ecgscale.report.inputs import Inputs
 from ecgscale.report.latency_figures import setting
 from ecgscale.report.predictor_figures import statistic
 from ecgscale.report.style import interval, label, network
-
-LARGEST = "the largest run"     # of the table's own budgets the one that is told in full
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ def test_answers_beyond_the_runs_name_what_the_equation_alone_says():
            "asked": "y at sizes", "params": 1e8, "samples_seen": 1e9, "y": 0.2, "y_low": 0.18, "y_high": 0.22,
            "run_low": 0.17, "run_high": 0.23, "law_y": 0.25, "note": ""}
     made = inputs()
-    laws = made.laws.model_copy(update={"answers": [row], "allocation": []})
+    laws = made.laws.model_copy(update={"answers": [row, row | {"law_y": None}], "allocation": []})
     table = allocation.answers(Inputs(runs=made.runs, laws=laws))
-    assert dict(zip(table.head, table.rows[0], strict=True))["the equation alone"] == "0.25"
+    assert [dict(zip(table.head, cells, strict=True))["the equation alone"] for cells in table.rows] == ["0.25", "–"]
     assert "(joint, the equation alone 0.25)" in "\n".join(told_answers(laws))
