@@ -20,10 +20,12 @@ def project(tmp_path_factory):
     """A copy of the project whose SAMPLE plans as many runs as RUNS says, when it is a stub."""
     copy = copy_project(tmp_path_factory.mktemp("overhead"))
     sample = copy / "modules/sample/main.nf"
-    plan = r"""mkdir plan && touch plan/plan.json
-    for run in \$(seq \$RUNS); do echo "{\\"run\\": \$run}"; done > plan/runs.jsonl"""
-    sample.write_text(re.sub(r'(stub:\s+""")(.*?)(""")', lambda found: f"{found[1]}\n    {plan}\n    {found[3]}",
-                             sample.read_text(), flags=re.DOTALL))
+    plan = r'for run in \$(seq \$RUNS); do echo "{\\"run\\": \$run}"; done > plan/runs.jsonl'
+    text = sample.read_text()
+    edited = re.sub(r'(stub:\s+""".*?)(\n *""")', lambda found: f"{found[1]}\n    {plan}{found[2]}", text,
+                    flags=re.DOTALL)
+    assert edited != text
+    sample.write_text(edited)
     return copy
 
 

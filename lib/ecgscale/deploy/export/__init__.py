@@ -249,9 +249,10 @@ def kinds_of(deploy: Deploy) -> list[Kind]:
             kinds += [Kind(form, precision, batch, opset) for opset in opsets]
         elif form == "openvino":
             kinds += [Kind(form, p, batch) for p in ((precision, "bf16") if precision == "float32" else (precision,))]
-        elif form == "coreml" or (form == "executorch-coreml" and precision != "int8") or (form, precision) in RUNNERS:
+        elif form != "torch" and ((form, precision) in RUNNERS or form == "coreml" or (
+                form == "executorch-coreml" and precision != "int8")):
             kinds.append(Kind(form, precision, batch))
-    return kinds
+    return list(dict.fromkeys(kinds))       # a study may name a format twice
 
 
 def make(kind: Kind, exporter: Exporter | None, description: Export, folder: Path, truth: Reference,

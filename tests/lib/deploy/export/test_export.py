@@ -3,6 +3,7 @@
 import json
 import re
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -15,7 +16,7 @@ from scipy.special import expit
 
 from ecgscale.contracts import Export, SplitInfo, read_tensors, write_tensors
 from ecgscale.deploy import export
-from ecgscale.deploy.export import choose, export_models, judge, licence
+from ecgscale.deploy.export import choose, export_models, judge, kinds_of, licence
 from ecgscale.deploy.export.check import Reference, auroc_difference
 from ecgscale.deploy.export.formats import Exporter
 from ecgscale.design.study import Deploy
@@ -83,6 +84,17 @@ def test_failed_runs_and_missing_scores_are_passed_over():
     assert choose(with_auroc, 1) == [("e", "best c by auroc on validation")]
     with pytest.raises(UserError, match="no run has a validation score"):
         choose(table(), 3)
+
+
+def test_no_file_is_made_twice():
+    """The network as it is comes once, whatever else is asked of PyTorch, and a format that is named twice is one."""
+    every = tuple(get_args(get_args(Deploy.model_fields["formats"].annotation)[0]))
+    assert "torch" in every
+    made = list(map(str, kinds_of(Deploy(formats=(*every, "torch", "onnx"), batch=(1, 8)))))
+    assert len(made) == len(set(made))
+    assert [name for name in made if name.startswith("torch")] == [
+        "torch-float32", "torch-frozen-float32", "torch-compiled-float32", "torch-frozen-float32-batch8",
+        "torch-compiled-float32-batch8"]
 
 
 def test_the_folder_is_complete_and_describes_itself():
