@@ -33,9 +33,10 @@ help:   ## show this
 demo: $(READY)   ## the whole thread on a small synthetic corpus: three to seven minutes on two cores
 	./nextflow run . --outdir $(OUT) -work-dir $(OUT)/work -resume
 
-# A worker that crashed is not started anew: with whole files to a worker, pytest-xdist then waits for ever.
+# A worker that crashed is not started anew: with whole files to a worker, pytest-xdist then waits for ever. What Python
+# compiles is kept even where the environment says it is not: each of some hundred commands would compile the package anew.
 test: $(READY)   ## unit tests, every command, and the pipeline; ends with what was skipped and why
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0 --benchmark-disable --durations=10 -m "not bench"
+	PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart=0 --benchmark-disable --durations=10 -m "not bench"
 
 lint: $(READY)   ## style and mistakes
 	.venv/bin/ruff check lib bin tests docs

@@ -66,53 +66,50 @@ def test_an_empty_table_is_told(given, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def foretold(given, folder):
-    """Of a first call: its deployment.csv, as a file alone."""
-    done = ecg_deploy(*given, "--ms", "3", "--out", folder)
+@pytest.fixture(scope="module")
+def foretold(given, tmp_path_factory):
+    """Of a first call: its deployment.csv, as others save it."""
+    out = tmp_path_factory.mktemp("foretold")
+    done = ecg_deploy(*given, "--ms", "3", "--out", out)
     assert done.returncode == 0, done.stderr
-    (folder / "datapackage.json").unlink()
-    return DEPLOYMENT.read(folder / "deployment.csv")
+    return DEPLOYMENT.read(out / "deployment.csv")
 
 
-def test_each_promise_of_a_model_is_judged_whatever_comes_first(given, tmp_path):
+def test_each_promise_of_a_model_is_judged_whatever_comes_first(given, foretold, tmp_path):
     """Of two files that promise one model otherwise the first alone was judged, without a word. A promise that stands
     in both is one."""
-    rows = foretold(given, tmp_path / "first")
-    other = rows.assign(**{name: rows[name] - 0.1 for name in ("score", "low", "high")})
+    other = foretold.assign(**{name: foretold[name] - 0.1 for name in ("score", "low", "high")})
     files = []
-    for name, table in (("one", rows), ("two", other), ("again", rows)):
+    for name, table in (("one", foretold), ("two", other), ("again", foretold)):
         DEPLOYMENT.write(table, tmp_path / name / "deployment.csv")
         files.append(tmp_path / name / "deployment.csv")
     judged = [recommend(given[1], [given[3]], given[5:], Question(ms=3.0), told=told).judged["score"].tolist()
               for told in (files, files[::-1])]
-    own = rows.loc[rows["kind"].eq("foretold"), "score"].item()
+    own = foretold.loc[foretold["kind"].eq("foretold"), "score"].item()
     assert sorted(judged[0]) == sorted(judged[1]) == pytest.approx([own - 0.1, own])
 
 
-def test_a_promise_whose_columns_were_scaled_alone_is_refused(given, tmp_path):
+def test_a_promise_whose_columns_were_scaled_alone_is_refused(given, foretold, tmp_path):
     """Times in us beside an interval in ms, percent beside an interval of shares."""
-    rows = foretold(given, tmp_path)
     for name, factor, said in (("ms", 1000, "ms: is above ms_high"), ("score", 100, "score: of resnet-2m it lies")):
-        rows.assign(**{name: factor * rows[name]}).to_csv(tmp_path / "told.csv", index=False)
+        foretold.assign(**{name: factor * foretold[name]}).to_csv(tmp_path / "told.csv", index=False)
         with pytest.raises(UserError, match=said):
             recommend(given[1], [given[3]], given[5:], told=[tmp_path / "told.csv"])
 
 
-def test_a_table_that_foretells_nothing_is_told(given, tmp_path):
-    rows = foretold(given, tmp_path)
-    rows[rows["kind"].eq("measured")].to_csv(tmp_path / "told.csv", index=False)
+def test_a_table_that_foretells_nothing_is_told(given, foretold, tmp_path):
+    foretold[foretold["kind"].eq("measured")].to_csv(tmp_path / "told.csv", index=False)
     found = recommend(given[1], [given[3]], given[5:], told=[tmp_path / "told.csv"])
     assert found.told[-1] == "--told foretells no model: there is nothing to confirm"
 
 
-def test_a_promise_without_an_option_is_found_after_another_program_saved_it(given, tmp_path):
+def test_a_promise_without_an_option_is_found_after_another_program_saved_it(given, foretold, tmp_path):
     """Its empty text is an empty cell then, which was another option: the model waited for ever."""
     latency = LATENCY.read(given[3] / "latency.parquet")
     float32 = latency["option"].eq("precision=float32")
     LATENCY.write(latency.assign(option=latency["option"].mask(float32, "")), tmp_path / "latency/latency.parquet")
-    rows = foretold(given, tmp_path)
     known = latency[float32 & latency["model"].eq("resnet-600k")].iloc[0]
-    promise = rows[rows["kind"].eq("foretold")].assign(
+    promise = foretold[foretold["kind"].eq("foretold")].assign(
         runtime=known["runtime"], precision="float32", option="", family="resnet", params=known["params"])
     found = {}
     for name, option in (("ours", ""), ("saved", None)):

@@ -1,6 +1,7 @@
 """Nextflow, run as a user runs it. A call costs seconds: few calls, looked at from many sides."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -78,6 +79,46 @@ def small_run(tmp_path_factory) -> Run:
     run = nextflow(folder, "-profile", "test", apart=kernel_sets_apart(folder))
     assert run.code == 0, run.text
     return run
+
+
+EACH_CONFIGURATION = """
+workflow {
+    file(params.asked).readLines().each { line ->
+        println "asked: ${line}"
+        nextflow.plugin.Plugins.stop()      // each command starts them anew
+        def code = new nextflow.cli.Launcher().command((['config', '-flat'] + line.tokenize()) as String[]).run()
+        if (code) error "no configuration of ${line}"
+    }
+}
+"""
+
+
+def configurations(folder: Path, asked: dict[str, str], **environment: str) -> dict[str, dict[str, str]]:
+    """What `nextflow config -flat` says of each `{name: "PROJECT -profile A,B"}`, as {setting: value}: all by one
+    Nextflow, whose start takes longer than a dozen answers."""
+    (folder / "main.nf").write_text(EACH_CONFIGURATION)
+    (folder / "asked").write_text("\n".join(asked.values()))
+    said = subprocess.run([ROOT / "nextflow", "run", "main.nf", "--asked", "asked"], cwd=folder, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          env={**os.environ, "NXF_ANSI_LOG": "false", **environment})
+    assert said.returncode == 0, said.stdout
+    texts = re.split("^asked: .*\n", said.stdout, flags=re.MULTILINE)[1:]
+    return {name: dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+            for name, text in zip(asked, texts, strict=True)}
+
+
+def with_defaults(folder: Path, **given: str) -> Path:
+    """The project's configuration in a folder of its own, where these parameters have other defaults: `nextflow config`
+    takes no parameters."""
+    folder.mkdir()
+    for name in ("conf", "assets"):
+        (folder / name).symlink_to(ROOT / name)
+    text = (ROOT / "nextflow.config").read_text()
+    for name, value in given.items():
+        before, rest = text.split(f"\n    {name} ", 1)
+        text = f"{before}\n    {name} = '{value}' //{rest}"
+    (folder / "nextflow.config").write_text(text)
+    return folder
 
 
 def copy_project(folder: Path, name: str = "project") -> Path:

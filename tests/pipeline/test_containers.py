@@ -11,7 +11,7 @@ import pytest
 
 from ecgscale import __version__
 from ecgscale.machine.provenance import code_digest
-from tests.pipeline.conftest import ROOT, nextflow
+from tests.pipeline.conftest import ROOT, configurations, nextflow, with_defaults
 
 PROCESSES = {folder.name.upper() for folder in (ROOT / "modules").iterdir()}
 STAND_IN = """#!/bin/bash
@@ -87,15 +87,26 @@ def test_an_image_of_other_code_stops_the_run(tmp_path):
     assert "budget" not in run.text
 
 
-@pytest.mark.parametrize(("arguments", "image"), [
-    (("-profile", "apptainer,openvino_gpu"), f"{ROOT}/containers/ecgscale-{__version__}-openvino.sif"),
-    (("-profile", "podman", "--registry", "there/you"), f"there/you/ecgscale:{__version__}-cpu"),
-    (("-profile", "singularity,cuda", "--registry", "there/you"), f"docker://there/you/ecgscale:{__version__}-cuda"),
-    (("-profile", "charliecloud"), f"{ROOT}/containers/ecgscale-{__version__}-cpu"),
-    (("-profile", "singularity", "--image", "/images/ours.sif"), "/images/ours.sif")])
-def test_image_follows_the_device_or_is_given(arguments, image, tmp_path):
-    said = subprocess.run([ROOT / "nextflow", "inspect", ROOT, *arguments], cwd=tmp_path, text=True,
-                          capture_output=True, check=True).stdout
+def test_image_follows_the_device_and_every_process_has_it(tmp_path):
+    said = subprocess.run(
+        [ROOT / "nextflow", "inspect", ROOT, "-profile", "singularity,cuda", "--registry", "there/you"], cwd=tmp_path,
+        text=True, capture_output=True, check=True).stdout
     found = json.loads(said[said.index("{"):])["processes"]
     images = {process["name"].split(":")[-1]: process["container"] for process in found}
-    assert images == dict.fromkeys(PROCESSES, image)
+    assert images == dict.fromkeys(PROCESSES, f"docker://there/you/ecgscale:{__version__}-cuda")
+
+
+IMAGES = {      # profiles, parameters: the image, where {here} stands for the project
+    ("apptainer,openvino_gpu",): f"{{here}}/containers/ecgscale-{__version__}-openvino.sif",
+    ("podman", ("registry", "there/you")): f"there/you/ecgscale:{__version__}-cpu",
+    ("charliecloud",): f"{{here}}/containers/ecgscale-{__version__}-cpu",
+    ("singularity", ("image", "/images/ours.sif")): "/images/ours.sif"}
+
+
+def test_image_of_each_engine_or_one_that_is_given(tmp_path):
+    """One setting for all processes."""
+    projects = {profiles: with_defaults(tmp_path / profiles, **dict(given)) for profiles, *given in IMAGES}
+    found = configurations(tmp_path, {name: f"{folder} -profile {name}" for name, folder in projects.items()})
+    for (profiles, *_), image in IMAGES.items():
+        images = {name: value for name, value in found[profiles].items() if name.endswith(".container")}
+        assert images == {"process.container": f"'{image.format(here=projects[profiles])}'"}, profiles

@@ -14,8 +14,9 @@ MEMORY = Path("/dev/shm")       # a file system of its own, on Linux
 
 
 def state(project: Path) -> dict[Path, int]:
-    """Every file of the project, and when it was changed."""
-    return {path: path.stat().st_mtime_ns for path in project.rglob("*") if path.is_file()}
+    """Every file of the project, and when it was changed; without what Python keeps compiled, where it may."""
+    return {path: path.stat().st_mtime_ns for path in project.rglob("*")
+            if path.is_file() and path.parent.name != "__pycache__"}
 
 
 @pytest.fixture

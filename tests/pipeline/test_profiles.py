@@ -2,37 +2,13 @@
 was reached by these tests."""
 
 import os
-import shutil
-import subprocess
 
 import pytest
 
-from tests.pipeline.conftest import ROOT, nextflow
+from tests.pipeline.conftest import configurations, nextflow, with_defaults
 
 GIVEN = {"queue": "gpus", "region": "europe-west4", "account": "ecg-project", "service_account": "runner@ecg",
          "image": "registry.example/ecgscale:0.2.0-cuda", "bucket": "s3://ecg/here", "claim": "ecg-volume"}
-
-
-@pytest.fixture
-def resolved(tmp_path, monkeypatch):
-    """`nextflow config -flat` with these parameters as defaults, on a machine that has both plugins."""
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    (tmp_path / "assets").symlink_to(ROOT / "assets")
-    for plugin in ("nf-amazon-2.9.0", "nf-google-1.15.2"):
-        (tmp_path / "plugins" / plugin).mkdir(parents=True)
-    monkeypatch.setenv("NXF_PLUGINS_DIR", str(tmp_path / "plugins"))
-
-    def resolve(profiles: str, **given: str) -> dict[str, str]:
-        text = (ROOT / "nextflow.config").read_text()
-        for name, value in {**GIVEN, **given}.items():
-            before, rest = text.split(f"\n    {name} ", 1)
-            text = f"{before}\n    {name} = '{value}' //{rest}"
-        (tmp_path / "nextflow.config").write_text(text)
-        done = subprocess.run([ROOT / "nextflow", "config", "-flat", ".", "-profile", profiles], cwd=tmp_path,
-                              text=True, capture_output=True, check=True)
-        return dict(line.split(" = ", 1) for line in done.stdout.splitlines() if " = " in line)
-
-    return resolve
 
 
 CLOUDS = {
@@ -46,9 +22,24 @@ CLOUDS = {
 }
 
 
+PROFILES = ("awsbatch,cuda", "google-batch,cuda", "k8s,cuda", "apptainer,slurm,cuda", "docker", "podman")
+
+
+@pytest.fixture(scope="module")
+def resolved(tmp_path_factory):
+    """As Nextflow resolves them where these parameters are given, on a machine that has both plugins."""
+    folder = tmp_path_factory.mktemp("resolved")
+    for plugin in ("nf-amazon-2.9.0", "nf-google-1.15.2"):
+        (folder / "plugins" / plugin).mkdir(parents=True)
+    here = with_defaults(folder / "amazon", **GIVEN)
+    google = with_defaults(folder / "google", **GIVEN | {"bucket": "gs://ecg/here"})
+    return configurations(folder, {profiles: f"{google if 'google' in profiles else here} -profile {profiles}"
+                                   for profiles in PROFILES}, NXF_PLUGINS_DIR=str(folder / "plugins"))
+
+
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_a_cloud_profile(resolved, cloud):
-    found = resolved(f"{cloud},cuda", bucket="gs://ecg/here" if cloud == "google-batch" else "s3://ecg/here")
+    found = resolved[f"{cloud},cuda"]
     for name, value in CLOUDS[cloud].items():
         assert found[name] == value, name
     assert found["process.container"] == "'registry.example/ecgscale:0.2.0-cuda'"
@@ -61,7 +52,7 @@ def test_a_cloud_profile(resolved, cloud):
 
 
 def test_engine_scheduler_and_hardware_compose(resolved):
-    found = resolved("apptainer,slurm,cuda")
+    found = resolved["apptainer,slurm,cuda"]
     assert (found["apptainer.enabled"], found["process.executor"]) == ("true", "'slurm'")
     assert found["params.devices"] == "'cpu,cuda'"
     assert "task.attempt" in found["process.'withLabel:gpu'.time"]
@@ -72,7 +63,7 @@ def test_engine_scheduler_and_hardware_compose(resolved):
 
 @pytest.mark.parametrize("engine", ["docker", "podman"])
 def test_a_container_has_a_read_only_root_and_the_callers_user(resolved, engine):
-    options = resolved(engine)[f"{engine}.runOptions"]
+    options = resolved[engine][f"{engine}.runOptions"]
     assert "--read-only --tmpfs /tmp:exec " in options
     assert "-u $(id -u):$(id -g)" in options or "--userns=keep-id --user=$(id -u):$(id -g)" in options
 
