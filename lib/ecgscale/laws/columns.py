@@ -22,6 +22,7 @@ PREPARATION = ("recipe", "window", "lead_names")
 AXES = (*PREPARATION, "taught")     # laws by their values where they vary
 LOSSES = ("test_loss", "valid_loss")
 LEAST_Y, MOST_Y = 1e-8, 1e6         # medians of what is explained: beyond them fits lose digits of floors
+AT_ONCE = "laws of all runs at once"       # not done of a table with more runs than a law is fitted to
 GUESSING = {"challenge_score": 0.0, "auroc": 0.5}      # scores of a model that knows nothing
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ecgscale.contracts import LawFit, Laws
 from ecgscale.laws.allocation import POOLED, by_family
-from ecgscale.laws.columns import told_rows
+from ecgscale.laws.columns import AT_ONCE, told_rows
 from ecgscale.laws.counted import told_shortfalls
 from ecgscale.laws.forms import LAWS
 from ecgscale.laws.layout import COMPUTE
@@ -25,6 +25,7 @@ def summary(laws: Laws) -> str:
     fits = foremost(laws)
     parts = [*map(told_rows, laws.rows), f"read: {laws.columns.told()}" if laws.columns else ""]
     parts += [f"note: {notice}" for notice in laws.columns.notices] if laws.columns else []
+    parts += [f"note: no {AT_ONCE}: {laws.disabled[AT_ONCE]}"] if AT_ONCE in laws.disabled else []
     if fits:
         parts += ["", *aligned([HEAD, *(line(fit) for fit in fits[:LINES])])]
         parts += [f"and {len(fits) - LINES} more in laws.csv"] if len(fits) > LINES else []

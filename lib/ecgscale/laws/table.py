@@ -14,7 +14,7 @@ from ecgscale.contracts.run_table import configurations
 from ecgscale.design.study import Spending
 from ecgscale.laws.allocation import allocate, asked_budgets, axis_of
 from ecgscale.laws.answer import OF_SEVERAL, UNIQUE, Answer, Asking, Question, answer
-from ecgscale.laws.columns import AXES, GROUPS, LOSSES, SIZES, Response, responses, rows_used
+from ecgscale.laws.columns import AT_ONCE, AXES, GROUPS, LOSSES, SIZES, Response, responses, rows_used
 from ecgscale.laws.crossing import OF_ONE_SIZE, crossings
 from ecgscale.laws.differences import COMPARED, exponent_differences
 from ecgscale.laws.fitted import asked_answers
@@ -235,7 +235,7 @@ def missing(frame: pd.DataFrame, target: str, found: list[Response]) -> dict[str
     elif target not in frame and not any(one.column == target for one in found):
         out[f"laws of {target}"] = f"column {target!r} is missing"
     if ended.sum() > MOST:
-        out["laws of all runs at once"] = f"each is fitted to {MOST} runs drawn at random of those it has"
+        out[AT_ONCE] = f"each is fitted to {MOST:,} runs drawn at random of those it has"
     for x in (x for x in OF_SEVERAL if x != UNIQUE):
         lacking = [name for name in x if name not in frame]
         if lacking:

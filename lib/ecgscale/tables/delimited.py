@@ -28,6 +28,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LOOKED_AT = 200             # lines that tell the delimiter
 MOST_BYTES = 1 << 30
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*")
+JSON = re.compile(r'\s*\[?\s*\{\s*"')
 WORKBOOK, PARQUET = b"PK\x03\x04", b"PAR1"
 BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
 
@@ -114,6 +115,9 @@ def decoded(content: bytes, path: Path) -> tuple[str, list[str]]:
 
 def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
     """The text as columns; what was left out is in `notices`."""
+    if JSON.match(text):
+        raise UserError("JSON, not a table", file=path, remedy="Make one of it, here of a record a line: "
+                        f"pandas.json_normalize([json.loads(line) for line in open({path.name!r})]).to_csv('runs.csv')")
     skipped, told = preamble(text)
     notices += [OLD_FORM] if skipped and not told else []
     body = text.split("\n", skipped)[skipped] if skipped else text

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from ecgscale.contracts.run_table import GROWING
 from ecgscale.contracts.tables import ROUNDING
 from ecgscale.errors import UserError
 from ecgscale.tables.names import ROLES, SCORES, SIZES, is_response
@@ -17,6 +18,9 @@ MIXED = ("metric", "metric_name", "set", "subset", "split", "part", "task", "ben
 OF_SIZES = {"params": "params", "samples_seen": "tokens"}       # a word of columns that may hold one
 OF_RATES = frozenset(("per", "sec", "second", "s", "ratio", "rate", "fraction", "share", "percent", "batch", "warmup"))
 BARELY_PERCENT = 5.0            # the largest value from which a score of 0 to 100 is taken for percent without asking
+PROGRESS = ("step", "steps", "global_step", "train_step", "iteration", "iterations", "iter", "update", "updates",
+            "epoch")            # how far a run had trained, in a table of a row a checkpoint
+CHECKPOINTS = 3                 # values of one of them at most places of the sizes, from which it is such a table
 WORTH_TELLING = 6               # places of the sizes from which a column may be one of tests
 SURE = 0.01                     # p value of Spearman's correlation, below which a column is said to rise
 
@@ -26,7 +30,7 @@ def doubts(frame: pd.DataFrame, cells: dict[str, np.ndarray], responses: list[st
     """Notices on a table as it was read. cells: (row,) as they were, by our name; written: names as they stand in the
     file; ours: a run table of this project, whose names speak for themselves."""
     told = [*mixed_splits(frame), *mixed_tests(frame, cells, written, ours=ours)]
-    told += [] if ours else unread_sizes(frame, written)
+    told += [] if ours else [*unread_sizes(frame, written), *unread_progress(frame, written)]
     for name in responses:
         told += [] if ours else other_way(frame, name, written[name])
         told += outside_interval(frame, name, written)
@@ -74,6 +78,19 @@ def unread_sizes(frame: pd.DataFrame, written: dict[str, str]) -> list[str]:
             told.append(f"no column was taken for {role}, and {listed(maybe, 3)} may hold it: "
                         f"--map {role}={maybe[0]!r}")
     return told
+
+
+def unread_progress(frame: pd.DataFrame, written: dict[str, str]) -> list[str]:
+    """Of a log of many runs, a row a step, from which no column was taken for how far they had trained."""
+    sizes = [size for size in SIZES if size in frame]
+    if not sizes or set(GROWING) & set(frame):
+        return []
+    return [f"{written[name]}: rows of the same {' and '.join(sizes)} differ in it, so they look like checkpoints, and "
+            f"a law over all rows mixes them. To have it as a size: --map samples_seen={written[name]!r}, with "
+            "run_id=COLUMN for the run's name; for the rows of one: "
+            f"--where {written[name]}={frame[name].max():.10g}"
+            for name in PROGRESS if name in frame and name in written and frame[name].dtype == float
+            and frame.groupby(sizes, dropna=False)[name].nunique().median() >= CHECKPOINTS]
 
 
 def other_way(frame: pd.DataFrame, name: str, written: str) -> list[str]:

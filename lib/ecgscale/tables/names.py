@@ -13,7 +13,8 @@ SIZES = {       # what a law may scale in: ours -> names of others
                "model_size", "model_params", "model_parameters", "param_count", "params_count", "parameter_count",
                "total_params", "total_parameters", "trainable_params", "trainable_parameters", "non_embedding_params",
                "number_of_parameters", "param", "size_params", "total_parameter_count", "active_params",
-               "active_parameters", "activated_params", "activated_parameters"),
+               "active_parameters", "activated_params", "activated_parameters", "active_param_count",
+               "active_parameter_count", "dense_params", "dense_parameters", "dense_parameter_count"),
     "forward_flops": ("flops", "inference_flops", "forward_flop", "flops_per_sample", "macs_x2"),
     "train_flops": ("c", "compute", "train_flop", "training_flops", "training_flop", "train_compute",
                     "training_compute", "total_flops", "total_compute", "flop", "total_flop", "pretraining_flops",
@@ -30,12 +31,13 @@ SIZES = {       # what a law may scale in: ours -> names of others
     "latency_ms": ("latency", "inference_ms", "inference_time_ms", "p50_ms", "median_latency_ms"),
 }
 SETTINGS = {    # what else defines a run
-    "optimizer": ("optim", "opt", "optimiser"), "family": ("architecture", "arch", "model_family", "model_class"),
+    "optimizer": ("optim", "opt", "optimiser"),
+    "family": ("architecture", "arch", "model_family", "model_class", "model_type"),
     "lr": ("learning_rate", "init_lr", "initial_lr", "base_lr", "peak_lr", "max_lr"),
     "weight_decay": ("wd",), "batch_size": ("bs", "batch", "global_batch_size", "train_batch_size"),
     "epochs": ("n_epochs", "num_epochs", "max_epochs"),
-    "data_fraction": ("fraction", "train_fraction", "data_frac"), "seed": ("random_seed", "rng_seed", "random_state",
-                                                                           "init_seed", "replicate", "repetition"),
+    "data_fraction": ("fraction", "train_fraction", "data_frac"),
+    "seed": ("random_seed", "rng_seed", "random_state", "init_seed", "replicate", "repetition", "repeat", "rep"),
 }
 RUN = {         # how a run is called, and how it ended
     "run_id": ("id", "run", "run_name", "name", "trial_id", "run_uuid", "experiment_name"),
@@ -61,7 +63,7 @@ SCORE_WORDS = ("score", "accuracy", "acc", "acc1", "acc5", "auroc", "auc", "aupr
                "r2", "bleu", "ndcg")
 ERROR_WORDS = ("loss", "error", "err", "error_rate", "perplexity", "ppl", "nll", "cross_entropy", "bpb", "bpc",
                "bits_per_byte", "bits_per_character", "rmse", "mse", "mae", "wer", "cer", "eer", "xent", "regret",
-               "brier")
+               "brier", "deviance", "crps", "mase", "mape", "smape", "nrmse", "nmse", "bpd", "fid")
 TUNED = "_tuned"            # ends a score of ours at tuned thresholds
 PARTS = "train|training|val|valid|validation|dev|test|eval|evaluation|heldout|holdout"     # loss_val, score_test
 SCORES = re.compile(rf"((score|accuracy)|(^|_)({'|'.join(SCORE_WORDS)}))({TUNED}|_({PARTS}))?$")

@@ -20,7 +20,8 @@ def score_of(runs: pd.DataFrame, asked: str) -> str:
     """The score that an analysis of a run table looks at: the one asked for, else the one that a table of ours is
     judged by, else, in a table of others, the first score there is, of the test part where one is; or none: `asked`."""
     judged = judged_by(runs, asked)
-    others = sorted((name for name in runs if SCORES.search(name) and pd.api.types.is_float_dtype(runs[name])),
+    others = sorted((name for name in runs if SCORES.search(name) and pd.api.types.is_float_dtype(runs[name])
+                     and runs[name].notna().any()),
                     key=lambda name: part_of(name) != "test")
     return judged if judged in runs or not others else others[0]
 

@@ -46,6 +46,9 @@ ONE_SAMPLE = 1e7                # FLOPs a parameter that no forward pass of one 
 NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch", "runtime", "created", "user", "notes",
                 "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
                 "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
+DIGITS = 12                     # of a size; what is behind them is rounding
+MANY = 20                       # values, more than a grid of a setting has
+ONCE = 0.25                     # share of a measurement's values, at least, that stand in one row alone
 SAME_COUNT = 0.01               # by which two columns of one count may differ, as of whole batches
 CHANGED = "the file was changed since it was written (its digest is another one): read as it stands"
 
@@ -145,6 +148,7 @@ class Reader:
             self.values[name] = self.cells(name, place)
         self.settle_words()
         self.derive()
+        self.settle_sizes()
         self.settle_unique()
         self.settle_flops()
         self.settle_shares()
@@ -198,7 +202,8 @@ class Reader:
         if ours in COUNTS and factor == 1.0 and is_fraction(found.values):
             written = self.sheet.names[place]
             self.notices.append(f"{written}: holds fractions, so it is no plain count of {ours}. If it is in millions: "
-                                f"--derive '{ours}={spelled(written)}*1e6', or write the unit in its name")
+                                f"--derive '{ours}={spelled(written)}*1e6' (in billions: 1e9), or write the unit in "
+                                "its name")
         values = found.values * factor
         none = np.isinf(values) | (values <= 0) if ours in SIZES else np.zeros(len(values), dtype=bool)
         if none.any():
@@ -238,6 +243,11 @@ class Reader:
 
     def rename(self, name: str, other: str) -> None:
         self.values[other], self.written[other] = self.values.pop(name), self.written.pop(name)
+
+    def settle_sizes(self) -> None:
+        """Sizes that arithmetic left a last digit apart are one size, as 3 x 4.1 x 1e9 and 12.3e9."""
+        for name in [] if self.ours else [name for name in SIZES if name in self.values]:
+            self.values[name] = np.array([float(f"{value:.{DIGITS}g}") for value in self.values[name]])
 
     def settle_unique(self) -> None:
         """A D beside tokens that is these tokens again, in every row, counts no unique samples."""
@@ -355,7 +365,7 @@ class Reader:
             if ours not in frame or frame[ours].dtype != float:
                 raise UserError("holds no numbers", field=wanted, remedy="Name a column of scores or losses")
             asked.append(ours)
-        return asked or measures(frame)
+        return asked or [name for name in measures(frame) if frame[name].notna().any()] or measures(frame)
 
     def is_asked(self, ours: str) -> bool:
         """Whether the user named the column."""
@@ -413,7 +423,9 @@ class Reader:
 
     def is_setting(self, name: str, column: pd.Series) -> bool:
         distinct = column.nunique(dropna=False)
-        if distinct < 2 or is_response(name) or set(name.split("_")) & set(NOT_SETTINGS):
+        if distinct < 2 or is_response(name) or set(name.split("_")) & set(NOT_SETTINGS) or is_measured(column):
+            return False
+        if "seed" in self.values and understand(self.written.get(name, "")).role == "seed":     # a second name of it
             return False
         space = NAMESPACES.match(name)
         return bool(space and space[1] not in ("metric", "metrics", "summary")) or distinct <= len(column) / 2
@@ -432,6 +444,15 @@ class Reader:
 def measures(frame: pd.DataFrame) -> list[str]:
     """The columns of scores and losses."""
     return [name for name in frame if is_response(name) and frame[name].dtype == float]
+
+
+def is_measured(column: pd.Series) -> bool:
+    """Whether a column holds measurements of the runs, as another benchmark: many fractions, of which as many stand in
+    one row alone as no grid of settings leaves."""
+    if column.dtype != float or not is_fraction(column.to_numpy()):
+        return False
+    rows = column.value_counts()
+    return bool(len(rows) > MANY and rows.eq(1).mean() >= ONCE)
 
 
 def is_fraction(values: np.ndarray) -> bool:

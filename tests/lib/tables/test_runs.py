@@ -14,6 +14,7 @@ from ecgscale.laws.columns import responses, rows_used, told_rows
 from ecgscale.paths import ASSETS
 from ecgscale.tables.delimited import Sheet, parsed
 from ecgscale.tables.names import understand
+from ecgscale.tables.roles import score_of
 from ecgscale.tables.runs import read_any, read_runs, read_telling, run_table
 
 
@@ -499,3 +500,71 @@ def test_a_column_of_which_each_word_stands_once_at_every_place_is_one_of_tests(
         "condition: holds raw, scaled, and a law over all rows mixes them. For one of them: --where condition='raw'",)
     assert not run_table(Sheet.of(frame.iloc[1:])).columns.notices
     assert not run_table(Sheet.of(frame), Reading(where={"condition": "raw"})).columns.notices[1:]
+
+
+def test_sizes_that_arithmetic_left_a_last_digit_apart_are_one_size():
+    """A public table of evaluations has FLOPs of one network twice, 12.3e9 and 3 x 4.1 x 1e9: laws over them ended in a
+    traceback, and a place was two."""
+    table = run_table(Sheet.of(pd.DataFrame({"flops": [12.3e9, 3 * 4.1 * 1e9, 9e9], "loss": [3.0, 2.9, 3.1]})))
+    assert 12.3e9 != 3 * 4.1 * 1e9
+    assert table.frame["forward_flops"].tolist() == [12.3e9, 12.3e9, 9e9]
+
+
+def test_total_and_dense_parameters_of_routed_networks_are_asked_about():
+    """A public table of 223 routed language models counts both: the total was taken, of which few are used a token."""
+    with pytest.raises(UserError, match="two columns mean the same: total_parameter_count, dense_parameter_count"):
+        read("total_parameter_count,dense_parameter_count,loss\n4e8,4e8,3\n8e9,4e8,2\n")
+
+
+def logged(**more) -> pd.DataFrame:
+    rows = [(size, step, 9 * size**-0.1 + step**-0.5) for size in (1e6, 1e7, 1e8) for step in (100.0, 200.0, 300.0)]
+    return pd.DataFrame(rows, columns=["params", "step", "val_loss"]).assign(**more)
+
+
+def test_rows_of_a_log_of_many_runs_are_said_to_be_checkpoints():
+    """That table has a row every 10,000 steps from step 0 on: a law of all of them was told as identified. Where a
+    column counts samples, or a run has its last step alone, nothing is said."""
+    (said,) = run_table(Sheet.of(logged())).columns.notices
+    assert said.startswith("step: rows of the same params differ in it, so they look like checkpoints")
+    assert "--map samples_seen='step'" in said
+    assert "--where step=300" in said
+    for frame in (logged(tokens=lambda table: table["step"] * 1e4), logged()[logged()["step"] == 300]):
+        assert not any("checkpoints" in said for said in run_table(Sheet.of(frame)).columns.notices)
+    mapped = run_table(Sheet.of(logged()), Reading(roles={"samples_seen": "step"}))
+    assert not mapped.columns.notices
+
+
+def test_repeats_are_told_by_rep_and_a_second_name_of_the_seed_is_no_setting():
+    """A public table of claims models has `rep` 1 to 3 beside `seed` 1 to 3: no run was a repeat of another."""
+    text = "n_train,rep{},test_deviance\n1e4,1{},3\n1e4,2{},2.9\n2e4,1{},2\n2e4,2{},2.1\n"
+    beside = read(text.format(",seed", *[",11", ",12"] * 2))
+    assert beside.columns.seed == "seed"
+    assert beside.columns.configuration == ("train_records",)
+    assert read(text.format(*[""] * 5)).columns.seed == "rep"
+    assert list(beside.columns.responses) == ["test_deviance"]
+
+
+def test_another_benchmark_is_no_setting_and_a_grid_of_fractions_is_one():
+    """Public leaderboards have a column a benchmark: HumanEval, of whose values a third repeat by chance, defined the
+    configuration and so helped to predict MMLU."""
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame({"params": np.geomspace(1e6, 1e9, 150), "accuracy": 0.5 + random.random(150) / 3,
+                          "Benchmark": np.round(random.gamma(2, 8, 150)) / 64, "share": np.tile(np.arange(30) / 30, 5)})
+    assert frame["Benchmark"].nunique() < 75
+    assert run_table(Sheet.of(frame)).columns.configuration == ("params", "share")
+
+
+def test_a_score_without_a_value_is_not_looked_at():
+    """A public table of segmentations has image_acc, empty in each of 1,431 rows: fronts and predictor took it."""
+    table = read("params,image_acc,miou\n1e6,,0.3\n2e6,,0.4\n")
+    assert list(table.columns.responses) == ["miou"]
+    assert score_of(table.frame, "asked") == "miou"
+
+
+@pytest.mark.parametrize("text", ['{"n_params": 1, "loss": 2}\n{"n_params": 2, "loss": 1}\n',
+                                  '[\n {"n_params": 1, "loss": 2}]'])
+def test_records_of_json_are_no_table(text):
+    """JSON lines under the name of a CSV were columns by the commas of their first line."""
+    with pytest.raises(UserError, match=r"table\.csv: JSON, not a table") as refused:
+        read(text)
+    assert "json_normalize" in refused.value.remedy
