@@ -36,7 +36,7 @@ from ecgscale.tables.names import (
     spelled,
     understand,
 )
-from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number
+from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number, with_spread
 from ecgscale.tables.roles import find, free_name, placed, understood
 from ecgscale.tables.rows import listed, narrowed
 
@@ -196,6 +196,9 @@ class Reader:
             words = sorted({str(cells[row]).strip() for row in np.flatnonzero(found.lost)})
             self.notices.append(f"{self.sheet.names[place]}: {', '.join(words)} in {found.lost.sum()} row(s) read as "
                                 "empty")
+        if needed and (spreads := with_spread(cells)):
+            self.notices.append(f"{self.sheet.names[place]}: the mean is read in {spreads} row(s), what is behind ± is "
+                                "not")
         factor = name.factor if ours in SIZES or is_response(ours) else 1.0
         if factor != 1.0:
             self.notices.append(f"{self.sheet.names[place]}: times {factor:,.10g} for its unit {name.unit!r}")
@@ -355,7 +358,7 @@ class Reader:
     def names_rows(self, frame: pd.DataFrame) -> str | None:
         """The first column of words that tells every row from every other: a table of models is a row a model."""
         return next((name for name, cells in self.values.items() if cells.dtype == object and name not in ROLES
-                     and frame[name].notna().all() and frame[name].is_unique), None)
+                     and not meaning(self.written[name]) and frame[name].notna().all() and frame[name].is_unique), None)
 
     def responses(self, frame: pd.DataFrame) -> list[str]:
         """The columns that may be explained: those asked for, else every score and loss."""
@@ -393,6 +396,7 @@ class Reader:
         sizes = [name for name in SIZES if name in frame]
         if (not sizes or not responses) and not self.ours:
             missing = "size" if not sizes else "score or loss"
+            self.refuse_words(frame, missing)
             example = "--map params=COLUMN" if not sizes else \
                 "--map score=COLUMN for a score, --map loss=COLUMN for a loss"
             numbers = [name for name in self.sheet.names if one_number(name, ".", units=True)[1] == "number"]
@@ -403,6 +407,15 @@ class Reader:
                 remedy=f"{pivot}Name a size ({', '.join(list(SIZES)[:5])}) and a score or loss (..._score, accuracy, "
                        f"loss), or say which column it is: {example}. {understood(self.sheet, self.names)}. A bare "
                        "learning curve goes to ecg-extrapolate")
+
+    def refuse_words(self, frame: pd.DataFrame, missing: str) -> None:
+        """Raises UserError for a column that is called what is missing and holds words."""
+        for name, column in frame.items():
+            written = self.written.get(str(name), "")
+            if meaning(written) == missing and not pd.api.types.is_numeric_dtype(column) and column.notna().any():
+                raise UserError(f"is called a {missing} and holds no number: {column.dropna().iloc[0]!r}", line=1,
+                                field=written, remedy="Write numbers, units behind them or in the name: 1.4B, 85 %, "
+                                                      "0.31 ± 0.02")
 
     def has_configuration(self, frame: pd.DataFrame) -> bool:
         return "configuration" in frame and frame["configuration"].notna().all() and not self.reading.configuration
@@ -444,6 +457,12 @@ class Reader:
 def measures(frame: pd.DataFrame) -> list[str]:
     """The columns of scores and losses."""
     return [name for name in frame if is_response(name) and frame[name].dtype == float]
+
+
+def meaning(written: str) -> str:
+    """What a column's name says that it holds: a "size", a "score or loss", or "" for anything else."""
+    name = understand(written)
+    return "size" if name.role in SIZES else "score or loss" if is_response(name.plain) else ""
 
 
 def is_measured(column: pd.Series) -> bool:
