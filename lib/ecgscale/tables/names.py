@@ -18,7 +18,7 @@ SIZES = {       # what a law may scale in: ours -> names of others
     "forward_flops": ("flops", "inference_flops", "forward_flop", "flops_per_sample", "macs_x2"),
     "train_flops": ("c", "compute", "train_flop", "training_flops", "training_flop", "train_compute",
                     "training_compute", "total_flops", "total_compute", "flop", "total_flop", "pretraining_flops",
-                    "total_training_flops", "total_train_flops"),
+                    "total_training_flops", "total_train_flops", "c_flops"),
     "train_records": ("train_size", "dataset_size", "data_size", "unique_samples", "unique_tokens", "n_train",
                       "num_train", "train_set_size", "training_set_size", "n_records", "num_records", "recordings",
                       "n_recordings", "patients", "n_patients", "unique_records", "train_data_size",
@@ -27,7 +27,8 @@ SIZES = {       # what a law may scale in: ours -> names of others
                      "tokens_seen", "total_tokens", "tokens_trained", "samples", "n_samples", "num_samples",
                      "train_samples", "training_samples", "total_samples", "seen_examples", "examples_seen",
                      "samples_trained", "examples", "n_examples", "images_seen", "sequences_seen", "pretraining_tokens",
-                     "pretraining_data_size", "env_steps", "environment_steps", "timesteps", "total_timesteps", "d"),
+                     "pretraining_data_size", "env_steps", "environment_steps", "timesteps", "total_timesteps", "d",
+                     "d_tokens"),
     "latency_ms": ("latency", "inference_ms", "inference_time_ms", "p50_ms", "median_latency_ms"),
 }
 SETTINGS = {    # what else defines a run

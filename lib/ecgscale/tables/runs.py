@@ -47,6 +47,7 @@ NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch"
                 "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
                 "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
 DIGITS = 12                     # of a size; what is behind them is rounding
+DESIGNED = 3                    # places and values, from which values that are the same at every place were set
 MANY = 20                       # values, more than a grid of a setting has
 ONCE = 0.25                     # share of a measurement's values, at least, that stand in one row alone
 SAME_COUNT = 0.01               # by which two columns of one count may differ, as of whole batches
@@ -154,7 +155,7 @@ class Reader:
         self.settle_shares()
         frame = pd.DataFrame(self.values, index=np.arange(len(self.sheet.lines)))
         frame = self.with_identity(self.with_status(frame))
-        frame = self.without_copies(frame)
+        frame = self.without_copies(self.with_designed_scores(frame))
         responses = self.responses(frame)
         self.check_needed(frame, responses)
         for name in responses:          # of many that nobody asked for, the notice is enough
@@ -373,6 +374,20 @@ class Reader:
     def is_asked(self, ours: str) -> bool:
         """Whether the user named the column."""
         return self.written[ours] in (*self.reading.responses, *self.reading.roles.values())
+
+    def with_designed_scores(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A column that is called a score or loss and has the same values at every place of the sizes was set, as the
+        quality of the data: a setting under a name of its own."""
+        sizes = [name for name in SIZES if name in frame]
+        for name in [] if self.ours or not sizes else measures(frame):
+            sets = frame.groupby(sizes)[name].agg(lambda values: frozenset(values.dropna()))
+            if self.is_asked(name) or len(sets) < DESIGNED or len(set(sets)) > 1 or len(sets.iloc[0]) < DESIGNED:
+                continue
+            free = free_name(f"{name}_", frame)
+            self.notices.append(f"{self.written[name]}: the same {len(sets.iloc[0])} values at every place of the "
+                                f"sizes, so a setting. If it was measured: --response {self.written[name]!r}")
+            frame, self.written[free] = frame.rename(columns={name: free}), self.written.pop(name)
+        return frame
 
     def without_copies(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Each score or loss once: a column that has the values of another in every row is looked at once."""

@@ -603,3 +603,19 @@ def test_a_table_of_markdown_is_read():
 def test_a_total_stands_before_or_behind(written, role, factor):
     """A public table of image-text models has gmacs and gmacs_total: a law of compute was not asked."""
     assert (understand(written).role, understand(written).factor) == (role, factor)
+
+
+def test_a_score_that_is_the_same_at_every_place_was_set():
+    """A public table has Q_score, the quality of the data, 0.1 to 1.0 at each N and D: a law of 1 - Q_score was told,
+    fronts and predictor looked at it, and D_tokens_B was no size."""
+    rows = [(n, d, q, 2 + n**-0.3 + d**-0.3 - q / 5) for n in (0.07, 0.16) for d in (10, 50) for q in (0.1, 0.5, 1.0)]
+    frame = pd.DataFrame(rows, columns=["N_params_B", "D_tokens_B", "Q_score", "val_loss"])
+    table = run_table(Sheet.of(frame))
+    assert list(table.columns.responses) == ["val_loss"]
+    assert table.columns.configuration == ("params", "samples_seen", "q_score_")
+    assert any(said.startswith("Q_score: the same 3 values at every place") for said in table.columns.notices)
+    assert table.frame["samples_seen"].max() == 5e10
+    asked = run_table(Sheet.of(frame), Reading(responses=("Q_score",)))
+    assert list(asked.columns.responses) == ["q_score"]
+    frame.loc[0, "Q_score"] = 0.2
+    assert "q_score" in run_table(Sheet.of(frame)).columns.responses
