@@ -28,6 +28,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LOOKED_AT = 200             # lines that tell the delimiter
 MOST_BYTES = 1 << 30
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*%?\s*")
+RULE = re.compile(r"(:?-+:?)?")      # a cell of the line below a header in Markdown
 JSON = re.compile(r'\s*\[?\s*\{\s*"')
 WORKBOOK, PARQUET = b"PK\x03\x04", b"PAR1"
 BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
@@ -133,6 +134,9 @@ def parsed(text: str, path: Path, notices: list[str]) -> Sheet:
         rows = [row for i, row in enumerate(rows) if i not in comments]
         lines = [line for i, line in enumerate(lines) if i not in comments]
         notices += [f"{len(comments)} line(s) of comment left out"] if comments else []
+    if delimiter == "|":
+        rules = {i for i, row in enumerate(rows) if all(RULE.fullmatch(cell.strip()) for cell in row)}
+        rows, lines = ([one for i, one in enumerate(all_of) if i not in rules] for all_of in (rows, lines))
     rows, lines = levels_joined(rows, lines, notices)
     header = not all(NUMBER.fullmatch(cell) for cell in rows[0] if cell.strip())
     names = [cell.strip() for cell in rows.pop(0)] if header else []

@@ -18,7 +18,7 @@ SIZES = {       # what a law may scale in: ours -> names of others
     "forward_flops": ("flops", "inference_flops", "forward_flop", "flops_per_sample", "macs_x2"),
     "train_flops": ("c", "compute", "train_flop", "training_flops", "training_flop", "train_compute",
                     "training_compute", "total_flops", "total_compute", "flop", "total_flop", "pretraining_flops",
-                    "total_training_flops", "total_train_flops"),
+                    "total_training_flops", "total_train_flops", "c_flops"),
     "train_records": ("train_size", "dataset_size", "data_size", "unique_samples", "unique_tokens", "n_train",
                       "num_train", "train_set_size", "training_set_size", "n_records", "num_records", "recordings",
                       "n_recordings", "patients", "n_patients", "unique_records", "train_data_size",
@@ -27,7 +27,8 @@ SIZES = {       # what a law may scale in: ours -> names of others
                      "tokens_seen", "total_tokens", "tokens_trained", "samples", "n_samples", "num_samples",
                      "train_samples", "training_samples", "total_samples", "seen_examples", "examples_seen",
                      "samples_trained", "examples", "n_examples", "images_seen", "sequences_seen", "pretraining_tokens",
-                     "pretraining_data_size", "env_steps", "environment_steps", "timesteps", "total_timesteps", "d"),
+                     "pretraining_data_size", "env_steps", "environment_steps", "timesteps", "total_timesteps", "d",
+                     "d_tokens"),
     "latency_ms": ("latency", "inference_ms", "inference_time_ms", "p50_ms", "median_latency_ms"),
 }
 SETTINGS = {    # what else defines a run
@@ -56,7 +57,8 @@ MEANINGS = {
     "seed": "what alone differs between repeats of one configuration", "run_id": "name of the run",
     "status": "how the run ended: those that did not finish are left out",
 }
-MACS = frozenset(("mac", "macs", "mult_adds", "multiply_adds", "madds"))      # forward_flops, two for each
+MACS = dict.fromkeys(("mac", "macs", "mult_adds", "multiply_adds", "madds"), "forward_flops") | dict.fromkeys(
+    ("total_macs", "train_macs", "training_macs"), "train_flops")      # two FLOPs for each
 ALIASES = {alias: role for role, names in ROLES.items() for alias in (role, *names)}
 SCORE_WORDS = ("score", "accuracy", "acc", "acc1", "acc5", "auroc", "auc", "auprc", "f1", "top1", "top_1", "top5",
                "top_5", "sensitivity", "specificity", "recall", "kappa", "mcc", "dice", "iou", "miou", "exact_match",
@@ -84,6 +86,7 @@ LONGEST = 200           # characters of a name that is looked at for a unit
 LEAST_LETTERS = 4       # of a name that may be like another
 GLUED = re.compile(r"(?P<before>(?:.+[\s_/.])?)(?P<unit>[kmgb])(?P<name>params?|parameters|flops|macs)$", re.IGNORECASE)
 
+TOTAL = re.compile(r"^([kmgt]?(?:macs|flops)|params|parameters|tokens)[\s_]total$", re.IGNORECASE)      # gmacs_total
 OF_RESPONSES = re.compile(r"(nats?|bits?)(\s*(/|per)\s*\w+)?|[↓↑]|(lower|higher) is better")      # in brackets
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
@@ -100,7 +103,7 @@ class Name:
 
 def understand(written: str) -> Name:
     """ "Model Size (M)" -> params, times 1e6; "val/loss" -> val_loss; "Accuracy [%]" -> accuracy, times 0.01."""
-    text = unicodedata.normalize("NFKC", written.translate(SUPERSCRIPTS)).strip()
+    text = TOTAL.sub(r"total_\1", unicodedata.normalize("NFKC", written.translate(SUPERSCRIPTS)).strip())
     whole = spelled(text)
     if role := ALIASES.get(whole) or ALIASES.get(NAMESPACES.sub("", whole)):
         return Name(role, role)
@@ -108,8 +111,8 @@ def understand(written: str) -> Name:
         return inner
     base, unit = with_unit(text)
     name = spelled(base)
-    if NAMESPACES.sub("", name) in MACS:
-        return Name("forward_flops", "forward_flops", 2 * (factor_of(unit) or 1.0), f"{unit} MACs".strip())
+    if role := MACS.get(NAMESPACES.sub("", name)):
+        return Name(role, role, 2 * (factor_of(unit) or 1.0), f"{unit} MACs".strip())
     if unit:
         role = ALIASES.get(name) or ALIASES.get(NAMESPACES.sub("", name))
         factor = factor_of(unit)

@@ -17,6 +17,7 @@ LOST = frozenset(("diverged", "crashed", "failed", "oom", "error", "timeout", "k
 INFINITE = {"inf": np.inf, "+inf": np.inf, "infinity": np.inf, "-inf": -np.inf, "-infinity": -np.inf, "∞": np.inf}
 CELL = re.compile(r"(?P<number>[+-]?(?:\d[\d.,'’ \u00a0\u202f_]*)?[.,]?\d[.,]?(?:[eE][+-]?\d+)?)"
                   r"(?:\s*[x×*·]\s*10\s*\^?\s*(?P<power>[+-]?\d+))?\s*(?P<unit>\D.*)?")
+SPREAD = re.compile(r"(?:\s*%(?=.*%))?\s*(?:±|\+/-|\+-)\s*[\d.,]+(?:[eE][+-]?\d+)?(?=\s*%?$)")      # behind a mean
 GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
 SPACES = re.compile(r"['’ \u00a0\u202f_]")
 
@@ -46,8 +47,18 @@ def marks_of(cells: np.ndarray) -> set[str]:
     if cells.dtype != object:
         return set()
     marked = {match["number"] for cell in set(cells) if isinstance(cell, str) and ("," in cell or "." in cell)
-              and (match := CELL.fullmatch(cell.strip().replace("−", "-"))) and is_unit(match["unit"])}
+              and (match := CELL.fullmatch(mean_of(cell.strip()))) and is_unit(match["unit"])}
     return {mark for number in marked if (mark := decimal_mark(number))}
+
+
+def mean_of(cell: str) -> str:
+    """ "0.31 ± 0.02" -> "0.31", "85 % ± 2 %" -> "85 %"."""
+    return SPREAD.sub("", cell.replace("−", "-"))
+
+
+def with_spread(cells: np.ndarray) -> int:
+    """In how many cells a spread stands behind the mean."""
+    return sum(isinstance(cell, str) and bool(SPREAD.search(cell.strip())) for cell in cells)
 
 
 def is_unit(text: str | None) -> bool:
@@ -113,7 +124,7 @@ def one_number(cell: str, decimal: str, units: bool) -> tuple[float, str]:
         return np.nan, "missing" if word in MISSING else "lost"
     if word in INFINITE:
         return INFINITE[word], "number"
-    match = CELL.fullmatch(cell.replace("−", "-"))
+    match = CELL.fullmatch(mean_of(cell))
     if not match:
         return np.nan, "wrong"
     unit = (match["unit"] or "").strip()

@@ -36,7 +36,7 @@ from ecgscale.tables.names import (
     spelled,
     understand,
 )
-from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number
+from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number, with_spread
 from ecgscale.tables.roles import find, free_name, placed, understood
 from ecgscale.tables.rows import listed, narrowed
 
@@ -47,6 +47,7 @@ NOT_SETTINGS = ("time", "duration", "seconds", "memory", "norm", "step", "epoch"
                 "tags", "host", "date", "uri", "std", "stderr", "sem", "low", "high", "min", "max", "id", "device",
                 "number", "iter", "iterations", "throughput", "energy", "timestamp", "reason", "url", "commit")
 DIGITS = 12                     # of a size; what is behind them is rounding
+DESIGNED = 3                    # places and values, from which values that are the same at every place were set
 MANY = 20                       # values, more than a grid of a setting has
 ONCE = 0.25                     # share of a measurement's values, at least, that stand in one row alone
 SAME_COUNT = 0.01               # by which two columns of one count may differ, as of whole batches
@@ -154,7 +155,7 @@ class Reader:
         self.settle_shares()
         frame = pd.DataFrame(self.values, index=np.arange(len(self.sheet.lines)))
         frame = self.with_identity(self.with_status(frame))
-        frame = self.without_copies(frame)
+        frame = self.without_copies(self.with_designed_scores(frame))
         responses = self.responses(frame)
         self.check_needed(frame, responses)
         for name in responses:          # of many that nobody asked for, the notice is enough
@@ -196,6 +197,9 @@ class Reader:
             words = sorted({str(cells[row]).strip() for row in np.flatnonzero(found.lost)})
             self.notices.append(f"{self.sheet.names[place]}: {', '.join(words)} in {found.lost.sum()} row(s) read as "
                                 "empty")
+        if needed and (spreads := with_spread(cells)):
+            self.notices.append(f"{self.sheet.names[place]}: the mean is read in {spreads} row(s), what is behind ± is "
+                                "not")
         factor = name.factor if ours in SIZES or is_response(ours) else 1.0
         if factor != 1.0:
             self.notices.append(f"{self.sheet.names[place]}: times {factor:,.10g} for its unit {name.unit!r}")
@@ -355,7 +359,7 @@ class Reader:
     def names_rows(self, frame: pd.DataFrame) -> str | None:
         """The first column of words that tells every row from every other: a table of models is a row a model."""
         return next((name for name, cells in self.values.items() if cells.dtype == object and name not in ROLES
-                     and frame[name].notna().all() and frame[name].is_unique), None)
+                     and not meaning(self.written[name]) and frame[name].notna().all() and frame[name].is_unique), None)
 
     def responses(self, frame: pd.DataFrame) -> list[str]:
         """The columns that may be explained: those asked for, else every score and loss."""
@@ -370,6 +374,20 @@ class Reader:
     def is_asked(self, ours: str) -> bool:
         """Whether the user named the column."""
         return self.written[ours] in (*self.reading.responses, *self.reading.roles.values())
+
+    def with_designed_scores(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A column that is called a score or loss and has the same values at every place of the sizes was set, as the
+        quality of the data: a setting under a name of its own."""
+        sizes = [name for name in SIZES if name in frame]
+        for name in [] if self.ours or not sizes else measures(frame):
+            sets = frame.groupby(sizes)[name].agg(lambda values: frozenset(values.dropna()))
+            if self.is_asked(name) or len(sets) < DESIGNED or len(set(sets)) > 1 or len(sets.iloc[0]) < DESIGNED:
+                continue
+            free = free_name(f"{name}_", frame)
+            self.notices.append(f"{self.written[name]}: the same {len(sets.iloc[0])} values at every place of the "
+                                f"sizes, so a setting. If it was measured: --response {self.written[name]!r}")
+            frame, self.written[free] = frame.rename(columns={name: free}), self.written.pop(name)
+        return frame
 
     def without_copies(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Each score or loss once: a column that has the values of another in every row is looked at once."""
@@ -393,6 +411,7 @@ class Reader:
         sizes = [name for name in SIZES if name in frame]
         if (not sizes or not responses) and not self.ours:
             missing = "size" if not sizes else "score or loss"
+            self.refuse_words(frame, missing)
             example = "--map params=COLUMN" if not sizes else \
                 "--map score=COLUMN for a score, --map loss=COLUMN for a loss"
             numbers = [name for name in self.sheet.names if one_number(name, ".", units=True)[1] == "number"]
@@ -403,6 +422,15 @@ class Reader:
                 remedy=f"{pivot}Name a size ({', '.join(list(SIZES)[:5])}) and a score or loss (..._score, accuracy, "
                        f"loss), or say which column it is: {example}. {understood(self.sheet, self.names)}. A bare "
                        "learning curve goes to ecg-extrapolate")
+
+    def refuse_words(self, frame: pd.DataFrame, missing: str) -> None:
+        """Raises UserError for a column that is called what is missing and holds words."""
+        for name, column in frame.items():
+            written = self.written.get(str(name), "")
+            if meaning(written) == missing and not pd.api.types.is_numeric_dtype(column) and column.notna().any():
+                raise UserError(f"is called a {missing} and holds no number: {column.dropna().iloc[0]!r}", line=1,
+                                field=written, remedy="Write numbers, units behind them or in the name: 1.4B, 85 %, "
+                                                      "0.31 ± 0.02")
 
     def has_configuration(self, frame: pd.DataFrame) -> bool:
         return "configuration" in frame and frame["configuration"].notna().all() and not self.reading.configuration
@@ -444,6 +472,12 @@ class Reader:
 def measures(frame: pd.DataFrame) -> list[str]:
     """The columns of scores and losses."""
     return [name for name in frame if is_response(name) and frame[name].dtype == float]
+
+
+def meaning(written: str) -> str:
+    """What a column's name says that it holds: a "size", a "score or loss", or "" for anything else."""
+    name = understand(written)
+    return "size" if name.role in SIZES else "score or loss" if is_response(name.plain) else ""
 
 
 def is_measured(column: pd.Series) -> bool:

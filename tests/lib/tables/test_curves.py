@@ -124,3 +124,14 @@ def test_a_score_may_begin_at_or_below_0_and_an_error_may_be_called_score():
         read("size,score", "{x},{y}")
     np.testing.assert_allclose(read("size,score", "{x},{y}", holds="loss").y, Y)
     np.testing.assert_allclose(read("step,reward", "{x},{a}", holds="score").y, Y, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("head", "said"), [("step,loss", "ends below"), ("Epoch,accuracy", "ends above"),
+                                            ("tokens,loss", ""), ("size,loss", "")])
+def test_of_the_log_of_one_run_it_is_said_what_a_falling_rate_does(head, said):
+    """Public logs of routed language models and of image-text models, continued from half their steps: 210 of 246 ended
+    beyond their interval, all on one side."""
+    rows = "".join(f"{x:g},{1 - y if said == 'ends above' else y}\n" for x, y in zip(X, Y, strict=True))
+    found = [line for line in curve(parsed(f"{head}\n{rows}", Path("curve.csv"), [])).what if "log of one run" in line]
+    assert len(found) == bool(said)
+    assert all(said in line for line in found)

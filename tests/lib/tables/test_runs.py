@@ -568,3 +568,54 @@ def test_records_of_json_are_no_table(text):
     with pytest.raises(UserError, match=r"table\.csv: JSON, not a table") as refused:
         read(text)
     assert "json_normalize" in refused.value.remedy
+
+
+def test_the_mean_before_a_plus_minus_is_read():
+    """As papers write their tables: any such column was refused as no loss at all."""
+    table = read("params,WER (%)\n1e6,12.5 ± 0.3\n2e6,11 +/- .25\n4e6,10+-1e-1\n")
+    assert table.frame["wer"].tolist() == pytest.approx([0.125, 0.11, 0.1])
+    assert "WER (%): the mean is read in 3 row(s), what is behind ± is not" in table.columns.notices
+    assert read("params;acc\n1e6;85,5 % ± 2 %\n2e6;87 ± 1,5 %\n").frame["acc"].tolist() == pytest.approx([0.855, 0.87])
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("Params,loss\n~1M,3\n~2M,2\n", "Params: is called a size and holds no number: '~1M'"),
+    ("params,Val loss\n1e6,3.1 (0.2)\n2e6,2.2 (0.1)\n",
+     "Val loss: is called a score or loss and holds no number: '3.1 (0.2)'")])
+def test_a_column_of_words_is_told_by_its_cell(text, said):
+    """That no column was known as a size was said, and Params understood as one in the same message."""
+    with pytest.raises(UserError) as refused:
+        read(text)
+    assert said in str(refused.value)
+
+
+def test_a_table_of_markdown_is_read():
+    """A public list of speech models is one: its line of dashes was a word in a column of numbers."""
+    table = read("| Model | Params (M) | Loss |\n|:------|-----------:|:----:|\n| a | 1 | 3.5 |\n| b | 2 | - |\n")
+    assert table.frame["params"].tolist() == [1e6, 2e6]
+    assert table.frame["loss"].tolist() == pytest.approx([3.5, np.nan], nan_ok=True)
+    assert table.frame["run_id"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(("written", "role", "factor"), [
+    ("gmacs_total", "train_flops", 2e9), ("Train MACs (G)", "train_flops", 2e9), ("FLOPs total", "train_flops", 1),
+    ("params_total", "params", 1), ("GMACs", "forward_flops", 2e9), ("total_loss", None, 1)])
+def test_a_total_stands_before_or_behind(written, role, factor):
+    """A public table of image-text models has gmacs and gmacs_total: a law of compute was not asked."""
+    assert (understand(written).role, understand(written).factor) == (role, factor)
+
+
+def test_a_score_that_is_the_same_at_every_place_was_set():
+    """A public table has Q_score, the quality of the data, 0.1 to 1.0 at each N and D: a law of 1 - Q_score was told,
+    fronts and predictor looked at it, and D_tokens_B was no size."""
+    rows = [(n, d, q, 2 + n**-0.3 + d**-0.3 - q / 5) for n in (0.07, 0.16) for d in (10, 50) for q in (0.1, 0.5, 1.0)]
+    frame = pd.DataFrame(rows, columns=["N_params_B", "D_tokens_B", "Q_score", "val_loss"])
+    table = run_table(Sheet.of(frame))
+    assert list(table.columns.responses) == ["val_loss"]
+    assert table.columns.configuration == ("params", "samples_seen", "q_score_")
+    assert any(said.startswith("Q_score: the same 3 values at every place") for said in table.columns.notices)
+    assert table.frame["samples_seen"].max() == 5e10
+    asked = run_table(Sheet.of(frame), Reading(responses=("Q_score",)))
+    assert list(asked.columns.responses) == ["q_score"]
+    frame.loc[0, "Q_score"] = 0.2
+    assert "q_score" in run_table(Sheet.of(frame)).columns.responses
