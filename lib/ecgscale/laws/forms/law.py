@@ -92,7 +92,7 @@ class Law:
         from ecgscale.laws.forms import follow_all  # which knows every law by its number
 
         theta = np.ascontiguousarray(theta, float)
-        by_point = np.ascontiguousarray(np.moveaxis(log_x, 0, -1), float)
+        by_point = np.ascontiguousarray(log_x.transpose(1, 2, 0), float)
         replicates, points = max(len(theta), len(by_point)), by_point.shape[1]
         curve = np.empty((replicates, points))
         slopes = np.empty((replicates if with_slopes else 1, points, theta.shape[1]))
