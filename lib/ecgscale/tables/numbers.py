@@ -18,6 +18,7 @@ INFINITE = {"inf": np.inf, "+inf": np.inf, "infinity": np.inf, "-inf": -np.inf, 
 CELL = re.compile(r"(?P<number>[+-]?(?:\d[\d.,'’ \u00a0\u202f_]*)?[.,]?\d[.,]?(?:[eE][+-]?\d+)?)"
                   r"(?:\s*[x×*·]\s*10\s*\^?\s*(?P<power>[+-]?\d+))?\s*(?P<unit>\D.*)?")
 SPREAD = re.compile(r"(?:\s*%(?=.*%))?\s*(?:±|\+/-|\+-)\s*[\d.,]+(?:[eE][+-]?\d+)?(?=\s*%?$)")      # behind a mean
+LONGEST = 200           # characters of a number with its spread: the pattern takes the square of a cell's blanks
 GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+") for mark in ".,"}
 SPACES = re.compile(r"['’ \u00a0\u202f_]")
 
@@ -53,12 +54,14 @@ def marks_of(cells: np.ndarray) -> set[str]:
 
 def mean_of(cell: str) -> str:
     """ "0.31 ± 0.02" -> "0.31", "85 % ± 2 %" -> "85 %"."""
-    return SPREAD.sub("", cell.replace("−", "-"))
+    text = cell.replace("−", "-")
+    return SPREAD.sub("", text) if len(text) <= LONGEST else text
 
 
 def with_spread(cells: np.ndarray) -> int:
     """In how many cells a spread stands behind the mean."""
-    return sum(isinstance(cell, str) and bool(SPREAD.search(cell.strip())) for cell in cells)
+    texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+    return sum(mean_of(text) != text.replace("−", "-") for text in texts)
 
 
 def is_unit(text: str | None) -> bool:

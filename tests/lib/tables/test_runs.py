@@ -576,6 +576,8 @@ def test_the_mean_before_a_plus_minus_is_read():
     assert table.frame["wer"].tolist() == pytest.approx([0.125, 0.11, 0.1])
     assert "WER (%): the mean is read in 3 row(s), what is behind ± is not" in table.columns.notices
     assert read("params;acc\n1e6;85,5 % ± 2 %\n2e6;87 ± 1,5 %\n").frame["acc"].tolist() == pytest.approx([0.855, 0.87])
+    with pytest.raises(UserError, match="acc: '1  "):        # at once: a cell of blanks took the square of them
+        read(f"params,acc\n1e6,0.5\n2e6,1{' ' * 100_000}x\n")
 
 
 @pytest.mark.parametrize(("text", "said"), [
