@@ -13,7 +13,7 @@ import numpy as np
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import NUMBER, Sheet, read_sheet
 from ecgscale.tables.names import ROLES, SCORES, SIZES, is_response, names_response, understand
-from ecgscale.tables.numbers import as_numbers, decimal_marks
+from ecgscale.tables.numbers import as_numbers, decimal_marks, told_spreads
 from ecgscale.tables.roles import is_index
 from ecgscale.tables.rows import listed, narrowed, place_of, told_cell, told_cells
 
@@ -160,6 +160,7 @@ def points(sheet: Sheet, at_x: int, at_y: int, decimal: str | None, asked: Asked
         what.append("taken for the log of one run: where its learning rate falls later, it ends "
                     f"{'above' if score else 'below'} what is foretold (of 246 public logs that were cut at half, "
                     "210 ended beyond their interval of 90%)")
+    what += [told for at in (at_x, at_y) for told in told_spreads(sheet.names[at], sheet.columns[at])]
     what += left_out(sheet, at_x, at_y)
     sheet = replace(sheet, columns=[column[both] for column in sheet.columns], lines=sheet.lines[both])
     what += repeats(sheet, at_x, at_y, asked)

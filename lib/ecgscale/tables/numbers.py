@@ -58,10 +58,11 @@ def mean_of(cell: str) -> str:
     return SPREAD.sub("", text) if len(text) <= LONGEST else text
 
 
-def with_spread(cells: np.ndarray) -> int:
-    """In how many cells a spread stands behind the mean."""
+def told_spreads(name: str, cells: np.ndarray) -> list[str]:
+    """That spreads stand behind the means of a column, and are not read."""
     texts = [cell.strip() for cell in cells if isinstance(cell, str)]
-    return sum(mean_of(text) != text.replace("−", "-") for text in texts)
+    several = sum(mean_of(text) != text.replace("−", "-") for text in texts)
+    return [f"{name}: the mean is read in {several} row(s), what is behind ± is not"] if several else []
 
 
 def is_unit(text: str | None) -> bool:

@@ -36,7 +36,7 @@ from ecgscale.tables.names import (
     spelled,
     understand,
 )
-from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number, with_spread
+from ecgscale.tables.numbers import MISSING, as_numbers, decimal_marks, one_number, told_spreads
 from ecgscale.tables.roles import find, free_name, placed, understood
 from ecgscale.tables.rows import listed, narrowed
 
@@ -197,9 +197,7 @@ class Reader:
             words = sorted({str(cells[row]).strip() for row in np.flatnonzero(found.lost)})
             self.notices.append(f"{self.sheet.names[place]}: {', '.join(words)} in {found.lost.sum()} row(s) read as "
                                 "empty")
-        if needed and (spreads := with_spread(cells)):
-            self.notices.append(f"{self.sheet.names[place]}: the mean is read in {spreads} row(s), what is behind ± is "
-                                "not")
+        self.notices += told_spreads(self.sheet.names[place], cells) if needed else []
         factor = name.factor if ours in SIZES or is_response(ours) else 1.0
         if factor != 1.0:
             self.notices.append(f"{self.sheet.names[place]}: times {factor:,.10g} for its unit {name.unit!r}")

@@ -135,3 +135,10 @@ def test_of_the_log_of_one_run_it_is_said_what_a_falling_rate_does(head, said):
     found = [line for line in curve(parsed(f"{head}\n{rows}", Path("curve.csv"), [])).what if "log of one run" in line]
     assert len(found) == bool(said)
     assert all(said in line for line in found)
+
+
+def test_spreads_behind_the_values_are_told():
+    rows = "".join(f"{x:g},{y} ± 0.01\n" for x, y in zip(X, Y, strict=True))
+    found = curve(parsed(f"size,loss\n{rows}", Path("curve.csv"), []))
+    np.testing.assert_allclose(found.y, Y)
+    assert f"loss: the mean is read in {len(Y)} row(s), what is behind ± is not" in found.what
