@@ -1,5 +1,5 @@
-"""A full disk under EXPORT, BENCH and REPORT at their first, middle and last file, and under PREPARE, EVALUATE,
-COLLECT and FIT at every file: minutes, `make faults`. tests/bin/test_full_disk.py has the quicker ones.
+"""A full disk under EXPORT, BENCH and REPORT at their first, middle and last file, and under PREPARE, SPLIT,
+EVALUATE, COLLECT and FIT at every file: minutes, `make faults`. tests/bin/test_full_disk.py has the quicker ones.
 """
 
 
@@ -58,6 +58,6 @@ def test_a_full_disk(command, place, tmp_path):
         survived(whole, full, again, TIMED[command])
 
 
-@pytest.mark.parametrize("command", ["ecg-prepare", "ecg-evaluate", "ecg-collect", "ecg-fit"])
+@pytest.mark.parametrize("command", ["ecg-prepare", "ecg-evaluate", "ecg-collect", "ecg-split", "ecg-fit"])
 def test_every_file_of_a_command_meets_a_full_disk(command, folders, small_corpus, tmp_path):  # noqa: F811
     meets_a_full_disk(command, 99, folders, small_corpus, tmp_path)

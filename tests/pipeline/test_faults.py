@@ -53,14 +53,6 @@ def test_two_runs_in_one_results_folder(tmp_path):
     assert run.tasks() == []
 
 
-def test_a_params_file_is_checked_before_anything_is_written(tmp_path):
-    (tmp_path / "params.json").write_text('{"shard_size": 0}')
-    run = nextflow(tmp_path, "-params-file", "params.json", "-profile", "test", "-stub-run")
-    assert run.code != 0
-    assert "--shard_size: 0 is less than the minimum of 1" in run.text
-    assert [name for name in run.files() if "execution_trace" not in name] == []        # that one is Nextflow's own
-
-
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     """The signal goes to the whole process group, as from a terminal. `make faults` goes on from there."""
     run, console = from_a_terminal(tmp_path, "-profile", "test", "-stub-run"), tmp_path / "console.txt"

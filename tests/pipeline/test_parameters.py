@@ -41,7 +41,6 @@ WRONG = {       # as typed: what is said of it
     ("--inptu", "a.csv"): "--inptu: unknown parameter. Did you mean --input?",
     ("--train-batch", "3"): "--train-batch: unknown parameter. Did you mean --train_batch?",
     ("--device", "tpu"): "--device: 'tpu' is not one of auto, cpu, cuda, mps",
-    ("--shard_size", "0"): "--shard_size: 0 is less than the minimum of 1",
     ("--array", "2.5"): "--array: '2.5' is not a whole number",
     ("--synthetic_difficulty", "2"): "--synthetic_difficulty: 2 is more than the maximum of 1",
     ("--runtimes", "torch;ls"): "--runtimes: 'torch;ls' does not match",
@@ -53,15 +52,18 @@ WRONG = {       # as typed: what is said of it
 
 
 def test_wrong_parameters_are_named_before_anything_is_done(tmp_path):
-    """All of them at once, a line each; an installed Nextflow 24.10 makes a number of what looks like one."""
-    run = nextflow(tmp_path, *(word for words in WRONG for word in words), environment={
+    """All of them at once, a line each, those of a file of parameters too; an installed Nextflow 24.10 makes a number
+    of what looks like one."""
+    (tmp_path / "params.json").write_text('{"shard_size": 0}')
+    run = nextflow(tmp_path, "-params-file", "params.json", *(word for words in WRONG for word in words), environment={
         "NXF_DISABLE_PARAMS_TYPE_DETECTION": ""})
     assert run.code != 0
     for words in WRONG.values():
         assert words in run.text
+    assert "--shard_size: 0 is less than the minimum of 1" in run.text
     assert run.text.count("unknown parameter") == 2         # Nextflow adds trainBatch by itself
     assert run.tasks() == []
-    assert not (tmp_path / "results/corpus").exists()
+    assert [name for name in run.files() if "execution_trace" not in name] == []        # that one is Nextflow's own
 
 
 def test_numbers_and_switches_are_read_by_their_type(tmp_path):
