@@ -41,7 +41,7 @@ def our_procedure(folder, out):
     with growing_array(out / "signals.npy") as signals:
         dataset = open_dataset(folder)
         told = Told(dataset, (dataset.facts,), read_label_set())
-        rows, _, _ = prepare_places(dataset.places, "real", RECIPES["study"], signals, told)
+        rows, *_ = prepare_places(dataset.places, "real", RECIPES["study"], signals, told)
     assert len(rows) == 34
 
 

@@ -82,7 +82,8 @@ def find_copies(corpus: Any) -> np.ndarray:
                     rows = rows_of(every, part, together, tolerance, width, axes)
                     found = candidates(rows, others, every, tolerance, width, corpus.rate)
                     found = found[look_alike(corpus, found, least)]
-                    links.append(copies_among(corpus, found, every, least))
+                    if len(found):      # nearly always none: an empty array a pair of blocks grows by their square
+                        links.append(copies_among(corpus, found, every, least))
                 corpus.close()
     one, other = np.concatenate(links).T
     graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
