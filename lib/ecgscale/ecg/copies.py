@@ -71,7 +71,7 @@ def find_copies(corpus: Any) -> np.ndarray:
         return np.full(0, -1)
     every, blocks = all_beats(corpus)
     axes, widest = foremost(every.vectors), np.diff(every.moments).max(initial=0)
-    links = [np.empty((0, 2), np.int64)]
+    links: list[tuple[int, int]] = []
     for together, tolerance in ((False, INTERVAL_TOLERANCE), (True, START_TOLERANCE)):
         width = int(widest // tolerance) + 3
         for one, block in enumerate(blocks):
@@ -82,10 +82,9 @@ def find_copies(corpus: Any) -> np.ndarray:
                     rows = rows_of(every, part, together, tolerance, width, axes)
                     found = candidates(rows, others, every, tolerance, width, corpus.rate)
                     found = found[look_alike(corpus, found, least)]
-                    if len(found):      # nearly always none: an empty array a pair of blocks grows by their square
-                        links.append(copies_among(corpus, found, every, least))
+                    links += copies_among(corpus, found, every, least)
                 corpus.close()
-    one, other = np.concatenate(links).T
+    one, other = np.array(links, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(one), dtype=bool), (one, other)), shape=(count, count))
     groups = connected_components(graph, directed=False)[1]
     return np.where(np.bincount(groups)[groups] > 1, groups, -1)
@@ -203,15 +202,15 @@ def compared(two, ends, place, shifts, least):
     return alike
 
 
-def copies_among(corpus: Any, found: np.ndarray, every: Beats, least: int) -> np.ndarray:
-    """(copy, 2) of (found, 3) pairs and shifts, in order: steady hearts agree in many shifts."""
+def copies_among(corpus: Any, found: np.ndarray, every: Beats, least: int) -> list[tuple[int, int]]:
+    """The copies of (found, 3) pairs and shifts, in order: steady hearts agree in many shifts."""
     links = []
     for (a, b), shifts in groupby(found.tolist(), itemgetter(0, 1)):
         one, other = (np.ascontiguousarray(corpus.signal(owner), dtype=np.float32) for owner in (a, b))
         beat = beat_of(every, a, corpus.rate)
         if any(are_copies(one, other, shift, beat, least) for _, _, shift in shifts):
             links.append((a, b))
-    return np.array(links, np.int64).reshape(-1, 2)
+    return links
 
 
 def beat_of(every: Beats, owner: int, rate: float) -> int:
