@@ -12,14 +12,12 @@ import numpy as np
 
 from ecgscale.errors import UserError
 from ecgscale.tables.delimited import NUMBER, Sheet, read_sheet
-from ecgscale.tables.names import ROLES, SCORES, SIZES, is_response, names_response, understand
+from ecgscale.tables.names import PROGRESS, ROLES, SCORES, SIZES, is_response, names_response, understand
 from ecgscale.tables.numbers import as_numbers, decimal_marks, told_spreads
 from ecgscale.tables.roles import is_index
 from ecgscale.tables.rows import listed, narrowed, place_of, told_cell, told_cells
 
-DONE = frozenset(("step", "steps", "global_step", "trainer_global_step", "iteration", "iterations", "iter", "iters",
-                  "epoch", "epochs", "update", "updates", "n_steps", "num_steps", "batch", "batches",
-                  "train_step"))            # what one run has done so far
+DONE = frozenset((*PROGRESS, "trainer_global_step", "iters", "epochs", "n_steps", "num_steps", "batch", "batches"))
 STEPS = DONE | {"size", "sizes", "x", "scale", "budget", "timestep", "anchor", "anchors", "shots", "n_shots"}
 LOSSES = frozenset(("y", "value"))
 NEITHER = frozenset(("seed", "random_seed", "random_state", "run", "run_id", "id", "name", "wall_time", "time",

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from ecgscale.contracts.run_table import GROWING
 from ecgscale.contracts.tables import ROUNDING
 from ecgscale.errors import UserError
-from ecgscale.tables.names import ROLES, SCORES, SIZES, is_response
+from ecgscale.tables.names import PROGRESS, ROLES, SCORES, SIZES, is_response
 from ecgscale.tables.rows import listed, told_cells
 
 MIXED = ("metric", "metric_name", "set", "subset", "split", "part", "task", "benchmark", "dataset", "eval_set",
@@ -18,9 +18,7 @@ MIXED = ("metric", "metric_name", "set", "subset", "split", "part", "task", "ben
 OF_SIZES = {"params": "params", "samples_seen": "tokens"}       # a word of columns that may hold one
 OF_RATES = frozenset(("per", "sec", "second", "s", "ratio", "rate", "fraction", "share", "percent", "batch", "warmup"))
 BARELY_PERCENT = 5.0            # the largest value from which a score of 0 to 100 is taken for percent without asking
-PROGRESS = ("step", "steps", "global_step", "train_step", "iteration", "iterations", "iter", "update", "updates",
-            "epoch")            # how far a run had trained, in a table of a row a checkpoint
-CHECKPOINTS = 3                 # values of one of them at most places of the sizes, from which it is such a table
+CHECKPOINTS = 3                 # values of how far runs had trained at most places of the sizes: a row a checkpoint
 WORTH_TELLING = 6               # places of the sizes from which a column may be one of tests
 SURE = 0.01                     # p value of Spearman's correlation, below which a column is said to rise
 

@@ -46,6 +46,8 @@ RUN = {         # how a run is called, and how it ended
 }
 ROLES = SIZES | SETTINGS | RUN
 UNUSED = "unused"       # said in the place of a role: the column is not to be read
+PROGRESS = ("step", "steps", "global_step", "train_step", "iteration", "iterations", "iter", "update", "updates",
+            "epoch")            # how far a run had trained
 MEANINGS = {
     "params": "parameters of the model, N",
     "forward_flops": "FLOPs of one forward pass of one sample; `MACs` and `GMACs` count twice",
